@@ -12,10 +12,13 @@ from collections.abc import Sequence
 MAX_ANSWER = 4000  # characters; what is longer is no final answer
 TAIL = 20_000  # characters at the end of a text in which an answer without a box is looked for
 
+CUT_OFF = 400  # characters that may follow "the answer is ..." in a text that does not end with a sentence
+SENTENCE_ENDS = (".", "!", "?", ")", "]", "}", "*", "$", "`", ">", '"', "”", ":", "…")
+
 NUMBER = r"[-+−]?(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
 COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 LAST_NUMBER = re.compile(
-    rf"(?<![\w.])[-−]?\$?\s?{NUMBER}(?:[eE][-+]?\d+(?!\w))?(?:\s?/\s?\d+(?![\d/]))?(?:\s?\\?%)?"
+    rf"(?<![\w.])[-−]?\$?\s?{NUMBER}(?:[eE][-+]?\d+(?!\w))?(?:_\{{?\d{{1,2}}\}}?)?(?:\s?/\s?\d+(?![\d/]))?(?:\s?\\?%)?"
     rf"|(?<![\d.])(?:\d+(?:,\d{{3}})*(?:\.\d+)?|\.\d+)(?:\s?\\?%)?"
 )
 PHRASE = re.compile(
@@ -32,6 +35,7 @@ ASSESSMENT = re.compile(
     re.IGNORECASE,
 )
 ANSWER_TAG = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.DOTALL | re.IGNORECASE)
+NEXT_QUESTION = re.compile(r"\n\s*(?:\*\*|#{1,3} )?(?:Question|Problem|Q)\s?\d*\s?:")
 THOUGHT_END = ("</think>", "<|end_of_thought|>", "<|begin_of_solution|>", "</thinking>")
 SPECIAL = re.compile(r"<\|[a-z_]{1,40}\|>|</?s>|<(?:eos|pad|bos|end_of_turn)>|\[/?INST\]")
 JOINED_BOXES = re.compile(
@@ -52,14 +56,25 @@ def extract(text: str) -> str | None:
     >>> extract("5 + 7 = <<5+7=12>>12\n#### 12 apples")
     '12 apples'
     """
-    text = SPECIAL.sub(" ", text.replace("\0", ""))
-    for marker in THOUGHT_END:
-        after = text.rpartition(marker)[2]
-        if after is not text and len(after) < len(text) and after.strip():
-            found = _extract(after)
-            if found is not None:
-                return found
-    return _extract(text)
+    return next((found for part in _parts(text) if (found := _extract(part)) is not None), None)
+
+
+def _parts(text: str) -> list[str]:
+    """Where to look, in order: what follows a thought, then all; without the marks of chat templates."""
+    text = _own_part(text.replace("\0", ""))
+    afters = [text.rpartition(marker)[2] for marker in THOUGHT_END if marker in text]
+    return [SPECIAL.sub(" ", part) for part in [min(afters, key=len), text] if part.strip()] if afters else [
+        SPECIAL.sub(" ", text)
+    ]
+
+
+def _own_part(text: str) -> str:
+    """`text` up to where a base model, done with its answer, writes a next question itself."""
+    for match in NEXT_QUESTION.finditer(text):
+        before = text[: match.start()]
+        if "\\boxed" in before or PHRASE.search(before):
+            return before
+    return text
 
 
 def _extract(text: str) -> str | None:
@@ -152,6 +167,9 @@ def unbox(content: str) -> str:
 def _plain(text: str) -> str | None:
     text = text.rstrip()
     matches = [match for match in PHRASE.finditer(text) if text[match.end() :].strip(" *$.:\n")]
+    if not text.endswith(SENTENCE_ENDS):
+        # Cut off in the middle of a thought: what was "the answer" long before is not what the text ends with.
+        matches = [match for match in matches if len(text) - match.end() <= CUT_OFF]
     for match in reversed(matches[-4:]):
         found = _after_phrase(text[match.end() :])
         if found:
@@ -212,7 +230,8 @@ def _last_value(text: str) -> str | None:
         pass
     if math is not None and (number is None or math.end() > number.start()):
         content = next(group for group in math.groups() if group)
-        return _trim(content.rpartition("=")[2]) or None
+        left, _, right = content.rpartition("=")
+        return _trim(content if left and right.strip() in ("0", "0.") else right) or None
     if number is None:
         return None
     return number[0].strip()
@@ -269,7 +288,7 @@ GREEK_LETTERS = {
 RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺⁽⁾ⁿ", "0123456789-+()n")
 LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 CURRENCY = re.compile(r"\\\$|[$€£¥₹]|\\(?:pounds|euro|yen)(?![A-Za-z])|(?<![A-Za-z])(?:USD|Rs\.?)(?![A-Za-z])")
-THOUSANDS = re.compile(r"(?<![\d.])(\d{1,3})((?:(?:\{,\}|,\\!|,\\,|\\,|\\!|\\ |~|\\:|\\;|,? \\!)\d{3})+)(?!\d)")
+THOUSANDS = re.compile(r"(?<![\d.])(\d{1,3})((?:(?:\{,\}|,\\!\s?|,\\,|\\,|\\!|\\ |~|\\:|\\;|,? \\!)\d{3})+)(?!\d)")
 
 
 def clean(answer: str) -> str:
@@ -375,14 +394,7 @@ def choice_letter(text: str, choices: Sequence[str] = (), options: int = 0) -> s
         options: how many options there are, where their texts are not known; 26 if neither is given.
     """
     letters = LETTERS[: len(choices) or options or 26]
-    text = SPECIAL.sub(" ", text.replace("\0", ""))
-    for marker in THOUGHT_END:
-        after = text.rpartition(marker)[2]
-        if len(after) < len(text) and after.strip():
-            found = _choice(after, letters, choices)
-            if found:
-                return found
-    return _choice(text, letters, choices)
+    return next((found for part in _parts(text) if (found := _choice(part, letters, choices))), None)
 
 
 def _choice(text: str, letters: str, choices: Sequence[str]) -> str | None:

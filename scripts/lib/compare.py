@@ -527,7 +527,7 @@ def _same_values(gold: str, answer: str, context: _Context) -> bool:
     if left.base and right.base and left.base != right.base:
         return False
     scale = Fraction(1)
-    known = UNITS.get(_unit_key(left.unit)), UNITS.get(_unit_key(right.unit))
+    known = UNITS.get(_unit_key(left.unit or context.unit)), UNITS.get(_unit_key(right.unit))
     if known[0] and known[1] and known[0][0] == known[1][0]:
         scale = known[1][1] / known[0][1]
     if left.percent == right.percent:

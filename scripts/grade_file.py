@@ -1,0 +1,125 @@
+r"""Grades the answers in a JSON Lines file: one line out for each line in, in order.
+
+    python -m scripts.grade_file --kind math --gold-field gold --prediction-field prediction IN.jsonl OUT.jsonl
+
+A line in:  {"id": "a", "gold": "\\frac{1}{2}", "prediction": "... so it is \\boxed{0.5}."}
+A line out: {"id": "a", "verdict": true, "extracted": "0.5", "ours": true, "math_verify": true, "paper_style": true,
+             "grader_version": 1}
+
+`verdict` (ours) is true or false, or null where the row has no gold. `error` is there only where a part of the grade
+failed: a line that is no JSON object, a comparison that ran into the deadline. `id` is copied where a row has one.
+"""
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts.lib.grading import GRADER_VERSION, Grade, Item, grade
+
+LOG = logging.getLogger(__name__)
+OPTIONS = ("answer_type", "error", "unit")  # columns of OlympiadBench and TheoremQA that say how a gold is to be read
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.grade_file", description=__doc__.split("\n\n")[0])
+    parser.add_argument("input", type=Path, metavar="IN.jsonl", help="rows to grade")
+    parser.add_argument("output", type=Path, metavar="OUT.jsonl", help="verdicts, one line for each line of the input")
+    parser.add_argument("--kind", choices=("math", "choice"), default="math", help="what the answers are (math)")
+    parser.add_argument("--gold-field", default="gold", help="column of the reference answer (gold)")
+    parser.add_argument("--prediction-field", default="prediction", help="column of the model's text (prediction)")
+    parser.add_argument("--choices-field", help="column with the list of the options' texts (choice only)")
+    parser.add_argument("--workers", type=int, help="worker processes (one for each core)")
+    parser.add_argument("--deadline", type=float, default=10.0, metavar="SECONDS", help="for one row (10)")
+    args = parser.parse_args(argv)
+    if args.deadline <= 0 or (args.workers is not None and args.workers < 1):
+        parser.error("--deadline must be positive and --workers at least 1")
+    return args
+
+
+def read_items(lines: Sequence[str], args: argparse.Namespace) -> tuple[list[dict], list[Item], list[str | None]]:
+    """Rows, items and errors, one of each for each line; a line that cannot be read has an item without a gold."""
+    rows, items, errors = [], [], []
+    for line in lines:
+        row, item, error = {}, Item(None, None, args.kind), None
+        try:
+            found = json.loads(line)
+            if not isinstance(found, dict):
+                raise ValueError("the line is no JSON object")
+            row = found
+            missing = [name for name in (args.gold_field, args.prediction_field) if name not in row]
+            if missing:
+                raise ValueError(f"no column {missing[0]!r} (there are: {', '.join(map(str, row)) or 'none'})")
+            item = _item(row, args)
+        except (ValueError, RecursionError) as problem:
+            error = f"unreadable row: {problem}"[:300]
+        rows.append(row)
+        items.append(item)
+        errors.append(error)
+    return rows, items, errors
+
+
+def _item(row: dict, args: argparse.Namespace) -> Item:
+    choices = row.get(args.choices_field) if args.choices_field else None
+    if choices is not None and not isinstance(choices, list):
+        raise ValueError(f"column {args.choices_field!r} is no list")
+    return Item(
+        prediction=_text(row[args.prediction_field]),
+        gold=_text(row[args.gold_field]),
+        kind=args.kind,
+        choices=tuple(str(choice) for choice in choices or ()),
+        options={name: row[name] for name in OPTIONS if row.get(name) is not None} if args.kind == "math" else {},
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+def line_out(row: dict, result: Grade, error: str | None) -> str:
+    """One line of the output."""
+    out = {"id": row["id"]} if "id" in row else {}
+    out |= {
+        "verdict": result.verdict,
+        "extracted": result.extracted,
+        "ours": result.verdict,
+        "math_verify": result.math_verify,
+        "paper_style": result.paper_style,
+        "grader_version": GRADER_VERSION,
+    }
+    if error or result.error:
+        out["error"] = error or result.error
+    return json.dumps(out, ensure_ascii=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Grades a file; returns 0, or 1 where the input cannot be read."""
+    args = parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        lines = args.input.read_text(encoding="utf-8", errors="replace").removeprefix("\ufeff").split("\n")
+    except OSError as problem:
+        LOG.error("%s: cannot be read (%s). Name an existing JSON Lines file.", args.input, problem.strerror)
+        return 1
+    if lines and not lines[-1].strip():
+        lines.pop()
+    rows, items, errors = read_items(lines, args)
+    grades = grade(items, workers=args.workers, deadline_s=args.deadline)
+    unfinished = args.output.with_name(args.output.name + ".part")
+    with unfinished.open("w", encoding="utf-8") as out:
+        for row, result, error in zip(rows, grades, errors, strict=True):
+            out.write(line_out(row, result, error) + "\n")
+    os.replace(unfinished, args.output)
+    graded = [result for result in grades if result.verdict is not None]
+    right = sum(bool(result.verdict) for result in graded)
+    failed = sum(error is not None or result.error is not None for result, error in zip(grades, errors, strict=True))
+    LOG.info("%d rows: %d right of %d with a gold, %d with an error", len(rows), right, len(graded), failed)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

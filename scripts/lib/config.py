@@ -1,0 +1,331 @@
+"""From config files to one resolved, checked study.
+
+`resolve` is a pure function of the files and the command line's overrides. It merges the files, expands `extends:` and
+`for_each:`, converts values to the schema's types, fills in defaults, validates, checks that every name exists, and
+applies `scale:`. It reports every mistake at once, each as place, problem and way out.
+"""
+
+import copy
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from scripts.lib import config_checks, config_language
+
+SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
+SECTIONS = (
+    *("engines", "models", "datasets", "responses", "teachers", "critiques"),
+    *("recipes", "runs", "benchmarks", "suites", "tables"),
+)
+
+
+class ConfigError(Exception):
+    """All mistakes of a config, one a line."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        self.mistakes = list(mistakes)
+        count = len(self.mistakes)
+        head = "1 mistake in the config:" if count == 1 else f"{count} mistakes in the config:"
+        super().__init__("\n".join([head, *(f"  - {mistake}" for mistake in self.mistakes)]))
+
+
+@cache
+def schema() -> dict:
+    """The config's JSON schema."""
+    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+
+
+def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = None) -> dict:
+    """The resolved study: every section present, every default filled in, every name checked.
+
+    Args:
+        files: the config files, in the order they were named.
+        overrides: values from the command line; mappings merge deeply, lists are replaced.
+
+    Raises:
+        ConfigError: with every mistake found.
+    """
+    mistakes: list[str] = []
+    raw, origin = merge_files(files, mistakes)
+    raw = config_language.merge(raw, _plain(overrides or {}))
+    raw.pop("base", None)
+
+    def place(path: Sequence[str | int]) -> str:
+        """`config.yaml: runs.cft.start`: the file that holds the entry, and the keys down to the value."""
+        file = origin.get(tuple(path[:2])) or origin.get(tuple(path[:1])) or "command line"
+        return f"{file}: {dotted(path)}" if path else file
+
+    families: dict[tuple[str, str], list[str]] = {}
+    for section in SECTIONS:
+        if isinstance(raw.get(section), dict):
+            raw[section] = config_language.expand(raw[section], section, place, families, mistakes)
+    study = conform(raw, schema(), ())
+    found, broken = validate(study, place)
+    mistakes += found
+    if all(isinstance(study[section], dict) for section in SECTIONS):
+        mistakes += config_checks.check(study, broken, families, place)
+    if mistakes:
+        raise ConfigError(mistakes)
+    return _scaled(study) if "scale" in study else study
+
+
+def merge_files(files: Sequence[str | Path], mistakes: list[str]) -> tuple[dict, dict[tuple, str]]:
+    """The files' values merged, and the file that each key (section,) and entry (section, slug) comes from."""
+    merged: dict = {}
+    origin: dict[tuple, str] = {}
+    for file in files:
+        name = _short(file)
+        try:
+            values = yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {}
+        except FileNotFoundError:
+            mistakes.append(f"{name}: there is no such config file. Check the path.")
+            continue
+        except yaml.YAMLError as error:
+            mistakes.append(f"{name}: not YAML: {' '.join(str(error).split())}. Mend the line.")
+            continue
+        if not isinstance(values, dict):
+            mistakes.append(f"{name}: a {type(values).__name__}, not a mapping. Write `key: value` lines.")
+            continue
+        for key, value in values.items():
+            if key in SECTIONS and isinstance(value, dict):
+                for slug, entry in value.items():
+                    there = merged.setdefault(key, {})
+                    if slug in there and there[slug] != entry:
+                        mistakes.append(
+                            f"{name}: {key}.{slug} differs from the entry in {origin[key, slug]}. "
+                            "Give it another name (extends: takes over the rest), or remove one."
+                        )
+                        continue
+                    there[slug] = entry
+                    origin.setdefault((key, str(slug)), name)
+                merged.setdefault(key, {})
+            elif key in merged and merged[key] != value:
+                mistakes.append(
+                    f"{name}: {key} = {value!r} differs from {merged[key]!r} in {origin[key,]}. Remove one of them."
+                )
+            else:
+                merged[key] = value
+            origin.setdefault((key,), name)
+    return merged, origin
+
+
+def _short(file: str | Path) -> str:
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _plain(value: Any) -> Any:
+    """The value with ordinary dicts and lists."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else copy.deepcopy(value)
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """`("tables", "t", "rows", 2, "of")` as `tables.t.rows[2].of`."""
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".")
+
+
+# --- types and defaults ---------------------------------------------------------------------------------------------
+
+
+def _deref(node: dict) -> dict:
+    """The schema node with its `$ref` followed; keys beside the `$ref` win."""
+    while "$ref" in node:
+        target = schema()
+        for key in node["$ref"].removeprefix("#/").split("/"):
+            target = target[key]
+        node = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
+    return node
+
+
+def branch(node: dict, value: Any) -> tuple[dict | None, str | None]:
+    """The branch of a `oneOf` that `value` chooses, and the key that chooses it (source, kind), where there is one."""
+    options = [_deref(option) for option in node["oneOf"]]
+    for option in options:
+        for key, rule in option["properties"].items():
+            if "const" in rule:
+                if isinstance(value, dict) and value.get(key) == rule["const"]:
+                    return option, key
+                break
+        else:
+            # No key with a constant: the branch whose required keys are there.
+            if isinstance(value, dict) and set(option["required"]) <= set(value):
+                return option, None
+    chooser = next((key for key, rule in options[0]["properties"].items() if "const" in rule), None)
+    return None, chooser
+
+
+def conform(value: Any, node: dict, path: tuple) -> Any:
+    """`value` with its leaves converted to the schema's types where that is safe, and with defaults filled in."""
+    node = _deref(node)
+    if "oneOf" in node:
+        node = branch(node, value)[0] or {}
+    if isinstance(value, dict):
+        properties = node.get("properties", {})
+        extra = node.get("additionalProperties")
+        done = {}
+        for key, item in value.items():
+            rule = properties.get(key, extra if isinstance(extra, dict) else {})
+            done[key] = conform(item, rule, (*path, key))
+        for key, rule in properties.items():
+            rule = _deref(rule)
+            if key not in done and "default" in rule:
+                done[key] = conform(copy.deepcopy(rule["default"]), rule, (*path, key))
+        return done
+    if isinstance(value, list):
+        return [conform(item, node.get("items", {}), (*path, index)) for index, item in enumerate(value)]
+    return _leaf(value, node)
+
+
+def _leaf(value: Any, node: dict) -> Any:
+    wanted = node.get("type", [])
+    wanted = {wanted} if isinstance(wanted, str) else set(wanted)
+    if isinstance(value, str) and "string" not in wanted:
+        if "null" in wanted and value in ("null", "None"):
+            return None
+        if "boolean" in wanted and value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        if wanted & {"integer", "number"} and re.fullmatch(r"[+-]?\d+", value):
+            return int(value)
+        if "number" in wanted and re.fullmatch(r"[+-]?\d+\.\d*(e[+-]?\d+)?", value):
+            return float(value)
+    if isinstance(value, int) and not isinstance(value, bool) and "number" in wanted:
+        return float(value)
+    return value
+
+
+# --- validation -----------------------------------------------------------------------------------------------------
+
+
+def validate(study: dict, place) -> tuple[list[str], set[tuple]]:
+    """Every way in which `study` breaks the schema, and the (section, slug) of the entries that do."""
+    errors = list(_flat(jsonschema.Draft202012Validator(schema()).iter_errors(study)))
+    mistakes = [_describe(error, place) for error in errors]
+    broken = {tuple(error.absolute_path)[:2] for error in errors}
+    runs, recipes = study["runs"], study["recipes"]
+    for slug, run in runs.items() if isinstance(runs, dict) and isinstance(recipes, dict) else ():
+        recipe = recipes.get(run.get("recipe")) if isinstance(run, dict) else None
+        if isinstance(recipe, dict) and isinstance(run["overrides"], dict):
+            path = ("runs", slug, "overrides")
+            run["hyperparameters"], wrong = _with_overrides(recipe, run["overrides"], path, place)
+            mistakes += wrong
+            broken |= {path[:2]} if wrong else set()
+    return list(dict.fromkeys(mistakes)), broken
+
+
+def _with_overrides(recipe: dict, overrides: dict, path: tuple, place) -> tuple[dict, list[str]]:
+    """The recipe with a run's overrides, and what is wrong with them (the recipe itself is checked elsewhere)."""
+    node = {"$ref": "#/$defs/recipe", "$defs": schema()["$defs"]}
+    full = conform(config_language.merge(recipe, overrides), node, ())
+    wrong = []
+    for error in _flat(jsonschema.Draft202012Validator(node).iter_errors(full)):
+        at = list(error.absolute_path)[:1] or sorted(set(overrides) - set(recipe))
+        if set(at) & set(overrides):
+            wrong.append(_describe(error, place, path))
+    return full, wrong
+
+
+def _flat(errors) -> list[jsonschema.ValidationError]:
+    """The errors, with each failed `oneOf` replaced by the errors of the branch that the value chooses."""
+    flat = []
+    for error in errors:
+        if error.validator != "oneOf":
+            flat.append(error)
+            continue
+        options = [_deref(option) for option in error.schema["oneOf"]]
+        chosen, chooser = branch(error.schema, error.instance)
+        if chosen is None:
+            error.choices = [o["properties"][chooser]["const"] if chooser else o["title"] for o in options]
+            error.chooser = chooser
+            flat.append(error)
+        else:
+            index = next(i for i, option in enumerate(options) if option["title"] == chosen["title"])
+            flat += _flat(sub for sub in error.context if sub.schema_path[0] == index)
+    return flat
+
+
+def _describe(error: jsonschema.ValidationError, place, below: tuple = ()) -> str:
+    """One error as place, problem and way out."""
+    path = (*below, *error.absolute_path)
+    value, rule = error.instance, error.validator_value
+    where = place(path)
+    if error.validator == "additionalProperties":
+        known = sorted(error.schema.get("properties", {}))
+        unknown = sorted(set(value) - set(known), key=str)
+        lines = []
+        for key in unknown:
+            lines.append(f"{place((*path, key))}: there is no such key (known: {', '.join(known)}).{_close(key, known)}")
+        return "; ".join(lines)
+    if error.validator == "oneOf":
+        if error.chooser:
+            found = value.get(error.chooser) if isinstance(value, dict) else value
+            return f"{place((*path, error.chooser))} = {found!r}: it must be one of {', '.join(error.choices)}."
+        return f"{where}: it must be a {' or a '.join(error.choices)} row (docs/config.md)."
+    if error.validator == "required":
+        missing = [key for key in rule if key not in value]
+        return f"{where}: {', '.join(missing)} is missing. Add it (docs/config.md)."
+    if error.validator == "pattern":
+        at = (*path, value) if "propertyNames" in error.absolute_schema_path else path
+        return f"{place(at)} = {value!r}: it must match {rule}. Write it so."
+    if error.validator == "enum":
+        return f"{where} = {value!r}: it must be one of {', '.join(map(str, rule))}.{_close(value, rule)}"
+    if error.validator == "type":
+        wanted = " or ".join([rule] if isinstance(rule, str) else rule)
+        if isinstance(value, str) and re.fullmatch(r"[+-]?\d+e[+-]?\d+", value, re.IGNORECASE):
+            mantissa, exponent = re.split("e", value, flags=re.IGNORECASE)
+            return f"{where} = {value!r}: YAML reads this as text. Write {mantissa}.0e{exponent}."
+        return f"{where} = {value!r}: a {type(value).__name__}, but it must be: {wanted}."
+    limits = {
+        "minimum": "at least",
+        "maximum": "at most",
+        "exclusiveMinimum": "above",
+        "exclusiveMaximum": "below",
+        "minItems": "at least this many entries:",
+        "minProperties": "at least this many keys:",
+    }
+    if error.validator in limits:
+        return f"{where} = {value!r}: it must be {limits[error.validator]} {rule}."
+    return f"{where} = {value!r}: {error.message}."
+
+
+def _close(word: Any, known: Sequence[Any]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(str(word), [str(item) for item in known], n=1)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+# --- scale ----------------------------------------------------------------------------------------------------------
+
+
+def _scaled(study: dict) -> dict:
+    """The study shrunk as `scale` says: fewer rows, steps and tokens, and a random tiny model for each model."""
+    scale = study["scale"]
+    study["study"] = f"{study['study']}-{scale['suffix']}"
+
+    def less(entry: dict, key: str, most: int) -> None:
+        entry[key] = most if entry.get(key) is None else min(entry[key], most)
+
+    for slug, model in study["models"].items():
+        study["models"][slug] = {"source": "random", "family": model["family"], "shape": scale["model"]}
+    for source in (*study["datasets"].values(), *(b["questions"] for b in study["benchmarks"].values())):
+        less(source, "rows", scale["rows"])
+    for entry in (*study["responses"].values(), *study["benchmarks"].values()):
+        less(entry, "samples", scale["samples"])
+        less(entry, "max_tokens", scale["max_tokens"])
+    for run in study["runs"].values():
+        less(run["data"], "rows", scale["rows"])
+        # A random model gets nothing right, so a filter would leave no row: it is loosened, and the summary says so.
+        run["data"]["when_short"] = "take-unfiltered"
+        run["hyperparameters"] |= {
+            "max_steps": scale["max_steps"],
+            "save_steps": 1,
+            "candidate_steps": [step for step in run["hyperparameters"]["candidate_steps"] if step < scale["max_steps"]],
+        }
+    return study

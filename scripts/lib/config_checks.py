@@ -1,0 +1,156 @@
+"""Checks that no schema can say: every name that an entry uses exists, starts end at a model, filters make sense."""
+
+import fnmatch
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+Place = Callable[[tuple], str]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[str]], place: Place) -> list[str]:
+    """Every wrong name and contradiction in a study.
+
+    It also replaces table rows that name a family or a glob by one row for each checkpoint.
+
+    Args:
+        study: all sections, with defaults filled in.
+        broken: (section, slug) of the entries that do not fit the schema; their names count, nothing else of them.
+        families: (section, name with $axes) to the names made from it.
+        place: says where a key stands.
+    """
+    found: list[str] = []
+    checkpoints = {**study["models"], **study["runs"]}
+
+    def sound(section: str) -> dict:
+        return {slug: entry for slug, entry in study[section].items() if (section, slug) not in broken}
+
+    def known(path: tuple, name: str | None, sections: Iterable[str]) -> bool:
+        sections = list(sections)
+        names = [slug for section in sections for slug in study[section]]
+        if name in names:
+            return True
+        where = " or ".join(sections)
+        found.append(
+            f"{place(path)} = {name!r}: not under {where} (known: {', '.join(sorted(names)) or 'none'}). "
+            "Correct the name or add the entry."
+        )
+        return False
+
+    def file_there(path: tuple, file: str | None) -> None:
+        if file is not None and not (ROOT / file).is_file() and not Path(file).is_file():
+            found.append(f"{place(path)} = {file!r}: there is no such file. Correct the path or add the file.")
+
+    for slug in sorted(study["models"].keys() & study["runs"].keys()):
+        found.append(f"{place(('runs', slug))}: a model has this name too. Rename one of them.")
+    if study["responses"] or study["suites"]:
+        known(("engine",), study.get("engine"), ["engines"])
+    for slug, entry in sound("datasets").items():
+        for index, benchmark in enumerate(entry["exclude"]):
+            known(("datasets", slug, "exclude", index), benchmark, ["benchmarks"])
+        _source_file(entry, ("datasets", slug), place, found)
+    for slug, entry in sound("benchmarks").items():
+        file_there(("benchmarks", slug, "prompt"), entry["prompt"])
+        file_there(("benchmarks", slug, "template"), entry["template"])
+        _source_file(entry["questions"], ("benchmarks", slug, "questions"), place, found)
+    for slug, entry in sound("responses").items():
+        known(("responses", slug, "dataset"), entry["dataset"], ["datasets"])
+        known(("responses", slug, "model"), entry["model"], ["models", "runs"])
+        file_there(("responses", slug, "prompt"), entry["prompt"])
+    for slug, entry in sound("critiques").items():
+        known(("critiques", slug, "responses"), entry["responses"], ["responses"])
+        known(("critiques", slug, "teacher"), entry["teacher"], ["teachers"])
+    whole = {section: sound(section) for section in ("datasets", "responses", "critiques", "runs")}
+    for slug, run in whole["runs"].items():
+        _check_run(slug, run, whole, known, file_there, place, found)
+    _check_start_cycles(whole["runs"], place, found)
+    for slug, names in sound("suites").items():
+        for index, name in enumerate(names):
+            known(("suites", slug, index), name, ["benchmarks"])
+    for slug, table in sound("tables").items():
+        for index, suite in enumerate(table["suites"]):
+            known(("tables", slug, "suites", index), suite, ["suites"])
+        table["rows"] = _table_rows(slug, table["rows"], checkpoints, families, known, place, found)
+    return found
+
+
+def _source_file(source: dict, path: tuple, place: Place, found: list[str]) -> None:
+    if source["source"] == "jsonl" and not Path(source["path"]).is_file():
+        found.append(f"{place((*path, 'path'))} = {source['path']!r}: there is no such file. Correct the path.")
+    if source["source"] == "hub" and source["revision"] is None and not Path(source["repo"]).is_dir():
+        found.append(
+            f"{place((*path, 'revision'))}: null, but {source['repo']!r} is no local folder. Name the commit to pin."
+        )
+
+
+def _check_run(slug: str, run: dict, study: dict, known, file_there, place: Place, found: list[str]) -> None:
+    known(("runs", slug, "start"), run["start"], ["models", "runs"])
+    known(("runs", slug, "recipe"), run["recipe"], ["recipes"])
+    file_there(("runs", slug, "prompt"), run["prompt"])
+    file_there(("runs", slug, "template"), run["template"])
+    if run["select"] != "last":
+        known(("runs", slug, "select"), run["select"], ["benchmarks"])
+    data, path = run["data"], ("runs", slug, "data")
+    named = [key for key in ("dataset", "responses", "critiques") if key in data]
+    if len(named) != 1:
+        found.append(f"{place(path)}: it names {', '.join(named) or 'nothing'}. Name exactly one of them.")
+        return
+    kind = named[0]
+    section = {"dataset": "datasets"}.get(kind, kind)
+    if not known((*path, kind), data[kind], [section]):
+        return
+    if run["method"] == "cft" and kind != "critiques":
+        found.append(f"{place((*path, kind))}: a cft run trains on critiques. Name an entry of critiques.")
+    needs_critiques = data["keep"] in ("judged-right", "agreeing")
+    if needs_critiques and kind != "critiques":
+        found.append(f"{place((*path, 'keep'))} = {data['keep']!r}: a teacher's verdict. Name critiques as the data.")
+    if kind == "dataset" and data["keep"] != "all":
+        found.append(f"{place((*path, 'keep'))} = {data['keep']!r}: a dataset's own solutions are not graded. Remove it.")
+    if data["keep"] in ("correct", "agreeing") and kind != "dataset":
+        responses = study["critiques"].get(data[kind], {}).get("responses") if kind == "critiques" else data[kind]
+        name = study["responses"].get(responses, {}).get("dataset")
+        dataset = study["datasets"].get(name, {})
+        if dataset.get("source") in ("jsonl", "hub") and "answer" not in dataset["fields"]:
+            found.append(
+                f"{place((*path, 'keep'))} = {data['keep']!r}: dataset {name!r} has no reference answers, so nothing is "
+                "graded. Use judged-right, or name its answer field."
+            )
+
+
+def _check_start_cycles(runs: dict, place: Place, found: list[str]) -> None:
+    """Reports each run whose starts lead back to itself."""
+    for slug in runs:
+        trail = [slug]
+        while trail[-1] in runs:
+            trail.append(runs[trail[-1]]["start"])
+            if trail[-1] == slug:
+                found.append(f"{place(('runs', slug, 'start'))}: a cycle ({' → '.join(trail)}). Start one from a model.")
+            if trail[-1] in trail[:-1]:
+                break
+
+
+def _table_rows(
+    slug: str, rows: list[dict], checkpoints: dict, families: dict, known, place: Place, found: list[str]
+) -> list[dict]:
+    """The rows, with each family and glob replaced by the checkpoints it stands for, in the config's order."""
+    expanded = []
+    for index, row in enumerate(rows):
+        path = ("tables", slug, "rows", index)
+        if "of" not in row:
+            known((*path, "difference"), row["difference"], ["models", "runs"])
+            for number, name in enumerate(row["best_of"]):
+                known((*path, "best_of", number), name, ["models", "runs"])
+            expanded.append(row)
+            continue
+        names = families.get(("runs", row["of"])) or families.get(("models", row["of"]))
+        if names is None:
+            names = [row["of"]] if row["of"] in checkpoints else fnmatch.filter(checkpoints, row["of"])
+        if not names:
+            known((*path, "of"), row["of"], ["models", "runs"])
+        expanded += [{"name": row["name"].replace("$of", name), "of": name} for name in names]
+    seen: dict[str, int] = {}
+    for row in expanded:
+        if row["name"] in seen:
+            found.append(f"{place(('tables', slug, 'rows'))}: two rows are called {row['name']!r}. Use $of in the name.")
+        seen[row["name"]] = 1
+    return expanded

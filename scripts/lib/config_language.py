@@ -1,0 +1,133 @@
+"""The config language: deep merging, `extends:` and `for_each:`."""
+
+import copy
+import itertools
+import re
+from collections.abc import Callable
+from typing import Any
+
+Place = Callable[[tuple], str]
+
+
+def merge(below: dict, above: dict) -> dict:
+    """`above` laid over `below`: mappings merge deeply, lists and values are replaced. Neither is changed."""
+    merged = copy.deepcopy(below)
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def expand(entries: dict, section: str, place: Place, families: dict, mistakes: list[str]) -> dict:
+    """The section's entries with `extends` and `for_each` worked out.
+
+    Args:
+        entries: slug to entry.
+        section: its name, for messages.
+        place: says where a key stands.
+        families: takes (section, name with $axes) to the names made from it.
+        mistakes: takes what is wrong.
+    """
+    expanded: dict = {}
+    for name in entries:
+        entry = _extended(name, entries, section, place, mistakes, ())
+        if not isinstance(entry, dict) or "for_each" not in entry:
+            made = {str(name): entry}
+        else:
+            made = _each(str(name), entry, (section, name), place, mistakes)
+            families[section, str(name)] = list(made)
+        for slug, value in made.items():
+            if slug in expanded:
+                mistakes.append(f"{place((section, name))}: it makes {slug!r}, which is there already. Rename one.")
+            expanded[slug] = value
+    return expanded
+
+
+def _extended(name: Any, entries: dict, section: str, place: Place, mistakes: list[str], seen: tuple) -> Any:
+    """The entry laid over the one that it extends; a null value deletes the key."""
+    entry = entries[name]
+    if not isinstance(entry, dict) or "extends" not in entry:
+        return entry
+    parent = entry["extends"]
+    where = place((section, name, "extends"))
+    own = {key: value for key, value in entry.items() if key != "extends"}
+    if name in seen:
+        mistakes.append(f"{where} = {parent!r}: a cycle ({' → '.join(map(str, (*seen, name)))}). Break it.")
+        return own
+    if parent not in entries:
+        mistakes.append(f"{where} = {parent!r}: not under {section} (known: {', '.join(sorted(map(str, entries)))}).")
+        return own
+    base = _extended(parent, entries, section, place, mistakes, (*seen, name))
+    return _without_nulls(merge(base, own), own) if isinstance(base, dict) else own
+
+
+def _without_nulls(merged: dict, own: dict) -> dict:
+    """`merged` without the keys that `own` sets to null."""
+    kept = {}
+    for key, value in merged.items():
+        if key in own and own[key] is None:
+            continue
+        kept[key] = _without_nulls(value, own[key]) if isinstance(value, dict) and isinstance(own.get(key), dict) else value
+    return kept
+
+
+def _each(name: str, entry: dict, path: tuple, place: Place, mistakes: list[str]) -> dict[str, Any]:
+    """The entries of one family: one for each element of the product of the axes."""
+    axes = entry["for_each"]
+    where = place((*path, "for_each"))
+    if not isinstance(axes, dict) or not axes:
+        mistakes.append(f"{where}: it must map each axis to its values, for example {{seed: [1, 2]}}.")
+        return {}
+    values: dict[str, dict[str, Any]] = {}
+    for axis, given in axes.items():
+        if f"${axis}" not in name:
+            mistakes.append(f"{where}: axis {axis!r} is not in the name {name!r}. Write ${axis} into the name.")
+        points = {}
+        for value in given.items() if isinstance(given, dict) else given if isinstance(given, list) else [given]:
+            if isinstance(value, tuple):
+                points[str(value[0])] = value[1]
+            elif isinstance(value, dict) and len(value) == 1:
+                points.update({str(slug): chosen for slug, chosen in value.items()})
+            else:
+                points[str(value)] = value
+        if not points:
+            mistakes.append(f"{where}.{axis}: it has no values. Add one, or remove the axis.")
+        values[str(axis)] = points
+    body = {key: value for key, value in entry.items() if key != "for_each"}
+    unknown = sorted(_axes_in([name, body]) - set(values))
+    if unknown:
+        mistakes.append(f"{place(path)}: ${', $'.join(unknown)} is no axis of for_each ({', '.join(values)}).")
+    made = {}
+    for slugs in itertools.product(*values.values()):
+        point = dict(zip(values, slugs, strict=True))
+        chosen = {axis: values[axis][slug] for axis, slug in point.items()}
+        made[_fill(name, point, point)] = _fill(body, point, chosen)
+    return made
+
+
+_AXIS = re.compile(r"\$([a-z_][a-z0-9_]*)")
+_ROW_NAMES = {"of"}  # `$of` in a table row's name is the row's own slug, filled in when the table is made
+
+
+def _axes_in(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        return set().union(*(_axes_in(item) for item in value.values())) if value else set()
+    if isinstance(value, list):
+        return set().union(*(_axes_in(item) for item in value)) if value else set()
+    return set(_AXIS.findall(value)) - _ROW_NAMES if isinstance(value, str) else set()
+
+
+def _fill(value: Any, slugs: dict[str, str], chosen: dict[str, Any]) -> Any:
+    """`value` with `$axis` replaced: by the slug inside a string, by the value itself where it is the whole string."""
+    if isinstance(value, dict):
+        return {key: _fill(item, slugs, chosen) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fill(item, slugs, chosen) for item in value]
+    if not isinstance(value, str):
+        return value
+    whole = _AXIS.fullmatch(value)
+    if whole and whole[1] in chosen:
+        return copy.deepcopy(chosen[whole[1]])
+    return _AXIS.sub(lambda match: slugs.get(match[1], match[0]), value)

@@ -1,0 +1,51 @@
+"""Engines turn prompts into text. Each has one module here, and one entry in `load`.
+
+An engine generates one chunk at a time: a list of prompts that share a seed. The same chunk gives the same outputs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from scripts.lib.jsonl import BadInput
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is chosen. `temperature` 0 is greedy; `max_tokens` counts new tokens."""
+
+    temperature: float
+    top_p: float
+    max_tokens: int
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One generated answer: its text without special tokens, its length in tokens, and whether it ended by itself."""
+
+    text: str
+    tokens: int
+    finished: bool
+
+
+class Engine(Protocol):
+    """What a module in this folder provides."""
+
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[Completion]:
+        """One completion for each prompt (token ids), in order."""
+
+
+def load(settings: dict, model: str | Path, tokenizer) -> Engine:
+    """The engine that an entry under `engines` in config describes, with `model` loaded.
+
+    Args:
+        settings: the entry, for example `{"kind": "transformers", "dtype": "bfloat16", "chunk_rows": 64}`.
+        model: the model folder.
+        tokenizer: the tokenizer whose end token stops generation.
+    """
+    if settings["kind"] == "transformers":
+        from scripts.lib.engines.transformers_engine import TransformersEngine
+
+        return TransformersEngine(model, tokenizer, settings["dtype"])
+    raise BadInput(f"engine kind {settings['kind']!r} is unknown: it must be transformers.")

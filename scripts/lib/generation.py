@@ -1,0 +1,108 @@
+"""Journalled generation: rows are cut into chunks, and a finished chunk is never generated again.
+
+A chunk is a pure function of the full row list (rows by prompt length, cut every `chunk_rows`), because what a batch
+gives depends on what else is in it. It is the unit of seed, journal and resume, so a job that was interrupted ends
+with the same outputs as one that was not.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+
+from scripts.lib import engines
+from scripts.lib.chat import load_tokenizer, prompt_ids
+from scripts.lib.cli import Progress
+from scripts.lib.engines import Completion, Sampling
+from scripts.lib.journal import Journal
+from scripts.lib.jsonl import BadInput, content_key, file_hash
+from scripts.lib.prompts import render
+
+log = logging.getLogger(__name__)
+
+
+def weights_hash(model: str | Path) -> str:
+    """The sha256 over the weights and the tokenizer in a model folder: what a journal means by "the same model"."""
+    folder = Path(model)
+    files = sorted(
+        file
+        for pattern in ("*.safetensors", "tokenizer.json", "config.json", "generation_config.json")
+        for file in folder.glob(pattern)
+    )
+    if not any(file.suffix == ".safetensors" for file in files):
+        raise BadInput(f"{folder}: no *.safetensors file. Make the model again (rule fetch_model or train).")
+    return content_key({file.name: file_hash(file) for file in files})
+
+
+class Generator:
+    """Answers questions with one model, through one journal. The model is loaded when the first chunk is missing.
+
+    Args:
+        model: the model folder.
+        settings: the engine's entry in config; `chunk_rows` is the number of rows in a chunk.
+        journal: open for this process.
+        progress: counts rows.
+    """
+
+    def __init__(self, model: str | Path, settings: dict, journal: Journal, progress: Progress) -> None:
+        self.model, self.settings, self.journal, self.progress = model, settings, journal, progress
+        self.model_key = weights_hash(model)
+
+    @cached_property
+    def engine(self) -> engines.Engine:
+        """The engine with the model loaded."""
+        return engines.load(self.settings, self.model, load_tokenizer(self.model))
+
+    def answers(self, rows: Sequence[dict], entry: dict, shard: tuple[int, int] = (0, 1)) -> list[dict]:
+        """One row for each question and sample, by id.
+
+        Args:
+            rows: questions: all rows that belong together (a dataset or a benchmark).
+            entry: prompt, temperature, top_p, max_tokens, samples, seed and (or null) template.
+            shard: (i, n) answers the chunks i, i + n, i + 2n, … only.
+
+        Returns:
+            `{"id": "gcd-000001#0", "question_id": "gcd-000001", "sample": 0, "response": "…", "tokens": 12,
+            "finished": true}` each, with `error` where the response is empty.
+        """
+        tokenizer = load_tokenizer(self.model, entry.get("template"))
+        prompts = [prompt_ids(tokenizer, render(entry["prompt"], question=row["question"])) for row in rows]
+        sampling = Sampling(entry["temperature"], entry["top_p"], entry["max_tokens"])
+        made = []
+        for sample in range(entry["samples"]):
+            # Each sample number is a pass of its own, so that asking for more samples keeps the first ones.
+            seed = entry["seed"] * 1_000_003 + sample
+            for index, completion in self._complete(prompts, sampling, seed, shard).items():
+                row = {
+                    "id": f"{rows[index]['id']}#{sample}",
+                    "question_id": rows[index]["id"],
+                    "sample": sample,
+                    "response": completion.text,
+                    "tokens": completion.tokens,
+                    "finished": completion.finished,
+                }
+                made.append(row if completion.text.strip() else {**row, "error": "empty response"})
+        return sorted(made, key=lambda row: row["id"])
+
+    def _complete(
+        self, prompts: list[list[int]], sampling: Sampling, seed: int, shard: tuple[int, int]
+    ) -> dict[int, Completion]:
+        """Completions by the index of their prompt (token ids), from the journal where it has them."""
+        order = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))
+        size = self.settings["chunk_rows"]
+        chunks = [order[at : at + size] for at in range(0, len(order), size)]
+        engine_key = {name: self.settings[name] for name in ("kind", "dtype")}
+        completions: dict[int, Completion] = {}
+        for chunk in chunks[shard[0] :: shard[1]]:
+            texts = [prompts[row] for row in chunk]
+            key = content_key(self.model_key, engine_key, asdict(sampling), seed, texts)
+            if key in self.journal:
+                self.progress.skip(len(chunk))
+            else:
+                # The chunk's own seed: chunks of one job must not repeat each other's draws.
+                done = self.engine.generate(texts, sampling, int(content_key(seed, texts), 16) % 2**63)
+                self.journal.add(key, [asdict(completion) for completion in done])
+                self.progress.add(len(chunk))
+            completions.update(zip(chunk, (Completion(**value) for value in self.journal[key]), strict=True))
+        return completions

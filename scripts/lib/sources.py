@@ -1,0 +1,144 @@
+"""Where questions come from: reasoning-gym, a JSON Lines file, or the hub. Each gives rows of one schema.
+
+    {"id": "chain_sum-0007", "question": "…", "answer": "-3" or null, "solution": "…" or absent}
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from scripts.lib import worked
+from scripts.lib.jsonl import BadInput, read_rows
+
+
+def fingerprint(question: str) -> str:
+    """The question with everything but letters, digits and the signs of arithmetic left out, in lower case.
+
+    Two questions with the same fingerprint count as the same question.
+    """
+    return "".join(letter for letter in question.casefold() if letter.isalnum() or letter in "+-*/=<>^.")
+
+
+def read_source(source: dict) -> Iterator[dict]:
+    """The rows that a `datasets` entry (or a benchmark's `questions`) describes, without an end where it has none.
+
+    Raises:
+        BadInput: the file, the fields or a row are not what the entry says.
+    """
+    yield from {"reasoning-gym": _reasoning_gym, "jsonl": _jsonl, "hub": _hub}[source["source"]](source)
+
+
+def _reasoning_gym(source: dict) -> Iterator[dict]:
+    """Rows of the tasks in turn, so that any number of rows holds each task equally often; it never ends."""
+    import reasoning_gym
+
+    tasks = {}
+    for task, settings in source["tasks"].items():
+        try:
+            # The size is an upper limit only: rows are made one by one when they are asked for.
+            tasks[task] = reasoning_gym.create_dataset(task, size=1_000_000, seed=source["seed"], **settings)
+        except (ValueError, TypeError, AssertionError) as error:
+            raise BadInput(f"reasoning-gym task {task!r} with {settings}: {error}. Mend it in config.") from None
+    for index in range(1_000_000):
+        for task, rows in tasks.items():
+            row = rows[index]
+            made = {
+                "id": f"{task}-{index:06d}",
+                "question": row["question"].strip(),
+                "answer": row["answer"],
+                "subject": task,
+            }
+            solution = worked.solution(task, row["metadata"])
+            yield made if solution is None else {**made, "solution": solution}
+
+
+def _jsonl(source: dict) -> Iterator[dict]:
+    yield from _mapped(read_rows(source["path"], unique=None), source["fields"], source["path"])
+
+
+def _hub(source: dict) -> Iterator[dict]:
+    from datasets import load_dataset
+
+    place = f"{source['repo']} ({source['split']})"
+    try:
+        rows = load_dataset(
+            source["repo"], name=source["config"], split=source["split"], revision=source["revision"]
+        )
+    except Exception as error:  # the hub, the network and the formats each raise their own kinds
+        raise BadInput(
+            f"{place}: could not be loaded ({type(error).__name__}: {error}). Check repo, config, split and revision, "
+            "and that this machine reaches the hub (or has the set in its cache)."
+        ) from None
+    yield from _mapped(rows, source["fields"], place)
+
+
+def _mapped(rows, fields: dict[str, str], place: str) -> Iterator[dict]:
+    """Rows with our names: `fields` maps ours to theirs."""
+    for number, row in enumerate(rows, 1):
+        lacking = sorted(theirs for theirs in fields.values() if theirs not in row)
+        if lacking:
+            raise BadInput(
+                f"{place}, row {number}: no column {', '.join(lacking)} (there are: {', '.join(sorted(row))}). "
+                "Correct the entry's fields."
+            )
+        made = {ours: row[theirs] for ours, theirs in fields.items()}
+        made["id"] = str(made["id"]) if "id" in made else f"row-{number:06d}"
+        made.setdefault("answer", None)
+        if made["answer"] is not None:
+            made["answer"] = str(made["answer"])
+        yield made
+
+
+def prepare(source: dict, excluded: set[str] = frozenset()) -> tuple[list[dict], dict[str, int]]:
+    """The rows of a source, in a fixed order, without repeats and without the questions in `excluded`.
+
+    Args:
+        source: a `datasets` entry or a benchmark's `questions`; `rows` limits how many are taken (None: all).
+        excluded: fingerprints of questions that must not occur.
+
+    Returns:
+        The rows and how many were left out by reason.
+
+    Raises:
+        BadInput: an empty question, a repeated id, or fewer rows than `rows` asks for.
+    """
+    place = source.get("path") or source.get("repo") or "reasoning-gym"
+    rows: list[dict] = []
+    ids: set[str] = set()
+    seen: set[str] = set()
+    left_out = {"repeated_question": 0, "in_a_benchmark": 0}
+    examined = 0
+    for row in read_source(source):
+        examined += 1
+        if source["rows"] is not None and len(rows) == source["rows"]:
+            break
+        if examined > 200 * (source["rows"] or examined):
+            raise BadInput(
+                f"{place}: only {len(rows)} different questions after {examined} draws, {source['rows']} are asked "
+                "for. Ask for fewer rows or widen the task's settings."
+            )
+        if not isinstance(row.get("question"), str) or not row["question"].strip():
+            raise BadInput(f"{place}, row {row['id']!r}: the question is empty. Mend or delete the row.")
+        if row["id"] in ids:
+            raise BadInput(f"{place}: id {row['id']!r} occurs twice. Give each row an id of its own.")
+        mark = fingerprint(row["question"])
+        if mark in seen:
+            left_out["repeated_question"] += 1
+        elif mark in excluded:
+            left_out["in_a_benchmark"] += 1
+        else:
+            rows.append(row)
+            ids.add(row["id"])
+        seen.add(mark)
+    if source["rows"] is not None and len(rows) < source["rows"]:
+        raise BadInput(
+            f"{place}: {len(rows)} rows can be used, {source['rows']} are asked for (left out: {left_out}). "
+            "Ask for fewer rows or name more data."
+        )
+    if not rows:
+        raise BadInput(f"{place}: no rows. Check the file.")
+    return rows, left_out
+
+
+def fingerprints_in(files: list[Path]) -> set[str]:
+    """The fingerprints of all questions in prepared files."""
+    return {fingerprint(row["question"]) for file in files for row in read_rows(file, required=("question",))}

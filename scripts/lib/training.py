@@ -1,0 +1,212 @@
+"""Training pieces shared by the methods: batches, tokenised rows, trainers, checkpoints, merged weights."""
+
+import logging
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional
+from transformers import AutoModelForCausalLM, TrainerCallback
+from transformers.trainer_utils import get_last_checkpoint
+from trl import SFTTrainer
+
+from scripts.lib.chat import answer_ids, prompt_ids
+from scripts.lib.jsonl import BadInput, write_json
+
+log = logging.getLogger(__name__)
+
+
+def split_batch(global_batch: int, micro_batch: int, processes: int) -> tuple[int, int]:
+    """(rows per device and forward pass, accumulation steps), which multiply back to `global_batch`.
+
+    >>> split_batch(global_batch=512, micro_batch=8, processes=8)
+    (8, 8)
+
+    Raises:
+        BadInput: `global_batch` is not a multiple of `processes`.
+    """
+    if global_batch % processes:
+        raise BadInput(f"global_batch {global_batch} is not a multiple of the {processes} processes. Change either.")
+    share = global_batch // processes
+    rows = max(size for size in range(1, min(micro_batch, share) + 1) if share % size == 0)
+    return rows, share // rows
+
+
+def tokenise(rows: list[dict], tokenizer, max_tokens: int, too_long: str) -> tuple[list[dict], dict[str, int]]:
+    """Rows for the trainer, and the counts that the summary states.
+
+    Args:
+        rows: `{"id": …, "messages": [{"role": "user", "content": …}], "completion": "The answer is 7."}` each.
+        tokenizer: renders the chat template.
+        max_tokens: longest row, prompt and completion together, in tokens.
+        too_long: `error` refuses longer rows, `drop` leaves them out and counts them. None is ever truncated.
+
+    Returns:
+        `{"input_ids": […], "labels": […]}` each, with labels -100 on the prompt; and rows and tokens by kind.
+
+    Raises:
+        BadInput: rows that are too long under `error`, or no row is left.
+    """
+    kept, long = [], []
+    prompt_tokens = completion_tokens = 0
+    for row in rows:
+        prompt, completion = prompt_ids(tokenizer, row["messages"]), answer_ids(tokenizer, row["completion"])
+        if len(prompt) + len(completion) > max_tokens:
+            long.append((row["id"], len(prompt) + len(completion)))
+            continue
+        kept.append({"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion})
+        prompt_tokens += len(prompt)
+        completion_tokens += len(completion)
+    if long and too_long == "error":
+        worst = ", ".join(f"{name} ({length})" for name, length in sorted(long, key=lambda item: -item[1])[:5])
+        raise BadInput(
+            f"{len(long)} of {len(rows)} rows are longer than max_tokens = {max_tokens}: {worst}. "
+            "Raise max_tokens in the recipe, or set too_long: drop there."
+        )
+    if not kept:
+        raise BadInput(f"no row is left to train on: {len(long)} of {len(rows)} are over max_tokens = {max_tokens}.")
+    counts = {
+        "rows_in": len(rows),
+        "rows_trained": len(kept),
+        "rows_dropped_too_long": len(long),
+        "rows_truncated": 0,
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+    }
+    return kept, counts
+
+
+class CompletionTrainer(SFTTrainer):
+    """TRL's SFTTrainer with a loss that, on CPU, puts only the completion through the language-model head.
+
+    TRL's fused head does that where Triton runs. Elsewhere it scores every position, in float32 tiles that the
+    backward pass computes again, and adds entropy and top-1 over the vocabulary: on a CPU that is more than half of
+    the step (`bench/training.py`).
+    """
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The summed negative log-likelihood of the labelled tokens over their number in the whole batch."""
+        if inputs["input_ids"].is_cuda or return_outputs:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        targets = inputs["labels"][:, 1:]
+        scored = (targets != -100).any(dim=0).nonzero().flatten()  # position i predicts token i + 1
+        logits = model(
+            input_ids=inputs["input_ids"],
+            attention_mask=inputs["attention_mask"],
+            logits_to_keep=scored,
+            use_cache=False,
+        ).logits
+        targets = targets[:, scored]
+        total = functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="sum")
+        count = (targets != -100).sum() if num_items_in_batch is None else num_items_in_batch
+        loss = total / torch.as_tensor(count).clamp(min=1)
+        # The count is over all processes, whose gradients are then averaged.
+        return loss * self.accelerator.num_processes if num_items_in_batch is not None else loss
+
+
+class Report(TrainerCallback):
+    """Logs steps done, rate, loss and time left."""
+
+    def __init__(self, every_s: float = 10.0) -> None:
+        self.every_s = every_s
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.start, self.first, self.last = time.monotonic(), state.global_step, 0.0
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        now = time.monotonic()
+        if "loss" not in (logs or {}) or (now - self.last < self.every_s and state.global_step < state.max_steps):
+            return
+        self.last = now
+        rate = (state.global_step - self.first) / (now - self.start)
+        log.info(
+            "trained %d of %d steps, %.3g steps/s, %d s left, loss %.4g",
+            *(state.global_step, state.max_steps, rate, (state.max_steps - state.global_step) / rate, logs["loss"]),
+        )
+
+
+class SaveCandidates(TrainerCallback):
+    """Keeps what the trainer holds (an adapter or full weights) at the steps named in config, outside its checkpoints."""
+
+    def __init__(self, folder: Path, steps: set[int]) -> None:
+        self.folder, self.steps = folder, steps
+        self.trainer: Any = None
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step in self.steps or state.global_step == state.max_steps:
+            self.save(state.global_step)
+
+    def save(self, step: int) -> None:
+        """Writes `step-000045`, whole or not at all."""
+        final = self.folder / f"step-{step:06d}"
+        if final.exists():
+            return
+        temporary = final.with_name(final.name + ".tmp")
+        self.trainer.save_model(str(temporary))
+        if self.trainer.accelerator.is_main_process:
+            os.replace(temporary, final)
+
+
+def last_complete_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint in `folder` that has its trainer state, which the trainer writes last; others are removed."""
+    while folder.is_dir() and (newest := get_last_checkpoint(str(folder))):
+        if (Path(newest) / "trainer_state.json").exists():
+            return newest
+        log.warning("%s is incomplete: removed", newest)
+        shutil.rmtree(newest)
+    return None
+
+
+def largest_difference(first: torch.Tensor, second: torch.Tensor) -> float:
+    """The largest absolute difference between two tensors, in float32."""
+    return (first.float() - second.float()).abs().max().item()
+
+
+def export(start: Path, saved: Path, folder: Path, tokenizer, adapter: bool, probe: list[int], origin: dict) -> dict:
+    """Writes a complete model folder (weights, tokenizer, `redpen.json`) from what the trainer saved.
+
+    An adapter is merged in float32, and the result is rounded to the start model's dtype.
+
+    Args:
+        start: the model folder that training started from.
+        saved: what `SaveCandidates` wrote.
+        folder: the model folder to write.
+        tokenizer: saved beside the weights, with its chat template.
+        adapter: whether `saved` holds a LoRA adapter.
+        probe: token ids of one training row, to compare the merged model with the unmerged one.
+        origin: what `redpen.json` says.
+
+    Returns:
+        The largest difference between a logit of the unmerged and of the merged model, all in float32: before the
+        merged weights are rounded, and after. Empty without an adapter.
+    """
+    dtype = AutoModelForCausalLM.from_pretrained(start).dtype
+    facts: dict[str, float] = {}
+    if adapter:
+        from peft import PeftModel
+
+        ids = torch.tensor([probe])
+        model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32), str(saved))
+        with torch.inference_mode():
+            unmerged = model(input_ids=ids).logits
+        model = model.merge_and_unload()
+        with torch.inference_mode():
+            facts["logit_difference_merged"] = largest_difference(unmerged, model(input_ids=ids).logits)
+            model = model.to(dtype).to(torch.float32)
+            facts["logit_difference_rounded"] = largest_difference(unmerged, model(input_ids=ids).logits)
+        model = model.to(dtype)
+    else:
+        model = AutoModelForCausalLM.from_pretrained(saved, dtype=dtype)
+    temporary = folder.with_name(folder.name + ".tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    model.save_pretrained(temporary)
+    tokenizer.save_pretrained(temporary)
+    for file in temporary.iterdir():
+        file.chmod(0o644)  # save_pretrained leaves the weights readable by their owner alone
+    write_json(temporary / "redpen.json", {**origin, **facts})
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(temporary, folder)
+    return facts

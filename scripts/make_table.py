@@ -1,0 +1,169 @@
+"""Makes one table from scores: Markdown, LaTeX and CSV to read, and JSON, a list of cells.
+
+A cell is `{"row", "column", "value", "se", "n", "paper"}`, in percent; a difference also has its 95 % interval
+(`low`, `high`).
+
+    python -m scripts.make_table --table cft_table2 --settings '{"title": "…", "note": "", "columns": {"gcd": "GCD"}, \\
+        "rows": [{"name": "Base", "of": "smollm2-135m"}]}' --scores results/laptop/scores/*/arithmetic.json \\
+        --summaries results/laptop/checkpoints/*/train.json --out results/laptop/tables/cft_table2
+"""
+
+import argparse
+from pathlib import Path
+
+from scripts.lib import cli
+from scripts.lib.jsonl import BadInput, read_json, read_rows, replacing, write_json, write_text
+
+AVERAGE = "Average"
+
+
+def parse_args(argv: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", required=True, help="the table's id")
+    parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: title, note, columns, rows")
+    parser.add_argument("--scores", nargs="+", required=True, help="scores/<checkpoint>/<suite>.json, items beside them")
+    parser.add_argument("--summaries", nargs="*", default=[], help="checkpoints/<run>/train.json of the runs")
+    parser.add_argument("--out", required=True, help="path of the files to write, without an ending")
+    return parser.parse_args(argv)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Computes the cells and writes the four files."""
+    settings = args.settings
+    scores = read_scores(args.scores)
+    trained = {Path(file).parent.name: read_json(file) for file in args.summaries}
+    cells: list[dict] = []
+    for row in settings["rows"]:
+        if "difference" in row:
+            cells += difference_cells(row, settings["columns"], scores)
+        else:
+            cells += score_cells(row, settings["columns"], scores, trained.get(row["of"]))
+    out = Path(args.out)
+    write_json(out.with_suffix(".json"), cells)
+    frame, errors = frames(cells)
+    caption = settings["title"]
+    note = "\n\n".join(part for part in (settings["note"].strip(), caption_of(settings, scores)) if part)
+    shown = frame.copy().astype(object)
+    for row in frame.index:
+        for column in frame.columns:
+            shown.loc[row, column] = text_of(frame.loc[row, column], errors.loc[row, column], column)
+    write_text(out.with_suffix(".md"), f"**{caption}**\n\n{shown.reset_index().to_markdown(index=False)}\n\n{note}\n")
+    latex = shown.map(lambda text: text.replace("±", r"$\pm$")).to_latex(caption=caption, label=f"tab:{args.table}")
+    write_text(out.with_suffix(".tex"), latex)
+    for column in [name for name in frame.columns if errors[name].notna().any()]:
+        frame.insert(frame.columns.get_loc(column) + 1, f"{column} se", errors[column])
+    with replacing(out.with_suffix(".csv")) as temporary:
+        frame.to_csv(temporary, float_format="%.4f")
+    return 0
+
+
+def read_scores(files: list[str]) -> dict[str, dict[str, dict]]:
+    """By checkpoint and benchmark: the summary, with `shares`: for each question, the share of answers that is right."""
+    import numpy
+
+    scores: dict[str, dict[str, dict]] = {}
+    for file in files:
+        checkpoint = Path(file).parent.name
+        by_benchmark: dict[str, dict[str, list[bool]]] = {}
+        for row in read_rows(Path(file).with_suffix(".jsonl"), required=("benchmark", "question_id", "correct")):
+            if row["correct"] is not None:
+                questions = by_benchmark.setdefault(row["benchmark"], {})
+                questions.setdefault(row["question_id"], []).append(row["correct"])
+        for benchmark, summary in read_json(file)["benchmarks"].items():
+            questions = by_benchmark.get(benchmark)
+            if not questions:
+                raise BadInput(f"{file}: no graded answer for {benchmark}. Run rule score again.")
+            shares = numpy.array([sum(questions[key]) / len(questions[key]) for key in sorted(questions)])
+            scores.setdefault(checkpoint, {})[benchmark] = {**summary, "shares": shares}
+    return scores
+
+
+def cell(row: str, column: str, value: float | None, se: float | None = None, n: int | None = None, **more) -> dict:
+    """One cell; `value` and `se` as they are printed."""
+    return {"row": row, "column": column, "value": value, "se": se, "n": n, "paper": None, **more}
+
+
+def score_cells(row: dict, columns: dict[str, str], scores: dict, train: dict | None) -> list[dict]:
+    """The cells of a checkpoint: rows and tokens trained on, accuracy by benchmark, and their average."""
+    from scripts.lib.statistics import average_error
+
+    counts = train["counts"] if train else {}
+    tokens = counts["prompt_tokens"] + counts["completion_tokens"] if train else None
+    cells = [cell(row["name"], "Rows", counts.get("rows_trained")), cell(row["name"], "Tokens", tokens)]
+    mine = [scores[row["of"]][slug] for slug in columns]
+    for title, found in zip(columns.values(), mine, strict=True):
+        percent = 100 * found["accuracy"], 100 * found["standard_error"]
+        cells.append(cell(row["name"], title, *percent, found["questions"]))
+    mean = 100 * sum(found["accuracy"] for found in mine) / len(mine)
+    error = 100 * average_error([found["standard_error"] for found in mine])
+    return [*cells, cell(row["name"], AVERAGE, mean, error, sum(found["questions"] for found in mine))]
+
+
+def difference_cells(row: dict, columns: dict[str, str], scores: dict) -> list[dict]:
+    """The cells of a checkpoint minus the best of others, column by column, with bootstrap intervals."""
+    from scripts.lib.statistics import difference_to_best
+
+    def shares(checkpoint: str) -> dict:
+        return {slug: scores[checkpoint][slug]["shares"] for slug in columns}
+
+    found = difference_to_best(shares(row["difference"]), [shares(name) for name in row["best_of"]])
+    cells = [cell(row["name"], "Rows", None), cell(row["name"], "Tokens", None)]
+    for slug, title in [*columns.items(), (None, AVERAGE)]:
+        percent = {key: 100 * value for key, value in found[slug].items()}
+        count = sum(len(mine) for mine in shares(row["difference"]).values()) if slug is None else None
+        count = count or len(scores[row["difference"]][slug]["shares"])
+        cells.append(cell(row["name"], title, n=count, **percent))
+    return cells
+
+
+def frames(cells: list[dict]):
+    """Two data frames (values, standard errors) with the table's rows and columns in order."""
+    import pandas
+
+    rows = list(dict.fromkeys(item["row"] for item in cells))
+    columns = list(dict.fromkeys(item["column"] for item in cells))
+    values = pandas.DataFrame(index=pandas.Index(rows, name="Model"), columns=columns, dtype=float)
+    errors = values.copy()
+    for item in cells:
+        values.loc[item["row"], item["column"]] = item["value"]
+        errors.loc[item["row"], item["column"]] = item["se"]
+    return values, errors
+
+
+def text_of(value: float, error: float, column: str) -> str:
+    """A cell as it is read: `25.5 ± 3.1`, a count, or a dash where there is nothing to say."""
+    if value != value:
+        return "–"
+    if error != error:
+        return f"{value:,.0f}"
+    return f"{value:.1f} ± {error:.1f}"
+
+
+def caption_of(settings: dict, scores: dict) -> str:
+    """What the reader must know: what the numbers are, and what the intervals cover."""
+    parts = [
+        "Accuracy in percent ± standard error over the questions; Average is the plain mean of the benchmarks; "
+        "Rows and Tokens are what each run was trained on, counted once."
+    ]
+    from scripts.lib.statistics import difference_to_best
+
+    for row in settings["rows"]:
+        if "difference" not in row:
+            continue
+        shares = [
+            {slug: scores[name][slug]["shares"] for slug in settings["columns"]}
+            for name in (row["difference"], *row["best_of"])
+        ]
+        average = difference_to_best(shares[0], shares[1:])[None]
+        low, high = 100 * average["low"], 100 * average["high"]
+        parts.append(
+            f"{row['name']}: the best row is taken per column; 95 % interval of the average {low:+.1f} to {high:+.1f} "
+            "(paired bootstrap over questions, the best taken anew in each resample). One training seed: the interval "
+            "covers question sampling only."
+        )
+    return " ".join(parts)
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args)

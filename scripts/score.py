@@ -1,0 +1,50 @@
+"""Grades a checkpoint's generations of one suite: a row for each answer, and a summary for each benchmark.
+
+    python -m scripts.score --settings '{"benchmarks": {"gcd": "math"}}' \\
+        --benchmarks results/laptop/benchmarks/gcd.jsonl \\
+        --generations results/laptop/generations/smollm2-135m/arithmetic.jsonl \\
+        --graded results/laptop/scores/smollm2-135m/arithmetic.jsonl \\
+        --summary results/laptop/scores/smollm2-135m/arithmetic.json
+"""
+
+import argparse
+from pathlib import Path
+
+from scripts.lib import cli
+from scripts.lib.grading import GRADER_VERSION
+from scripts.lib.jsonl import read_rows, write_json, write_rows
+from scripts.lib.scoring import grade_generations, summarise
+
+
+def parse_args(argv: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: grader kind by benchmark")
+    parser.add_argument("--benchmarks", nargs="+", required=True, help="questions, one <benchmark>.jsonl each")
+    parser.add_argument("--generations", required=True, help="the checkpoint's answers (JSON Lines)")
+    parser.add_argument("--workers", type=int, default=None, help="worker processes (default: one a core)")
+    parser.add_argument("--graded", required=True, help="JSON Lines to write")
+    parser.add_argument("--summary", required=True, help="JSON summary to write")
+    return parser.parse_args(argv)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Grades every answer, writes graded answers and summary."""
+    summary = cli.Summary("score", args.settings)
+    generations = read_rows(args.generations, required=("id", "benchmark", "question_id", "response"))
+    items: list[dict] = []
+    scores = {}
+    for file in args.benchmarks:
+        slug = Path(file).stem
+        questions = {row["id"]: row for row in read_rows(file, required=("id", "answer"))}
+        rows = [row for row in generations if row["benchmark"] == slug]
+        graded = grade_generations(rows, questions, args.settings["benchmarks"][slug], args.workers)
+        items += graded
+        scores[slug] = summarise(graded)
+    write_rows(args.graded, items)
+    write_json(args.summary, summary.fields(grader_version=GRADER_VERSION, benchmarks=scores))
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args)

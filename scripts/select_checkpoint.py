@@ -1,0 +1,57 @@
+"""Makes one candidate the run's checkpoint: the last one, or the best on validation (the earliest of equals).
+
+    python -m scripts.select_checkpoint --candidates results/laptop/checkpoints/cft/candidates \\
+        --curve results/laptop/checkpoints/cft/validation.json --model results/laptop/checkpoints/cft/model \\
+        --selection results/laptop/checkpoints/cft/selection.json
+"""
+
+import argparse
+import os
+import shutil
+from pathlib import Path
+
+from scripts.lib import cli
+from scripts.lib.jsonl import BadInput, read_json, write_json
+
+
+def parse_args(argv: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--candidates", required=True, help="folder of candidates (step-000045, …)")
+    parser.add_argument("--curve", default=None, help="validation scores; without them the last candidate is taken")
+    parser.add_argument("--model", required=True, help="the model folder to write (hard links where possible)")
+    parser.add_argument("--selection", required=True, help="JSON to write: which candidate, and its score")
+    return parser.parse_args(argv)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Chooses, links the files, writes the selection."""
+    candidates = sorted(path.name for path in Path(args.candidates).glob("step-*"))
+    if not candidates:
+        raise BadInput(f"{args.candidates}: there are no candidates. Run rule train again.")
+    selection = {"rule": "last", "candidate": candidates[-1], "candidates": candidates}
+    if args.curve:
+        curve = read_json(args.curve)["curve"]
+        best = max(curve, key=lambda point: (point["accuracy"], -point["step"]))
+        selection |= {"rule": "best", "candidate": best["candidate"], "selected": best, "last": curve[-1]}
+    model = Path(args.model)
+    temporary = model.with_name(f".{model.name}.{os.getpid()}.tmp")
+    try:
+        shutil.copytree(Path(args.candidates) / selection["candidate"], temporary, copy_function=_link)
+        shutil.rmtree(model, ignore_errors=True)
+        os.replace(temporary, model)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    write_json(args.selection, selection)
+    return 0
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or a file system without links
+        shutil.copyfile(source, target)
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args)

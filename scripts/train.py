@@ -1,0 +1,161 @@
+"""Fine-tunes one run's start checkpoint on its training set, and writes its candidates: complete model folders.
+
+Reads JSON Lines rows `{"id", "messages", "completion"}` and a model folder; writes `candidates/step-000025/…` and a
+summary. Progress is kept in `--state` under a key made from the recipe, the data and the start weights, and removed
+after success; a job that died goes on from the newest complete checkpoint.
+
+    python -m scripts.train --recipe '{"method": "sft", "learning_rate": 1e-3, "epochs": 1, ...}' \\
+        --data results/laptop/train_sets/sft.jsonl --start results/laptop/models/smollm2-135m --micro-batch 8 \\
+        --state state/laptop/train/sft --weights results/laptop/checkpoints/sft/candidates \\
+        --summary results/laptop/checkpoints/sft/train.json
+"""
+
+import argparse
+import logging
+import os
+import shutil
+from pathlib import Path
+
+from scripts.lib import cli
+from scripts.lib.jsonl import BadInput, content_key, file_hash, read_rows, write_json
+from scripts.lib.journal import held
+
+VERSION = 1  # raise by hand when the weights would differ
+log = logging.getLogger(__name__)
+
+
+def parse_args(argv: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", type=cli.json_argument, required=True, help="JSON: method and hyper-parameters")
+    parser.add_argument("--data", required=True, help="the training set (JSON Lines)")
+    parser.add_argument("--start", required=True, help="the model folder to start from")
+    parser.add_argument("--micro-batch", type=int, default=8, help="most rows per device and forward pass")
+    parser.add_argument("--state", required=True, help="folder for resumable progress")
+    parser.add_argument("--weights", required=True, help="folder of candidates to write")
+    parser.add_argument("--summary", required=True, help="JSON summary to write")
+    return parser.parse_args(argv)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Trains, exports the candidates, writes the summary."""
+    recipe, start = args.recipe, Path(args.start)
+    summary = cli.Summary("train", recipe)
+    rows = read_rows(args.data, required=("messages", "completion"))
+    from scripts.lib.generation import weights_hash
+
+    start_hash = weights_hash(start)
+    key = content_key(VERSION, recipe, file_hash(args.data), start_hash)
+    with held(args.state):
+        state = Path(args.state) / key
+        for other in Path(args.state).iterdir():
+            if other.is_dir() and other != state:
+                shutil.rmtree(other)  # progress of an earlier recipe, data set or start
+        facts = fit(args, rows, state)
+        weights = Path(args.weights)
+        shutil.rmtree(weights, ignore_errors=True)
+        weights.mkdir(parents=True)
+        candidates = {}
+        for saved in sorted((state / "candidates").glob("step-*[0-9]")):
+            log.info("writing %s", weights / saved.name)
+            origin = {"run": recipe["run"], "step": int(saved.name[5:]), "start_weights": start_hash}
+            candidates[saved.name] = facts["export"](saved, weights / saved.name, origin)
+        del facts["export"]
+        write_json(args.summary, summary.fields(**facts, candidates=candidates, start_weights=start_hash))
+        shutil.rmtree(state)
+    return 0
+
+
+def fit(args: argparse.Namespace, rows: list[dict], state: Path) -> dict:
+    """Trains to the last step, or on from the newest checkpoint in `state`; returns what the summary states."""
+    import torch
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, set_seed
+    from trl import SFTConfig
+
+    from scripts.lib import training
+    from scripts.lib.chat import load_tokenizer
+
+    recipe = args.recipe
+    tokenizer = load_tokenizer(args.start, recipe["template"])
+    tokenised, counts = training.tokenise(rows, tokenizer, recipe["max_tokens"], recipe["too_long"])
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    micro, accumulation = training.split_batch(recipe["global_batch"], args.micro_batch, processes)
+    set_seed(recipe["seed"])
+    dtype = torch.bfloat16 if recipe["precision"] == "bfloat16" else torch.float32
+    model = AutoModelForCausalLM.from_pretrained(args.start, dtype=dtype)
+    lora = None
+    if recipe["lora"]:
+        from peft import LoraConfig
+
+        lora = LoraConfig(
+            r=recipe["lora"]["rank"],
+            lora_alpha=recipe["lora"]["alpha"],
+            lora_dropout=recipe["lora"]["dropout"],
+            target_modules=recipe["lora"]["targets"],
+            task_type="CAUSAL_LM",
+        )
+    config = SFTConfig(
+        output_dir=str(state),
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=accumulation,
+        learning_rate=recipe["learning_rate"],
+        num_train_epochs=recipe["epochs"],
+        max_steps=recipe["max_steps"] or -1,
+        lr_scheduler_type=recipe["scheduler"],
+        warmup_steps=recipe["warmup"],
+        weight_decay=recipe["weight_decay"],
+        max_grad_norm=recipe["max_grad_norm"],
+        optim=recipe["optimizer"],
+        seed=recipe["seed"],
+        bf16=recipe["precision"] == "mixed",
+        max_length=None,  # rows are checked above, never truncated
+        dataset_kwargs={"skip_prepare_dataset": True},
+        train_sampling_strategy=recipe["order"],
+        save_strategy="steps",
+        save_steps=recipe["save_steps"],
+        save_total_limit=2,
+        logging_steps=1,
+        logging_first_step=True,
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        activation_checkpointing=recipe["activation_checkpointing"],
+    )
+    keep = training.SaveCandidates(state / "candidates", set(recipe["candidate_steps"]))
+    trainer = training.CompletionTrainer(
+        model=model,
+        args=config,
+        train_dataset=Dataset.from_list(tokenised),
+        processing_class=tokenizer,
+        peft_config=lora,
+        callbacks=[training.Report(), keep],
+    )
+    keep.trainer = trainer
+    checkpoint = training.last_complete_checkpoint(state)
+    if checkpoint:
+        log.info("going on from %s", checkpoint)
+    result = trainer.train(resume_from_checkpoint=checkpoint)
+    losses = [{"step": entry["step"], "loss": entry["loss"]} for entry in trainer.state.log_history if "loss" in entry]
+    if not all(entry["loss"] == entry["loss"] for entry in losses):
+        raise BadInput(f"the loss of run {recipe['run']} became NaN. Lower learning_rate in its recipe.")
+    probe = tokenised[0]["input_ids"]
+
+    def export(saved: Path, folder: Path, origin: dict) -> dict:
+        return training.export(Path(args.start), saved, folder, tokenizer, bool(lora), probe, origin)
+
+    return {
+        "export": export,
+        "rows": counts["rows_trained"],
+        "counts": counts,
+        "steps": trainer.state.global_step,
+        "micro_batch": micro,
+        "accumulation": accumulation,
+        "processes": processes,
+        "train_seconds": round(result.metrics["train_runtime"], 1),
+        "losses": losses,
+    }
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args)
