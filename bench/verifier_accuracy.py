@@ -1,8 +1,8 @@
-"""How often the verifier teacher points at the step that people marked, and how often it calls a true statement false.
+"""How often the verifier teacher points at the step that people marked, and how often it calls a true one false.
 
-Run as `python -m bench.verifier_accuracy`; takes about a minute on one core. Reads the data through `tests.shared_data`.
+Run as `python -m bench.verifier_accuracy`; takes a minute on one core. Reads the data through `tests.shared_data`.
 "A false equation" is decided here without the module under test: the literal text on both sides of "=" is read by
-Python's own `ast`, with exact fractions, and the sides differ (on MR-GSM8K, where numbers are rounded: by more than half a
+Python's own `ast`, with exact fractions, and the sides differ (on MR-GSM8K, with rounded numbers: by more than half a
 unit of the last place written).
 """
 
@@ -49,11 +49,17 @@ def _value(node: ast.expr) -> Fraction:
 
 def literal_pairs(text: str) -> list[tuple[Fraction | None, Fraction | None, str]]:
     """Both values and the right text at each "=", for sides that are digits, signs and brackets only."""
-    sides, pairs = text.split("="), []
+    sides, pairs = re.sub(r"(?<=\d)\s?x\s?(?=\d)", "*", text).split("="), []
     for before, after in zip(sides, sides[1:], strict=False):
         left, right = _LEFT.search(before), _RIGHT.match(after)
-        if left and right and left.group().strip() and right.group().strip():
-            pairs.append((literal_value(left.group()), literal_value(right.group()), right.group().strip().rstrip(".")))
+        if not (left and right and left.group().strip() and right.group().strip()):
+            continue
+        head, tail = before[: left.start()], after[right.end() :]
+        # "x - 4 = 2" and "5 = 3x" have a letter for a term: such a side is not literal.
+        term = re.search(r"\b[A-Za-z]\s*$", head) or left.group().strip()[0] in "+-*/" and re.search(r"\w\s*$", head)
+        if term or tail[:1].isalpha() and not right.group()[-1].isspace():
+            continue
+        pairs.append((literal_value(left.group()), literal_value(right.group()), right.group().strip().rstrip(".")))
     return pairs
 
 

@@ -41,14 +41,15 @@ wildcard_constraints:
 
 
 def python_for(env):
-    """The interpreter of an environment under envs/: REDPEN_PYTHON_<ENV>, then the local venv, then python."""
+    """A param that names the interpreter of an environment under envs/.
+
+    It is $REDPEN_PYTHON_<ENV>, else the local venv, else python. The function takes `output`, so that Snakemake does
+    not track it: another interpreter asks for nothing again.
+    """
     named = os.environ.get(f"REDPEN_PYTHON_{env.upper()}")
     local = Path(workflow.basedir) / ".venv" / "bin" / "python"
-    return named or (str(local) if local.exists() else "python")
-
-
-# A name in shell texts, not a param: another interpreter asks for nothing again.
-PYTHON = python_for("laptop")
+    found = named or (str(local) if local.exists() else "python")
+    return lambda wildcards, output: found
 
 
 def settings(module, **values):
@@ -58,7 +59,7 @@ def settings(module, **values):
 
 def state_of(rule):
     """A param that names the state folder of a job. It takes `output`, so that Snakemake does not track it."""
-    return lambda wildcards, output: "/".join(["state", STUDY["study"], rule, *wildcards])
+    return lambda wildcards, output: str(Path("state", STUDY["study"], rule, *wildcards))
 
 
 def write_study():

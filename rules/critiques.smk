@@ -22,7 +22,8 @@ rule critique_responses:
         mem_mb=4_000,
         runtime="2h",
     params:
+        python=python_for("laptop"),
         teacher=teacher_settings_of,
     shell:
-        "{PYTHON} -m scripts.critique_responses --teacher {params.teacher:q} --graded {input:q}"
+        "{params.python} -m scripts.critique_responses --teacher {params.teacher:q} --graded {input:q}"
         " --critiques {output.critiques:q} --summary {output.summary:q} 2>&1 | tee {log:q}"

@@ -21,9 +21,10 @@ rule fetch_model:
         mem_mb=8_000,
         runtime="4h",
     params:
+        python=python_for("laptop"),
         settings=model_settings_of,
     shell:
-        "{PYTHON} -m scripts.fetch_model --settings {params.settings:q} --model {output.model:q} 2>&1 | tee {log:q}"
+        "{params.python} -m scripts.fetch_model --settings {params.settings:q} --model {output.model:q} 2>&1 | tee {log:q}"
 
 
 rule prepare_dataset:
@@ -43,9 +44,10 @@ rule prepare_dataset:
         mem_mb=8_000,
         runtime="2h",
     params:
+        python=python_for("laptop"),
         settings=dataset_settings_of,
     shell:
-        "{PYTHON} -m scripts.prepare_dataset --settings {params.settings:q} --exclude {input.exclude:q}"
+        "{params.python} -m scripts.prepare_dataset --settings {params.settings:q} --exclude {input.exclude:q}"
         " --rows {output.rows:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
 
 
@@ -64,7 +66,8 @@ rule prepare_benchmark:
         mem_mb=4_000,
         runtime="1h",
     params:
+        python=python_for("laptop"),
         settings=benchmark_settings_of,
     shell:
-        "{PYTHON} -m scripts.prepare_dataset --settings {params.settings:q}"
+        "{params.python} -m scripts.prepare_dataset --settings {params.settings:q}"
         " --rows {output.rows:q} --summary {output.summary:q} 2>&1 | tee {log:q}"

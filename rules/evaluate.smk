@@ -25,10 +25,11 @@ rule generate:
         mem_mb=32_000,
         runtime="6h",
     params:
+        python=python_for("laptop"),
         settings=suite_settings_of,
         state=state_of("generate"),
     shell:
-        "{PYTHON} -m scripts.generate --settings {params.settings:q} --benchmarks {input.benchmarks:q}"
+        "{params.python} -m scripts.generate --settings {params.settings:q} --benchmarks {input.benchmarks:q}"
         " --model {input.model:q} --state {params.state:q} --generations {output.generations:q} 2>&1 | tee {log:q}"
 
 
@@ -52,8 +53,9 @@ rule score:
         mem_mb=8_000,
         runtime="1h",
     params:
+        python=python_for("laptop"),
         kinds=grader_kinds_of,
     shell:
-        "{PYTHON} -m scripts.score --settings {params.kinds:q} --benchmarks {input.benchmarks:q}"
+        "{params.python} -m scripts.score --settings {params.kinds:q} --benchmarks {input.benchmarks:q}"
         " --generations {input.generations:q} --workers {threads} --graded {output.graded:q}"
         " --summary {output.summary:q} 2>&1 | tee {log:q}"

@@ -25,11 +25,12 @@ rule sample_responses:
         mem_mb=16_000,
         runtime="12h",
     params:
+        python=python_for("laptop"),
         settings=sampling_settings_of,
         shards=lambda wildcards: STUDY["responses"][wildcards.responses]["shards"],
         state=lambda wildcards, output: f"state/{STUDY['study']}/sample_responses/{wildcards.responses}",
     shell:
-        "{PYTHON} -m scripts.sample_responses --settings {params.settings:q} --dataset {input.dataset:q}"
+        "{params.python} -m scripts.sample_responses --settings {params.settings:q} --dataset {input.dataset:q}"
         " --model {input.model:q} --shard {wildcards.shard} --shards {params.shards} --state {params.state:q}"
         " --responses {output.responses:q} 2>&1 | tee {log:q}"
 
@@ -52,7 +53,8 @@ rule grade_responses:
         mem_mb=8_000,
         runtime="2h",
     params:
+        python=python_for("laptop"),
         version=grade_responses.VERSION,
     shell:
-        "{PYTHON} -m scripts.grade_responses --responses {input:q} --workers {threads} --graded {output.graded:q}"
+        "{params.python} -m scripts.grade_responses --responses {input:q} --workers {threads} --graded {output.graded:q}"
         " --summary {output.summary:q} 2>&1 | tee {log:q}"

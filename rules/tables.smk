@@ -16,14 +16,16 @@ rule check_overlap:
         "<logs>/check_overlap/{table}.log",
     benchmark:
         "<benchmarks>/check_overlap/{table}.jsonl"
+    priority: 100  # before anything costly is started
     conda:
         "../envs/laptop.yaml"
-    priority: 100  # before anything costly is started
     resources:
         mem_mb=4_000,
         runtime="30m",
+    params:
+        python=python_for("laptop"),
     shell:
-        "{PYTHON} -m scripts.check_overlap --table {wildcards.table} --datasets {input.datasets:q}"
+        "{params.python} -m scripts.check_overlap --table {wildcards.table} --datasets {input.datasets:q}"
         " --benchmarks {input.benchmarks:q} --report {output:q} 2>&1 | tee {log:q}"
 
 
@@ -47,10 +49,11 @@ rule make_table:
         mem_mb=4_000,
         runtime="30m",
     params:
+        python=python_for("laptop"),
         settings=table_settings_of,
         out=lambda wildcards, output: output[0].removesuffix(".md"),
     shell:
-        "{PYTHON} -m scripts.make_table --table {wildcards.table} --settings {params.settings:q}"
+        "{params.python} -m scripts.make_table --table {wildcards.table} --settings {params.settings:q}"
         " --scores {input.scores:q} --summaries {input.summaries:q} --out {params.out:q} 2>&1 | tee {log:q}"
 
 

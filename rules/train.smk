@@ -26,9 +26,10 @@ rule build_train_set:
         mem_mb=4_000,
         runtime="1h",
     params:
+        python=python_for("laptop"),
         settings=train_set_settings_of,
     shell:
-        "{PYTHON} -m scripts.build_train_set --settings {params.settings:q} --data {input:q}"
+        "{params.python} -m scripts.build_train_set --settings {params.settings:q} --data {input:q}"
         " --train-set {output.rows:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
 
 
@@ -56,10 +57,11 @@ rule train:
         runtime="12h",
         micro_batch=8,  # most rows per device and pass; the global batch is the recipe's
     params:
+        python=python_for("laptop"),
         recipe=recipe_of,
         state=state_of("train"),
     shell:
-        "{PYTHON} -m scripts.train --recipe {params.recipe:q} --data {input.data:q} --start {input.start:q}"
+        "{params.python} -m scripts.train --recipe {params.recipe:q} --data {input.data:q} --start {input.start:q}"
         " --micro-batch {resources.micro_batch} --state {params.state:q} --weights {output.weights:q}"
         " --summary {output.summary:q} 2>&1 | tee {log:q}"
 
@@ -83,10 +85,11 @@ rule validate:
         mem_mb=32_000,
         runtime="6h",
     params:
+        python=python_for("laptop"),
         settings=validation_settings_of,
         state=state_of("validate"),
     shell:
-        "{PYTHON} -m scripts.validate --settings {params.settings:q} --benchmark {input.benchmark:q}"
+        "{params.python} -m scripts.validate --settings {params.settings:q} --benchmark {input.benchmark:q}"
         " --candidates {input.candidates:q} --state {params.state:q} --curve {output:q} 2>&1 | tee {log:q}"
 
 
@@ -108,7 +111,8 @@ rule select_checkpoint:
         mem_mb=1_000,
         runtime="30m",
     params:
+        python=python_for("laptop"),
         curve=lambda wildcards, input: f"--curve {input.curve}" if input.curve else "",
     shell:
-        "{PYTHON} -m scripts.select_checkpoint --candidates {input.candidates:q} {params.curve}"
+        "{params.python} -m scripts.select_checkpoint --candidates {input.candidates:q} {params.curve}"
         " --model {output.model:q} --selection {output.selection:q} 2>&1 | tee {log:q}"

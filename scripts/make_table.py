@@ -22,7 +22,9 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", required=True, help="the table's id")
     parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: title, note, columns, rows")
-    parser.add_argument("--scores", nargs="+", required=True, help="scores/<checkpoint>/<suite>.json, items beside them")
+    parser.add_argument(
+        "--scores", nargs="+", required=True, help="scores/<checkpoint>/<suite>.json, items beside them"
+    )
     parser.add_argument("--summaries", nargs="*", default=[], help="checkpoints/<run>/train.json of the runs")
     parser.add_argument("--out", required=True, help="path of the files to write, without an ending")
     return parser.parse_args(argv)
@@ -59,7 +61,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def read_scores(files: list[str]) -> dict[str, dict[str, dict]]:
-    """By checkpoint and benchmark: the summary, with `shares`: for each question, the share of answers that is right."""
+    """By checkpoint and benchmark: the summary, and in `shares` the share of right answers to each question."""
     import numpy
 
     scores: dict[str, dict[str, dict]] = {}

@@ -17,8 +17,8 @@ import shutil
 from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.jsonl import BadInput, content_key, file_hash, read_rows, write_json
 from scripts.lib.journal import held
+from scripts.lib.jsonl import BadInput, content_key, file_hash, read_rows, write_json
 
 VERSION = 1  # raise by hand when the weights would differ
 log = logging.getLogger(__name__)
@@ -70,12 +70,13 @@ def fit(args: argparse.Namespace, rows: list[dict], state: Path) -> dict:
     """Trains to the last step, or on from the newest checkpoint in `state`; returns what the summary states."""
     import torch
     from datasets import Dataset
-    from transformers import AutoModelForCausalLM, set_seed
+    from transformers import AutoModelForCausalLM, PrinterCallback, set_seed
     from trl import SFTConfig
 
     from scripts.lib import training
     from scripts.lib.chat import load_tokenizer
 
+    cli.quiet()
     recipe = args.recipe
     tokenizer = load_tokenizer(args.start, recipe["template"])
     tokenised, counts = training.tokenise(rows, tokenizer, recipe["max_tokens"], recipe["too_long"])
@@ -132,6 +133,7 @@ def fit(args: argparse.Namespace, rows: list[dict], state: Path) -> dict:
         callbacks=[training.Report(), keep],
     )
     keep.trainer = trainer
+    trainer.remove_callback(PrinterCallback)  # training.Report says it in fewer lines
     checkpoint = training.last_complete_checkpoint(state)
     if checkpoint:
         log.info("going on from %s", checkpoint)

@@ -24,7 +24,9 @@ log = logging.getLogger(__name__)
 def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: engine, benchmark, grader kind")
+    parser.add_argument(
+        "--settings", type=cli.json_argument, required=True, help="JSON: engine, benchmark, grader kind"
+    )
     parser.add_argument("--benchmark", required=True, help="validation questions (JSON Lines)")
     parser.add_argument("--candidates", required=True, help="folder of candidates (step-000045, …)")
     parser.add_argument("--state", required=True, help="folder of the journal")

@@ -63,9 +63,11 @@ def _parts(text: str) -> list[str]:
     """Where to look, in order: what follows a thought, then all; without the marks of chat templates."""
     text = _own_part(text.replace("\0", ""))
     afters = [text.rpartition(marker)[2] for marker in THOUGHT_END if marker in text]
-    return [SPECIAL.sub(" ", part) for part in [min(afters, key=len), text] if part.strip()] if afters else [
-        SPECIAL.sub(" ", text)
-    ]
+    return (
+        [SPECIAL.sub(" ", part) for part in [min(afters, key=len), text] if part.strip()]
+        if afters
+        else [SPECIAL.sub(" ", text)]
+    )
 
 
 def _own_part(text: str) -> str:
@@ -186,7 +188,9 @@ def _after_phrase(rest: str) -> str | None:
     if display:
         return _trim(display[1] or display[2])
     line = rest[:MAX_ANSWER].split("\n", 1)[0]
-    line = re.split(r"(?<!\bi\.e)(?<!\bvs)(?<=[^\s.])\.(?:\s+(?=[A-Z\\$(*])|\s*$)|\s+I hope|\s+because\b|\s+since\b", line)[0]
+    line = re.split(
+        r"(?<!\bi\.e)(?<!\bvs)(?<=[^\s.])\.(?:\s+(?=[A-Z\\$(*])|\s*$)|\s+I hope|\s+because\b|\s+since\b", line
+    )[0]
     return _value_of(line)
 
 
@@ -283,7 +287,27 @@ UNICODE = str.maketrans({
 })  # fmt: skip
 GREEK_LETTERS = {
     unicodedata.lookup(f"GREEK SMALL LETTER {name.upper()}"): f"\\{name} "
-    for name in "alpha beta gamma delta epsilon zeta eta theta kappa mu nu xi rho sigma tau phi chi psi omega".split()
+    for name in [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "kappa",
+        "mu",
+        "nu",
+        "xi",
+        "rho",
+        "sigma",
+        "tau",
+        "phi",
+        "chi",
+        "psi",
+        "omega",
+    ]
 } | {"λ": "\\lambda ", "Δ": "\\Delta ", "Ω": "\\Omega ", "Σ": "\\Sigma ", "φ": "\\phi ", "ϕ": "\\phi ", "ℏ": "\\hbar "}
 RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺⁽⁾ⁿ", "0123456789-+()n")
 LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
@@ -297,7 +321,7 @@ def clean(answer: str) -> str:
     >>> clean("$\\left(\\dfrac12,\\, 5\\right]$.")
     '(\\frac{1}{2}, 5]'
     """
-    text = answer[:MAX_ANSWER]
+    text = re.sub(r"\b(?:np|math|sympy)\.(?=[a-z])", "", answer[:MAX_ANSWER])
     text = THOUSANDS.sub(lambda match: match[1] + re.sub(r"\D", "", match[2]), text)
     text = re.sub(r"[⁰¹²³⁴-⁹⁻⁺⁽⁾ⁿ]+", lambda match: "^{" + match[0].translate(RAISED) + "}", text)
     text = re.sub(r"[₀-₉]+", lambda match: "_{" + match[0].translate(LOWERED) + "}", text)
@@ -442,7 +466,9 @@ def _choice(text: str, letters: str, choices: Sequence[str]) -> str | None:
 
 def _single(text: str, match: re.Match, letters: str) -> str | None:
     """The letter of `match`, or None where others follow it ("A or B")."""
-    after = re.match(rf"[\s*)\]}}$.\"'`]*(?:,|/|and|or|&)\s*[*($\[]*([{letters}])(?![\w'’])", text[match.end("letter") :])
+    after = re.match(
+        rf"[\s*)\]}}$.\"'`]*(?:,|/|and|or|&)\s*[*($\[]*([{letters}])(?![\w'’])", text[match.end("letter") :]
+    )
     return None if after and after[1] != match["letter"] else match["letter"]
 
 

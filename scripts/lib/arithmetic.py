@@ -1,10 +1,10 @@
 """Arithmetic statements in running text, read and checked with exact rational numbers.
 
 `find_statements` reads text such as "5 apples * 3 = 16 apples", "A = (2 + 3) = 6" or "$\\frac{3}{4} \\cdot 8 = 6$"
-and says for each relation between two sides made of numbers only whether it holds. A side that holds a letter used as an
-unknown, an operator without a number, a clock time or anything else that is not plain arithmetic is not judged. Where a
-sign can be read in more than one way (a percent sign, a mixed number, hours beside minutes) a statement is false only if
-every reading is.
+and says for each relation between two sides made of numbers only whether it holds. A side that holds a letter used as
+an unknown, an operator without a number, a clock time or anything else that is not plain arithmetic is not judged.
+Where a sign can be read in more than one way (a percent sign, a mixed number, hours beside minutes) a statement is
+false only if every reading is.
 """
 
 import re
@@ -447,7 +447,8 @@ def _suffix(segment: list[_Token], chained: bool) -> _Side | None:
 def _judge(text: str, left: _Side, relation: _Token, right: _Side) -> Statement | None:
     """The statement made by two sides; None where it is a definition, a label or a conversion, or cannot be read."""
     left_number, right_number = left.literal, right.literal
-    if left_number and not left.whole and (left.labelled or left_number.named or right_number):
+    money = left_number and right_number and left_number.unit == right_number.unit == _UNITS["$"]
+    if left_number and not left.whole and (left.labelled or left_number.named or right_number and not money):
         return None
     if left_number and right_number and (left_number.named or right_number.named):
         return None
@@ -478,7 +479,8 @@ def _judge(text: str, left: _Side, relation: _Token, right: _Side) -> Statement 
     except _Unreadable:
         return None
     value, stated = pairs[0][1], pairs[0][3]
-    if not left.whole and _is_part(left) and value < 1 <= stated:
+    amount = right_number is None or right_number.named or right_number.unit
+    if amount and not left.whole and _is_part(left) and value < 1 <= stated:
         return None  # "2/5 = 12.8 hectares": what a part of something comes to
     holds = any(_same(*pair, loose) for pair in pairs) or whole_part and value // 1 == stated
     if not holds and not right_number and not right.has("open") and _running_total(right, value):

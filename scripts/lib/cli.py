@@ -30,7 +30,9 @@ def json_argument(text: str) -> Any:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
 
 
-def run(main: Callable[[argparse.Namespace], int | None], parse_args: Callable[[list[str]], argparse.Namespace]) -> None:
+def run(
+    main: Callable[[argparse.Namespace], int | None], parse_args: Callable[[list[str]], argparse.Namespace]
+) -> None:
     """Runs a script's `main` with its parsed command line and ends the process.
 
     An error in the input ends it with status 1 and one line that says what to do; any other error keeps its traceback.
@@ -122,6 +124,13 @@ def git_commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return answer.stdout.strip()
+
+
+def quiet() -> None:
+    """Turns off the progress bars of transformers, which fill a log with one line a tensor."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
 
 
 def device_name() -> str:

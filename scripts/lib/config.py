@@ -260,7 +260,9 @@ def _describe(error: jsonschema.ValidationError, place, below: tuple = ()) -> st
         unknown = sorted(set(value) - set(known), key=str)
         lines = []
         for key in unknown:
-            lines.append(f"{place((*path, key))}: there is no such key (known: {', '.join(known)}).{_close(key, known)}")
+            lines.append(
+                f"{place((*path, key))}: there is no such key (known: {', '.join(known)}).{_close(key, known)}"
+            )
         return "; ".join(lines)
     if error.validator == "oneOf":
         if error.chooser:
@@ -326,6 +328,8 @@ def _scaled(study: dict) -> dict:
         run["hyperparameters"] |= {
             "max_steps": scale["max_steps"],
             "save_steps": 1,
-            "candidate_steps": [step for step in run["hyperparameters"]["candidate_steps"] if step < scale["max_steps"]],
+            "candidate_steps": [
+                step for step in run["hyperparameters"]["candidate_steps"] if step < scale["max_steps"]
+            ],
         }
     return study

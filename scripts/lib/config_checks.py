@@ -105,15 +105,17 @@ def _check_run(slug: str, run: dict, study: dict, known, file_there, place: Plac
     if needs_critiques and kind != "critiques":
         found.append(f"{place((*path, 'keep'))} = {data['keep']!r}: a teacher's verdict. Name critiques as the data.")
     if kind == "dataset" and data["keep"] != "all":
-        found.append(f"{place((*path, 'keep'))} = {data['keep']!r}: a dataset's own solutions are not graded. Remove it.")
+        found.append(
+            f"{place((*path, 'keep'))} = {data['keep']!r}: a dataset's own solutions are not graded. Remove it."
+        )
     if data["keep"] in ("correct", "agreeing") and kind != "dataset":
         responses = study["critiques"].get(data[kind], {}).get("responses") if kind == "critiques" else data[kind]
         name = study["responses"].get(responses, {}).get("dataset")
         dataset = study["datasets"].get(name, {})
         if dataset.get("source") in ("jsonl", "hub") and "answer" not in dataset["fields"]:
             found.append(
-                f"{place((*path, 'keep'))} = {data['keep']!r}: dataset {name!r} has no reference answers, so nothing is "
-                "graded. Use judged-right, or name its answer field."
+                f"{place((*path, 'keep'))} = {data['keep']!r}: dataset {name!r} has no reference answers, so nothing "
+                "is graded. Use judged-right, or name its answer field."
             )
 
 
@@ -124,7 +126,9 @@ def _check_start_cycles(runs: dict, place: Place, found: list[str]) -> None:
         while trail[-1] in runs:
             trail.append(runs[trail[-1]]["start"])
             if trail[-1] == slug:
-                found.append(f"{place(('runs', slug, 'start'))}: a cycle ({' → '.join(trail)}). Start one from a model.")
+                found.append(
+                    f"{place(('runs', slug, 'start'))}: a cycle ({' → '.join(trail)}). Start one from a model."
+                )
             if trail[-1] in trail[:-1]:
                 break
 
@@ -151,6 +155,8 @@ def _table_rows(
     seen: dict[str, int] = {}
     for row in expanded:
         if row["name"] in seen:
-            found.append(f"{place(('tables', slug, 'rows'))}: two rows are called {row['name']!r}. Use $of in the name.")
+            found.append(
+                f"{place(('tables', slug, 'rows'))}: two rows are called {row['name']!r}. Use $of in the name."
+            )
         seen[row["name"]] = 1
     return expanded

@@ -69,7 +69,9 @@ def _without_nulls(merged: dict, own: dict) -> dict:
     for key, value in merged.items():
         if key in own and own[key] is None:
             continue
-        kept[key] = _without_nulls(value, own[key]) if isinstance(value, dict) and isinstance(own.get(key), dict) else value
+        kept[key] = (
+            _without_nulls(value, own[key]) if isinstance(value, dict) and isinstance(own.get(key), dict) else value
+        )
     return kept
 
 

@@ -5,8 +5,8 @@ digits. Everything is bounded (length, nesting, size of powers), so reading and 
 the text holds: this is what makes our verdict safe without a deadline of its own.
 """
 
+import random
 import re
-import zlib
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
@@ -474,7 +474,9 @@ def _apply(name: str, argument: Node) -> Node:
             return abs(value)
         if name in ("floor", "ceil"):
             nearest = mpmath.nint(mpmath.re(value))
-            if abs(value - nearest) < mpmath.mpf(10) ** -25:  # floor(log_2 8) is 3, with 40 digits as with infinitely many
+            if (
+                abs(value - nearest) < mpmath.mpf(10) ** -25
+            ):  # floor(log_2 8) is 3, with 40 digits as with infinitely many
                 return nearest
         return getattr(mpmath, name)(value)
 
@@ -493,7 +495,7 @@ def equal(left: Formula, right: Formula, digits: int = 20) -> bool:
     tries, agreed = 8, 0
     whole, signed = left.whole or right.whole, left.absolute or right.absolute
     for number in range(tries):
-        point = {name: _sample(name, number, whole, signed) for name in symbols}
+        point = {name: sample(name, number, whole, signed) for name in symbols}
         try:
             if not close(left.value(point), right.value(point), digits):
                 return False
@@ -507,12 +509,13 @@ def equal(left: Formula, right: Formula, digits: int = 20) -> bool:
     return True
 
 
-def _sample(name: str, number: int, whole: bool, signed: bool) -> Fraction:
-    draw = zlib.crc32(f"{number}:{name}".encode())
+def sample(name: str, number: int, whole: bool = False, signed: bool = False) -> Fraction:
+    """The value of the variable `name` at the point `number`: the same in every process, and not in step with others."""
+    draw = random.Random(f"{number}:{name}")
     if whole:
-        return Fraction(4 + draw % 37)
-    value = Fraction(1, 2) + Fraction(draw % 99_991, 40_009)
-    return -value if signed and (draw >> 20) % 2 else value
+        return Fraction(draw.randint(4, 40))
+    value = Fraction(1, 2) + Fraction(draw.randrange(99_991), 40_009)
+    return -value if signed and draw.random() < 0.5 else value
 
 
 def close(left: Value, right: Value, digits: int = 20) -> bool:

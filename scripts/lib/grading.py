@@ -196,8 +196,10 @@ class _Pool:
             self._finish(worker, failure)
             LOG.info("row given up: %s", failure)
         elif not worker.ready:
-            raise RuntimeError(f"scripts.lib.grading: a grading worker did not start: {failure}. Run the same rows with "
-                               "workers=1 and read the traceback above.")
+            raise RuntimeError(
+                f"scripts.lib.grading: a grading worker did not start: {failure}. Run the same rows with "
+                "workers=1 and read the traceback above."
+            )
         if worker.chunk:
             self.chunks.appendleft(list(worker.chunk))
 

@@ -62,7 +62,9 @@ def _same(answer: str, gold: str, depth: int) -> bool:
         return True
     left, right = _number(answer), _number(gold)
     if left is not None and right is not None:
-        return any(abs(left - right * factor) <= 1e-4 * max(abs(left), abs(right * factor)) for factor in (0.01, 1, 100))
+        return any(
+            abs(left - right * factor) <= 1e-4 * max(abs(left), abs(right * factor)) for factor in (0.01, 1, 100)
+        )
     bracketed = [re.fullmatch(r"[(\[⦃](.+)[)\]⦄]", text) for text in (answer, gold)]
     if all(bracketed):
         pieces = [match[1].split(",") for match in bracketed]

@@ -1,6 +1,6 @@
 """Where questions come from: reasoning-gym, a JSON Lines file, or the hub. Each gives rows of one schema.
 
-    {"id": "chain_sum-0007", "question": "…", "answer": "-3" or null, "solution": "…" or absent}
+{"id": "chain_sum-0007", "question": "…", "answer": "-3" or null, "solution": "…" or absent}
 """
 
 from collections.abc import Iterator
@@ -60,9 +60,7 @@ def _hub(source: dict) -> Iterator[dict]:
 
     place = f"{source['repo']} ({source['split']})"
     try:
-        rows = load_dataset(
-            source["repo"], name=source["config"], split=source["split"], revision=source["revision"]
-        )
+        rows = load_dataset(source["repo"], name=source["config"], split=source["split"], revision=source["revision"])
     except Exception as error:  # the hub, the network and the formats each raise their own kinds
         raise BadInput(
             f"{place}: could not be loaded ({type(error).__name__}: {error}). Check repo, config, split and revision, "
@@ -106,9 +104,7 @@ def prepare(source: dict, excluded: set[str] = frozenset()) -> tuple[list[dict],
     ids: set[str] = set()
     seen: set[str] = set()
     left_out = {"repeated_question": 0, "in_a_benchmark": 0}
-    examined = 0
-    for row in read_source(source):
-        examined += 1
+    for examined, row in enumerate(read_source(source), 1):
         if source["rows"] is not None and len(rows) == source["rows"]:
             break
         if examined > 200 * (source["rows"] or examined):

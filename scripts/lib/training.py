@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch.nn import functional
-from transformers import AutoModelForCausalLM, TrainerCallback
+from transformers import AutoConfig, AutoModelForCausalLM, TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTTrainer
 
@@ -129,7 +129,7 @@ class Report(TrainerCallback):
 
 
 class SaveCandidates(TrainerCallback):
-    """Keeps what the trainer holds (an adapter or full weights) at the steps named in config, outside its checkpoints."""
+    """Keeps what the trainer holds (an adapter or full weights) at the steps named in config."""
 
     def __init__(self, folder: Path, steps: set[int]) -> None:
         self.folder, self.steps = folder, steps
@@ -151,7 +151,7 @@ class SaveCandidates(TrainerCallback):
 
 
 def last_complete_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint in `folder` that has its trainer state, which the trainer writes last; others are removed."""
+    """The newest checkpoint in `folder` that has its trainer state, which is written last; others are removed."""
     while folder.is_dir() and (newest := get_last_checkpoint(str(folder))):
         if (Path(newest) / "trainer_state.json").exists():
             return newest
@@ -183,7 +183,7 @@ def export(start: Path, saved: Path, folder: Path, tokenizer, adapter: bool, pro
         The largest difference between a logit of the unmerged and of the merged model, all in float32: before the
         merged weights are rounded, and after. Empty without an adapter.
     """
-    dtype = AutoModelForCausalLM.from_pretrained(start).dtype
+    dtype = AutoConfig.from_pretrained(start).dtype or torch.float32
     facts: dict[str, float] = {}
     if adapter:
         from peft import PeftModel

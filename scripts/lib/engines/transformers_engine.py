@@ -7,6 +7,7 @@ soon after its end token, which is most of the time saved (see `bench/generation
 from collections.abc import Sequence
 from pathlib import Path
 
+from scripts.lib.cli import quiet
 from scripts.lib.engines import Completion, Sampling
 
 
@@ -17,6 +18,7 @@ class TransformersEngine:
         import torch
         from transformers import AutoModelForCausalLM
 
+        quiet()
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.model = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype)).to(self.device).eval()
         self.tokenizer = tokenizer
