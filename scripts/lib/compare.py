@@ -751,6 +751,8 @@ def _same_text(gold: str, answer: str) -> bool | None:
         joined = re.sub(r"[\s-]", "", left), re.sub(r"[\s-]", "", right)
         if joined[0] == joined[1]:
             return True
+        if all(re.fullmatch(r"[a-z]{4,}", text) for text in joined):
+            return False  # and not a product of letters, in which "circle" would be "cleric"
     return None
 
 
