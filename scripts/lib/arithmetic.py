@@ -480,7 +480,7 @@ def _judge(text: str, left: _Side, relation: _Token, right: _Side) -> Statement 
         return None
     value, stated = pairs[0][1], pairs[0][3]
     amount = right_number is None or right_number.named or right_number.unit
-    if amount and not left.whole and _is_part(left) and value < 1 <= stated:
+    if not left.whole and _is_part(left) and value < 1 and (stated > 1 or amount and stated == 1):
         return None  # "2/5 = 12.8 hectares": what a part of something comes to
     holds = any(_same(*pair, loose) for pair in pairs) or whole_part and value // 1 == stated
     if not holds and not right_number and not right.has("open") and _running_total(right, value):

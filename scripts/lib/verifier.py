@@ -164,8 +164,16 @@ def _show(statement: Statement) -> str:
 
 
 def _all_hold(statements: Sequence[Statement]) -> list[str]:
-    shown = _distinct(statements)[:MAX_LISTED]
-    return [f"The calculations hold: {', '.join(map(_show, shown))}."] if shown else []
+    shown = _listed(_distinct(statements), ", ")
+    return [f"The calculations hold: {shown}."] if shown else []
+
+
+def _listed(statements: Sequence[Statement], joint: str) -> str:
+    """The first calculations and the last one: the result must not be cut off."""
+    shown = [_show(statement) for statement in statements]
+    if len(shown) <= MAX_LISTED:
+        return joint.join(shown)
+    return f"{joint.join(shown[: MAX_LISTED - 1])}, and so on to {shown[-1]}"
 
 
 def _distinct(statements: Sequence[Statement]) -> list[Statement]:
@@ -203,7 +211,7 @@ def _departure(
         worked = _quote(" ".join(formulas) or solution, MAX_SOLUTION)
         return None, [f"The approach does not lead to the answer. The right way: {worked}."]
     missing = next((index for index, step in enumerate(steps) if step.stated not in seen), 0)
-    right_way = ", then ".join(map(_show, steps[missing:][:MAX_LISTED]))
+    right_way = _listed(steps[missing:], ", then ")
     if strange is None:
         return None, [f"The steps do not lead to the answer. The right way goes on with {right_way}."]
     step = _step_of(strange, spans)

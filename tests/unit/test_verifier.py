@@ -45,6 +45,14 @@ def test_solution_names_the_departing_step_and_the_way_from_there() -> None:
     assert "16 * 4 = 64" in found.text and "16-4 = 12, then 12+5 = 17" in found.text and "4*4" not in found.text
 
 
+def test_a_long_way_is_cut_in_the_middle_not_at_its_result() -> None:
+    solution = "\n".join(f"{n} * 7 = {n * 7}" for n in range(2, 9))
+    assert (
+        "2 * 7 = 14, then 3 * 7 = 21, then 4 * 7 = 28, and so on to 8 * 7 = 56."
+        in critique("Hm.", solution=solution).text
+    )
+
+
 def test_solution_without_calculations_is_quoted() -> None:
     found = critique("It is 8.", solution="Let x be it. Then x + 1 = 8, so x = 7.")
     assert (found.first_wrong_step, found.reason) == (None, "solution")
