@@ -56,14 +56,19 @@ def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = N
     raw.pop("base", None)
 
     def place(path: Sequence[str | int]) -> str:
-        """`config.yaml: runs.cft.start`: the file that holds the entry, and the keys down to the value."""
-        file = origin.get(tuple(path[:2])) or origin.get(tuple(path[:1])) or "command line"
-        return f"{file}: {dotted(path)}" if path else file
+        """`config.yaml: runs.cft.start`: what brought the value (a file, the command line), and the keys down to it."""
+        if not path:
+            return ", ".join(map(_short, files)) or "command line"
+        entry = tuple(path[: 2 if path[0] in SECTIONS else 1])
+        source = "command line" if _sets(overrides or {}, path) else origin.get(entry, "command line")
+        return f"{source}: {dotted(path)}"
 
     families: dict[tuple[str, str], list[str]] = {}
     for section in SECTIONS:
         if isinstance(raw.get(section), dict):
             raw[section] = config_language.expand(raw[section], section, place, families, mistakes)
+    for (section, family), names in families.items():
+        origin |= {(section, name): origin[section, family] for name in names if (section, family) in origin}
     study = conform(raw, schema(), ())
     found, broken = validate(study, place)
     mistakes += found
@@ -92,9 +97,9 @@ def merge_files(files: Sequence[str | Path], mistakes: list[str]) -> tuple[dict,
             mistakes.append(f"{name}: a {type(values).__name__}, not a mapping. Write `key: value` lines.")
             continue
         for key, value in values.items():
-            if key in SECTIONS and isinstance(value, dict):
+            if key in SECTIONS and isinstance(value, dict) and isinstance(merged.get(key, {}), dict):
+                there = merged.setdefault(key, {})
                 for slug, entry in value.items():
-                    there = merged.setdefault(key, {})
                     if slug in there and there[slug] != entry:
                         mistakes.append(
                             f"{name}: {key}.{slug} differs from the entry in {origin[key, slug]}. "
@@ -103,7 +108,6 @@ def merge_files(files: Sequence[str | Path], mistakes: list[str]) -> tuple[dict,
                         continue
                     there[slug] = entry
                     origin.setdefault((key, str(slug)), name)
-                merged.setdefault(key, {})
             elif key in merged and merged[key] != value:
                 mistakes.append(
                     f"{name}: {key} = {value!r} differs from {merged[key]!r} in {origin[key,]}. Remove one of them."
@@ -112,6 +116,18 @@ def merge_files(files: Sequence[str | Path], mistakes: list[str]) -> tuple[dict,
                 merged[key] = value
             origin.setdefault((key,), name)
     return merged, origin
+
+
+def _sets(overrides: Mapping[str, Any], path: Sequence[str | int]) -> bool:
+    """Whether the overrides hold the value at `path`, not only a mapping that was merged into others."""
+    value: Any = overrides
+    for key in path:
+        if not isinstance(value, Mapping):
+            return True
+        if key not in value:
+            return False
+        value = value[key]
+    return not isinstance(value, Mapping)
 
 
 def _short(file: str | Path) -> str:
@@ -210,7 +226,8 @@ def validate(study: dict, place) -> tuple[list[str], set[tuple]]:
     broken = {tuple(error.absolute_path)[:2] for error in errors}
     runs, recipes = study["runs"], study["recipes"]
     for slug, run in runs.items() if isinstance(runs, dict) and isinstance(recipes, dict) else ():
-        recipe = recipes.get(run.get("recipe")) if isinstance(run, dict) else None
+        name = run.get("recipe") if isinstance(run, dict) else None
+        recipe = recipes.get(name) if isinstance(name, str) else None
         if isinstance(recipe, dict) and isinstance(run["overrides"], dict):
             path = ("runs", slug, "overrides")
             run["hyperparameters"], wrong = _with_overrides(recipe, run["overrides"], path, place)

@@ -56,7 +56,7 @@ def _extended(name: Any, entries: dict, section: str, place: Place, mistakes: li
     if name in seen:
         mistakes.append(f"{where} = {parent!r}: a cycle ({' → '.join(map(str, (*seen, name)))}). Break it.")
         return own
-    if parent not in entries:
+    if not isinstance(parent, str | int) or parent not in entries:
         mistakes.append(f"{where} = {parent!r}: not under {section} (known: {', '.join(sorted(map(str, entries)))}).")
         return own
     base = _extended(parent, entries, section, place, mistakes, (*seen, name))
@@ -84,16 +84,16 @@ def _each(name: str, entry: dict, path: tuple, place: Place, mistakes: list[str]
         return {}
     values: dict[str, dict[str, Any]] = {}
     for axis, given in axes.items():
-        if f"${axis}" not in name:
+        if axis not in _AXIS.findall(name):
             mistakes.append(f"{where}: axis {axis!r} is not in the name {name!r}. Write ${axis} into the name.")
-        points = {}
+        points: dict[str, Any] = {}
         for value in given.items() if isinstance(given, dict) else given if isinstance(given, list) else [given]:
-            if isinstance(value, tuple):
-                points[str(value[0])] = value[1]
-            elif isinstance(value, dict) and len(value) == 1:
-                points.update({str(slug): chosen for slug, chosen in value.items()})
-            else:
-                points[str(value)] = value
+            if isinstance(value, dict) and len(value) == 1:
+                (value,) = value.items()
+            slug, chosen = value if isinstance(value, tuple) else (value, value)
+            if str(slug) in points:
+                mistakes.append(f"{where}.{axis}: it holds {str(slug)!r} twice. Remove one.")
+            points[str(slug)] = chosen
         if not points:
             mistakes.append(f"{where}.{axis}: it has no values. Add one, or remove the axis.")
         values[str(axis)] = points

@@ -1,0 +1,411 @@
+"""Resolution of a config: types, defaults, names, scale; and what is said about each kind of mistake."""
+
+import copy
+import time
+from pathlib import Path
+
+import pytest
+
+from scripts.lib.cli import ROOT
+from scripts.lib.config import ConfigError, resolve
+
+RUN = "method: sft, start: base, recipe: short, prompt: ask.j2"
+
+
+def test_small_study_resolves_with_defaults(small) -> None:
+    study = small.resolve()
+    assert study["responses"]["sums-self"]["temperature"] == 0.7
+    assert study["runs"]["cft"]["data"] == {"critiques": "sums-verifier", "keep": "all", "rows": None}
+    assert study["runs"]["cft"]["hyperparameters"]["scheduler"] == "cosine"
+    assert study["datasets"]["sums"]["exclude"] == []
+
+
+# --- every kind of mistake ----------------------------------------------------------------------------------------
+
+MISTAKES = {
+    "unknown key of an entry": (
+        f"runs: {{new: {{{RUN}, data: {{responses: sums-self}}, sed: 3}}}}",
+        ["config.yaml: runs.new.sed", "no such key", "Did you mean seed?"],
+    ),
+    "unknown section": ("datasts: {}", ["config.yaml: datasts", "no such key", "Did you mean datasets?"]),
+    "wrong type": (
+        "responses: {sums-self: {samples: many}}",
+        ["config.yaml: responses.sums-self.samples = 'many'", "a str", "integer"],
+    ),
+    "a section that is a list": ("suites: [gcd]", ["config.yaml: suites", "a list", "object"]),
+    "number that YAML reads as text": (
+        "recipes: {short: {learning_rate: 5e-6}}",
+        ["config.yaml: recipes.short.learning_rate = '5e-6'", "YAML reads this as text", "Write 5.0e-6."],
+    ),
+    "missing keys of an entry": (
+        "responses: {new: {dataset: sums}}",
+        ["config.yaml: responses.new", "model, prompt is missing", "Add it"],
+    ),
+    "value below its range": (
+        "responses: {sums-self: {samples: 0}}",
+        ["config.yaml: responses.sums-self.samples = 0", "at least 1"],
+    ),
+    "value that is no choice": (
+        "recipes: {short: {scheduler: cosin}}",
+        ["config.yaml: recipes.short.scheduler = 'cosin'", "one of linear, cosine", "Did you mean cosine?"],
+    ),
+    "entry of an unknown kind": (
+        "models: {other: {source: disk}}",
+        ["config.yaml: models.other.source = 'disk'", "one of packaged, hub, folder"],
+    ),
+    "entry that is empty": ("teachers: {nobody: null}", ["config.yaml: teachers.nobody.kind", "one of", "verifier"]),
+    "bad slug": (
+        "models: {Big_Model: {source: folder, path: x, family: llama}}",
+        ["config.yaml: models.Big_Model", "'Big_Model'", "must match"],
+    ),
+    "bad table id": (
+        "tables: {cft-table: {title: x, suites: [numbers], rows: [{name: Base, of: base}]}}",
+        ["config.yaml: tables.cft-table", "must match ^[a-z][a-z0-9_]*$"],
+    ),
+    "table row of neither form": (
+        "tables: {main: {rows: [{name: Base}]}}",
+        ["config.yaml: tables.main.rows[0]", "a checkpoint or a difference row"],
+    ),
+    "unknown engine": ("engine: gpu", ["config.yaml: engine = 'gpu'", "not under engines", "known: cpu"]),
+    "unknown benchmark to exclude": (
+        "datasets: {sums: {exclude: [lcm]}}",
+        ["config.yaml: datasets.sums.exclude[0] = 'lcm'", "not under benchmarks", "known: gcd"],
+    ),
+    "unknown dataset of responses": (
+        "responses: {sums-self: {dataset: sum}}",
+        ["config.yaml: responses.sums-self.dataset = 'sum'", "not under datasets", "known: sums"],
+    ),
+    "unknown model of responses": (
+        "responses: {sums-self: {model: bas}}",
+        ["config.yaml: responses.sums-self.model = 'bas'", "not under models or runs", "known: base, cft, sft"],
+    ),
+    "unknown responses of critiques": (
+        "critiques: {sums-verifier: {responses: sums}}",
+        ["config.yaml: critiques.sums-verifier.responses = 'sums'", "not under responses", "known: sums-self"],
+    ),
+    "unknown teacher": (
+        "critiques: {sums-verifier: {teacher: gpt}}",
+        ["config.yaml: critiques.sums-verifier.teacher = 'gpt'", "not under teachers", "known: verifier"],
+    ),
+    "unknown start": (
+        "runs: {cft: {start: bass}}",
+        ["config.yaml: runs.cft.start = 'bass'", "not under models or runs"],
+    ),
+    "unknown recipe": ("runs: {cft: {recipe: long}}", ["config.yaml: runs.cft.recipe = 'long'", "not under recipes"]),
+    "unknown prompt file": (
+        "runs: {cft: {prompt: asks.j2}}",
+        ["config.yaml: runs.cft.prompt = 'asks.j2'", "no such file", "Correct the path"],
+    ),
+    "unknown template file": (
+        "benchmarks: {gcd: {template: none.j2}}",
+        ["config.yaml: benchmarks.gcd.template = 'none.j2'", "no such file"],
+    ),
+    "unknown benchmark to select by": (
+        "runs: {cft: {select: lcm}}",
+        ["config.yaml: runs.cft.select = 'lcm'", "not under benchmarks", "known: gcd"],
+    ),
+    "unknown data of a run": (
+        "runs: {cft: {data: {critiques: sums}}}",
+        ["config.yaml: runs.cft.data.critiques = 'sums'", "not under critiques", "known: sums-verifier"],
+    ),
+    "two kinds of data": (
+        "runs: {cft: {data: {responses: sums-self}}}",
+        ["config.yaml: runs.cft.data", "responses, critiques", "exactly one"],
+    ),
+    "no data": (
+        f"runs: {{new: {{{RUN}, data: {{keep: all}}}}}}",
+        ["config.yaml: runs.new.data", "nothing", "exactly one"],
+    ),
+    "cft without critiques": (
+        "runs: {new: {method: cft, start: base, recipe: short, prompt: ask.j2, data: {responses: sums-self}}}",
+        ["config.yaml: runs.new.data.responses", "cft run trains on critiques"],
+    ),
+    "verdicts without a teacher": (
+        "runs: {sft: {data: {keep: agreeing}}}",
+        ["config.yaml: runs.sft.data.keep = 'agreeing'", "teacher's verdict", "Name critiques"],
+    ),
+    "filter on a dataset's own solutions": (
+        f"runs: {{new: {{{RUN}, data: {{dataset: sums, keep: correct}}}}}}",
+        ["config.yaml: runs.new.data.keep = 'correct'", "not graded", "Remove it"],
+    ),
+    "unknown benchmark of a suite": (
+        "suites: {numbers: [gcd, lcm]}",
+        ["config.yaml: suites.numbers[1] = 'lcm'", "not under benchmarks"],
+    ),
+    "unknown suite of a table": (
+        "tables: {main: {suites: [words]}}",
+        ["config.yaml: tables.main.suites[0] = 'words'", "not under suites", "known: numbers"],
+    ),
+    "unknown row of a table": (
+        "tables: {main: {rows: [{name: X, of: cft7}]}}",
+        ["config.yaml: tables.main.rows[0].of = 'cft7'", "not under models or runs", "known: base, cft, sft"],
+    ),
+    "unknown names in a difference": (
+        "tables: {main: {rows: [{name: X, difference: cft, best_of: [sft, sft2]}]}}",
+        ["config.yaml: tables.main.rows[0].best_of[1] = 'sft2'", "not under models or runs"],
+    ),
+    "two rows of one name": (
+        "tables: {main: {rows: [{name: X, of: cft}, {name: X, of: sft}]}}",
+        ["config.yaml: tables.main.rows", "two rows are called 'X'", "$of"],
+    ),
+    "model and run of one name": (
+        "models: {cft: {source: folder, path: x, family: llama}}",
+        ["config.yaml: runs.cft", "a model has this name too", "Rename"],
+    ),
+    "missing data file": (
+        "datasets: {more: {source: jsonl, path: more.jsonl}}",
+        ["config.yaml: datasets.more.path = 'more.jsonl'", "no such file", "Correct the path"],
+    ),
+    "dataset on the hub without a commit": (
+        "datasets: {more: {source: hub, repo: a/b, revision: null, split: train}}",
+        ["config.yaml: datasets.more.revision", "no local folder", "commit"],
+    ),
+    "model on the hub at a branch": (
+        "models: {more: {source: hub, repo: a/b, revision: main, family: llama}}",
+        ["config.yaml: models.more.revision = 'main'", "must match ^[0-9a-f]{40}$"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "parts"), MISTAKES.values(), ids=MISTAKES)
+def test_mistake_is_told_with_place_and_problem(small, changes: str, parts: list[str]) -> None:
+    found = small.mistake(changes)
+    assert found.startswith(parts[0])
+    assert all(part in found for part in parts), found
+
+
+def test_all_mistakes_are_told_at_once(small) -> None:
+    changes = (
+        "{engine: gpu, recipes: {short: {learning_rate: 5e-6}}, runs: {cft: {start: x, sed: 1}}, suites: {s: [lcm]}}"
+    )
+    found = small.mistakes(changes)
+    places = ["engine", "recipes.short.learning_rate", "runs.cft.sed", "suites.s[0]"]
+    assert sorted(line.split(" ")[1].rstrip(":") for line in found) == places
+    with pytest.raises(ConfigError) as caught:
+        small.resolve(changes)
+    assert str(caught.value).startswith("4 mistakes in the config:\n  - ")
+
+
+def test_starts_that_lead_in_a_circle_are_told(small) -> None:
+    found = small.mistakes("runs: {sft: {start: cft}, cft: {start: sft}}")
+    assert "config.yaml: runs.sft.start: a cycle (sft → cft → sft). Start one from a model." in found
+    assert len(found) == 2
+
+
+def test_run_that_starts_from_itself_is_told(small) -> None:
+    assert "a cycle (cft → cft)" in small.mistake("runs: {cft: {start: cft}}")
+
+
+def test_run_may_start_from_a_run(small) -> None:
+    assert small.resolve("runs: {cft: {start: sft}}")["runs"]["cft"]["start"] == "sft"
+
+
+def test_correct_rows_of_a_dataset_without_answers_are_refused(small) -> None:
+    Path("open.jsonl").write_text('{"text": "Why?"}\n')
+    changes = """
+    datasets: {open: {source: jsonl, path: open.jsonl, fields: {question: text}}}
+    responses: {open-self: {dataset: open, model: base, prompt: ask.j2}}
+    critiques: {open-verifier: {responses: open-self, teacher: verifier}}
+    """
+    run = "runs: {new: {method: sft, start: base, recipe: short, prompt: ask.j2, data: {%s}}}"
+    wrong = changes + run % "responses: open-self, keep: correct"
+    assert "runs.new.data.keep = 'correct': dataset 'open' has no reference answers" in small.mistake(wrong)
+    wrong = changes + run % "critiques: open-verifier, keep: agreeing"
+    assert "Use judged-right" in small.mistake(wrong)
+    small.resolve(changes + run % "critiques: open-verifier, keep: judged-right")
+
+
+@pytest.mark.parametrize("value", ["[short]", "{a: 1}", "null", "3"])
+@pytest.mark.parametrize("key", ["recipe", "start", "data", "method", "overrides", "select"])
+def test_value_of_any_type_is_a_mistake_and_no_crash(small, key: str, value: str) -> None:
+    found = small.mistakes(f"runs: {{cft: {{{key}: {value}}}}}")
+    assert any(f"runs.cft.{key}" in line for line in found), found
+
+
+# --- files --------------------------------------------------------------------------------------------------------
+
+
+def test_entry_that_two_files_define_differently_names_both(small) -> None:
+    found = small.mistake("", "runs: {cft: {method: cft}}")
+    assert found.startswith("more1.yaml: runs.cft differs from the entry in config.yaml.")
+    assert "another name" in found
+
+
+def test_entry_that_two_files_define_alike_is_fine(small) -> None:
+    assert small.resolve("", "models: {base: {source: folder, path: base, family: llama}}") == small.resolve()
+
+
+def test_plain_value_that_two_files_set_differently_names_both(small) -> None:
+    assert small.mistake("", "engine: gpu").startswith("more1.yaml: engine = 'gpu' differs from 'cpu' in config.yaml.")
+
+
+def test_entries_of_a_second_file_join_the_study(small) -> None:
+    study = small.resolve("", "base: config.yaml\nmodels: {more: {source: folder, path: more, family: llama}}")
+    assert list(study["models"]) == ["base", "more"] and "base" not in study
+
+
+def test_mistake_names_the_file_of_its_entry(small) -> None:
+    found = small.mistake("", "models: {more: {source: folder, path: more}}")
+    assert found.startswith("more1.yaml: models.more: family is missing.")
+
+
+def test_mistake_in_a_family_names_its_file(small) -> None:
+    found = small.mistake("", "runs: {'sft-$n': {for_each: {n: [1]}, extends: sft, seed: x}}")
+    assert found.startswith("more1.yaml: runs.sft-1.seed = 'x'")
+
+
+def test_section_that_is_empty_in_one_file_is_told(small) -> None:
+    # `models:` with every entry commented out
+    assert "models" in small.mistake("", "models:\n")
+    assert "models" in "\n".join(
+        small.mistakes("models: null", "models: {m: {source: folder, path: x, family: llama}}")
+    )
+
+
+def test_missing_broken_and_wrong_files_are_told_together(small) -> None:
+    Path("torn.yaml").write_text("runs: {a: [", encoding="utf-8")
+    Path("list.yaml").write_text("- a", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        resolve(["none.yaml", "torn.yaml", "list.yaml"])
+    found = caught.value.mistakes
+    assert found[0] == "none.yaml: there is no such config file. Check the path."
+    assert found[1].startswith("torn.yaml: not YAML") and "line 1" in found[1]
+    assert found[2].startswith("list.yaml: a list, not a mapping.")
+
+
+# --- the command line ---------------------------------------------------------------------------------------------
+
+
+def test_strings_of_the_command_line_become_the_schemas_types(small) -> None:
+    given = {
+        "keep_candidates": "false",
+        "recipes": {"short": {"epochs": "2", "max_steps": "null", "learning_rate": "0.5e-3"}},
+        "responses": {"sums-self": {"samples": "9"}},
+    }
+    study = small.resolve(overrides=given)
+    assert study["keep_candidates"] is False
+    assert study["responses"]["sums-self"]["samples"] == 9
+    hyperparameters = study["runs"]["cft"]["hyperparameters"]
+    assert [hyperparameters[key] for key in ("epochs", "max_steps", "learning_rate")] == [2.0, None, 0.0005]
+
+
+def test_text_is_never_made_a_number(small) -> None:
+    study = small.resolve("tables: {main: {title: '9', rows: [{name: 'true', of: base}]}}")
+    assert study["tables"]["main"]["title"] == "9" and study["tables"]["main"]["rows"][0]["name"] == "true"
+
+
+def test_command_line_merges_mappings_and_replaces_lists(small) -> None:
+    study = small.resolve(overrides={"runs": {"cft": {"seed": 7}}, "recipes": {"short": {"candidate_steps": [3]}}})
+    assert study["runs"]["cft"]["seed"] == 7 and study["runs"]["cft"]["method"] == "cft"
+    assert study["recipes"]["short"]["candidate_steps"] == [3]
+
+
+def test_mistake_on_the_command_line_names_the_command_line(small) -> None:
+    found = small.mistakes(overrides={"runs": {"new": {"method": "sft"}, "cft": {"seed": "x"}}})
+    assert sorted(line.split(":")[0] for line in found) == ["command line", "command line"], found
+
+
+# --- overrides of recipes -----------------------------------------------------------------------------------------
+
+
+def test_overrides_of_a_recipe_are_merged(small) -> None:
+    study = small.resolve("runs: {cft: {overrides: {learning_rate: 2, lora: {rank: 4}, candidate_steps: [2]}}}")
+    hyperparameters = study["runs"]["cft"]["hyperparameters"]
+    assert hyperparameters["learning_rate"] == 2.0 and hyperparameters["global_batch"] == 8
+    assert hyperparameters["lora"] == {"rank": 4, "alpha": 32.0, "dropout": 0.0, "targets": "all-linear"}
+    assert hyperparameters["candidate_steps"] == [2]
+    assert study["runs"]["sft"]["hyperparameters"]["learning_rate"] == 0.001
+
+
+@pytest.mark.parametrize(
+    ("overrides", "parts"),
+    [
+        ("{lerning_rate: 1.0}", ["runs.cft.overrides.lerning_rate", "no such key", "Did you mean learning_rate?"]),
+        ("{learning_rate: 5e-6}", ["runs.cft.overrides.learning_rate = '5e-6'", "Write 5.0e-6."]),
+        ("{lora: {alpha: 8}}", ["runs.cft.overrides.lora", "rank is missing"]),
+        ("{epochs: 0}", ["runs.cft.overrides.epochs = 0", "above 0"]),
+    ],
+)
+def test_wrong_override_is_told_at_the_run(small, overrides: str, parts: list[str]) -> None:
+    found = small.mistake(f"runs: {{cft: {{overrides: {overrides}}}}}")
+    assert found.startswith("config.yaml: ") and all(part in found for part in parts), found
+
+
+# --- rows of tables -----------------------------------------------------------------------------------------------
+
+FAMILY = """
+runs:
+  cft-$seed:
+    for_each: {seed: [1, 2]}
+    extends: cft
+    seed: $seed
+"""
+
+
+def test_family_row_becomes_one_row_for_each_checkpoint(small) -> None:
+    study = small.resolve(FAMILY + "tables: {main: {rows: [{name: CFT $of, of: cft-$seed}, {name: Base, of: base}]}}")
+    rows = study["tables"]["main"]["rows"]
+    assert [row["of"] for row in rows] == ["cft-1", "cft-2", "base"]
+    assert [row["name"] for row in rows] == ["CFT cft-1", "CFT cft-2", "Base"]
+
+
+def test_glob_row_becomes_one_row_for_each_match(small) -> None:
+    study = small.resolve(FAMILY + "tables: {main: {rows: [{name: $of, of: 'cft*'}]}}")
+    assert [row["name"] for row in study["tables"]["main"]["rows"]] == ["cft", "cft-1", "cft-2"]
+
+
+def test_glob_without_a_match_is_told(small) -> None:
+    assert "rows[0].of = 'dpo*': not under" in small.mistake("tables: {main: {rows: [{name: $of, of: 'dpo*'}]}}")
+
+
+def test_family_row_needs_names_that_differ(small) -> None:
+    found = small.mistake(FAMILY + "tables: {main: {rows: [{name: CFT, of: cft-$seed}]}}")
+    assert "two rows are called 'CFT'" in found and "$of" in found
+
+
+# --- scale --------------------------------------------------------------------------------------------------------
+
+
+def test_tiny_scale_shrinks_everything(small) -> None:
+    tiny = (ROOT / "config" / "scale" / "tiny.yaml").read_text(encoding="utf-8")
+    study = small.resolve("benchmarks: {gcd: {samples: 5}}\nkeep_candidates: true", tiny)
+    scale = study["scale"]
+    assert study["study"] == "small-tiny"
+    assert study["models"]["base"] == {"source": "random", "family": "llama", "shape": scale["model"]}
+    assert study["datasets"]["sums"]["rows"] == scale["rows"] < 20
+    assert study["benchmarks"]["gcd"]["questions"]["rows"] == scale["rows"]
+    for entry in (study["responses"]["sums-self"], study["benchmarks"]["gcd"]):
+        assert entry["samples"] == scale["samples"] and entry["max_tokens"] == scale["max_tokens"]
+    for run in study["runs"].values():
+        assert run["data"]["rows"] == scale["rows"] and run["data"]["when_short"] == "take-unfiltered"
+        assert run["hyperparameters"]["max_steps"] == scale["max_steps"]
+        assert run["hyperparameters"]["candidate_steps"] == [1]
+
+
+def test_scale_makes_nothing_larger(small) -> None:
+    scale = "scale: {suffix: big, rows: 1000, samples: 99, max_steps: 3, max_tokens: 9999, model: {}}"
+    study = small.resolve("", scale)
+    assert study["datasets"]["sums"]["rows"] == 40 and study["runs"]["sft"]["data"]["rows"] == 20
+    assert study["responses"]["sums-self"]["samples"] == 4 and study["benchmarks"]["gcd"]["max_tokens"] == 2048
+
+
+# --- purity -------------------------------------------------------------------------------------------------------
+
+
+def test_resolving_twice_gives_the_same_and_changes_no_input(small) -> None:
+    overrides = {"runs": {"cft": {"overrides": {"lora": {"rank": 4}}}}}
+    before = copy.deepcopy(overrides)
+    first = small.resolve(FAMILY, overrides=overrides)
+    text = Path("config.yaml").read_text()
+    first_again = copy.deepcopy(first)
+    first["runs"]["cft"]["data"]["rows"] = 99  # a caller's change must not reach the next result
+    assert small.resolve(FAMILY, overrides=overrides) == first_again
+    assert overrides == before and Path("config.yaml").read_text() == text
+
+
+def test_thousand_runs_resolve_in_seconds(small) -> None:
+    axes = f"{{a: {list(range(25))}, b: {list(range(40))}}}"
+    start = time.monotonic()
+    study = small.resolve(f"runs: {{'cft-$a-$b': {{for_each: {axes}, extends: cft, overrides: {{epochs: 2}}}}}}")
+    assert len(study["runs"]) == 1002
+    assert time.monotonic() - start < 60  # a generous bound for a loaded machine
