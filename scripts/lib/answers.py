@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 
 MAX_ANSWER = 4000  # characters; what is longer is no final answer
+MAX_BOXES = 200  # at the end of a text, that are looked at
 TAIL = 20_000  # characters at the end of a text in which an answer without a box is looked for
 
 CUT_OFF = 400  # characters that may follow "the answer is ..." in a text that does not end with a sentence
@@ -101,8 +102,8 @@ def _short(content: str) -> str | None:
 
 def boxes(text: str) -> list[tuple[int, int, str]]:
     """(start, end, content) of each complete `\\boxed{...}` and `\\fbox{...}` of `text`, in order."""
-    found = []
-    for match in re.finditer(r"\\f?boxed?\s*(?=\{)|\\boxed\s+(?=[\w\\-])", text):
+    found: list[tuple[int, int, str]] = []
+    for match in list(re.finditer(r"\\f?boxed?\s*(?=\{)|\\boxed\s+(?=[\w\\-])", text))[-MAX_BOXES:]:
         if found and match.start() < found[-1][1]:
             continue  # a box in a box
         if text[match.end()] != "{":
@@ -267,21 +268,23 @@ COMMANDS = {
     **dict.fromkeys(("dbinom", "tbinom"), "\\binom"),
     **dict.fromkeys(("quad", "qquad", "space", "enspace"), " "),
     **dict.fromkeys(
-        ("left", "right", "displaystyle", "textstyle", "limits", "nolimits", "big", "Big", "bigg", "Bigg", "bigl", "bigr",
-         "Bigl", "Bigr", "biggl", "biggr", "middle", "boldsymbol", "rm", "bf", "it", "strut", "mathstrut"), " ",
+        ("left", "right", "displaystyle", "textstyle", "limits", "nolimits", "big", "Big", "bigg", "Bigg", "bigl",
+         "bigr", "Bigl", "Bigr", "biggl", "biggr", "middle", "boldsymbol", "rm", "bf", "it", "strut", "mathstrut"), " ",
     ),
     "lt": "<", "gt": ">", "div": "/", "in": "∈", "cup": "∪", "infty": "∞", "infin": "∞", "pm": "±", "mp": "∓",
     "prime": "'", "degree": "°", "setminus": "∖", "backslash": "∖", "emptyset": "∅", "varnothing": "∅", "colon": ":",
     "lor": " or ", "vee": " or ", "dots": "…", "ldots": "…", "cdots": "…", "equiv": "≡", "implies": "⇒",
     "rightarrow": "→", "to": "→", "arcsin": "\\arcsin", "dollar": "",
 }  # fmt: skip
-TEXT_COMMANDS = {"text", "textbf", "textit", "textrm", "textnormal", "textsf", "texttt", "mbox", "hbox", "mathrm", "mathbf",
+TEXT_COMMANDS = {"text", "textbf", "textit", "textrm", "textnormal", "textsf", "texttt", "mbox", "hbox", "mathrm",
+                 "mathbf",
                  "mathit", "mathsf", "mathtt", "operatorname", "emph", "bold", "bm", "textup", "textsl"}  # fmt: skip
 UNICODE = str.maketrans({
     "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": "*", "·": "*", "⋅": "*", "∗": "*", "÷": "/", "⁄": "/",
     "∕": "/", "π": "\\pi ", "√": "\\sqrt ", "⩽": "≤", "≦": "≤", "⩾": "≥", "≧": "≥", "º": "°", "˚": "°", "′": "'",
     "’": "'", "‘": "'", "“": '"', "”": '"', "，": ",", "、": ",", "；": ";", "（": "(", "）": ")", "［": "[", "］": "]",
-    "｛": "⦃", "｝": "⦄", "：": ":", "＝": "=", "％": "%", "＋": "+", "．": ".", "。": ".", "⟨": "(", "⟩": ")", "〈": "(",
+    "｛": "⦃", "｝": "⦄", "：": ":", "＝": "=", "％": "%", "＋": "+", "．": ".", "。": ".", "⟨": "(", "⟩": ")",
+    "〈": "(",
     "〉": ")", "⌊": "\\lfloor ", "⌋": "\\rfloor ", "⌈": "\\lceil ", "⌉": "\\rceil ", "∣": "|", "∙": "*", "∅": "∅",
     "\u200b": "", "\ufeff": "", "\u00ad": "", "\u2061": "", "\u2062": "*", "\t": " ", "\n": " ", "\r": " ",
 })  # fmt: skip
@@ -433,8 +436,9 @@ def _choice(text: str, letters: str, choices: Sequence[str]) -> str | None:
     text = unicodedata.normalize("NFKC", text[-TAIL:])
     letter = rf"[\s*_$\\({{\[\"'`]*(?:text\s*\{{\s*\(?)?(?P<letter>[{letters}])(?![\w'’])"
     matches = list(re.finditer(
-        r"(?i:(?:answer|choice|option|conclusion)(?:\s+choice|\s+option)?\s*(?:\*\*)?\s*(?:(?:is|are|would be|should be|must be|"
-        r"will be|:|=)\s*)+(?:the\s+)?(?:letter\s+|option\s+|choice\s+|answer\s+)?|####|^\s*(?:\*\*)?answer\s*[:\-]?)" + letter,
+        r"(?i:(?:answer|choice|option|conclusion)(?:\s+choice|\s+option)?\s*(?:\*\*)?\s*"
+        r"(?:(?:is|are|would be|should be|must be|will be|:|=)\s*)+(?:the\s+)?(?:letter\s+|option\s+|choice\s+|answer\s+)?|####|^\s*(?:\*\*)?answer\s*[:\-]?)"
+        + letter,
         text, re.MULTILINE))  # fmt: skip
     if matches:
         return _single(text, matches[-1], letters)
@@ -477,7 +481,8 @@ def _named_choice(answer: str, letters: str, choices: Sequence[str]) -> str | No
     plain = unicodedata.normalize("NFKC", answer)
     plain = re.sub(r"\\(?:text|mathrm|mathbf|textbf|mathbb|operatorname|mbox|textit)\s*|[$*_`\"]", " ", plain)
     plain = re.sub(r"[{}]", " ", plain).strip()
-    lead = re.match(rf"(?i:(?:the\s+)?(?:answer|option|choice|letter)\s*(?:is|:)?\s*)?[(\[]?\s*(?P<letter>[{letters}])\s*[)\]]?"
+    lead = re.match(rf"(?i:(?:the\s+)?(?:answer|option|choice|letter)\s*(?:is|:)?\s*)?"
+                    rf"[(\[]?\s*(?P<letter>[{letters}])\s*[)\]]?"
                     r"\s*(?:[.:,)\-–]|$)", plain)  # fmt: skip
     if lead:
         return _single(plain, re.match(rf".*?(?P<letter>{lead['letter']})", plain), letters)
@@ -491,7 +496,7 @@ def _named_choice(answer: str, letters: str, choices: Sequence[str]) -> str | No
         if len(same) == 1:
             return letters[same[0]]
         if not same:
-            held = [index for index, choice in enumerate(texts) if choice and _holds(wanted, choice)]
+            held = [index for index, choice in enumerate(texts) if len(choice) > 1 and _holds(wanted, choice)]
             # "postfix: ethics of care" also holds "ethics": the longest choice that the answer holds is meant.
             held = [i for i in held if not any(i != j and _holds(texts[j], texts[i]) for j in held)]
             if len(held) == 1 and len(wanted) <= len(texts[held[0]]) + 60:

@@ -510,7 +510,7 @@ def equal(left: Formula, right: Formula, digits: int = 20) -> bool:
 
 
 def sample(name: str, number: int, whole: bool = False, signed: bool = False) -> Fraction:
-    """The value of the variable `name` at the point `number`: the same in every process, and not in step with others."""
+    """The value of variable `name` at point `number`: the same in every process, not in step with other names."""
     draw = random.Random(f"{number}:{name}")
     if whole:
         return Fraction(draw.randint(4, 40))

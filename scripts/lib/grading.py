@@ -217,13 +217,11 @@ def _work(pipe: Connection) -> None:
     """The life of a worker: chunks in, parts of verdicts out, until the pipe closes."""
     import resource
     import signal
-    import sys
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     logging.disable(logging.CRITICAL)  # math-verify logs a traceback for every formula that it cannot read
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    sys.setrecursionlimit(2000)
     pipe.send(None)
     while True:
         try:
@@ -231,13 +229,7 @@ def _work(pipe: Connection) -> None:
         except EOFError:
             return
         for item in items:
-            errors = []
-            message: dict[str, object] = {}
+            errors: list[str] = []
             for name, value in compare.parts(item, errors):
-                message[name] = value
-                if name == "paper_style":  # what is cheap has been done: send it before the part that may hang
-                    pipe.send(message)
-                    message = {}
-            if errors:
-                message["error"] = "; ".join(errors)
-            pipe.send({**message, "done": True})
+                pipe.send({name: value})  # at once: the next part may hang
+            pipe.send({"error": "; ".join(errors), "done": True} if errors else {"done": True})

@@ -1,0 +1,74 @@
+"""The program: one line out for each line in, whatever the lines hold."""
+
+import json
+
+import pytest
+
+from scripts import grade_file
+from scripts.lib.grading import GRADER_VERSION
+
+
+def run(tmp_path, lines, *arguments):
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines) + "\n")
+    assert grade_file.main([*arguments, str(source), str(target)]) == 0
+    return [json.loads(line) for line in target.read_text().splitlines()]
+
+
+def test_one_line_out_for_each_line_in(tmp_path):
+    out = run(
+        tmp_path,
+        [
+            {"id": "a", "gold": "\\frac{1}{2}", "prediction": "so \\boxed{0.5}"},
+            {"id": "b", "gold": None, "prediction": "so \\boxed{0.5}"},
+            "not json",
+            {"id": "c", "gold": "3", "prediction": None},
+            {"gold": 5, "prediction": "it is 5"},
+            {"id": "d", "prediction": "it is 5"},
+            "[1]",
+        ],
+        "--kind",
+        "math",
+    )
+    assert [row["verdict"] for row in out] == [True, None, None, False, True, None, None]
+    assert [row.get("id") for row in out] == ["a", "b", None, "c", None, "d", None]
+    assert [index for index, row in enumerate(out) if "error" in row] == [2, 5, 6]
+    assert out[0] == {
+        "id": "a", "verdict": True, "extracted": "0.5", "ours": True, "math_verify": True, "paper_style": True,
+        "grader_version": GRADER_VERSION,
+    }  # fmt: skip
+    assert "'gold'" in out[5]["error"]
+
+
+def test_columns_and_choices_can_be_named(tmp_path):
+    rows = [
+        {"answer": "B", "text": "It is clearly the dog.\nThe answer is dog.", "options": ["cat", "dog"]},
+        {"answer": "B", "text": "The answer is (A).", "options": ["cat", "dog"]},
+        {"answer": "B", "text": "The answer is (A).", "options": "cat"},
+    ]
+    fields = ("--gold-field", "answer", "--prediction-field", "text", "--choices-field", "options")
+    out = run(tmp_path, rows, "--kind", "choice", *fields)
+    assert [row["verdict"] for row in out] == [True, False, None]
+    assert out[0]["extracted"] == "B"
+    assert out[0]["math_verify"] is None
+    assert "no list" in out[2]["error"]
+
+
+def test_an_empty_file_gives_an_empty_file(tmp_path):
+    (tmp_path / "in.jsonl").write_text("")
+    assert grade_file.main([str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl")]) == 0
+    assert (tmp_path / "out.jsonl").read_text() == ""
+
+
+def test_a_missing_file_is_named(tmp_path, caplog):
+    assert grade_file.main([str(tmp_path / "none.jsonl"), str(tmp_path / "out.jsonl")]) == 1
+    assert "none.jsonl" in caplog.text
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_the_output_appears_complete_or_not_at_all(tmp_path, monkeypatch):
+    (tmp_path / "in.jsonl").write_text('{"gold": "1", "prediction": "1"}\n')
+    monkeypatch.setattr(grade_file, "line_out", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        grade_file.main([str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl")])
+    assert not (tmp_path / "out.jsonl").exists()

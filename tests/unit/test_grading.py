@@ -1,0 +1,129 @@
+"""The pool: order, golds that are missing, and text that hangs, crashes or tries to run."""
+
+import multiprocessing
+import time
+
+import pytest
+
+from scripts.lib import compare, grading
+from scripts.lib.grading import Grade, Item, grade
+from tests import shared_data
+
+HOSTILE = [
+    "\\boxed{10^{10^{10}}}",
+    "\\boxed{" + "(" * 5000 + "1" + ")" * 5000 + "}",
+    "\\boxed{\\begin{pmatrix}" + "\\\\".join("&".join(f"x_{{{i},{j}}}" for j in range(60)) for i in range(60)) + "\\end{pmatrix}}",
+]  # fmt: skip
+
+
+def test_grades_come_in_the_order_of_the_items():
+    items = [Item(f"The answer is {number}.", str(number % 7)) for number in range(300)]
+    assert [result.verdict for result in grade(items)] == [number == number % 7 for number in range(300)]
+
+
+def test_no_items_no_grades():
+    assert grade([]) == []
+
+
+def test_without_a_gold_there_is_no_verdict():
+    assert grade([Item("\\boxed{3}", None)]) == [Grade(None, None, None, None, None)]
+
+
+def test_without_an_answer_the_verdict_is_wrong_and_nothing_is_extracted():
+    for prediction in (None, "", "no idea"):
+        result = grade([Item(prediction, "3")])[0]
+        assert (result.verdict, result.extracted, result.error) == (False, None, None)
+
+
+def test_all_three_verdicts_are_stored():
+    assert grade([Item("it is \\boxed{0.5}", r"\frac{1}{2}")]) == [Grade(True, "0.5", True, True, None)]
+    assert grade([Item("it is \\boxed{0.25}", "25")]) == [Grade(False, "0.25", False, True, None)]
+
+
+def test_math_verify_has_no_say_on_letters():
+    assert grade([Item("The answer is (B).", "B", kind="choice", choices=("x", "y"))]) == [
+        Grade(True, "B", None, True, None)
+    ]
+
+
+def test_hostile_texts_cost_a_deadline_each_and_the_others_are_graded():
+    items = [Item(text, "3") for text in HOSTILE] + [Item("\\boxed{3}", "3")] * 3
+    start = time.monotonic()
+    results = grade(items, workers=2, deadline_s=1.5)
+    assert time.monotonic() - start < 30
+    assert [result.verdict for result in results] == [False] * len(HOSTILE) + [True] * 3
+    assert all("no answer within 1.5 s" in result.error for result in results[: len(HOSTILE)])
+    assert all(result.math_verify is None and result.extracted for result in results[: len(HOSTILE)])
+    assert all(result.error is None for result in results[len(HOSTILE) :])
+
+
+def test_text_is_data(tmp_path):
+    mark = tmp_path / "executed"
+    call = f"__import__('os').system('touch {mark}')"
+    grade([Item("\\boxed{" + call + "}", "3"), Item(call, "3"), Item("3", call)], deadline_s=5)
+    assert not mark.exists()
+
+
+def test_odd_characters_are_read():
+    results = grade([Item("\0\ud800\udfff \\boxed{3}\0", "3"), Item("３ \u202e", "3")], deadline_s=5)
+    assert [result.verdict for result in results] == [True, True]
+
+
+def test_a_worker_that_dies_loses_its_row_and_no_other(monkeypatch):
+    original = grading._Worker.__init__
+    started = []
+
+    def start(self, context):
+        original(self, context)
+        started.append(self)
+
+    monkeypatch.setattr(grading._Worker, "__init__", start)
+    hand_out = grading._Pool._hand_out
+    struck = []
+
+    def strike(self, worker):
+        if not struck:
+            struck.append(worker)
+            worker.process.kill()
+            worker.process.join()
+        hand_out(self, worker)
+
+    monkeypatch.setattr(grading._Pool, "_hand_out", strike)
+    results = grade([Item(f"\\boxed{{{number}}}", "3") for number in range(8)], workers=1)
+    assert [result.error is not None for result in results].count(True) == 1
+    assert "worker process ended" in next(result.error for result in results if result.error)
+    assert results[3].verdict is True
+    assert len(started) >= 2
+
+
+def test_a_grader_that_raises_is_an_error_of_its_part():
+    result = grade([Item("\\boxed{3}", "3", options={"error": object})])[0]  # no number
+    assert result.verdict is True
+    errors = []
+    parts = dict(compare.parts(Item(3, "3"), errors))  # no text
+    assert parts["verdict"] is False
+    assert parts["math_verify"] is None
+    assert errors
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_number_of_workers_changes_no_grade(workers):
+    items = [Item(f"so $x = {number}$", "7") for number in range(20)]
+    assert grade(items, workers=workers) == grade(items, workers=3)
+
+
+def test_one_item_takes_no_longer_than_starting_a_worker():
+    start = time.monotonic()
+    grade([Item("\\boxed{3}", "3")])
+    assert time.monotonic() - start < 8  # 0.7 s on a quiet machine
+
+
+def test_workers_end_with_the_run():
+    grade([Item("\\boxed{3}", "3")], workers=2)
+    assert multiprocessing.active_children() == []
+
+
+def test_verdicts_agree_with_real_labels():
+    rows = shared_data.rows("openai_graded_gsm8k/graded.jsonl.gz")[::12]
+    results = grade([Item(row["response"], row["answer"]) for row in rows])
+    assert [bool(result.verdict) for result in results] == [row["correct"] for row in rows]
