@@ -23,6 +23,7 @@ GRADER_VERSION = 1  # raise by hand when a verdict would change
 LOG = logging.getLogger(__name__)
 CHUNK_ROWS = 32  # rows sent to a worker at once: enough to hide the pipe, few enough to share the last ones out
 MEMORY_BYTES = 4 << 30  # address space of one worker; a formula that asks for more gets a MemoryError
+MATH_VERIFY_S = 5.0  # math-verify's own limit for one step; waiting longer for it would not change its verdict
 LOG_EVERY_S = 30.0
 
 
@@ -98,9 +99,21 @@ class _Worker:
         self.process.start()
         theirs.close()
         self.chunk: deque[int] = deque()
-        self.since = time.monotonic()
+        self.since = self.part_since = time.monotonic()
         self.parts: dict[str, object] = {}
         self.ready = False
+
+    def next_item(self) -> None:
+        """Starts the clock for the next item of the chunk."""
+        self.since = self.part_since = time.monotonic()
+        self.parts = {}
+
+    def limit(self, deadline_s: float) -> tuple[float, float]:
+        """When the worker is late, and the seconds that it then has had."""
+        if "paper_style" not in self.parts:
+            return self.since + deadline_s, deadline_s
+        seconds = min(deadline_s, MATH_VERIFY_S)
+        return min(self.since + deadline_s, self.part_since + seconds), seconds
 
     def stop(self) -> None:
         self.process.kill()
@@ -140,7 +153,7 @@ class _Pool:
 
     def _hand_out(self, worker: _Worker) -> None:
         worker.chunk = deque(self.chunks.popleft())
-        worker.since, worker.parts = time.monotonic(), {}
+        worker.next_item()
         try:
             worker.pipe.send([self.items[index] for index in worker.chunk])
         except OSError:  # it died; _collect sees the closed pipe
@@ -148,12 +161,13 @@ class _Pool:
 
     def _collect(self) -> None:
         now = time.monotonic()
-        next_deadline = min((w.since + self.deadline_s - now for w in self.workers if w.chunk), default=1.0)
+        next_deadline = min((w.limit(self.deadline_s)[0] - now for w in self.workers if w.chunk), default=1.0)
         ready = set(wait([worker.pipe for worker in self.workers], timeout=max(0.0, min(1.0, next_deadline))))
         for worker in list(self.workers):
             failure = self._read(worker) if worker.pipe in ready else None
-            if failure is None and worker.chunk and time.monotonic() - worker.since > self.deadline_s:
-                failure = f"no answer within {self.deadline_s:g} s"
+            late, seconds = worker.limit(self.deadline_s)
+            if failure is None and worker.chunk and time.monotonic() > late:
+                failure = f"no answer within {seconds:g} s"
             if failure is not None:
                 self._give_up(worker, failure)
 
@@ -166,6 +180,8 @@ class _Pool:
                     worker.ready = True
                     continue
                 worker.parts.update(message)
+                if "paper_style" in message:
+                    worker.part_since = time.monotonic()
                 if worker.parts.pop("done", False):
                     self._finish(worker)
         except (EOFError, OSError):
@@ -187,7 +203,7 @@ class _Pool:
             error="; ".join(errors) or None,
         )
         self.left -= 1
-        worker.since, worker.parts = time.monotonic(), {}
+        worker.next_item()
 
     def _give_up(self, worker: _Worker, failure: str) -> None:
         self.workers.remove(worker)

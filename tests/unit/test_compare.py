@@ -314,6 +314,15 @@ def test_math_verify_takes_the_long_way_where_it_could_read_the_text_differently
     assert compare._certain(text, "7") is None
 
 
+@pytest.mark.parametrize("gold", ["0", "12", "123456789012345", "-3", "007", r"\frac{1}{2}"])
+def test_a_gold_that_is_not_parsed_is_what_parsing_would_give(gold):
+    import math_verify
+
+    parsed = math_verify.parse("\\boxed{" + gold + "}", parsing_timeout=None)
+    assert compare._parsed_gold(gold) == parsed
+    assert [type(value) for value in compare._parsed_gold(gold)] == [type(value) for value in parsed]
+
+
 def test_the_paper_style_verdict_forgives_a_factor_of_hundred_and_ours_does_not():
     item = Item("The answer is \\boxed{0.25}.", "25")
     assert paper_style.verdict(item.prediction, item.gold)

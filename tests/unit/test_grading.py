@@ -12,8 +12,10 @@ from tests import shared_data
 HOSTILE = [
     "\\boxed{10^{10^{10}}}",
     "\\boxed{" + "(" * 5000 + "1" + ")" * 5000 + "}",
-    "\\boxed{\\begin{pmatrix}" + "\\\\".join("&".join(f"x_{{{i},{j}}}" for j in range(60)) for i in range(60)) + "\\end{pmatrix}}",
-]  # fmt: skip
+    "\\boxed{\\begin{pmatrix}"
+    + "\\\\".join("&".join(f"x_{{{row},{column}}}" for column in range(60)) for row in range(60))
+    + "\\end{pmatrix}}",
+]
 
 
 def test_grades_come_in_the_order_of_the_items():
