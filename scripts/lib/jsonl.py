@@ -78,10 +78,11 @@ def read_rows(path: str | Path, required: Iterable[str] = (), unique: str | None
         BadInput: no such file, a line that is not a JSON object, a missing key, or a repeated `unique` value.
     """
     import gzip
+    import zlib
 
     path = Path(path)
     rows: list[dict] = []
-    seen: dict[Any, int] = {}
+    seen: dict[str, int] = {}
     try:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
@@ -100,19 +101,20 @@ def read_rows(path: str | Path, required: Iterable[str] = (), unique: str | None
                 if missing:
                     raise BadInput(f"{place}: no {', '.join(missing)} (there are: {', '.join(sorted(row))}).")
                 if unique and unique in row:
-                    if row[unique] in seen:
+                    value = dumps(row[unique])
+                    if value in seen:
                         raise BadInput(
-                            f"{place}: {unique} {row[unique]!r} is also on line {seen[row[unique]]}. "
+                            f"{place}: {unique} {row[unique]!r} is also on line {seen[value]}. "
                             f"Give each row an {unique} of its own."
                         )
-                    seen[row[unique]] = number
+                    seen[value] = number
                 rows.append(row)
     except FileNotFoundError:
         raise BadInput(f"{path}: there is no such file. Check the path, or run the rule that makes it.") from None
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: not UTF-8 text ({error}). Convert the file to UTF-8.") from None
-    except gzip.BadGzipFile as error:
-        raise BadInput(f"{path}: not a gzip file ({error}). Rename it or compress it again.") from None
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise BadInput(f"{path}: not a gzip file, or torn ({error}). Rename it or compress it again.") from None
     return rows
 
 
