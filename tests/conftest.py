@@ -112,6 +112,7 @@ def model_folder(tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
+    torch.set_num_threads(1)  # a model this small is slower on more, above all beside other jobs
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("model")
     LlamaForCausalLM(shape).save_pretrained(folder)

@@ -1,0 +1,284 @@
+"""Journalled generation: the same rows whatever was interrupted, and nothing is generated twice."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from scripts.lib import engines
+from scripts.lib.cli import Progress
+from scripts.lib.engines import Completion, Sampling
+from scripts.lib.generation import Generator, weights_hash
+from scripts.lib.journal import Journal
+from scripts.lib.jsonl import BadInput, content_key
+
+ROWS = [{"id": f"q-{number:02d}", "question": "1 + " * (number * 7 % 5) + f"{number} =?"} for number in range(10)]
+SETTINGS = {"kind": "transformers", "dtype": "float32", "chunk_rows": 3}
+ENTRY = {"temperature": 0.7, "top_p": 1.0, "max_tokens": 8, "samples": 1, "seed": 1, "template": None}
+
+
+class FakeEngine:
+    """Answers are a function of everything that an engine may depend on: the whole chunk, the sampling and the seed."""
+
+    def __init__(self) -> None:
+        self.loads = 0
+        self.chunks: list[list[list[int]]] = []
+
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[Completion]:
+        self.chunks.append([list(prompt) for prompt in prompts])
+        made = [content_key(place, prompts, repr(sampling), seed) for place in range(len(prompts))]
+        return [Completion(text, len(text), True) for text in made]
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """What every Generator of the test gets as its engine."""
+    fake = FakeEngine()
+
+    def load(settings: dict, model: Path, tokenizer) -> FakeEngine:
+        fake.loads += 1
+        return fake
+
+    monkeypatch.setattr(engines, "load", load)
+    return fake
+
+
+@pytest.fixture
+def answers(engine: FakeEngine, model_folder: Path, tmp_path: Path):
+    """A function that generates answers through the journal `journal.jsonl`."""
+    (tmp_path / "ask.j2").write_text("{% block user %}{{ question }}{% endblock %}")
+
+    def run(
+        rows: list[dict] = ROWS, model: Path = model_folder, shard=(0, 1), journal="journal.jsonl", others=(), **more
+    ):
+        settings = {**SETTINGS, **more.pop("settings", {})}
+        entry = {**ENTRY, "prompt": str(tmp_path / "ask.j2"), **more}
+        engine.loads, engine.chunks = 0, []
+        with Journal(tmp_path / journal, others) as opened:
+            generator = Generator(model, settings, opened, Progress("generated", len(rows)))
+            return generator.answers(rows, entry, shard)
+
+    return run
+
+
+def test_one_row_for_each_question_by_id(answers) -> None:
+    made = answers()
+    assert [row["id"] for row in made] == [f"{row['id']}#0" for row in ROWS]
+    assert set(made[0]) == {"id", "question_id", "sample", "response", "tokens", "finished"}
+    assert made[0]["question_id"] == "q-00" and made[0]["sample"] == 0
+
+
+def test_rows_are_cut_into_chunks_by_prompt_length(answers, engine: FakeEngine) -> None:
+    answers()
+    assert [len(chunk) for chunk in engine.chunks] == [3, 3, 3, 1]
+    lengths = [len(prompt) for chunk in engine.chunks for prompt in chunk]
+    assert lengths == sorted(lengths)
+
+
+def test_second_run_asks_for_nothing_and_loads_no_engine(answers, engine: FakeEngine) -> None:
+    first = answers()
+    assert engine.loads == 1
+    assert answers() == first
+    assert engine.loads == 0 and engine.chunks == []
+
+
+def test_run_that_was_cut_off_anywhere_ends_with_the_same_rows(answers, engine: FakeEngine, tmp_path: Path) -> None:
+    whole = answers(samples=2)
+    lines = (tmp_path / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    assert len(lines) == 8
+    for done in range(len(lines) + 1):
+        torn = lines[done][: len(lines[done]) // 2] if done < len(lines) else b""
+        (tmp_path / "cut.jsonl").write_bytes(b"".join(lines[:done]) + torn)
+        assert answers(samples=2, journal="cut.jsonl") == whole
+        assert len(engine.chunks) == len(lines) - done
+        assert (tmp_path / "cut.jsonl").read_bytes() == b"".join(lines)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"temperature": 0.8},
+        {"top_p": 0.9},
+        {"max_tokens": 9},
+        {"seed": 2},
+        {"settings": {"dtype": "bfloat16"}},
+    ],
+    ids=str,
+)
+def test_another_setting_asks_anew_and_the_old_one_still_has_its_answers(answers, engine: FakeEngine, change) -> None:
+    first = answers()
+    second = answers(**change)
+    assert len(engine.chunks) == 4
+    assert answers() == first and engine.chunks == []
+    assert answers(**change) == second and engine.chunks == []
+
+
+def test_another_prompt_asks_anew(answers, engine: FakeEngine, tmp_path: Path) -> None:
+    first = answers()
+    (tmp_path / "other.j2").write_text("{% block user %}Q: {{ question }}{% endblock %}")
+    assert answers(prompt=str(tmp_path / "other.j2")) != first
+    assert len(engine.chunks) == 4
+
+
+def test_another_template_asks_anew(answers, engine: FakeEngine, tmp_path: Path) -> None:
+    answers()
+    (tmp_path / "t.j2").write_text("{% for m in messages %}{{ m['content'] }}{% endfor %}A:")
+    answers(template=str(tmp_path / "t.j2"))
+    assert len(engine.chunks) == 4
+
+
+def test_other_weights_ask_anew(answers, engine: FakeEngine, model_folder: Path, tmp_path: Path) -> None:
+    answers()
+    shutil.copytree(model_folder, tmp_path / "same")
+    assert answers(model=tmp_path / "same") and engine.chunks == []
+    weights = tmp_path / "same" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    answers(model=tmp_path / "same")
+    assert len(engine.chunks) == 4
+
+
+def test_changed_question_asks_for_its_chunk_only(answers, engine: FakeEngine) -> None:
+    first = answers()
+    rows = [{**row, "question": row["question"].replace("3 =", "9 =")} for row in ROWS]
+    second = answers(rows)
+    assert len(engine.chunks) == 1
+    assert sum(a != b for a, b in zip(first, second, strict=True)) == len(engine.chunks[0])
+
+
+def test_more_samples_keep_the_first_ones(answers, engine: FakeEngine) -> None:
+    first = answers()
+    more = answers(samples=3)
+    assert len(engine.chunks) == 8
+    assert [row for row in more if row["sample"] == 0] == first
+    assert len({row["response"] for row in more}) == 30  # no sample repeats another
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_shards_together_are_the_whole(answers, engine: FakeEngine, count: int) -> None:
+    whole = answers(samples=2)
+    parts = [answers(samples=2, shard=(shard, count), journal=f"{shard}.jsonl") for shard in range(count)]
+    assert sorted((row for part in parts for row in part), key=lambda row: row["id"]) == whole
+
+
+def test_another_number_of_shards_asks_for_nothing(answers, engine: FakeEngine, tmp_path: Path) -> None:
+    for shard in range(3):
+        answers(shard=(shard, 3), journal=f"{shard}.jsonl")
+    files = [tmp_path / f"{shard}.jsonl" for shard in range(3)]
+    for shard in range(2):
+        answers(shard=(shard, 2), journal=f"new-{shard}.jsonl", others=files)
+        assert engine.chunks == [] and engine.loads == 0
+
+
+def test_same_seed_gives_each_chunk_its_own_draws(answers) -> None:
+    rows = [{"id": f"r-{number}", "question": f"{number} + 1"} for number in range(6)]
+    assert len({row["response"] for row in answers(rows)}) == 6
+
+
+def test_empty_answer_keeps_its_place_with_an_error(answers, engine: FakeEngine, monkeypatch) -> None:
+    blank = Completion(" \n", 2, True)
+    monkeypatch.setattr(engine, "generate", lambda prompts, sampling, seed: [blank for _ in prompts])
+    assert [row["error"] for row in answers()] == ["empty response"] * 10
+
+
+def test_folder_without_weights_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no \\*.safetensors file.*Make the model again"):
+        weights_hash(tmp_path)
+
+
+def test_unknown_engine_is_told(model_folder: Path, tokenizer) -> None:
+    with pytest.raises(BadInput, match="engine kind 'vlm' is unknown"):
+        engines.load({"kind": "vlm"}, model_folder, tokenizer)
+
+
+# --- the transformers engine, on a random model -------------------------------------------------------------------------
+
+PROMPTS = ["2 + 2 =", "What is the sum of 13 and 29, please?", "7", "Name a number."]
+
+
+@pytest.fixture(scope="module")
+def real(model_folder: Path, tokenizer):
+    return engines.load(SETTINGS, model_folder, tokenizer)
+
+
+@pytest.fixture(scope="module")
+def prompts(tokenizer) -> list[list[int]]:
+    return [tokenizer(text)["input_ids"] for text in PROMPTS]
+
+
+def alone(engine, prompt: list[int], tokens: int) -> list[int]:
+    """What `model.generate` writes after one prompt without any padding, special tokens included."""
+    import torch
+
+    made = engine.model.generate(
+        torch.tensor([prompt], device=engine.device), do_sample=False, max_new_tokens=tokens, eos_token_id=None
+    )
+    return made[0, len(prompt) :].tolist()
+
+
+def test_greedy_batch_of_unequal_lengths_equals_generate_row_by_row(real, prompts, tokenizer) -> None:
+    made = real.generate(prompts, Sampling(0.0, 1.0, 12), seed=1)
+    for prompt, completion in zip(prompts, made, strict=True):
+        expected = alone(real, prompt, 12)
+        assert tokenizer.eos_token_id not in expected
+        assert completion == Completion(tokenizer.decode(expected, skip_special_tokens=True), 12, False)
+
+
+def test_stop_token_ends_its_row_and_changes_no_other(real, prompts, tokenizer, monkeypatch) -> None:
+    import torch
+
+    unstopped = [alone(real, prompt, 16) for prompt in prompts]
+    stop = unstopped[1][3]
+    monkeypatch.setattr(real, "stop_ids", torch.tensor([stop]))
+    lengths = [row.index(stop) if stop in row else 16 for row in unstopped]
+    assert lengths[1] < 16 and max(lengths) == 16, "the model must end some rows and not others"
+    made = real.generate(prompts, Sampling(0.0, 1.0, 16), seed=1)
+    assert [(row.tokens, row.finished) for row in made] == [(length, length < 16) for length in lengths]
+    texts = [tokenizer.decode(row[:length], skip_special_tokens=True) for row, length in zip(unstopped, lengths)]
+    assert [row.text for row in made] == texts
+
+
+def test_model_files_own_stop_tokens_count_too(model_folder: Path, tokenizer, tmp_path: Path) -> None:
+    import json
+
+    shutil.copytree(model_folder, tmp_path / "model")
+    (tmp_path / "model" / "generation_config.json").write_text(json.dumps({"eos_token_id": [7, 9]}))
+    engine = engines.load(SETTINGS, tmp_path / "model", tokenizer)
+    assert engine.stop_ids.tolist() == sorted([7, 9, tokenizer.eos_token_id])
+
+
+def test_sampling_repeats_itself_with_the_seed_only(real, prompts) -> None:
+    sampling = Sampling(2.0, 1.0, 12)
+    first = real.generate(prompts, sampling, seed=3)
+    assert real.generate(prompts, sampling, seed=3) == first
+    assert real.generate(prompts, sampling, seed=4) != first
+
+
+def test_sampling_does_not_touch_the_global_generator(real, prompts) -> None:
+    import torch
+
+    before = torch.get_rng_state()
+    real.generate(prompts, Sampling(1.0, 1.0, 4), seed=3)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_tiny_top_p_is_greedy(real, prompts) -> None:
+    greedy = real.generate(prompts, Sampling(0.0, 1.0, 12), seed=3)
+    assert real.generate(prompts, Sampling(1.0, 1e-6, 12), seed=3) == greedy
+
+
+def test_draws_follow_temperature_and_top_p() -> None:
+    import torch
+
+    from scripts.lib.engines.transformers_engine import choose
+
+    logits = torch.log(torch.tensor([[0.5, 0.3, 0.15, 0.05]])).expand(20_000, 4)
+
+    def shares(temperature: float, top_p: float) -> list[float]:
+        drawn = choose(logits, Sampling(temperature, top_p, 1), torch.Generator().manual_seed(1))
+        return (torch.bincount(drawn, minlength=4) / len(drawn)).tolist()
+
+    assert shares(1.0, 1.0) == pytest.approx([0.5, 0.3, 0.15, 0.05], abs=0.015)
+    squares = [p**2 / 0.365 for p in (0.5, 0.3, 0.15, 0.05)]
+    assert shares(0.5, 1.0) == pytest.approx(squares, abs=0.015)
+    assert shares(1.0, 0.75) == pytest.approx([0.625, 0.375, 0, 0], abs=0.015)
