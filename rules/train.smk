@@ -113,6 +113,7 @@ rule select_checkpoint:
     params:
         python=python_for("laptop"),
         curve=lambda wildcards, input: f"--curve {input.curve}" if input.curve else "",
+        state=state_of("train"),
     shell:
         "{params.python} -m scripts.select_checkpoint --candidates {input.candidates:q} {params.curve}"
-        " --model {output.model:q} --selection {output.selection:q} 2>&1 | tee {log:q}"
+        " --train-state {params.state:q} --model {output.model:q} --selection {output.selection:q} 2>&1 | tee {log:q}"

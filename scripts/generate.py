@@ -3,10 +3,11 @@
 Finished chunks are read from the journal in `--state`, whose keys hold the content of the weights and the prompt: a
 benchmark that joins the suite costs only its own rows, and a retrained checkpoint never gets its predecessor's answers.
 
-    python -m scripts.generate --settings '{"engine": {"kind": "transformers", \\
-        "dtype": "bfloat16", "chunk_rows": 64}, "benchmarks": {"gcd": {"prompt": "prompts/answer.j2", "template": null, "temperature": 0.0, "top_p": 1.0, \\
-        "samples": 1, "max_tokens": 64, "seed": 0}}}' --benchmarks results/laptop/benchmarks/gcd.jsonl \\
-        --model results/laptop/models/smollm2-135m --state state/laptop/generate/smollm2-135m/arithmetic \\
+    python -m scripts.generate --settings '{"engine": {"kind": "transformers", "dtype": "bfloat16", \\
+        "chunk_rows": 64}, "benchmarks": {"gcd": {"prompt": "prompts/answer.j2", "template": null, \\
+        "temperature": 0.0, "top_p": 1.0, "samples": 1, "max_tokens": 64, "seed": 0}}}' \\
+        --benchmarks results/laptop/benchmarks/gcd.jsonl --model results/laptop/models/smollm2-135m \\
+        --state state/laptop/generate/smollm2-135m/arithmetic \\
         --generations results/laptop/generations/smollm2-135m/arithmetic.jsonl
 """
 

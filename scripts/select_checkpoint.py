@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 from scripts.lib import cli
+from scripts.lib.journal import held
 from scripts.lib.jsonl import BadInput, read_json, write_json
 
 
@@ -19,6 +20,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--candidates", required=True, help="folder of candidates (step-000045, …)")
     parser.add_argument("--curve", default=None, help="validation scores; without them the last candidate is taken")
+    parser.add_argument("--train-state", default=None, help="progress of the training, removed now that it is done")
     parser.add_argument("--model", required=True, help="the model folder to write (hard links where possible)")
     parser.add_argument("--selection", required=True, help="JSON to write: which candidate, and its score")
     return parser.parse_args(argv)
@@ -43,6 +45,10 @@ def main(args: argparse.Namespace) -> int:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     write_json(args.selection, selection)
+    if args.train_state:
+        with held(args.train_state) as state:
+            for progress in filter(Path.is_dir, state.iterdir()):
+                shutil.rmtree(progress)
     return 0
 
 

@@ -1,8 +1,9 @@
 """Fine-tunes one run's start checkpoint on its training set, and writes its candidates: complete model folders.
 
 Reads JSON Lines rows `{"id", "messages", "completion"}` and a model folder; writes `candidates/step-000025/…` and a
-summary. Progress is kept in `--state` under a key made from the recipe, the data and the start weights, and removed
-after success; a job that died goes on from the newest complete checkpoint.
+summary. Progress is kept in `--state` under a key made from the recipe, the data and the start weights; a job that died
+goes on from the newest complete checkpoint. `select_checkpoint` removes it: by then Snakemake has taken note of the
+result, while the outputs of a job that outlived a killed Snakemake are deleted and made again.
 
     python -m scripts.train --recipe '{"method": "sft", "learning_rate": 1e-3, "epochs": 1, ...}' \\
         --data results/laptop/train_sets/sft.jsonl --start results/laptop/models/smollm2-135m --micro-batch 8 \\
@@ -12,13 +13,14 @@ after success; a job that died goes on from the newest complete checkpoint.
 
 import argparse
 import logging
+import math
 import os
 import shutil
 from pathlib import Path
 
 from scripts.lib import cli
 from scripts.lib.journal import held
-from scripts.lib.jsonl import BadInput, content_key, file_hash, read_rows, write_json
+from scripts.lib.jsonl import BadInput, content_key, file_hash, read_json, read_rows, write_json
 
 VERSION = 1  # raise by hand when the weights would differ
 log = logging.getLogger(__name__)
@@ -39,11 +41,16 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> int:
     """Trains, exports the candidates, writes the summary."""
-    recipe, start = args.recipe, Path(args.start)
-    summary = cli.Summary("train", recipe)
-    rows = read_rows(args.data, required=("messages", "completion"))
+    from scripts.lib import training
+    from scripts.lib.chat import load_tokenizer
     from scripts.lib.generation import weights_hash
 
+    cli.quiet()
+    recipe, start, weights = args.recipe, Path(args.start), Path(args.weights)
+    summary = cli.Summary("train", recipe)
+    rows = read_rows(args.data, required=("messages", "completion"))
+    tokenizer = load_tokenizer(start, recipe["template"])
+    tokenised, counts = training.tokenise(rows, tokenizer, recipe["max_tokens"], recipe["too_long"])
     start_hash = weights_hash(start)
     key = content_key(VERSION, recipe, file_hash(args.data), start_hash)
     with held(args.state):
@@ -51,51 +58,40 @@ def main(args: argparse.Namespace) -> int:
         for other in Path(args.state).iterdir():
             if other.is_dir() and other != state:
                 shutil.rmtree(other)  # progress of an earlier recipe, data set or start
-        facts = fit(args, rows, state)
-        weights = Path(args.weights)
+        if not (state / "facts.json").exists():
+            facts = fit(args, tokenised, tokenizer, state)
+            write_json(state / "facts.json", facts)
+        facts = read_json(state / "facts.json")
         shutil.rmtree(weights, ignore_errors=True)
         weights.mkdir(parents=True)
         candidates = {}
         for saved in sorted((state / "candidates").glob("step-*[0-9]")):
             log.info("writing %s", weights / saved.name)
             origin = {"run": recipe["run"], "step": int(saved.name[5:]), "start_weights": start_hash}
-            candidates[saved.name] = facts["export"](saved, weights / saved.name, origin)
-        del facts["export"]
-        write_json(args.summary, summary.fields(**facts, candidates=candidates, start_weights=start_hash))
-        shutil.rmtree(state)
+            probe = tokenised[0]["input_ids"]
+            candidates[saved.name] = training.export(
+                start, saved, weights / saved.name, tokenizer, bool(recipe["lora"]), probe, origin
+            )
+        fields = {"rows": counts["rows_trained"], "counts": counts, "candidates": candidates}
+        write_json(args.summary, summary.fields(**fields, **facts, start_weights=start_hash))
     return 0
 
 
-def fit(args: argparse.Namespace, rows: list[dict], state: Path) -> dict:
-    """Trains to the last step, or on from the newest checkpoint in `state`; returns what the summary states."""
+def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path) -> dict:
+    """Trains to the last step, or on from the newest checkpoint in `state`; returns what the summary says of it."""
     import torch
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, PrinterCallback, set_seed
     from trl import SFTConfig
 
     from scripts.lib import training
-    from scripts.lib.chat import load_tokenizer
 
-    cli.quiet()
     recipe = args.recipe
-    tokenizer = load_tokenizer(args.start, recipe["template"])
-    tokenised, counts = training.tokenise(rows, tokenizer, recipe["max_tokens"], recipe["too_long"])
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     micro, accumulation = training.split_batch(recipe["global_batch"], args.micro_batch, processes)
     set_seed(recipe["seed"])
     dtype = torch.bfloat16 if recipe["precision"] == "bfloat16" else torch.float32
     model = AutoModelForCausalLM.from_pretrained(args.start, dtype=dtype)
-    lora = None
-    if recipe["lora"]:
-        from peft import LoraConfig
-
-        lora = LoraConfig(
-            r=recipe["lora"]["rank"],
-            lora_alpha=recipe["lora"]["alpha"],
-            lora_dropout=recipe["lora"]["dropout"],
-            target_modules=recipe["lora"]["targets"],
-            task_type="CAUSAL_LM",
-        )
     config = SFTConfig(
         output_dir=str(state),
         per_device_train_batch_size=micro,
@@ -110,7 +106,7 @@ def fit(args: argparse.Namespace, rows: list[dict], state: Path) -> dict:
         optim=recipe["optimizer"],
         seed=recipe["seed"],
         bf16=recipe["precision"] == "mixed",
-        max_length=None,  # rows are checked above, never truncated
+        max_length=None,  # rows are checked before, never truncated
         dataset_kwargs={"skip_prepare_dataset": True},
         train_sampling_strategy=recipe["order"],
         save_strategy="steps",
@@ -129,7 +125,7 @@ def fit(args: argparse.Namespace, rows: list[dict], state: Path) -> dict:
         args=config,
         train_dataset=Dataset.from_list(tokenised),
         processing_class=tokenizer,
-        peft_config=lora,
+        peft_config=training.lora_config(recipe["lora"]),
         callbacks=[training.Report(), keep],
     )
     keep.trainer = trainer
@@ -139,17 +135,9 @@ def fit(args: argparse.Namespace, rows: list[dict], state: Path) -> dict:
         log.info("going on from %s", checkpoint)
     result = trainer.train(resume_from_checkpoint=checkpoint)
     losses = [{"step": entry["step"], "loss": entry["loss"]} for entry in trainer.state.log_history if "loss" in entry]
-    if not all(entry["loss"] == entry["loss"] for entry in losses):
-        raise BadInput(f"the loss of run {recipe['run']} became NaN. Lower learning_rate in its recipe.")
-    probe = tokenised[0]["input_ids"]
-
-    def export(saved: Path, folder: Path, origin: dict) -> dict:
-        return training.export(Path(args.start), saved, folder, tokenizer, bool(lora), probe, origin)
-
+    if not all(math.isfinite(entry["loss"]) for entry in losses):
+        raise BadInput(f"the loss of run {recipe['run']} is no longer a number. Lower learning_rate in its recipe.")
     return {
-        "export": export,
-        "rows": counts["rows_trained"],
-        "counts": counts,
         "steps": trainer.state.global_step,
         "micro_batch": micro,
         "accumulation": accumulation,

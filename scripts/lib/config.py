@@ -150,7 +150,7 @@ def dotted(path: Sequence[str | int]) -> str:
 # --- types and defaults ---------------------------------------------------------------------------------------------
 
 
-def _deref(node: dict) -> dict:
+def dereferenced(node: dict) -> dict:
     """The schema node with its `$ref` followed; keys beside the `$ref` win."""
     while "$ref" in node:
         target = schema()
@@ -162,7 +162,7 @@ def _deref(node: dict) -> dict:
 
 def branch(node: dict, value: Any) -> tuple[dict | None, str | None]:
     """The branch of a `oneOf` that `value` chooses, and the key that chooses it (source, kind), where there is one."""
-    options = [_deref(option) for option in node["oneOf"]]
+    options = [dereferenced(option) for option in node["oneOf"]]
     for option in options:
         for key, rule in option["properties"].items():
             if "const" in rule:
@@ -179,7 +179,7 @@ def branch(node: dict, value: Any) -> tuple[dict | None, str | None]:
 
 def conform(value: Any, node: dict, path: tuple) -> Any:
     """`value` with its leaves converted to the schema's types where that is safe, and with defaults filled in."""
-    node = _deref(node)
+    node = dereferenced(node)
     if "oneOf" in node:
         node = branch(node, value)[0] or {}
     if isinstance(value, dict):
@@ -190,7 +190,7 @@ def conform(value: Any, node: dict, path: tuple) -> Any:
             rule = properties.get(key, extra if isinstance(extra, dict) else {})
             done[key] = conform(item, rule, (*path, key))
         for key, rule in properties.items():
-            rule = _deref(rule)
+            rule = dereferenced(rule)
             if key not in done and "default" in rule:
                 done[key] = conform(copy.deepcopy(rule["default"]), rule, (*path, key))
         return done
@@ -255,7 +255,7 @@ def _flat(errors) -> list[jsonschema.ValidationError]:
         if error.validator != "oneOf":
             flat.append(error)
             continue
-        options = [_deref(option) for option in error.schema["oneOf"]]
+        options = [dereferenced(option) for option in error.schema["oneOf"]]
         chosen, chooser = branch(error.schema, error.instance)
         if chosen is None:
             error.choices = [o["properties"][chooser]["const"] if chooser else o["title"] for o in options]

@@ -60,14 +60,7 @@ def tokenise(rows: list[dict], tokenizer, max_tokens: int, too_long: str) -> tup
         kept.append({"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion})
         prompt_tokens += len(prompt)
         completion_tokens += len(completion)
-    if long and too_long == "error":
-        worst = ", ".join(f"{name} ({length})" for name, length in sorted(long, key=lambda item: -item[1])[:5])
-        raise BadInput(
-            f"{len(long)} of {len(rows)} rows are longer than max_tokens = {max_tokens}: {worst}. "
-            "Raise max_tokens in the recipe, or set too_long: drop there."
-        )
-    if not kept:
-        raise BadInput(f"no row is left to train on: {len(long)} of {len(rows)} are over max_tokens = {max_tokens}.")
+    refuse_long_rows(long, len(rows), max_tokens, too_long)
     counts = {
         "rows_in": len(rows),
         "rows_trained": len(kept),
@@ -77,6 +70,40 @@ def tokenise(rows: list[dict], tokenizer, max_tokens: int, too_long: str) -> tup
         "completion_tokens": completion_tokens,
     }
     return kept, counts
+
+
+def lora_config(lora: dict | None):
+    """peft's configuration of a recipe's `lora`, or None for full fine-tuning."""
+    from peft import LoraConfig
+
+    if lora is None:
+        return None
+    return LoraConfig(
+        r=lora["rank"],
+        lora_alpha=lora["alpha"],
+        lora_dropout=lora["dropout"],
+        target_modules=lora["targets"],
+        task_type="CAUSAL_LM",
+    )
+
+
+def refuse_long_rows(long: list[tuple[str, int]], rows: int, max_tokens: int, too_long: str) -> None:
+    """Raises where rows are too long under `error`, or where none is left under `drop`.
+
+    Args:
+        long: (id, tokens) of the rows over the limit.
+        rows: number of all rows.
+        max_tokens: the limit.
+        too_long: `error` or `drop`.
+    """
+    if long and too_long == "error":
+        worst = ", ".join(f"{name} ({length})" for name, length in sorted(long, key=lambda item: -item[1])[:5])
+        raise BadInput(
+            f"{len(long)} of {rows} rows are longer than max_tokens = {max_tokens}: {worst}. "
+            "Raise max_tokens in the recipe, or set too_long: drop there."
+        )
+    if len(long) == rows:
+        raise BadInput(f"no row is left to train on: {len(long)} of {rows} are over max_tokens = {max_tokens}.")
 
 
 class CompletionTrainer(SFTTrainer):

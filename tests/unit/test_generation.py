@@ -191,7 +191,7 @@ def test_unknown_engine_is_told(model_folder: Path, tokenizer) -> None:
         engines.load({"kind": "vlm"}, model_folder, tokenizer)
 
 
-# --- the transformers engine, on a random model -------------------------------------------------------------------------
+# --- the transformers engine, on a random model -------------------------------------------------------------------
 
 PROMPTS = ["2 + 2 =", "What is the sum of 13 and 29, please?", "7", "Name a number."]
 

@@ -1,0 +1,120 @@
+"""Training speed: the `train` script against a bare PyTorch loop, and against TRL's trainer as it comes.
+
+All see the same model, adapter, dtype, batches and sequences. The bare loop puts only the completion's positions through
+the language-model head. Speed is in real tokens (prompt and completion, no padding) per second.
+
+    python -m bench.training --model results/laptop/models/smollm2-135m --data results/laptop/train_sets/sft-teacher.jsonl
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from datasets import Dataset
+from peft import get_peft_model
+from torch.nn import functional
+from transformers import AutoModelForCausalLM
+from trl import SFTConfig, SFTTrainer
+
+from scripts import train
+from scripts.lib import cli, training
+from scripts.lib.chat import load_tokenizer
+from scripts.lib.jsonl import read_rows
+
+BATCH = 8
+RECIPE = {
+    **{"run": "bench", "method": "sft", "template": None, "seed": 1, "learning_rate": 1e-3, "epochs": 1},
+    **{"max_steps": None, "global_batch": BATCH, "scheduler": "linear", "warmup": 0.1, "weight_decay": 0.0},
+    **{"max_grad_norm": 1.0, "optimizer": "adamw_torch", "precision": "bfloat16", "order": "sequential"},
+    **{"save_steps": 10_000, "candidate_steps": [], "activation_checkpointing": False},
+    "lora": {"rank": 16, "alpha": 32, "dropout": 0.0, "targets": "all-linear"},
+}
+
+
+def main() -> None:
+    """Runs the three ways in turn, twice, and prints the best of each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=2)
+    args = parser.parse_args()
+    cli.quiet()
+    tokenizer = load_tokenizer(args.model)
+    rows, _ = training.tokenise(read_rows(args.data)[: args.steps * BATCH], tokenizer, 2048, "error")
+    tokens = sum(len(row["input_ids"]) for row in rows)
+    ways = {"bare loop": bare_loop, "train script": train_script, "TRL as it comes": plain_trl}
+    best = dict.fromkeys(ways, 0.0)
+    for _ in range(args.rounds):
+        for name, way in ways.items():
+            best[name] = max(best[name], tokens / way(args.model, rows, tokenizer))
+    print(f"{len(rows)} rows, {tokens} tokens, batch {BATCH}, {cli.device_name()}, torch {torch.__version__}")
+    for name, speed in best.items():
+        print(f"{name:16} {speed:8.1f} tokens/s   {speed / best['bare loop']:.2f} × bare loop")
+
+
+def bare_loop(model_folder: str, rows: list[dict], tokenizer) -> float:
+    """Seconds for one pass with nothing but PyTorch around the model."""
+    torch.manual_seed(1)
+    model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.bfloat16)
+    model = get_peft_model(model, training.lora_config(RECIPE["lora"])).train()
+    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=RECIPE["learning_rate"], weight_decay=0.0)
+    backbone, head = model.get_base_model().model, model.get_base_model().lm_head
+    start = time.perf_counter()
+    for at in range(0, len(rows), BATCH):
+        batch = rows[at : at + BATCH]
+        width = max(len(row["input_ids"]) for row in batch)
+
+        def padded(values: list[list[int]], filler: int, width: int = width) -> torch.Tensor:
+            return torch.tensor([value + [filler] * (width - len(value)) for value in values])
+
+        ids = padded([row["input_ids"] for row in batch], tokenizer.pad_token_id)
+        labels = padded([row["labels"] for row in batch], -100)[:, 1:]
+        mask = padded([[1] * len(row["input_ids"]) for row in batch], 0)
+        hidden = backbone(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state[:, :-1]
+        scored = labels != -100
+        functional.cross_entropy(head(hidden[scored]).float(), labels[scored]).backward()
+        torch.nn.utils.clip_grad_norm_(weights, RECIPE["max_grad_norm"])
+        optimizer.step()
+        optimizer.zero_grad()
+    return time.perf_counter() - start
+
+
+def train_script(model_folder: str, rows: list[dict], tokenizer) -> float:
+    """Seconds that the script's own trainer takes, from its first step to its last."""
+    with tempfile.TemporaryDirectory() as state:
+        args = argparse.Namespace(recipe=RECIPE, start=model_folder, micro_batch=BATCH)
+        return train.fit(args, rows, tokenizer, Path(state))["train_seconds"]
+
+
+def plain_trl(model_folder: str, rows: list[dict], tokenizer) -> float:
+    """Seconds of SFTTrainer with bf16=True, the setting its documentation shows."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = SFTConfig(
+            output_dir=folder,
+            per_device_train_batch_size=BATCH,
+            learning_rate=RECIPE["learning_rate"],
+            num_train_epochs=1,
+            bf16=True,
+            max_length=None,
+            dataset_kwargs={"skip_prepare_dataset": True},
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            dataloader_pin_memory=False,
+        )
+        trainer = SFTTrainer(
+            model=AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32),
+            args=config,
+            train_dataset=Dataset.from_list(rows),
+            processing_class=tokenizer,
+            peft_config=training.lora_config(RECIPE["lora"]),
+        )
+        return trainer.train().metrics["train_runtime"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Writes docs/config.md, the reference of every config key, from schemas/config.schema.yaml.
+
+python -m scripts.describe_config --out docs/config.md
+"""
+
+import argparse
+
+from scripts.lib import cli
+from scripts.lib.config import dereferenced, schema
+from scripts.lib.jsonl import dumps, write_text
+
+INTRO = """# Config reference
+
+Made from `schemas/config.schema.yaml` by `python -m scripts.describe_config --out docs/config.md`; do not edit it here.
+
+Sections map a name (slug) to settings; an entry names the entries it builds on. In every section an entry may say
+`extends: <sibling>` and give only the keys that differ (mappings merge, lists are replaced, `null` deletes), and
+`for_each: {axis: [values]}` makes one entry for each value, with `$axis` replaced in the name and in the settings.
+"""
+
+
+def parse_args(argv: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", required=True, help="Markdown to write")
+    return parser.parse_args(argv)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Writes the page."""
+    write_text(args.out, page())
+    return 0
+
+
+def page() -> str:
+    """The whole reference as Markdown."""
+    top = {key: dereferenced(node) for key, node in schema()["properties"].items()}
+    single = {key: node for key, node in top.items() if node["type"] != "object" or "properties" in node}
+    parts = [INTRO, "## Top level\n", table({key: node for key, node in single.items() if key != "scale"}, {"study"})]
+    for name, node in top.items():
+        if name in single and name != "scale":
+            continue
+        parts.append(f"## {name}\n\n{node['description']}\n")
+        entry = node if name == "scale" else dereferenced(node["additionalProperties"])
+        parts += variants(entry)
+    return "\n".join(parts)
+
+
+def variants(entry: dict) -> list[str]:
+    """The tables of an entry: one, or one for each form that it may take."""
+    if "oneOf" not in entry:
+        return rows_of(entry)
+    parts = []
+    for option in map(dereferenced, entry["oneOf"]):
+        parts += [f"### {option['title']}\n", *rows_of(option)]
+    return parts
+
+
+def rows_of(entry: dict) -> list[str]:
+    """The table of an entry's keys, and below it the tables of keys that hold mappings."""
+    if "properties" not in entry:
+        return [f"A list of {dereferenced(entry['items']).get('description', 'names')}.\n"]
+    parts = [table(entry["properties"], set(entry.get("required", ())))]
+    for key, node in entry["properties"].items():
+        node = dereferenced(node)
+        inner = dereferenced(node["items"]) if "items" in node else node
+        if "oneOf" in inner and "items" in node:
+            for option in map(dereferenced, inner["oneOf"]):
+                parts += [f"`{key}`, {option['title']}:\n", table(option["properties"], set(option["required"]))]
+        elif "properties" in node:
+            parts += [f"`{key}`:\n", table(node["properties"], set(node.get("required", ())))]
+    return parts
+
+
+def table(properties: dict, required: set[str]) -> str:
+    """One Markdown table of keys."""
+    lines = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+    for key, node in properties.items():
+        node = dereferenced(node)
+        default = "required" if key in required else f"`{dumps(node['default'])}`" if "default" in node else ""
+        lines.append(f"| `{key}` | {kind_of(node)} | {default} | {node.get('description', '').replace('|', '/')} |")
+    return "\n".join(lines) + "\n"
+
+
+def kind_of(node: dict) -> str:
+    """What values a key takes, in a few words."""
+    if "const" in node:
+        return f"`{node['const']}`"
+    if "enum" in node:
+        return ", ".join(f"`{value}`" for value in node["enum"])
+    if "oneOf" in node:
+        return " or ".join(dereferenced(option)["title"] for option in node["oneOf"])
+    kinds = node.get("type", "any")
+    words = " or ".join([kinds] if isinstance(kinds, str) else kinds)
+    limits = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    bounds = [f"{sign} {node[key]}" for key, sign in limits.items() if key in node]
+    return " ".join([words, *bounds])
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args)

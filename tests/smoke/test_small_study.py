@@ -1,0 +1,152 @@
+"""The whole graph, for real: every table is made, a second run has nothing to do, and a killed job goes on."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+# Rule: (what is removed, what is asked for, what shows that the job is in its middle, what must be equal at the end).
+# The paths are below results/<study> or state/<study>.
+JOBS = {
+    "sample_responses": (
+        ["responses"],
+        "responses/{responses}/shard-0.jsonl",
+        "sample_responses/{responses}/shard-0/chunks.jsonl",
+        "responses/{responses}/shard-0.jsonl",
+    ),
+    "critique_responses": (["critiques"], "critiques/{critiques}.jsonl", None, "critiques/{critiques}.jsonl"),
+    "train": (["checkpoints/cft"], "checkpoints/cft/model", "train/cft/*/checkpoint-4", "checkpoints/cft/model/model.safetensors"),
+    "generate": (
+        ["generations/cft", "scores/cft"],
+        "generations/cft/{suite}.jsonl",
+        "generate/cft/{suite}/chunks.jsonl",
+        "generations/cft/{suite}.jsonl",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def slugs(finished) -> dict[str, str]:
+    """The names of the entries that the jobs above belong to, from the resolved study."""
+    resolved = yaml.safe_load((finished.results / "study.yaml").read_text())
+    critiques = resolved["runs"]["cft"]["data"]["critiques"]
+    return {
+        "critiques": critiques,
+        "responses": resolved["critiques"][critiques]["responses"],
+        "suite": resolved["tables"]["cft_table2"]["suites"][0],
+    }
+
+
+def wait_for(pattern: Path, process, seconds: float = 120) -> None:
+    """Waits until a path matches, which must come before the process ends."""
+    end = time.monotonic() + seconds
+    while not list(pattern.parent.parent.glob(f"{pattern.parent.name}/{pattern.name}")):
+        assert process.poll() is None, f"the job ended before {pattern} was there"
+        assert time.monotonic() < end, f"{pattern} is not there after {seconds} s"
+        time.sleep(0.005)
+
+
+def script_of(process, rule: str) -> int:
+    """The pid of the Python process that runs the rule's script, below snakemake."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().decode().split("\0")
+            group = os.getpgid(int(entry.name))
+        except (OSError, ProcessLookupError):
+            continue
+        if group == process.pid and words[1:3] == ["-m", f"scripts.{rule}"]:
+            return int(entry.name)
+    raise AssertionError(f"no process of scripts.{rule}")
+
+
+def wait_for_script(process, rule: str, seconds: float = 60) -> int:
+    """The pid of the rule's script, as soon as it runs."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return script_of(process, rule)
+        except AssertionError:
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.002)
+
+
+def test_second_run_has_nothing_to_do(study):
+    assert "Nothing to be done" in study.make("all_tables")
+
+
+def test_table_is_a_list_of_cells(finished):
+    cells = json.loads((finished.results / "tables" / "cft_table2.json").read_text())
+    assert {"row", "column", "value", "se", "n", "paper"} <= set(cells[0])
+    assert {cell["row"] for cell in cells if cell["column"] == "Rows" and cell["value"]} >= {"SFT", "CFT"}
+
+
+def test_trained_rows_have_as_many_examples_and_steps(finished):
+    summaries = [json.loads(file.read_text()) for file in finished.results.glob("checkpoints/*/train.json")]
+    assert len({(summary["rows"], summary["steps"]) for summary in summaries}) == 1
+
+
+def test_losers_are_gone_and_state_is_cleared(finished):
+    assert not list(finished.results.glob("checkpoints/*/candidates"))
+    assert not [path for path in (finished.state / "train").glob("*/*") if path.is_dir()]
+
+
+@pytest.mark.parametrize("victim", ["script", "snakemake", "group"])
+@pytest.mark.parametrize("rule", JOBS)
+def test_killed_job_ends_with_the_same_bytes(rule, victim, study, finished, slugs):
+    removed, target, sign, compared = JOBS[rule]
+    for name in removed:
+        shutil.rmtree(study.results / name)
+    shutil.rmtree(study.state / rule, ignore_errors=True)
+    target = f"results/laptop-small/{target.format(**slugs)}"
+
+    process = study.start(target)
+    script = wait_for_script(process, rule)
+    if sign:
+        wait_for(study.state / sign.format(**slugs), process)
+    if victim == "group":
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        os.kill(script if victim == "script" else process.pid, signal.SIGKILL)
+    process.wait(timeout=120)
+
+    done_before = journalled(study, rule)
+    study.unlock()
+    study.make(target)
+
+    compared = compared.format(**slugs)
+    assert (study.results / compared).read_bytes() == (finished.results / compared).read_bytes()
+    assert "Nothing to be done" in study.make(target)
+    if rule == "train" and victim != "snakemake":  # a script that outlives snakemake may finish by itself
+        assert "going on from" in (study.folder / "logs" / "laptop-small" / "train" / "cft.log").read_text()
+    if rule in ("sample_responses", "generate"):
+        keys = journalled(study, rule)
+        assert keys[: len(done_before)] == done_before, "finished chunks must stay where they are"
+        assert len(keys) == len(set(keys)), "a finished chunk was generated again"
+
+
+def journalled(study, rule: str) -> list[str]:
+    """The keys in the rule's journals, in the order they were written; a torn last line does not count."""
+    keys = []
+    for file in sorted((study.state / rule).rglob("chunks.jsonl")):
+        for line in file.read_bytes().splitlines(keepends=True):
+            if line.endswith(b"\n"):
+                keys.append(json.loads(line)["key"])
+    return keys
+
+
+def test_retrained_checkpoint_is_asked_anew(study, slugs):
+    generations = study.results / "generations" / "cft" / f"{slugs['suite']}.jsonl"
+    config = study.folder / "config.yaml"
+    before, journal = generations.read_text(), journalled(study, "generate/cft")
+    changed = yaml.safe_load(config.read_text())
+    changed["runs"]["cft"]["overrides"] = {"learning_rate": 0.05}
+    config.write_text(yaml.safe_dump(changed))
+    study.make(f"results/laptop-small/generations/cft/{slugs['suite']}.jsonl")
+    after = journalled(study, "generate/cft")
+    assert len(after) == 2 * len(journal) and len(set(after)) == len(after)
+    assert generations.read_text() != before
