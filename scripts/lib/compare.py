@@ -783,9 +783,10 @@ def math_verify(prediction: str, gold: str) -> bool:
         return certain
     import math_verify as library
 
-    return bool(
-        library.verify(_parsed_gold(gold), library.parse(prediction, parsing_timeout=None), timeout_seconds=None)
-    )
+    target, parsed = _parsed_gold(gold), library.parse(prediction, parsing_timeout=None)
+    if WHOLE.fullmatch(gold) and len(parsed) == 2 and getattr(parsed[0], "is_Integer", False):
+        return bool(parsed[0] == target[0] or parsed[1] == target[1])  # what verify does with two integers, unsimplified
+    return bool(library.verify(target, parsed, timeout_seconds=None))
 
 
 @functools.lru_cache(maxsize=4096)  # one problem is answered by many samples

@@ -231,6 +231,7 @@ class _Pool:
 
 def _work(pipe: Connection) -> None:
     """The life of a worker: chunks in, parts of verdicts out, until the pipe closes."""
+    import gc
     import resource
     import signal
 
@@ -238,6 +239,8 @@ def _work(pipe: Connection) -> None:
     logging.disable(logging.CRITICAL)  # math-verify logs a traceback for every formula that it cannot read
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    gc.freeze()  # sympy's half a million objects are not garbage: no need to look at them again and again
+    gc.set_threshold(20_000, 20, 20)
     pipe.send(None)
     while True:
         try:
