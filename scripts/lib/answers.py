@@ -437,7 +437,8 @@ def _choice(text: str, letters: str, choices: Sequence[str]) -> str | None:
     letter = rf"[\s*_$\\({{\[\"'`]*(?:text\s*\{{\s*\(?)?(?P<letter>[{letters}])(?![\w'’])"
     matches = list(re.finditer(
         r"(?i:(?:answer|choice|option|conclusion)(?:\s+choice|\s+option)?\s*(?:\*\*)?\s*"
-        r"(?:(?:is|are|would be|should be|must be|will be|:|=)\s*)+(?:the\s+)?(?:letter\s+|option\s+|choice\s+|answer\s+)?"
+        r"(?:(?:is|are|would be|should be|must be|will be|:|=)\s*)+"
+        r"(?:the\s+)?(?:letter\s+|option\s+|choice\s+|answer\s+)?"
         r"|####|^\s*(?:\*\*)?answer\s*[:\-]?)"
         + letter,
         text, re.MULTILINE))  # fmt: skip

@@ -129,7 +129,7 @@ class _Pool:
         self.count, self.deadline_s = count, deadline_s
         self.context = multiprocessing.get_context("forkserver")
         # A worker that replaces a killed one is then a fork of a process that has these already.
-        self.context.set_forkserver_preload(["math_verify", "mpmath"])
+        self.context.set_forkserver_preload(["math_verify", "mpmath", "scripts.lib.grading_warm"])
         self.workers: list[_Worker] = []
         self.start = self.logged = time.monotonic()
         self.left = sum(len(chunk) for chunk in chunks)
