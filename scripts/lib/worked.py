@@ -7,6 +7,9 @@ import ast
 import re
 from fractions import Fraction
 
+# Tasks whose metadata hold an expression of whole numbers, and whose answer is its value. (countdown asks for the
+# expression itself, decimal_chain_sum rounds, circuit_logic is no arithmetic.)
+_EXPRESSIONS = {"basic_arithmetic", "chain_sum", "products"}
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
 
@@ -47,6 +50,8 @@ def equation_solution(equation: str, variable: str) -> str:
     '3*x = 19 - 4 = 15\\nx = 15 / 3 = 5\\nThe answer is 5.'
     """
     left, right = (_linear(side, variable) for side in equation.split("="))
+    if left[0] == right[0]:
+        raise ValueError(f"{variable} has no single solution: {equation!r}")
     slope, constant, goal = left[0] - right[0], left[1], right[1]
     lines = []
     if constant:
@@ -92,10 +97,13 @@ def solution(task: str, metadata: dict) -> str | None:
     Args:
         task: the reasoning-gym name of the task.
         metadata: the row's `metadata`.
+
+    Raises:
+        ValueError: the problem has no single solution.
     """
     if "answer_cot" in metadata:
         return re.sub(r"\n*####\s*(.*)$", r"\nThe answer is \1.", metadata["answer_cot"].strip())
-    if "expression" in metadata:
+    if task in _EXPRESSIONS:
         return expression_solution(metadata["expression"])
     if task == "simple_equations":
         return equation_solution(metadata["equation"], metadata["variable"])
