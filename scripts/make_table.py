@@ -51,7 +51,8 @@ def main(args: argparse.Namespace) -> int:
         for column in frame.columns:
             shown.loc[row, column] = text_of(frame.loc[row, column], errors.loc[row, column], column)
     write_text(out.with_suffix(".md"), f"**{caption}**\n\n{shown.reset_index().to_markdown(index=False)}\n\n{note}\n")
-    latex = shown.map(lambda text: text.replace("±", r"$\pm$")).to_latex(caption=caption, label=f"tab:{args.table}")
+    escaped = shown.map(latex_text).rename(index=latex_text, columns=latex_text)
+    latex = escaped.to_latex(caption=latex_text(caption), label=f"tab:{args.table}")
     write_text(out.with_suffix(".tex"), latex)
     for column in [name for name in frame.columns if errors[name].notna().any()]:
         frame.insert(frame.columns.get_loc(column) + 1, f"{column} se", errors[column])
@@ -140,6 +141,13 @@ def text_of(value: float, error: float, column: str) -> str:
     if error != error:
         return f"{value:,.0f}"
     return f"{value:.1f} ± {error:.1f}"
+
+
+def latex_text(text: str) -> str:
+    """Plain text as LaTeX shows it."""
+    special = {character: f"\\{character}" for character in "&%$#_{}"}
+    names = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$"}
+    return text.translate(str.maketrans(special | names))
 
 
 def caption_of(settings: dict, scores: dict) -> str:

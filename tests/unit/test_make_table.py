@@ -1,0 +1,165 @@
+"""A table in four files, and its cells as JSON."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from scripts import make_table
+from scripts.lib.jsonl import BadInput, read_json, write_json
+
+# Right answers of 4 questions by checkpoint and benchmark.
+RIGHT = {
+    "base": {"gcd": 1, "lcm": 0},
+    "sft": {"gcd": 3, "lcm": 0},
+    "sft-verified": {"gcd": 1, "lcm": 2},
+    "cft": {"gcd": 3, "lcm": 3},
+}
+SETTINGS = {
+    "title": "A table",
+    "note": "A note.",
+    "suites": ["numbers"],
+    "columns": {"gcd": "GCD", "lcm": "lcm"},
+    "rows": [
+        {"name": "Base", "of": "base"},
+        {"name": "SFT", "of": "sft"},
+        {"name": "SFT-verified", "of": "sft-verified"},
+        {"name": "CFT", "of": "cft"},
+        {"name": "CFT − best SFT", "difference": "cft", "best_of": ["sft", "sft-verified"]},
+    ],
+}
+
+
+@pytest.fixture
+def make(tmp_path: Path, write_lines):
+    """A function that makes a table from RIGHT and returns the path of its files without an ending."""
+
+    def run(**changes) -> Path:
+        scores, summaries = [], []
+        for checkpoint, right in RIGHT.items():
+            items, figures = [], {}
+            for benchmark, count in right.items():
+                for number in range(4):
+                    row = {"id": f"{benchmark}/q{number}#0", "benchmark": benchmark, "question_id": f"q{number}"}
+                    items.append({**row, "correct": number < count})
+                share = count / 4
+                error = (share * (1 - share) / 4) ** 0.5
+                figures[benchmark] = {"accuracy": share, "standard_error": error, "questions": 4}
+            scores.append(f"{tmp_path}/scores/{checkpoint}/numbers.json")
+            write_json(scores[-1], {"benchmarks": figures})
+            write_lines(f"scores/{checkpoint}/numbers.jsonl", items)
+            if checkpoint != "base":
+                counts = {"rows_trained": 1200, "prompt_tokens": 30_000, "completion_tokens": 12_345}
+                summaries.append(f"{tmp_path}/checkpoints/{checkpoint}/train.json")
+                write_json(summaries[-1], {"counts": counts})
+        args = make_table.parse_args(
+            [
+                "--table",
+                "main",
+                "--settings",
+                "{}",
+                "--out",
+                f"{tmp_path}/main",
+                "--scores",
+                *scores,
+                "--summaries",
+                *summaries,
+            ]
+        )
+        args.settings = {**SETTINGS, **changes}
+        assert make_table.main(args) == 0
+        return tmp_path / "main"
+
+    return run
+
+
+def cells(path: Path) -> dict[tuple[str, str], dict]:
+    return {(cell["row"], cell["column"]): cell for cell in read_json(path.with_suffix(".json"))}
+
+
+def test_four_files_are_written(make) -> None:
+    out = make()
+    assert {file.suffix for file in out.parent.glob("main.*")} == {".md", ".tex", ".csv", ".json"}
+
+
+def test_json_is_a_list_of_cells(make) -> None:
+    found = read_json(make().with_suffix(".json"))
+    assert isinstance(found, list)
+    assert all(set(cell) >= {"row", "column", "value", "se", "n", "paper"} for cell in found)
+    assert len({(cell["row"], cell["column"]) for cell in found}) == len(found) == 25
+
+
+def test_accuracy_is_in_percent_with_its_error(make) -> None:
+    cell = cells(make())["SFT", "GCD"]
+    assert cell == {
+        "row": "SFT",
+        "column": "GCD",
+        "value": 75.0,
+        "se": pytest.approx(21.65, abs=0.01),
+        "n": 4,
+        "paper": None,
+    }
+
+
+def test_average_is_the_plain_mean_with_the_error_of_a_mean(make) -> None:
+    found = cells(make())
+    assert found["SFT", "Average"]["value"] == 37.5 and found["SFT", "Average"]["n"] == 8
+    assert found["SFT", "Average"]["se"] == pytest.approx(21.65 / 2, abs=0.01)
+
+
+def test_rows_and_tokens_are_of_the_training_and_empty_for_a_model(make) -> None:
+    found = cells(make())
+    assert (found["CFT", "Rows"]["value"], found["CFT", "Tokens"]["value"]) == (1200, 42_345)
+    assert found["Base", "Rows"]["value"] is None and found["CFT − best SFT", "Rows"]["value"] is None
+
+
+def test_difference_is_to_the_best_of_each_column(make) -> None:
+    found = cells(make())
+    row = "CFT − best SFT"
+    assert found[row, "GCD"]["value"] == 0 and found[row, "lcm"]["value"] == 25
+    # sft averages 37.5, sft-verified too: the best average is taken, not the average of the bests.
+    assert found[row, "Average"]["value"] == 37.5
+    assert found[row, "Average"]["low"] <= 37.5 <= found[row, "Average"]["high"]
+    assert found[row, "GCD"]["n"] == 4 and found[row, "Average"]["n"] == 8
+
+
+def test_markdown_reads_as_a_table_with_title_and_notes(make) -> None:
+    text = make().with_suffix(".md").read_text()
+    assert text.startswith("**A table**\n\n| Model")
+    assert "75.0 ± 21.7" in text and "1,200" in text and "–" in text
+    assert "A note." in text and "One training seed" in text
+    assert [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("|")][2:] == [
+        row["name"] for row in SETTINGS["rows"]
+    ]
+
+
+def test_csv_holds_values_and_errors(make) -> None:
+    with make().with_suffix(".csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["Model", "Rows", "Tokens", "GCD", "GCD se", "lcm", "lcm se", "Average", "Average se"]
+    assert float(rows[1]["GCD"]) == 75 and float(rows[1]["GCD se"]) == pytest.approx(21.65, abs=0.01)
+    assert rows[0]["Rows"] == ""
+
+
+def test_latex_has_a_label_and_no_bare_special_characters(make) -> None:
+    rows = [{"name": "SFT_verified & 50 %", "of": "sft"}]
+    text = make(rows=rows, title="100 % of a_b").with_suffix(".tex").read_text()
+    assert r"\label{tab:main}" in text and r"$\pm$" in text
+    assert r"SFT\_verified \& 50 \%" in text and r"100 \% of a\_b" in text
+
+
+def test_columns_follow_the_order_of_the_config(make) -> None:
+    header = make(columns={"lcm": "L", "gcd": "G"}).with_suffix(".csv").read_text().splitlines()[0]
+    assert header == "Model,Rows,Tokens,L,L se,G,G se,Average,Average se"
+
+
+def test_same_bytes_on_a_second_run(make) -> None:
+    first = {file.suffix: file.read_bytes() for file in make().parent.glob("main.*")}
+    assert {file.suffix: file.read_bytes() for file in make().parent.glob("main.*")} == first
+
+
+def test_benchmark_without_a_graded_answer_is_told(make, tmp_path: Path, write_lines) -> None:
+    make()
+    write_lines("scores/cft/numbers.jsonl", [])
+    with pytest.raises(BadInput, match="numbers.json: no graded answer for gcd. Run rule score again."):
+        make_table.read_scores([f"{tmp_path}/scores/cft/numbers.json"])
