@@ -24,7 +24,8 @@ from scripts.lib.jsonl import write_text
 SLUG = r"[a-z0-9][a-z0-9.-]*"
 
 # What grading depends on. It is an input of `score` alone: nothing costly lies below.
-GRADING_CODE = [f"scripts/{name}.py" for name in ("score", "lib/scoring", "lib/grading", "lib/compare", "lib/answers")]
+GRADING_MODULES = ("scoring", "grading", "compare", "answers", "formulas", "paper_style")
+GRADING_CODE = ["scripts/score.py", *(f"scripts/lib/{name}.py" for name in GRADING_MODULES)]
 
 
 wildcard_constraints:
