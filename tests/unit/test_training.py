@@ -1,0 +1,194 @@
+"""Batches, tokenised rows, the loss on CPU, and what a training leaves behind."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scripts.lib.chat import answer_ids, prompt_ids
+from scripts.lib.jsonl import BadInput
+
+training = pytest.importorskip("scripts.lib.training")
+
+TEXTS = ["4", "It is 9.", "13 + 29 = 42, so it is 42.", "No.", "7", "Seven is prime.", "1 + 1 = 2", "The answer is 30."]
+ROWS = [
+    {"id": f"r{n}", "messages": [{"role": "user", "content": "?" * (1 + n % 3)}], "completion": text}
+    for n, text in enumerate(TEXTS)
+]
+
+
+# --- batches ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [((512, 8, 8), (8, 8)), ((8, 8, 1), (8, 1)), ((8, 3, 1), (2, 4)), ((7, 4, 1), (1, 7)), ((4, 8, 2), (2, 1))],
+)
+def test_batch_is_split_to_fit_the_device(arguments: tuple, expected: tuple) -> None:
+    assert training.split_batch(*arguments) == expected
+
+
+def test_split_always_multiplies_back() -> None:
+    for processes in (1, 2, 3):
+        for share in range(1, 40):
+            for most in range(1, 12):
+                rows, accumulation = training.split_batch(share * processes, most, processes)
+                assert rows * accumulation * processes == share * processes and rows <= most
+
+
+def test_batch_that_does_not_divide_is_told() -> None:
+    with pytest.raises(BadInput, match="global_batch 10 is not a multiple of the 4 processes. Change either."):
+        training.split_batch(10, 8, 4)
+
+
+# --- rows ---------------------------------------------------------------------------------------------------------
+
+
+def test_labels_cover_the_completion_and_nothing_else(tokenizer) -> None:
+    kept, counts = training.tokenise(ROWS[:1], tokenizer, 512, "error")
+    prompt, completion = prompt_ids(tokenizer, ROWS[0]["messages"]), answer_ids(tokenizer, "4")
+    assert kept == [{"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion}]
+    assert counts["prompt_tokens"] == len(prompt) and counts["completion_tokens"] == len(completion) == 2
+
+
+def test_row_of_exactly_the_limit_is_kept(tokenizer) -> None:
+    length = len(training.tokenise(ROWS[:1], tokenizer, 512, "error")[0][0]["input_ids"])
+    assert len(training.tokenise(ROWS[:1], tokenizer, length, "error")[0]) == 1
+    with pytest.raises(BadInput):
+        training.tokenise(ROWS[:1], tokenizer, length - 1, "error")
+
+
+def test_too_long_rows_are_told_longest_first(tokenizer) -> None:
+    with pytest.raises(BadInput) as caught:
+        training.tokenise(ROWS, tokenizer, 35, "error")
+    found = str(caught.value)
+    assert "of 8 rows are longer than max_tokens = 35: r2 (" in found and "too_long: drop" in found
+
+
+def test_too_long_rows_are_dropped_whole_and_counted(tokenizer) -> None:
+    whole = training.tokenise(ROWS, tokenizer, 512, "error")[0]
+    kept, counts = training.tokenise(ROWS, tokenizer, 35, "drop")
+    assert kept == [row for row in whole if len(row["input_ids"]) <= 35]
+    assert counts["rows_in"] == 8 and counts["rows_trained"] == len(kept) == 8 - counts["rows_dropped_too_long"]
+    assert 0 < len(kept) < 8 and counts["rows_truncated"] == 0
+
+
+def test_no_row_left_is_told(tokenizer) -> None:
+    with pytest.raises(BadInput, match="no row is left to train on: 8 of 8"):
+        training.tokenise(ROWS, tokenizer, 3, "drop")
+
+
+# --- the loss -----------------------------------------------------------------------------------------------------
+
+
+def one_step(model_folder: Path, tokenizer, folder: Path, micro: int, accumulation: int) -> tuple[dict, float]:
+    """The weights after one step of plain gradient descent over all rows, and the loss that is logged."""
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM
+    from trl import SFTConfig
+
+    config = SFTConfig(
+        output_dir=str(folder),
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=accumulation,
+        max_steps=1,
+        learning_rate=0.5,
+        lr_scheduler_type="constant",
+        warmup_steps=0,
+        optim="sgd",
+        max_grad_norm=0,
+        bf16=False,
+        use_cpu=True,
+        max_length=None,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        train_sampling_strategy="sequential",
+        save_strategy="no",
+        logging_steps=1,
+        report_to="none",
+        disable_tqdm=True,
+    )
+    trainer = training.CompletionTrainer(
+        model=AutoModelForCausalLM.from_pretrained(model_folder),
+        args=config,
+        train_dataset=Dataset.from_list(training.tokenise(ROWS, tokenizer, 512, "error")[0]),
+        processing_class=tokenizer,
+    )
+    trainer.train()
+    loss = next(entry["loss"] for entry in trainer.state.log_history if "loss" in entry)
+    return {name: value.detach().clone() for name, value in trainer.model.named_parameters()}, loss
+
+
+def plain_step(model_folder: Path, tokenizer) -> tuple[dict, float]:
+    """The same step without any trainer: row by row, the mean over all labelled tokens of all rows."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(model_folder)
+    total, count = 0.0, 0
+    for row in training.tokenise(ROWS, tokenizer, 512, "error")[0]:
+        ids, labels = torch.tensor([row["input_ids"]]), torch.tensor(row["labels"])
+        scores = model(input_ids=ids).logits[0].log_softmax(-1)
+        for place, label in enumerate(labels[1:].tolist()):
+            if label != -100:
+                total, count = total - scores[place, label], count + 1
+    loss = total / count
+    loss.backward()
+    return {name: (value - 0.5 * value.grad).detach() for name, value in model.named_parameters()}, loss.item()
+
+
+@pytest.mark.parametrize(("micro", "accumulation"), [(8, 1), (2, 4), (1, 8)])
+def test_step_equals_a_plain_computation_however_it_is_accumulated(
+    model_folder: Path, tokenizer, tmp_path: Path, micro: int, accumulation: int
+) -> None:
+    from transformers import AutoModelForCausalLM
+
+    weights, loss = one_step(model_folder, tokenizer, tmp_path, micro, accumulation)
+    expected, expected_loss = plain_step(model_folder, tokenizer)
+    assert loss == pytest.approx(expected_loss, rel=1e-4)
+    assert set(weights) == set(expected)
+    start = AutoModelForCausalLM.from_pretrained(model_folder).state_dict()
+    assert max(training.largest_difference(value, start[name]) for name, value in expected.items()) > 0.01
+    for name, value in weights.items():
+        assert training.largest_difference(value, expected[name]) < 1e-4, name
+
+
+# --- checkpoints --------------------------------------------------------------------------------------------------
+
+
+def test_newest_complete_checkpoint_is_found_and_incomplete_ones_are_removed(tmp_path: Path) -> None:
+    for step, complete in ((2, True), (10, True), (12, False)):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if complete:
+            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(json.dumps({}))
+    assert training.last_complete_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
+    assert not (tmp_path / "checkpoint-12").exists() and (tmp_path / "checkpoint-2").exists()
+
+
+def test_folder_without_a_checkpoint_has_none(tmp_path: Path) -> None:
+    assert training.last_complete_checkpoint(tmp_path) is None
+    assert training.last_complete_checkpoint(tmp_path / "missing") is None
+
+
+def test_merged_adapter_is_the_model_that_was_trained(model_folder: Path, tokenizer, tmp_path: Path) -> None:
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(1)
+    adapter = LoraConfig(r=2, lora_alpha=4, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
+    model = get_peft_model(AutoModelForCausalLM.from_pretrained(model_folder), adapter).eval()
+    model.save_pretrained(tmp_path / "saved")
+    ids = prompt_ids(tokenizer, ROWS[2]["messages"])
+    facts = training.export(
+        model_folder, tmp_path / "saved", tmp_path / "model", tokenizer, True, ids, {"run": "cft", "step": 3}
+    )
+    merged = AutoModelForCausalLM.from_pretrained(tmp_path / "model").eval()
+    plain = AutoModelForCausalLM.from_pretrained(model_folder).eval()
+    with torch.inference_mode():
+        trained = model(input_ids=torch.tensor([ids])).logits
+        difference = training.largest_difference(trained, merged(input_ids=torch.tensor([ids])).logits)
+        moved = training.largest_difference(trained, plain(input_ids=torch.tensor([ids])).logits)
+    assert difference < 1e-3 * moved and facts["logit_difference_merged"] < 1e-3 * moved
+    about = json.loads((tmp_path / "model" / "redpen.json").read_text())
+    assert about["run"] == "cft" and about["step"] == 3 and set(facts) <= set(about)
+    assert not list(tmp_path.glob("*.tmp"))
