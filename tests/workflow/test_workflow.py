@@ -1,0 +1,364 @@
+"""Snakemake plans exactly what a change concerns. One finished tiny study is shared; every test edits a copy of it."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.lib.cli import ROOT
+from scripts.lib.config import resolve
+
+TINY = "config/scale/tiny.yaml"
+PARTS = ("Snakefile", "config.yaml", "config", "rules", "schemas", "scripts", "prompts", "profiles", "envs")
+# Generation, training, and what lies above them.
+COSTLY = {
+    *("fetch_model", "prepare_dataset", "prepare_benchmark", "sample_responses", "grade_responses"),
+    *("critique_responses", "build_train_set", "train", "validate", "generate"),
+}
+Jobs = set[tuple[str, str]]  # (rule, wildcards)
+
+
+class Tree:
+    """A copy of the project, results and state included, in which Snakemake is called."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
+        environment = {
+            **os.environ,
+            "REDPEN_PYTHON_LAPTOP": sys.executable,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "XDG_CACHE_HOME": str(self.folder / "cache"),
+        }
+        return subprocess.run(
+            [sys.executable, "-m", "snakemake", *arguments],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=1500,
+        )
+
+    def make(self, *arguments: str) -> str:
+        """Runs Snakemake, which must succeed, and returns what it said."""
+        done = self.snakemake(*arguments)
+        assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+        return done.stdout + done.stderr
+
+    def tiny(self, *arguments: str) -> str:
+        """Makes targets at tiny scale."""
+        return self.make("--configfile", TINY, *arguments)
+
+    def planned(self) -> Jobs:
+        """The jobs that a dry run of all tables at tiny scale would start, without all_tables itself."""
+        said = self.tiny("-n", "--", "all_tables")
+        blocks = re.findall(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)*)", said, re.MULTILINE)
+        assert blocks or "Nothing to be done" in said, said
+        found = set()
+        for rule, lines in blocks:
+            wildcards = re.search(r"^ {4}wildcards: (.*)$", lines, re.MULTILINE)
+            found.add((rule, wildcards[1] if wildcards else ""))
+        return {job for job in found if job[0] != "all_tables"}
+
+    def study(self) -> dict:
+        """The resolved tiny study."""
+        here = Path.cwd()
+        os.chdir(self.folder)
+        try:
+            return resolve(["config.yaml", TINY])
+        finally:
+            os.chdir(here)
+
+    def edit(self, change: Callable[[dict], None]) -> None:
+        """Changes config.yaml."""
+        file = self.folder / "config.yaml"
+        config = yaml.safe_load(file.read_text(encoding="utf-8"))
+        change(config)
+        file.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def copied(folder: Path) -> Tree:
+    """The project as it is in the checkout, without results."""
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, folder / part)
+    return Tree(folder)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """A copy without results, which no test changes."""
+    return copied(tmp_path_factory.mktemp("project") / "tree")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """The tiny study with every table made, which no test changes."""
+    tree = copied(tmp_path_factory.mktemp("finished") / "tree")
+    tree.tiny("--", "all_tables")
+    return tree
+
+
+@pytest.fixture
+def tree(finished: Tree, tmp_path: Path) -> Tree:
+    """A copy of the finished study, to change."""
+    # Times are kept to the nanosecond: Snakemake compares them.
+    shutil.copytree(finished.folder, tmp_path / "tree", symlinks=True, copy_function=shutil.copy2)
+    return Tree(tmp_path / "tree")
+
+
+def checkpoints_of_rows(rows: list[dict]) -> set[str]:
+    return {name for row in rows for name in ([row["of"]] if "of" in row else [row["difference"], *row["best_of"]])}
+
+
+def starts_of(study: dict, checkpoint: str) -> set[str]:
+    """The checkpoint and all that it starts from."""
+    found = set()
+    while checkpoint:
+        found.add(checkpoint)
+        checkpoint = study["runs"].get(checkpoint, {}).get("start")
+    return found
+
+
+def tables_with(study: dict, checkpoint: str) -> set[str]:
+    return {slug for slug, table in study["tables"].items() if checkpoint in checkpoints_of_rows(table["rows"])}
+
+
+def answers_of(study: dict, checkpoint: str, tables: set[str]) -> Jobs:
+    """The generate and score jobs of one checkpoint for tables."""
+    suites = {suite for table in tables for suite in study["tables"][table]["suites"]}
+    return {(rule, f"checkpoint={checkpoint}, suite={suite}") for suite in suites for rule in ("generate", "score")}
+
+
+# --- what a dry run and the linters say -------------------------------------------------------------------------------
+
+
+def test_lint_is_clean(project: Tree) -> None:
+    done = project.snakemake("--lint")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["snakefmt", "--check", "Snakefile", "rules"],
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+    ],
+    ids=" ".join,
+)
+def test_formatter_and_linter_are_content(command: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_rules_are_listed_with_what_they_do(project: Tree) -> None:
+    said = project.make("--list-rules")
+    for rule in COSTLY | {"score", "select_checkpoint", "make_table", "all_tables", "cft_table2"}:
+        assert re.search(rf"^{rule}\b", said, re.MULTILINE), said
+    assert "Fine-tune one run's start checkpoint" in said
+
+
+@pytest.mark.parametrize("scale", [[], ["--configfile", TINY]], ids=["laptop", "tiny"])
+@pytest.mark.parametrize("target", ["all_tables", "cft_table2"])
+def test_target_is_planned_from_nothing(project: Tree, target: str, scale: list[str]) -> None:
+    said = project.make("-n", *scale, "--", target)
+    for rule in ("fetch_model", "sample_responses", "critique_responses", "train", "generate", "make_table"):
+        assert re.search(rf"^(local)?rule {rule}:", said, re.MULTILINE), said
+    assert ("results/laptop-tiny/" in said) == bool(scale)
+
+
+def test_wrong_config_stops_before_any_job_with_every_mistake(project: Tree, tmp_path: Path) -> None:
+    wrong = copied(tmp_path / "tree")
+
+    def change(config: dict) -> None:
+        config["runs"]["cft"]["start"] = "no-such-model"
+        config["runs"]["sft"]["sed"] = 3
+        next(iter(config["recipes"].values()))["learning_rate"] = "5e-6"
+
+    wrong.edit(change)
+    done = wrong.snakemake("all_tables")
+    said = done.stdout + done.stderr
+    assert done.returncode != 0 and "mistakes in the config" in said
+    assert "config.yaml: runs.cft.start = 'no-such-model': not under models or runs" in said
+    assert "config.yaml: runs.sft.sed: there is no such key" in said and "Did you mean seed?" in said
+    assert "Write 5.0e-6." in said
+    assert "Traceback" not in said and not (wrong.folder / "results").exists()
+
+
+def test_one_off_on_the_command_line_changes_one_run(project: Tree) -> None:
+    done = project.make("-n", "--config", "runs={cft: {overrides: {epochs: 7}}}", "-p", "--", "cft_table2")
+    recipes = {
+        recipe["run"]: recipe["epochs"]
+        for recipe in map(json.loads, re.findall(r"scripts\.train --recipe '(\{.*?\})' --data", done))
+    }
+    assert recipes.pop("cft") == 7.0 and 7.0 not in recipes.values()
+
+
+def test_mistake_in_a_one_off_names_the_command_line(project: Tree) -> None:
+    done = project.snakemake("-n", "--config", "runs={cft: {seed: x}}", "--", "cft_table2")
+    assert done.returncode != 0 and "command line: runs.cft.seed = 'x'" in done.stdout + done.stderr
+
+
+def test_table_with_the_name_of_a_rule_is_refused(project: Tree, tmp_path: Path) -> None:
+    wrong = copied(tmp_path / "tree")
+    wrong.edit(lambda config: config["tables"].update(train=config["tables"]["cft_table2"]))
+    done = wrong.snakemake("-n", "all_tables")
+    assert done.returncode != 0
+    assert "tables.train: a rule has this name already. Rename the table." in done.stdout + done.stderr
+
+
+# --- what runs again --------------------------------------------------------------------------------------------------
+
+
+def test_finished_study_has_nothing_to_be_done(finished: Tree) -> None:
+    assert finished.planned() == set()
+
+
+def test_results_hold_the_table_in_four_forms(finished: Tree) -> None:
+    folder = finished.folder / "results" / finished.study()["study"] / "tables"
+    assert {file.suffix for file in folder.glob("cft_table2.*")} >= {".md", ".tex", ".csv", ".json"}
+    cells = json.loads((folder / "cft_table2.json").read_text())
+    assert all(set(cell) >= {"row", "column", "value", "se", "n", "paper"} for cell in cells)
+
+
+def test_another_interpreter_asks_for_nothing(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "--configfile", TINY, "--", "all_tables"],
+        cwd=tree.folder,
+        env={**os.environ, "REDPEN_PYTHON_LAPTOP": "/another/python"},
+        capture_output=True,
+        text=True,
+    )
+    assert "Nothing to be done" in said.stdout + said.stderr
+
+
+@pytest.mark.parametrize("run", ["sft", "cft"])
+def test_learning_rate_of_a_run_concerns_that_run_and_its_tables(tree: Tree, run: str) -> None:
+    study = tree.study()
+    tree.edit(lambda config: config["runs"][run].setdefault("overrides", {}).update(learning_rate=0.5))
+    changed = {name for name, entry in tree.study()["runs"].items() if entry["overrides"].get("learning_rate") == 0.5}
+    needed = {
+        name
+        for table in study["tables"].values()
+        for checkpoint in checkpoints_of_rows(table["rows"])
+        for name in starts_of(study, checkpoint)
+    }
+    concerned = {name for name in needed & set(study["runs"]) if changed & starts_of(study, name)}
+    expected: Jobs = set()
+    for name in concerned:
+        expected |= {("train", f"run={name}"), ("select_checkpoint", f"run={name}")}
+        if study["runs"][name]["select"] != "last":
+            expected.add(("validate", f"run={name}"))
+        expected |= answers_of(study, name, tables_with(study, name))
+        expected |= {("make_table", f"table={table}") for table in tables_with(study, name)}
+    assert ("train", f"run={run}") in expected
+    if any(entry["model"] in concerned for entry in study["responses"].values()):
+        assert tree.planned() >= expected  # and what is sampled from those runs
+    else:
+        assert tree.planned() == expected
+
+
+def test_decoding_of_a_benchmark_concerns_its_generations_and_what_selects_by_it(tree: Tree) -> None:
+    study = tree.study()
+    suite = study["tables"]["cft_table2"]["suites"][0]
+    benchmark = study["suites"][suite][0]
+    tree.edit(lambda config: config["benchmarks"][benchmark].update(max_tokens=5))
+    changed = {slug for slug, entry in tree.study()["benchmarks"].items() if entry["max_tokens"] == 5}
+    suites = {slug for slug, names in study["suites"].items() if changed & set(names)}
+    expected: Jobs = set()
+    for slug, table in study["tables"].items():
+        if suites & set(table["suites"]):
+            expected.add(("make_table", f"table={slug}"))
+            for name in checkpoints_of_rows(table["rows"]):
+                for suite in suites & set(table["suites"]):
+                    expected |= {(rule, f"checkpoint={name}, suite={suite}") for rule in ("generate", "score")}
+    if not any(run["select"] in changed for run in study["runs"].values()):
+        assert tree.planned() == expected
+    else:
+        assert tree.planned() >= expected
+
+
+def test_title_of_a_table_concerns_that_table_only(tree: Tree) -> None:
+    tree.edit(lambda config: config["tables"]["cft_table2"].update(title="Another title"))
+    assert tree.planned() == {("make_table", "table=cft_table2")}
+
+
+def test_comments_in_code_and_shell_texts_cost_no_generation_or_training(tree: Tree) -> None:
+    for file in (tree.folder / "scripts").rglob("*.py"):
+        file.write_text(file.read_text(encoding="utf-8") + "\n# a comment\n", encoding="utf-8")
+    edited = 0
+    for file in (tree.folder / "rules").glob("*.smk"):
+        text, count = re.subn(r'tee \{log:q\}"', 'tee {log:q}  # a comment"', file.read_text(encoding="utf-8"))
+        file.write_text(text + "\n# a comment\n", encoding="utf-8")
+        edited += count
+    assert edited >= len(COSTLY)
+    planned = {rule for rule, _ in tree.planned()}
+    assert not planned & COSTLY
+    assert planned == {"score", "make_table"}  # whose scripts are inputs
+
+
+def test_score_runs_again_after_a_change_of_any_module_that_grades(finished: Tree) -> None:
+    """Every module that score imports and that can change a verdict is an input of the rule."""
+    reached, pending = set(), ["scripts/score.py"]
+    while pending:
+        file = pending.pop()
+        if file in reached:
+            continue
+        reached.add(file)
+        for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("scripts"):
+                names = [f"{node.module}.{alias.name}" for alias in node.names] + [node.module]
+                paths = [name.replace(".", "/") + ".py" for name in names]
+                pending += [path for path in paths if (ROOT / path).is_file()]
+    plumbing = {"scripts/lib/cli.py", "scripts/lib/jsonl.py"}
+    with_score = finished.make("-n", "-p", "--forcerun", "score", "--configfile", TINY, "--", "all_tables")
+    inputs = re.search(r"^rule score:\n {4}input: (.*)$", with_score, re.MULTILINE)
+    assert inputs and set(inputs[1].split(", ")) >= reached - plumbing
+
+
+def test_benchmark_that_joins_a_suite_generates_only_its_own_rows(tree: Tree) -> None:
+    study = tree.study()
+    suite = study["tables"]["cft_table2"]["suites"][0]
+    rows = 5
+    questions = {"source": "reasoning-gym", "tasks": {"lcm": {}}, "rows": rows, "seed": 77}
+
+    def change(config: dict) -> None:
+        first = study["suites"][suite][0]
+        config["benchmarks"]["joined"] = {
+            "kind": "math",
+            "prompt": study["benchmarks"][first]["prompt"],
+            "questions": questions,
+        }
+        config["suites"][suite].append("joined")
+
+    tree.edit(change)
+    model = study["tables"]["cft_table2"]["rows"][0]["of"]
+    planned = tree.planned()
+    assert ("prepare_benchmark", "benchmark=joined") in planned
+    assert ("generate", f"checkpoint={model}, suite={suite}") in planned
+    assert not {rule for rule, _ in planned} & (COSTLY - {"prepare_benchmark", "generate"})
+
+    journal = tree.folder / "state" / study["study"] / "generate" / model / suite / "chunks.jsonl"
+    before = journal.read_bytes()
+    generations = f"results/{study['study']}/generations/{model}/{suite}.jsonl"
+    old = (tree.folder / generations).read_text().splitlines()
+    tree.tiny("--", generations)
+    assert journal.read_bytes().startswith(before)
+    added = [json.loads(line) for line in journal.read_bytes()[len(before) :].splitlines()]
+    assert sum(len(record["value"]) for record in added) == rows
+    new = (tree.folder / generations).read_text().splitlines()
+    assert new[: len(old)] == old and len(new) == len(old) + rows
