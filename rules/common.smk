@@ -19,6 +19,7 @@ from scripts import (
     train,
     validate,
 )
+from scripts.lib import config_runs
 from scripts.lib.jsonl import write_text
 
 SLUG = r"[a-z0-9][a-z0-9.-]*"
@@ -98,13 +99,21 @@ def benchmark_files(names):
 
 
 def train_data_of(wildcards):
-    """What a run's training set is built from: a dataset, graded responses or critiques."""
-    data = STUDY["runs"][wildcards.run]["data"]
-    if "dataset" in data:
-        return f"<results>/datasets/{data['dataset']}.jsonl"
-    if "responses" in data:
-        return f"<results>/responses/{data['responses']}/graded.jsonl"
-    return f"<results>/critiques/{data['critiques']}.jsonl"
+    """What a run's training set is built from, part by part: datasets, graded responses, critiques."""
+    paths = {
+        "datasets": "<results>/datasets/{}.jsonl",
+        "responses": "<results>/responses/{}/graded.jsonl",
+        "critiques": "<results>/critiques/{}.jsonl",
+    }
+    parts = config_runs.parts(STUDY["runs"][wildcards.run])
+    return [paths[section].format(slug) for part in parts for _, section, slug in config_runs.sources(part)]
+
+
+def gap_tokenizer_of(wildcards):
+    """The start model of a run whose pairs are chosen by their length gap: its tokenizer measures it."""
+    run = STUDY["runs"][wildcards.run]
+    gapped = any(part.get("length_gap") for part in config_runs.parts(run))
+    return [weights_of(run["start"])] if gapped else []
 
 
 def curve_of(wildcards):
@@ -147,10 +156,9 @@ def datasets_of(wildcards):
         if run is None:
             continue
         pending.append(run["start"])
-        data = run["data"]
-        responses = STUDY["critiques"][data["critiques"]]["responses"] if "critiques" in data else data.get("responses")
-        dataset = data.get("dataset") or STUDY["responses"][responses]["dataset"]
-        found[f"<results>/datasets/{dataset}.jsonl"] = True
+        for part in config_runs.parts(run):
+            for _, section, slug in config_runs.sources(part):
+                found[f"<results>/datasets/{config_runs.dataset_behind(STUDY, section, slug)}.jsonl"] = True
     return sorted(found)
 
 
@@ -176,7 +184,7 @@ def benchmark_settings_of(wildcards):
 
 def sampling_settings_of(wildcards):
     entry = STUDY["responses"][wildcards.responses]
-    keys = ("prompt", "samples", "temperature", "top_p", "max_tokens", "seed")
+    keys = ("prompt", "template", "samples", "temperature", "top_p", "max_tokens", "seed", "rows")
     return settings(sample_responses, engine=engine_settings(), **{key: entry[key] for key in keys})
 
 
@@ -187,19 +195,22 @@ def teacher_settings_of(wildcards):
 
 def train_set_settings_of(wildcards):
     run = STUDY["runs"][wildcards.run]
-    data = run["data"]
-    kind = next(kind for kind in ("dataset", "responses", "critiques") if kind in data)
-    return settings(
-        build_train_set,
-        run=wildcards.run,
-        method=run["method"],
-        kind=kind,
-        keep=data["keep"],
-        rows=data["rows"],
-        seed=run["seed"],
-        prompt=run["prompt"],
-        when_short=data.get("when_short", "fail"),
-    )
+    parts = []
+    for part in config_runs.parts(run):
+        sources = config_runs.sources(part)
+        made = {"files": len(sources), **{key: part[key] for key in ("method", "prompt", "weight", "keep")}}
+        if part["method"] == "thinkpo":
+            fields = [part[side].get("field") if "dataset" in part[side] else "response" for side in ("long", "short")]
+            made["sides"] = [{"field": field} for field in fields]
+            made |= {key: part[key] for key in ("format_only", "length_gap", "gap_rows")}
+        elif part["method"] == "spin":
+            made["iterations"] = [int(slug.rpartition(".t")[2]) for slug in part["self_play"]]
+        else:
+            made["kind"] = {"datasets": "dataset"}.get(sources[0][1], sources[0][1])
+            made |= {"pairs_per_question": part["pairs_per_question"]} if part["method"] == "dpo" else {}
+        parts.append(made)
+    values = {"rows": run["data"]["rows"], "seed": run["seed"], "when_short": run["data"].get("when_short", "fail")}
+    return settings(build_train_set, run=wildcards.run, parts=parts, **values)
 
 
 def recipe_of(wildcards):

@@ -12,7 +12,8 @@ OUTPUTS  <results>/train_sets/{run}.jsonl            rows as messages and comple
 rule build_train_set:
     """Choose and render one run's training rows."""
     input:
-        train_data_of,
+        data=train_data_of,
+        tokenizer=gap_tokenizer_of,
     output:
         rows="<results>/train_sets/{run}.jsonl",
         summary="<results>/train_sets/{run}.json",
@@ -28,8 +29,10 @@ rule build_train_set:
     params:
         python=python_for("laptop"),
         settings=train_set_settings_of,
+        tokenizer=lambda wildcards, input: f"--tokenizer {input.tokenizer}" if input.tokenizer else "",
     shell:
-        "{params.python} -m scripts.build_train_set --settings {params.settings:q} --data {input:q}"
+        "{params.python} -m scripts.build_train_set --settings {params.settings:q} --data {input.data:q}"
+        " {params.tokenizer}"
         " --train-set {output.rows:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
 
 

@@ -3,8 +3,8 @@
 Rows are cut into chunks, and a shard takes every n-th chunk; finished chunks are read from the journal in `--state`.
 
     python -m scripts.sample_responses --settings '{"samples": 4, "temperature": 0.7, "top_p": 1.0, "max_tokens": 64, \\
-        "seed": 1, "prompt": "prompts/answer.j2", "engine": {"kind": "transformers", "dtype": "bfloat16", \\
-        "chunk_rows": 64}}' --dataset results/laptop/datasets/arithmetic.jsonl \\
+        "rows": null, "seed": 1, "prompt": "prompts/answer.j2", "template": null, \\
+        "engine": {"kind": "transformers", "dtype": "bfloat16", "chunk_rows": 64}}' --dataset results/laptop/datasets/arithmetic.jsonl \\
         --model results/laptop/models/smollm2-135m --state state/laptop/sample_responses/arithmetic-self \\
         --responses results/laptop/responses/arithmetic-self/shard-0.jsonl
 """
@@ -36,7 +36,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Generates the missing chunks of this shard and writes its rows."""
     settings = args.settings
-    rows = read_rows(args.dataset, required=("id", "question"))
+    rows = read_rows(args.dataset, required=("id", "question"))[: settings["rows"]]
     questions = {row["id"]: row for row in rows}
     progress = cli.Progress("sampled", len(rows) * settings["samples"] // args.shards)
     with held(Path(args.state) / f"shard-{args.shard}") as state:

@@ -1,9 +1,12 @@
 """Fine-tunes one run's start checkpoint on its training set, and writes its candidates: complete model folders.
 
-Reads JSON Lines rows `{"id", "messages", "completion"}` and a model folder; writes `candidates/step-000025/…` and a
-summary. Progress is kept in `--state` under a key made from the recipe, the data and the start weights; a job that died
-goes on from the newest complete checkpoint. `select_checkpoint` removes it: by then Snakemake has taken note of the
-result, while the outputs of a job that outlived a killed Snakemake are deleted and made again.
+Reads JSON Lines rows `{"id", "messages", "completion"}` (sft, cft) or `{"id", "messages", "chosen", "rejected"}`
+(dpo, spin, thinkpo) and a model folder, which is also the reference of the preference methods; writes
+`candidates/step-000025/…` and a summary.
+
+Progress is kept in `--state` under a key made from the recipe, the data and the start weights; a job that died goes on
+from the newest complete checkpoint. `select_checkpoint` removes it: by then Snakemake has taken note of the result,
+while the outputs of a job that outlived a killed Snakemake are deleted and made again.
 
     python -m scripts.train --recipe '{"method": "sft", "learning_rate": 1e-3, "epochs": 1, ...}' \\
         --data results/laptop/train_sets/sft.jsonl --start results/laptop/models/smollm2-135m --micro-batch 8 \\
@@ -44,13 +47,16 @@ def main(args: argparse.Namespace) -> int:
     from scripts.lib import training
     from scripts.lib.chat import load_tokenizer
     from scripts.lib.generation import weights_hash
+    from scripts.lib.preference import tokenise_pairs
 
     cli.quiet()
     recipe, start, weights = args.recipe, Path(args.start), Path(args.weights)
     summary = cli.Summary("train", recipe)
-    rows = read_rows(args.data, required=("messages", "completion"))
+    preference = recipe["method"] in training.PREFERENCE_METHODS
+    rows = read_rows(args.data, required=("messages", *(("chosen", "rejected") if preference else ("completion",))))
     tokenizer = load_tokenizer(start, recipe["template"])
-    tokenised, counts = training.tokenise(rows, tokenizer, recipe["max_tokens"], recipe["too_long"])
+    tokenise = tokenise_pairs if preference else training.tokenise
+    tokenised, counts = tokenise(rows, tokenizer, recipe["max_tokens"], recipe["too_long"])
     start_hash = weights_hash(start)
     key = content_key(VERSION, recipe, file_hash(args.data), start_hash)
     with held(args.state):
@@ -68,7 +74,7 @@ def main(args: argparse.Namespace) -> int:
         for saved in sorted((state / "candidates").glob("step-*[0-9]")):
             log.info("writing %s", weights / saved.name)
             origin = {"run": recipe["run"], "step": int(saved.name[5:]), "start_weights": start_hash}
-            probe = tokenised[0]["input_ids"]
+            probe = [*tokenised[0].get("input_ids", ()), *tokenised[0].get("prompt_ids", ())]
             candidates[saved.name] = training.export(
                 start, saved, weights / saved.name, tokenizer, bool(recipe["lora"]), probe, origin
             )
@@ -82,9 +88,10 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
     import torch
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, PrinterCallback, set_seed
-    from trl import SFTConfig
+    from trl import DPOConfig, SFTConfig
 
     from scripts.lib import training
+    from scripts.lib.preference import PreferenceTrainer
 
     recipe = args.recipe
     processes = int(os.environ.get("WORLD_SIZE", "1"))
@@ -92,7 +99,7 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
     set_seed(recipe["seed"])
     dtype = torch.bfloat16 if recipe["precision"] == "bfloat16" else torch.float32
     model = AutoModelForCausalLM.from_pretrained(args.start, dtype=dtype)
-    config = SFTConfig(
+    common = dict(
         output_dir=str(state),
         per_device_train_batch_size=micro,
         gradient_accumulation_steps=accumulation,
@@ -107,7 +114,6 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
         seed=recipe["seed"],
         bf16=recipe["precision"] == "mixed",
         max_length=None,  # rows are checked before, never truncated
-        dataset_kwargs={"skip_prepare_dataset": True},
         train_sampling_strategy=recipe["order"],
         save_strategy="steps",
         save_steps=recipe["save_steps"],
@@ -119,8 +125,19 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
         dataloader_pin_memory=torch.cuda.is_available(),
         activation_checkpointing=recipe["activation_checkpointing"],
     )
+    if recipe["method"] in training.PREFERENCE_METHODS:
+        config = DPOConfig(
+            **common,
+            beta=recipe["beta"],
+            loss_type=[{"logistic": "sigmoid", "hinge": "hinge"}[recipe["loss"]]],
+            precompute_ref_log_probs=recipe["precompute_reference"],
+            remove_unused_columns=False,  # else `length` is gone before the rows are ordered by it
+        )
+    else:
+        config = SFTConfig(**common, dataset_kwargs={"skip_prepare_dataset": True})
     keep = training.SaveCandidates(state / "candidates", set(recipe["candidate_steps"]))
-    trainer = training.CompletionTrainer(
+    kind = PreferenceTrainer if isinstance(config, DPOConfig) else training.CompletionTrainer
+    trainer = kind(
         model=model,
         args=config,
         train_dataset=Dataset.from_list(tokenised),
@@ -134,7 +151,12 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
     if checkpoint:
         log.info("going on from %s", checkpoint)
     result = trainer.train(resume_from_checkpoint=checkpoint)
-    losses = [{"step": entry["step"], "loss": entry["loss"]} for entry in trainer.state.log_history if "loss" in entry]
+    losses = [
+        {"step": entry["step"], "loss": entry["loss"]}
+        | ({"margin": entry["rewards/margins"]} if "rewards/margins" in entry else {})
+        for entry in trainer.state.log_history
+        if "loss" in entry
+    ]
     if not all(math.isfinite(entry["loss"]) for entry in losses):
         raise BadInput(f"the loss of run {recipe['run']} is no longer a number. Lower learning_rate in its recipe.")
     return {

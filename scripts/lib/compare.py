@@ -785,7 +785,9 @@ def math_verify(prediction: str, gold: str) -> bool:
 
     target, parsed = _parsed_gold(gold), library.parse(prediction, parsing_timeout=None)
     if WHOLE.fullmatch(gold) and len(parsed) == 2 and getattr(parsed[0], "is_Integer", False):
-        return bool(parsed[0] == target[0] or parsed[1] == target[1])  # what verify does with two integers, unsimplified
+        return bool(
+            parsed[0] == target[0] or parsed[1] == target[1]
+        )  # what verify does with two integers, unsimplified
     return bool(library.verify(target, parsed, timeout_seconds=None))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from scripts.lib import config_checks, config_language
+from scripts.lib import config_checks, config_language, config_runs
 
 SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
 SECTIONS = (
@@ -73,6 +73,11 @@ def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = N
     found, broken = validate(study, place)
     mistakes += found
     if all(isinstance(study[section], dict) for section in SECTIONS):
+
+        def with_overrides(recipe: dict, overrides: dict, path: tuple) -> tuple[dict, list[str]]:
+            return _with_overrides(recipe, overrides, path, place)
+
+        mistakes += config_runs.expand_spin(study, broken, families, with_overrides, place)
         mistakes += config_checks.check(study, broken, families, place)
     if mistakes:
         raise ConfigError(mistakes)
@@ -187,6 +192,7 @@ def conform(value: Any, node: dict, path: tuple) -> Any:
         extra = node.get("additionalProperties")
         done = {}
         for key, item in value.items():
+            key = str(key) if isinstance(key, int) and "propertyNames" in node else key
             rule = properties.get(key, extra if isinstance(extra, dict) else {})
             done[key] = conform(item, rule, (*path, key))
         for key, rule in properties.items():
@@ -339,14 +345,9 @@ def _scaled(study: dict) -> dict:
         less(entry, "samples", scale["samples"])
         less(entry, "max_tokens", scale["max_tokens"])
     for run in study["runs"].values():
-        less(run["data"], "rows", scale["rows"])
+        less(run["data"], "rows", scale["rows"] * len(run["data"].get("self_play", "1")))
         # A random model gets nothing right, so a filter would leave no row: it is loosened, and the summary says so.
         run["data"]["when_short"] = "take-unfiltered"
-        run["hyperparameters"] |= {
-            "max_steps": scale["max_steps"],
-            "save_steps": 1,
-            "candidate_steps": [
-                step for step in run["hyperparameters"]["candidate_steps"] if step < scale["max_steps"]
-            ],
-        }
+        steps = [step for step in run["hyperparameters"]["candidate_steps"] if step < scale["max_steps"]]
+        run["hyperparameters"] |= {"max_steps": scale["max_steps"], "save_steps": 1, "candidate_steps": steps}
     return study

@@ -4,6 +4,9 @@ import fnmatch
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from scripts.lib import config_runs
+
+PREFERENCE = {"dpo", "spin", "thinkpo"}
 Place = Callable[[tuple], str]
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,6 +60,7 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
         known(("responses", slug, "dataset"), entry["dataset"], ["datasets"])
         known(("responses", slug, "model"), entry["model"], ["models", "runs"])
         file_there(("responses", slug, "prompt"), entry["prompt"])
+        file_there(("responses", slug, "template"), entry["template"])
     for slug, entry in sound("critiques").items():
         known(("critiques", slug, "responses"), entry["responses"], ["responses"])
         known(("critiques", slug, "teacher"), entry["teacher"], ["teachers"])
@@ -90,32 +94,87 @@ def _check_run(slug: str, run: dict, study: dict, known, file_there, place: Plac
     file_there(("runs", slug, "template"), run["template"])
     if run["select"] != "last":
         known(("runs", slug, "select"), run["select"], ["benchmarks"])
-    data, path = run["data"], ("runs", slug, "data")
-    named = [key for key in ("dataset", "responses", "critiques") if key in data]
-    if len(named) != 1:
-        found.append(f"{place(path)}: it names {', '.join(named) or 'nothing'}. Name exactly one of them.")
-        return
-    kind = named[0]
-    section = {"dataset": "datasets"}.get(kind, kind)
-    if not known((*path, kind), data[kind], [section]):
-        return
-    if run["method"] == "cft" and kind != "critiques":
-        found.append(f"{place((*path, kind))}: a cft run trains on critiques. Name an entry of critiques.")
-    needs_critiques = data["keep"] in ("judged-right", "agreeing")
-    if needs_critiques and kind != "critiques":
-        found.append(f"{place((*path, 'keep'))} = {data['keep']!r}: a teacher's verdict. Name critiques as the data.")
-    if kind == "dataset" and data["keep"] != "all":
+    data = run["data"]
+    if "mix" in data and set(data) - {
+        "mix",
+        "rows",
+        "keep",
+        "format_only",
+        "length_gap",
+        "gap_rows",
+        "pairs_per_question",
+    }:
+        found.append(f"{place(('runs', slug, 'data'))}: it has mix and other sources. Move them into the mix.")
+    preferences = {part["method"] in PREFERENCE for part in config_runs.parts(run)}
+    if len(preferences) > 1 or preferences != {run["method"] in PREFERENCE}:
         found.append(
-            f"{place((*path, 'keep'))} = {data['keep']!r}: a dataset's own solutions are not graded. Remove it."
+            f"{place(('runs', slug, 'data', 'mix'))}: answers and preference pairs cannot be mixed. Split the run."
         )
-    if data["keep"] in ("correct", "agreeing") and kind != "dataset":
-        responses = study["critiques"].get(data[kind], {}).get("responses") if kind == "critiques" else data[kind]
-        name = study["responses"].get(responses, {}).get("dataset")
+    for index, part in enumerate(config_runs.parts(run)):
+        path = ("runs", slug, "data", "mix", index) if "mix" in data else ("runs", slug, "data")
+        if part["prompt"] != run["prompt"]:
+            file_there((*path, "prompt"), part["prompt"])
+        _check_part(part, path, study, known, place, found)
+
+
+# The sources that a part of each method may name.
+ALLOWED = {
+    "sft": [{"dataset"}, {"responses"}, {"critiques"}],
+    "cft": [{"critiques"}],
+    "dpo": [{"dataset"}, {"responses"}],
+    "spin": [{"dataset"}],
+    "thinkpo": [{"long", "short"}],
+}
+KEEPS = {
+    "sft": {"all", "correct", "judged-right", "agreeing"},
+    "cft": {"all", "correct", "judged-right", "agreeing"},
+    "dpo": {"all"},
+    "spin": {"all"},
+    "thinkpo": {"all", "agree", "both-right"},
+}
+
+
+def _check_part(part: dict, path: tuple, study: dict, known, place: Place, found: list[str]) -> None:
+    method, keep = part["method"], part["keep"]
+    named = {key for key in ("dataset", "responses", "critiques", "long", "short") if key in part}
+    if named not in ALLOWED[method]:
+        allowed = " or ".join(" and ".join(sorted(keys)) for keys in ALLOWED[method])
+        found.append(
+            f"{place(path)}: a {method} run trains on {allowed}, this names {', '.join(sorted(named)) or 'nothing'}. "
+            f"Name {allowed}."
+        )
+        return
+    for side in ("long", "short"):
+        if side in part and len({"dataset", "responses"} & set(part[side])) != 1:
+            found.append(f"{place((*path, side))}: it must name one of dataset and responses. Correct it.")
+            return
+    if not all([known((*path, *keys), slug, [section]) for keys, section, slug in config_runs.sources(part)]):
+        return
+    where = f"{place((*path, 'keep'))} = {keep!r}"
+    if keep not in KEEPS[method]:
+        found.append(f"{where}: a {method} run has {', '.join(sorted(KEEPS[method]))}. Choose one of them.")
+    elif keep in ("judged-right", "agreeing") and "critiques" not in part:
+        found.append(f"{where}: a teacher's verdict. Name critiques as the data.")
+    elif method == "sft" and "dataset" in part and keep != "all":
+        found.append(f"{where}: a dataset's own solutions are not graded. Remove it.")
+    graded = keep in ("correct", "agreeing", "both-right") or (method == "dpo" and "responses" in part)
+    for name in {config_runs.dataset_behind(study, section, slug) for _, section, slug in config_runs.sources(part)}:
         dataset = study["datasets"].get(name, {})
-        if dataset.get("source") in ("jsonl", "hub") and "answer" not in dataset["fields"]:
+        fields = dataset.get("fields", {}) if dataset.get("source") in ("jsonl", "hub") else None
+        if fields is None:
+            continue
+        if graded and "answer" not in fields:
             found.append(
-                f"{place((*path, 'keep'))} = {data['keep']!r}: dataset {name!r} has no reference answers, so nothing "
-                "is graded. Use judged-right, or name its answer field."
+                f"{where}: dataset {name!r} has no reference answers, so nothing is graded. "
+                "Use judged-right or agree, or name its answer field."
+            )
+        if method == "dpo" and "dataset" in part and not {"chosen", "rejected"} <= set(fields):
+            found.append(
+                f"{place((*path, 'dataset'))} = {name!r}: it has no chosen and rejected. Name them in its fields."
+            )
+        if method == "spin" and "solution" not in fields:
+            found.append(
+                f"{place((*path, 'dataset'))} = {name!r}: it has no solution to prefer. Name it in its fields."
             )
 
 

@@ -54,7 +54,7 @@ def _task_rows(task: str, problems) -> Iterator[dict]:
             solution = worked.solution(task, row["metadata"])
         except ValueError:
             continue
-        if solution is not None and not solution.endswith(f"The answer is {row['answer']}."):
+        if solution is not None and not solution.endswith(worked.terse(row["answer"])):
             continue
         made = {
             "id": f"{task}-{index:06d}",
@@ -62,7 +62,8 @@ def _task_rows(task: str, problems) -> Iterator[dict]:
             "answer": row["answer"],
             "subject": task,
         }
-        yield made if solution is None else {**made, "solution": solution}
+        # The terse answer needs no solution, but a task without one has nothing that it could be shorter than.
+        yield made if solution is None else {**made, "solution": solution, "terse": worked.terse(row["answer"])}
 
 
 def _jsonl(source: dict) -> Iterator[dict]:

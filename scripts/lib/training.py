@@ -17,6 +17,7 @@ from scripts.lib.chat import answer_ids, prompt_ids
 from scripts.lib.jsonl import BadInput, write_json
 
 log = logging.getLogger(__name__)
+PREFERENCE_METHODS = ("dpo", "spin", "thinkpo")
 
 
 def split_batch(global_batch: int, micro_batch: int, processes: int) -> tuple[int, int]:

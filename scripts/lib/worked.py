@@ -91,6 +91,15 @@ def _linear(side: str, variable: str) -> tuple[Fraction, Fraction]:
     return value(ast.parse(side.strip(), mode="eval").body)
 
 
+def terse(answer: str) -> str:
+    """The answer without the steps.
+
+    >>> terse("50")
+    'The answer is 50.'
+    """
+    return f"The answer is {answer}."
+
+
 def solution(task: str, metadata: dict) -> str | None:
     """The worked solution of one reasoning-gym row, or None where the task has none.
 

@@ -1,0 +1,150 @@
+"""Preference pairs: which answer is chosen and which rejected, for DPO, SPIN and ThinkPO.
+
+Each function gives rows `{"id", "question_id", "question", "chosen", "rejected"}` and counts of what was left out.
+"""
+
+from collections.abc import Callable, Sequence
+
+from scripts.lib.grading import Item, grade
+
+Draw = Callable[[dict], float]
+
+
+def labelled_pairs(rows: Sequence[dict]) -> tuple[list[dict], dict[str, int]]:
+    """Rows that hold `chosen` and `rejected` already (a preference set from a file or the hub)."""
+    return _different(
+        {
+            "id": row["id"],
+            "question_id": row["id"],
+            "question": row["question"],
+            "chosen": row["chosen"],
+            "rejected": row["rejected"],
+        }
+        for row in rows
+    )
+
+
+def graded_pairs(rows: Sequence[dict], draw: Draw, per_question: int) -> tuple[list[dict], dict[str, int]]:
+    """DPO pairs from graded responses of one question: a right one is chosen, a wrong one rejected.
+
+    Args:
+        rows: graded responses.
+        draw: orders the right and the wrong responses of a question.
+        per_question: most pairs of a question; no response is in two of them.
+    """
+    questions: dict[str, tuple[list[dict], list[dict]]] = {}
+    for row in sorted(rows, key=draw):
+        if row["correct"] is not None and "error" not in row:
+            questions.setdefault(row["question_id"], ([], []))[not row["correct"]].append(row)
+    pairs, one_sided = [], 0
+    for right, wrong in questions.values():
+        one_sided += not (right and wrong)
+        for good, bad in list(zip(right, wrong, strict=False))[:per_question]:
+            pairs.append(
+                {
+                    "id": f"{good['id']}>{bad['id']}",
+                    "question_id": good["question_id"],
+                    "question": good["question"],
+                    "chosen": good["response"],
+                    "rejected": bad["response"],
+                }
+            )
+    kept, counts = _different(pairs)
+    return kept, {**counts, "questions_without_contrast": one_sided}
+
+
+def self_play_pairs(rows: Sequence[dict], iteration: int) -> tuple[list[dict], dict[str, int]]:
+    """SPIN pairs: the dataset's answer is chosen, the previous checkpoint's own rejected (SPIN, algorithm 1).
+
+    Args:
+        rows: the checkpoint's responses, each with the dataset's `solution`.
+        iteration: whose pairs they are; it enters the ids, since two iterations may be mixed.
+    """
+    usable = [row for row in rows if row.get("solution") and row["response"].strip()]
+    kept, counts = _different(
+        {
+            "id": f"t{iteration}:{row['id']}",
+            "question_id": row["question_id"],
+            "question": row["question"],
+            "chosen": row["solution"],
+            "rejected": row["response"],
+        }
+        for row in usable
+    )
+    return kept, {**counts, "empty_or_without_solution": len(rows) - len(usable)}
+
+
+def length_pairs(
+    long: Sequence[dict], short: Sequence[dict], keep: str, format_only: int, draw: Draw
+) -> tuple[list[dict], dict[str, int]]:
+    """ThinkPO pairs: the long answer to a question is chosen, a short one rejected (ThinkPO, section 2.3).
+
+    Args:
+        long: rows `{"question_id", "question", "answer" (reference or null), "text"}`, one a question.
+        short: the same, any number a question; the first usable one in the order of `draw` is taken.
+        keep: `all`; `agree`: the short answer's result equals the long one's; `both-right`: both equal the reference.
+        format_only: this many pairs more whose results differ, but whose short answer has a result.
+        draw: orders the short answers of a question.
+    """
+    by_question: dict[str, list[dict]] = {}
+    for row in sorted(short, key=draw):
+        by_question.setdefault(row["question_id"], []).append(row)
+    candidates = [
+        (row, other) for row in long for other in by_question.get(row["question_id"], ()) if other["text"].strip()
+    ]
+    if keep == "all":
+        fits, has_result = [True] * len(candidates), [True] * len(candidates)
+    elif keep == "agree":
+        # Any reference will do here: what is wanted is the answer that the grader reads out of the long text.
+        results = [made.extracted for made in grade([Item(row["text"], "0") for row, _ in candidates])]
+        grades = grade([Item(other["text"], gold) for (_, other), gold in zip(candidates, results, strict=True)])
+        fits, has_result = [made.verdict is True for made in grades], [made.extracted is not None for made in grades]
+    else:
+        longs = grade([Item(row["text"], row["answer"]) for row, _ in candidates])
+        shorts = grade([Item(other["text"], row["answer"]) for row, other in candidates])
+        fits = [a.verdict is True and b.verdict is True for a, b in zip(longs, shorts, strict=True)]
+        has_result = [made.extracted is not None for made in shorts]
+    pairs, extra, taken = [], [], set()
+    for (row, other), fit, result in zip(candidates, fits, has_result, strict=True):
+        pair = {
+            "id": row["question_id"],
+            "question_id": row["question_id"],
+            "question": row["question"],
+            "chosen": row["text"],
+            "rejected": other["text"],
+        }
+        if fit and row["question_id"] not in taken:
+            taken.add(row["question_id"])
+            pairs.append(pair)
+        elif result:
+            extra.append(pair)
+    extra = list({pair["id"]: pair for pair in extra if pair["id"] not in taken}.values())[:format_only]
+    kept, counts = _different([*pairs, *extra])
+    return kept, {**counts, "format_only": len(extra), "filtered_out": len(long) - len(pairs) - len(extra)}
+
+
+def length_gap(pairs: list[dict], lengths: Sequence[int], where: str, count: int) -> list[dict]:
+    """`count` pairs by the gap of their answers' lengths (ThinkPO, section 4: 1,000 short, middle or long gaps).
+
+    Args:
+        pairs: the pairs.
+        lengths: chosen minus rejected length of each, in tokens.
+        where: `short`, `middle` or `long`: from the bottom, the middle or the top of the order by gap.
+        count: number of pairs.
+    """
+    ordered = [
+        pair for _, _, pair in sorted(zip(lengths, (p["id"] for p in pairs), pairs, strict=True), key=_first_two)
+    ]
+    first = {"short": 0, "middle": max(0, (len(ordered) - count) // 2), "long": max(0, len(ordered) - count)}[where]
+    return ordered[first : first + count]
+
+
+def _first_two(item: tuple) -> tuple:
+    return item[:2]
+
+
+def _different(pairs) -> tuple[list[dict], dict[str, int]]:
+    """The pairs whose two texts differ, and how many do not."""
+    pairs = list(pairs)
+    kept = [pair for pair in pairs if pair["chosen"].strip() != pair["rejected"].strip()]
+    return kept, {"equal_texts": len(pairs) - len(kept)}
