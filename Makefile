@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
+.SILENT:
 
 PYTHON ?= python3
 # Where the CPU build of torch lies. Without it, Linux takes PyPI's build with gigabytes of CUDA libraries.

@@ -33,9 +33,10 @@ shell.prefix("export TOKENIZERS_PARALLELISM=false HF_HUB_DISABLE_TELEMETRY=1; se
 
 
 rule all_tables:
-    """Every table of the study."""
+    """Every table and figure of the study."""
     input:
         collect("<results>/tables/{table}.md", table=STUDY["tables"]),
+        collect("<results>/figures/{figure}.svg", figure=STUDY["figures"]),
 
 
 include: "rules/common.smk"
@@ -55,6 +56,7 @@ localrules:
     select_checkpoint,
     check_overlap,
     make_table,
+    make_figure,
 
 
 onstart:

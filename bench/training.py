@@ -1,9 +1,10 @@
 """Training speed: the `train` script against a bare PyTorch loop, and against TRL's trainer as it comes.
 
-All see the same model, adapter, dtype, batches and sequences. The bare loop puts only the completion's positions through
-the language-model head. Speed is in real tokens (prompt and completion, no padding) per second.
+All see the same model, adapter, dtype, batches and sequences. The bare loop puts only the completion's positions
+through the language-model head. Speed is in real tokens (prompt and completion, no padding) per second.
 
-    python -m bench.training --model results/laptop/models/smollm2-135m --data results/laptop/train_sets/sft-teacher.jsonl
+    python -m bench.training --model results/laptop/models/smollm2-135m \\
+        --data results/laptop/train_sets/sft-teacher.jsonl
 """
 
 import argparse

@@ -40,6 +40,7 @@ wildcard_constraints:
     suite=SLUG,
     shard=r"\d+",
     table=r"[a-z][a-z0-9_]*",
+    figure=r"[a-z][a-z0-9_]*",
 
 
 def python_for(env):
@@ -57,6 +58,13 @@ def python_for(env):
 def settings(module, **values):
     """A tracked param: the values and the script's VERSION, as JSON with sorted keys."""
     return json.dumps({**values, "version": module.VERSION}, sort_keys=True)
+
+
+# Every table and figure of the study: its id is a target, which asks for this file.
+TARGETS = {
+    **{table: f"<results>/tables/{table}.md" for table in STUDY["tables"]},
+    **{figure: f"<results>/figures/{figure}.svg" for figure in STUDY["figures"]},
+}
 
 
 def state_of(rule):
@@ -162,6 +170,15 @@ def datasets_of(wildcards):
     return sorted(found)
 
 
+def figure_files_of(wildcards):
+    """What a figure is drawn from: training summaries, or score summaries with the graded answers beside them."""
+    figure = STUDY["figures"][wildcards.figure]
+    names = checkpoints_of(figure)
+    if figure["kind"] == "training":
+        return [f"<results>/checkpoints/{name}/train.json" for name in names]
+    return collect("<results>/scores/{checkpoint}/{suite}.json", checkpoint=names, suite=figure["suites"])
+
+
 # --- settings: what each job reads --------------------------------------------------------------------------------------
 
 
@@ -242,7 +259,16 @@ def grader_kinds_of(wildcards):
     return json.dumps({"benchmarks": kinds}, sort_keys=True)
 
 
+def columns_of(suites):
+    """The headings of the benchmarks of suites, by slug."""
+    return {name: STUDY["benchmarks"][name]["title"] or name for name in benchmarks_of(suites)}
+
+
 def table_settings_of(wildcards):
     table = STUDY["tables"][wildcards.table]
-    columns = {name: STUDY["benchmarks"][name]["title"] or name for name in benchmarks_of(table["suites"])}
-    return json.dumps({**table, "columns": columns})
+    return json.dumps({**table, "columns": columns_of(table["suites"])})
+
+
+def figure_settings_of(wildcards):
+    figure = STUDY["figures"][wildcards.figure]
+    return json.dumps({**figure, "columns": columns_of(figure.get("suites", []))})

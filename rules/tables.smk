@@ -1,7 +1,7 @@
-"""Tables: scores beside each other, with errors and differences. Each table id of the config is a target.
+"""Tables and figures: scores beside each other, with errors and differences. Each id of the config is a target.
 
 INPUTS   <results>/scores/{checkpoint}/{suite}.json(l), <results>/checkpoints/{run}/train.json
-OUTPUTS  <results>/tables/{table}.md .tex .csv .json
+OUTPUTS  <results>/tables/{table}.md .tex .csv .json, <results>/figures/{figure}.svg .png
 """
 
 
@@ -57,13 +57,38 @@ rule make_table:
         " --scores {input.scores:q} --summaries {input.summaries:q} --out {params.out:q} 2>&1 | tee {log:q}"
 
 
-for table in STUDY["tables"]:
-    if table in {rule.name for rule in workflow.rules}:
-        raise WorkflowError(f"tables.{table}: a rule has this name already. Rename the table.")
+rule make_figure:
+    """Draw one figure from training summaries or scores."""
+    input:
+        files=figure_files_of,
+        script=["scripts/make_figure.py", "scripts/lib/statistics.py"],
+    output:
+        multiext("<results>/figures/{figure}", ".svg", ".png"),
+    log:
+        "<logs>/make_figure/{figure}.log",
+    benchmark:
+        "<benchmarks>/make_figure/{figure}.jsonl"
+    conda:
+        "../envs/laptop.yaml"
+    resources:
+        mem_mb=4_000,
+        runtime="30m",
+    params:
+        python=python_for("laptop"),
+        settings=figure_settings_of,
+        out=lambda wildcards, output: output[0].removesuffix(".svg"),
+    shell:
+        "{params.python} -m scripts.make_figure --settings {params.settings:q} --files {input.files:q}"
+        " --out {params.out:q} 2>&1 | tee {log:q}"
+
+
+for target, path in TARGETS.items():
+    if target in {rule.name for rule in workflow.rules}:
+        raise WorkflowError(f"{target}: a rule has this name already. Rename the table or figure.")
 
     rule:
         name:
-            table
+            target
         input:
-            f"<results>/tables/{table}.md",
+            path,
         localrule: True

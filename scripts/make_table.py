@@ -36,7 +36,9 @@ def main(args: argparse.Namespace) -> int:
     scores = read_scores(args.scores)
     trained = {Path(file).parent.name: read_json(file) for file in args.summaries}
     cells: list[dict] = []
-    for row in settings["rows"]:
+    if settings["layout"] == "benchmarks-as-rows":
+        cells = comparison_cells(settings["rows"], settings["columns"], scores)
+    for row in settings["rows"] if not cells else ():
         if "difference" in row:
             cells += difference_cells(row, settings["columns"], scores)
         else:
@@ -120,6 +122,36 @@ def difference_cells(row: dict, columns: dict[str, str], scores: dict) -> list[d
     return cells
 
 
+def comparison_cells(rows: list[dict], columns: dict[str, str], scores: dict) -> list[dict]:
+    """Benchmarks as rows: accuracy and length of each checkpoint, and the relative change of the last to the one before.
+
+    The length is that of answers that ended by themselves, in tokens: a longer answer that was cut off at the token
+    limit says nothing about what the model would have written. The share that was cut off stands beside it.
+    """
+    cells = []
+    names = [(row["name"], row["of"]) for row in rows]
+    for slug, title in columns.items():
+        found = {name: scores[of][slug] for name, of in names}
+        before, after = (found[name] for name, _ in names[-2:])
+        for name, item in found.items():
+            percent = 100 * item["accuracy"], 100 * item["standard_error"]
+            cells.append(cell(title, f"Accuracy {name}", *percent, item["questions"]))
+        cells.append(cell(title, "Accuracy change %", change(before["accuracy"], after["accuracy"])))
+        for name, item in found.items():
+            length = item["mean_tokens_finished"]
+            cells.append(cell(title, f"Length {name}", length, n=item["responses"] - item["cut_off"]))
+        lengths = before["mean_tokens_finished"], after["mean_tokens_finished"]
+        cells.append(cell(title, "Length change %", change(*lengths)))
+        for name, item in found.items():
+            cells.append(cell(title, f"Cut off {name} %", 100 * item["cut_off_share"], n=item["responses"]))
+    return cells
+
+
+def change(before: float | None, after: float | None) -> float | None:
+    """The change relative to `before`, in percent; None where `before` is 0 or either is not known."""
+    return 100 * (after - before) / before if before and after is not None else None
+
+
 def frames(cells: list[dict]):
     """Two data frames (values, standard errors) with the table's rows and columns in order."""
     import pandas
@@ -139,7 +171,7 @@ def text_of(value: float, error: float, column: str) -> str:
     if value != value:
         return "–"
     if error != error:
-        return f"{value:,.0f}"
+        return f"{value:+.1f}" if "change" in column else f"{value:,.1f}" if "Length" in column else f"{value:,.0f}"
     return f"{value:.1f} ± {error:.1f}"
 
 
@@ -152,9 +184,15 @@ def latex_text(text: str) -> str:
 
 def caption_of(settings: dict, scores: dict) -> str:
     """What the reader must know: what the numbers are, and what the intervals cover."""
+    if settings["layout"] == "benchmarks-as-rows":
+        return (
+            "Accuracy in percent ± standard error over the questions. Length is the mean number of tokens of the "
+            "answers that ended by themselves; Cut off is the share that did not, within the benchmark's token limit. Changes "
+            f"are relative, from {settings['rows'][-2]['name']} to {settings['rows'][-1]['name']}."
+        )
     parts = [
         "Accuracy in percent ± standard error over the questions; Average is the plain mean of the benchmarks; "
-        "Rows and Tokens are what each run was trained on, counted once."
+        "Rows and Tokens are what each run was trained on, counted once (for pairs: both answers)."
     ]
     from scripts.lib.statistics import difference_to_best
 

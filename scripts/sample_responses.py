@@ -2,10 +2,11 @@
 
 Rows are cut into chunks, and a shard takes every n-th chunk; finished chunks are read from the journal in `--state`.
 
-    python -m scripts.sample_responses --settings '{"samples": 4, "temperature": 0.7, "top_p": 1.0, "max_tokens": 64, \\
-        "rows": null, "seed": 1, "prompt": "prompts/answer.j2", "template": null, \\
-        "engine": {"kind": "transformers", "dtype": "bfloat16", "chunk_rows": 64}}' --dataset results/laptop/datasets/arithmetic.jsonl \\
-        --model results/laptop/models/smollm2-135m --state state/laptop/sample_responses/arithmetic-self \\
+    python -m scripts.sample_responses --settings '{"samples": 4, "temperature": 0.7, "top_p": 1.0, \\
+        "max_tokens": 64, "rows": null, "seed": 1, "prompt": "prompts/answer.j2", "template": null, \\
+        "engine": {"kind": "transformers", "dtype": "bfloat16", "chunk_rows": 64}}' \\
+        --dataset results/laptop/datasets/arithmetic.jsonl --model results/laptop/models/smollm2-135m \\
+        --state state/laptop/sample_responses/arithmetic-self \\
         --responses results/laptop/responses/arithmetic-self/shard-0.jsonl
 """
 

@@ -20,7 +20,7 @@ from scripts.lib import config_checks, config_language, config_runs
 SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
 SECTIONS = (
     *("engines", "models", "datasets", "responses", "teachers", "critiques"),
-    *("recipes", "runs", "benchmarks", "suites", "tables"),
+    *("recipes", "runs", "benchmarks", "suites", "tables", "figures"),
 )
 
 

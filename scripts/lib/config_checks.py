@@ -74,7 +74,23 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
     for slug, table in sound("tables").items():
         for index, suite in enumerate(table["suites"]):
             known(("tables", slug, "suites", index), suite, ["suites"])
-        table["rows"] = _table_rows(slug, table["rows"], checkpoints, families, known, place, found)
+        if table["layout"] == "benchmarks-as-rows" and (
+            len(table["rows"]) < 2 or any("of" not in row for row in table["rows"])
+        ):
+            found.append(f"{place(('tables', slug, 'rows'))}: this layout compares two or more checkpoints. Name them.")
+        table["rows"] = _rows(("tables", slug), table["rows"], checkpoints, families, known, place, found)
+    for slug, figure in sound("figures").items():
+        path = ("figures", slug)
+        for index, suite in enumerate(figure.get("suites", ())):
+            known((*path, "suites", index), suite, ["suites"])
+        figure["rows"] = _rows(path, figure["rows"], checkpoints, families, known, place, found)
+        for row in figure["rows"]:
+            if figure["kind"] == "training" and row["of"] in study["models"]:
+                found.append(
+                    f"{place((*path, 'rows'))}: {row['of']} is a model, which was not trained here. Name runs."
+                )
+        if slug in study["tables"]:
+            found.append(f"{place(path)}: a table has this name too. Rename one of them.")
     return found
 
 
@@ -192,13 +208,13 @@ def _check_start_cycles(runs: dict, place: Place, found: list[str]) -> None:
                 break
 
 
-def _table_rows(
-    slug: str, rows: list[dict], checkpoints: dict, families: dict, known, place: Place, found: list[str]
+def _rows(
+    entry: tuple, rows: list[dict], checkpoints: dict, families: dict, known, place: Place, found: list[str]
 ) -> list[dict]:
     """The rows, with each family and glob replaced by the checkpoints it stands for, in the config's order."""
     expanded = []
     for index, row in enumerate(rows):
-        path = ("tables", slug, "rows", index)
+        path = (*entry, "rows", index)
         if "of" not in row:
             known((*path, "difference"), row["difference"], ["models", "runs"])
             for number, name in enumerate(row["best_of"]):
@@ -214,8 +230,6 @@ def _table_rows(
     seen: dict[str, int] = {}
     for row in expanded:
         if row["name"] in seen:
-            found.append(
-                f"{place(('tables', slug, 'rows'))}: two rows are called {row['name']!r}. Use $of in the name."
-            )
+            found.append(f"{place((*entry, 'rows'))}: two rows are called {row['name']!r}. Use $of in the name.")
         seen[row["name"]] = 1
     return expanded

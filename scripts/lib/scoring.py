@@ -61,6 +61,7 @@ def summarise(graded: Sequence[dict]) -> dict:
         "standard_error": error,
         "mean_tokens": sum(row["tokens"] for row in graded) / len(graded),
         "mean_tokens_finished": sum(ended) / len(ended) if ended else None,
+        "cut_off": len(graded) - len(ended),
         "cut_off_share": 1 - len(ended) / len(graded),
         "no_answer_share": sum(row["extracted"] is None for row in graded) / len(graded),
         "errors": sum("error" in row for row in graded),

@@ -20,14 +20,19 @@ JOBS = {
         "responses/{responses}/shard-0.jsonl",
     ),
     "critique_responses": (["critiques"], "critiques/{critiques}.jsonl", None, "critiques/{critiques}.jsonl"),
-    "train": (["checkpoints/cft"], "checkpoints/cft/model", "train/cft/*/checkpoint-4", "checkpoints/cft/model/model.safetensors"),
+    "train": (
+        ["checkpoints/cft"],
+        "checkpoints/cft/model",
+        "train/cft/*/checkpoint-4",
+        "checkpoints/cft/model/model.safetensors",
+    ),
     "generate": (
         ["generations/cft", "scores/cft"],
         "generations/cft/{suite}.jsonl",
         "generate/cft/{suite}/chunks.jsonl",
         "generations/cft/{suite}.jsonl",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="session")

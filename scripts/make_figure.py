@@ -1,0 +1,114 @@
+"""Draws one figure as SVG and PNG from training summaries or scores, safe for colour-blind eyes.
+
+    python -m scripts.make_figure --settings '{"kind": "training", "quantity": "loss", "title": "Training loss", \\
+        "rows": [{"name": "SFT", "of": "sft"}]}' --files results/laptop/checkpoints/sft/train.json \\
+        --out results/laptop/figures/training_loss
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from scripts.lib import cli
+from scripts.lib.jsonl import BadInput, read_json, read_rows, replacing
+
+# Okabe and Ito's palette, and a marker for each, so that no line is told by its colour alone.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = "osD^vPX"
+
+
+def parse_args(argv: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: kind, title, rows")
+    parser.add_argument("--files", nargs="+", required=True, help="checkpoints/<run>/train.json, or scores")
+    parser.add_argument("--out", required=True, help="path of the files to write, without an ending")
+    return parser.parse_args(argv)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Draws the figure and writes both files."""
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    import matplotlib
+
+    # The same bytes for the same figure: no date, no random ids.
+    matplotlib.rcParams.update({"svg.hashsalt": "redpen", "font.size": 11, "axes.spines.top": False})
+    matplotlib.rcParams.update({"axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3})
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
+    KINDS[args.settings["kind"]](axes, args.settings, [Path(file) for file in args.files])
+    axes.set_title(args.settings["title"], loc="left", fontsize=12)
+    axes.legend(frameon=False, fontsize=9)
+    for ending in (".svg", ".png"):
+        with replacing(Path(args.out).with_suffix(ending)) as temporary:
+            metadata = {"Date": None} if ending == ".svg" else {}
+            figure.savefig(temporary, format=ending[1:], dpi=160, metadata=metadata)
+    return 0
+
+
+def style(number: int) -> dict:
+    """Colour and marker of the line with this number."""
+    return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)], "markersize": 4}
+
+
+def training(axes, settings: dict, files: list[Path]) -> None:
+    """A quantity of the training log (loss, margin) over steps, a line for each run."""
+    logs = {file.parent.name: read_json(file)["losses"] for file in files}
+    for number, row in enumerate(settings["rows"]):
+        points = [
+            (entry["step"], entry[settings["quantity"]]) for entry in logs[row["of"]] if settings["quantity"] in entry
+        ]
+        if not points:
+            raise BadInput(f"run {row['of']} has no {settings['quantity']} in its log. Leave it out of the figure.")
+        axes.plot(*zip(*points, strict=True), label=row["name"], **style(number))
+    axes.set_xlabel("optimizer step")
+    axes.set_ylabel({"loss": "loss", "margin": "reward margin"}[settings["quantity"]])
+
+
+def accuracy(axes, settings: dict, files: list[Path]) -> None:
+    """Accuracy with standard errors, checkpoint by checkpoint, a line for each benchmark and one for their average."""
+    from scripts.lib.statistics import average_error
+
+    scores: dict[str, dict] = {}
+    for file in files:
+        scores.setdefault(file.parent.name, {}).update(read_json(file)["benchmarks"])
+    names = [row["name"] for row in settings["rows"]]
+    mine = [scores[row["of"]] for row in settings["rows"]]
+    for number, (slug, title) in enumerate(settings["columns"].items()):
+        values = [100 * found[slug]["accuracy"] for found in mine]
+        axes.plot(names, values, label=title, alpha=0.6, linewidth=1, **style(number + 1))
+    averages = [sum(100 * item["accuracy"] for item in found.values()) / len(found) for found in mine]
+    errors = [100 * average_error([item["standard_error"] for item in found.values()]) for found in mine]
+    axes.errorbar(names, averages, errors, label="Average ± se", linewidth=2.5, capsize=4, **style(0))
+    axes.set_ylabel("accuracy, %")
+    axes.set_ylim(bottom=0)
+
+
+def lengths(axes, settings: dict, files: list[Path]) -> None:
+    """The share of answers that are at most so long, of those that ended by themselves, a line for each checkpoint."""
+    tokens: dict[str, list[int]] = {}
+    cut_off: dict[str, int] = {}
+    for file in files:
+        for row in read_rows(file.with_suffix(".jsonl"), required=("tokens", "finished")):
+            tokens.setdefault(file.parent.name, [])
+            if row["finished"]:
+                tokens[file.parent.name].append(row["tokens"])
+            else:
+                cut_off[file.parent.name] = cut_off.get(file.parent.name, 0) + 1
+    for number, row in enumerate(settings["rows"]):
+        mine, cut = sorted(tokens[row["of"]]), cut_off.get(row["of"], 0)
+        shares = [100 * (place + 1) / len(mine) for place in range(len(mine))]
+        label = f"{row['name']} ({100 * cut / (cut + len(mine)):.0f} % cut off)"
+        axes.step(
+            mine, shares, where="post", label=label, color=COLOURS[number], linestyle=("-", "--", ":", "-.")[number % 4]
+        )
+    axes.set_xlabel("length of the answer, tokens")
+    axes.set_ylabel("answers at most so long, %")
+
+
+KINDS = {"training": training, "accuracy": accuracy, "lengths": lengths}
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args)
