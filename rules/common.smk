@@ -57,7 +57,7 @@ def python_for(env):
 
 def settings(module, **values):
     """A tracked param: the values and the script's VERSION, as JSON with sorted keys."""
-    return json.dumps({**values, "version": module.VERSION}, sort_keys=True)
+    return json.dumps({**values, "script_version": module.VERSION}, sort_keys=True)
 
 
 # Every table and figure of the study: its id is a target, which asks for this file.

@@ -123,7 +123,7 @@ def difference_cells(row: dict, columns: dict[str, str], scores: dict) -> list[d
 
 
 def comparison_cells(rows: list[dict], columns: dict[str, str], scores: dict) -> list[dict]:
-    """Benchmarks as rows: accuracy and length of each checkpoint, and the relative change of the last to the one before.
+    """Benchmarks as rows: accuracy and length of each checkpoint, and the relative change in the last step.
 
     The length is that of answers that ended by themselves, in tokens: a longer answer that was cut off at the token
     limit says nothing about what the model would have written. The share that was cut off stands beside it.
@@ -187,8 +187,8 @@ def caption_of(settings: dict, scores: dict) -> str:
     if settings["layout"] == "benchmarks-as-rows":
         return (
             "Accuracy in percent ± standard error over the questions. Length is the mean number of tokens of the "
-            "answers that ended by themselves; Cut off is the share that did not, within the benchmark's token limit. Changes "
-            f"are relative, from {settings['rows'][-2]['name']} to {settings['rows'][-1]['name']}."
+            "answers that ended by themselves; Cut off is the share that did not, within the benchmark's token limit. "
+            f"Changes are relative, from {settings['rows'][-2]['name']} to {settings['rows'][-1]['name']}."
         )
     parts = [
         "Accuracy in percent ± standard error over the questions; Average is the plain mean of the benchmarks; "

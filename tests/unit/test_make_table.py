@@ -18,6 +18,7 @@ RIGHT = {
 SETTINGS = {
     "title": "A table",
     "note": "A note.",
+    "layout": "checkpoints-as-rows",
     "suites": ["numbers"],
     "columns": {"gcd": "GCD", "lcm": "lcm"},
     "rows": [
@@ -163,3 +164,32 @@ def test_benchmark_without_a_graded_answer_is_told(make, tmp_path: Path, write_l
     write_lines("scores/cft/numbers.jsonl", [])
     with pytest.raises(BadInput, match="numbers.json: no graded answer for gcd. Run rule score again."):
         make_table.read_scores([f"{tmp_path}/scores/cft/numbers.json"])
+
+
+def test_benchmarks_as_rows_compare_length_of_answers_that_ended(make) -> None:
+    cells = make_table.comparison_cells(
+        [{"name": "Before", "of": "a"}, {"name": "After", "of": "b"}],
+        {"gcd": "GCD"},
+        {
+            name: {
+                "gcd": {
+                    "accuracy": accuracy,
+                    "standard_error": 0.1,
+                    "questions": 10,
+                    "responses": 10,
+                    "mean_tokens_finished": tokens,
+                    "cut_off": 2,
+                    "cut_off_share": 0.2,
+                }
+            }
+            for name, accuracy, tokens in (("a", 0.5, 20.0), ("b", 0.6, 25.0))
+        },
+    )
+    values = {cell["column"]: cell["value"] for cell in cells}
+    assert values["Accuracy change %"] == pytest.approx(20) and values["Length change %"] == pytest.approx(25)
+    assert values["Length After"] == 25 and values["Cut off After %"] == pytest.approx(20)
+    assert {cell["row"] for cell in cells} == {"GCD"}
+
+
+def test_change_from_nothing_is_left_open() -> None:
+    assert make_table.change(0.0, 0.5) is None and make_table.change(None, 3.0) is None

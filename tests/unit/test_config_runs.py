@@ -1,0 +1,125 @@
+"""What runs train on, spin's iterations as ordinary entries, and what is refused before any job."""
+
+SPIN = """
+runs:
+  spin:
+    method: spin
+    start: sft
+    recipe: short
+    prompt: ask.j2
+    last_iteration: 2
+    iterations: {1: {learning_rate: 5.0e-4}, 2: {beta: 5.0}}
+    sampling: {max_tokens: 32, temperature: 0}
+    data: {dataset: sums, rows: 10}
+  after: {method: dpo, start: spin.t2, recipe: short, prompt: ask.j2, data: {responses: sums-self}}
+tables: {main: {rows: [{name: $of, of: spin}]}}
+"""
+
+
+def test_spin_becomes_a_run_and_responses_for_each_iteration(small):
+    study = small.resolve(SPIN)
+    assert "spin" not in study["runs"]
+    assert [study["runs"][f"spin.t{t}"]["start"] for t in range(3)] == ["sft", "spin.t0", "spin.t1"]
+    assert [study["responses"][f"spin.t{t}"]["model"] for t in range(3)] == ["sft", "spin.t0", "spin.t1"]
+    assert study["responses"]["spin.t0"]["temperature"] == 0 and study["responses"]["spin.t0"]["rows"] == 10
+    seeds = {study["responses"][f"spin.t{t}"]["seed"] for t in range(3)}
+    assert len(seeds) == 3, "each iteration draws anew"
+
+
+def test_spin_mixes_in_the_pairs_of_the_iteration_before(small):
+    runs = small.resolve(SPIN)["runs"]
+    mixed = [runs[f"spin.t{t}"]["data"]["self_play"] for t in range(3)]
+    assert mixed == [["spin.t0"], ["spin.t1", "spin.t0"], ["spin.t2", "spin.t1"]]
+
+
+def test_spin_iterations_change_the_recipe_of_their_own_iteration(small):
+    runs = small.resolve(SPIN)["runs"]
+    rates = [runs[f"spin.t{t}"]["hyperparameters"]["learning_rate"] for t in range(3)]
+    betas = [runs[f"spin.t{t}"]["hyperparameters"]["beta"] for t in range(3)]
+    assert rates == [1.0e-3, 5.0e-4, 1.0e-3] and betas == [0.1, 0.1, 5.0]
+
+
+def test_table_row_that_names_a_spin_run_shows_its_iterations(small):
+    rows = small.resolve(SPIN)["tables"]["main"]["rows"]
+    assert [(row["name"], row["of"]) for row in rows] == [(name, name) for name in ("spin.t0", "spin.t1", "spin.t2")]
+
+
+def test_spin_without_iterations_is_refused(small):
+    message = small.mistake(
+        SPIN.replace("    last_iteration: 2\n", "").replace("spin.t2", "sft").replace("of: spin}", "of: sft}")
+    )
+    assert "runs.spin" in message and "last_iteration is missing" in message and "Add last_iteration" in message
+
+
+def test_spin_iteration_overrides_are_checked(small):
+    message = small.mistake(SPIN.replace("{beta: 5.0}", "{betta: 5.0}"))
+    assert "runs.spin.iterations.2.betta" in message and "Did you mean beta?" in message
+    message = small.mistake(SPIN.replace("2: {beta", "7: {beta"))
+    assert "7 is after last_iteration 2" in message
+
+
+def test_spin_keys_are_refused_on_other_runs(small):
+    message = small.mistake("runs: {sft: {last_iteration: 2}}")
+    assert "runs.sft.last_iteration" in message and "only a spin run" in message
+
+
+def test_missing_start_and_start_cycle_are_refused(small):
+    found = small.mistakes("runs: {sft: {start: cft}, cft: {start: sft}, other: {extends: sft, start: nobody}}")
+    assert any("runs.sft.start: a cycle (sft → cft → sft)" in message for message in found)
+    assert any("runs.other.start = 'nobody': not under models or runs" in message for message in found)
+
+
+def test_each_method_names_its_own_sources(small):
+    start = "runs: {x: {method: %s, start: base, recipe: short, prompt: ask.j2, data: %s}}"
+    message = small.mistake(start % ("thinkpo", "{dataset: sums}"))
+    assert "runs.x.data: a thinkpo run trains on long and short, this names dataset" in message
+    message = small.mistake(start % ("dpo", "{critiques: sums-verifier}"))
+    assert "a dpo run trains on dataset or responses" in message
+    message = small.mistake(start % ("dpo", "{responses: sums-self, keep: correct}"))
+    assert "runs.x.data.keep = 'correct': a dpo run has all" in message
+    message = small.mistake(start % ("thinkpo", "{long: {dataset: sums}, short: {field: terse}}"))
+    assert "runs.x.data.short" in message and "one of dataset and responses" in message
+
+
+def test_mix_gives_each_part_its_method_prompt_and_weight(small):
+    from scripts.lib import config_runs
+
+    mixed = """
+runs:
+  mixed:
+    method: sft
+    start: sft
+    recipe: short
+    prompt: ask.j2
+    data: {rows: 30, mix: [{dataset: sums, weight: 2}, {method: cft, critiques: sums-verifier}]}
+"""
+    parts = config_runs.parts(small.resolve(mixed)["runs"]["mixed"])
+    assert [(part["method"], part["weight"], part["prompt"]) for part in parts] == [
+        ("sft", 2.0, "ask.j2"),
+        ("cft", 1.0, "ask.j2"),
+    ]
+    assert [config_runs.sources(part)[0][1:] for part in parts] == [
+        ("datasets", "sums"),
+        ("critiques", "sums-verifier"),
+    ]
+
+
+def test_answers_and_pairs_are_not_mixed(small):
+    mixed = """
+runs:
+  x:
+    {method: sft, start: base, recipe: short, prompt: ask.j2,
+     data: {mix: [{dataset: sums}, {method: dpo, responses: sums-self}]}}
+"""
+    message = small.mistake(mixed)
+    assert "runs.x.data.mix" in message and "cannot be mixed" in message
+
+
+def test_preference_set_without_its_columns_is_refused(small, write_lines):
+    write_lines("pairs.jsonl", [{"id": 1, "question": "?"}])
+    pairs = """
+datasets: {pairs: {source: jsonl, path: pairs.jsonl, fields: {question: question}}}
+runs: {x: {method: dpo, start: base, recipe: short, prompt: ask.j2, data: {dataset: pairs}}}
+"""
+    message = small.mistake(pairs)
+    assert "runs.x.data.dataset = 'pairs': it has no chosen and rejected" in message

@@ -1,0 +1,55 @@
+"""Figures: both files are drawn, the same bytes each time, and a run without the quantity is told."""
+
+import argparse
+
+import pytest
+
+from scripts import make_figure
+from scripts.lib.jsonl import BadInput, write_json
+
+
+def args(tmp_path, kind: str, files, **settings) -> argparse.Namespace:
+    """The parsed command line of one figure of two checkpoints."""
+    rows = [{"name": "First", "of": "a"}, {"name": "Second", "of": "b"}]
+    return argparse.Namespace(
+        settings={"kind": kind, "title": "Title", "rows": rows, "columns": {"gcd": "GCD"}, **settings},
+        files=[str(file) for file in files],
+        out=str(tmp_path / "figure"),
+    )
+
+
+@pytest.fixture
+def logs(tmp_path):
+    """Training summaries of two runs; only the first has margins."""
+    for run in "ab":
+        margin = {"margin": 0.1} if run == "a" else {}
+        losses = [{"step": step, "loss": 1 / step, **margin} for step in (1, 2, 3)]
+        write_json(tmp_path / run / "train.json", {"losses": losses})
+    return [tmp_path / run / "train.json" for run in "ab"]
+
+
+def test_loss_curve_is_drawn_and_drawn_the_same_again(tmp_path, logs):
+    made = args(tmp_path, "training", logs, quantity="loss")
+    make_figure.main(made)
+    first = (tmp_path / "figure.svg").read_bytes()
+    make_figure.main(made)
+    assert (tmp_path / "figure.svg").read_bytes() == first and b"Second" in first or b"<path" in first
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_run_without_the_quantity_is_named(tmp_path, logs):
+    with pytest.raises(BadInput, match="run b has no margin"):
+        make_figure.main(args(tmp_path, "training", logs, quantity="margin"))
+
+
+def test_accuracy_and_lengths_are_drawn_from_scores(tmp_path, write_lines):
+    files = []
+    for checkpoint in "ab":
+        summary = {"benchmarks": {"gcd": {"accuracy": 0.5, "standard_error": 0.1}}}
+        write_json(tmp_path / checkpoint / "suite.json", summary)
+        rows = [{"id": str(n), "tokens": 5 + n, "finished": n < 3} for n in range(4)]
+        write_lines(f"{checkpoint}/suite.jsonl", rows)
+        files.append(tmp_path / checkpoint / "suite.json")
+    for kind in ("accuracy", "lengths"):
+        make_figure.main(args(tmp_path, kind, files))
+        assert (tmp_path / "figure.png").stat().st_size > 5000

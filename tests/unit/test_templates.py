@@ -1,0 +1,65 @@
+"""Where the prompt ends and the answer begins, under every template that a run may name."""
+
+import pytest
+
+from scripts.lib import chat
+from scripts.lib.cli import ROOT
+from scripts.lib.prompts import render
+
+TEMPLATES = [None, *sorted(str(path) for path in (ROOT / "templates").glob("*.jinja"))]
+PROMPTS = ["prompts/answer.j2", "prompts/long-thought.j2"]
+
+
+@pytest.fixture(params=TEMPLATES, ids=lambda path: "own" if path is None else path.rpartition("/")[2])
+def templated(request, model_folder):
+    """The tokenizer under one template."""
+    return chat.load_tokenizer(model_folder, request.param)
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_row_has_one_end_token_after_the_answer(templated, prompt):
+    messages = render(ROOT / prompt, question="What is 3 + 4?")
+    answer = chat.answer_ids(templated, "The answer is 7.")
+    assert answer.count(templated.eos_token_id) == 1 and answer[-1] == templated.eos_token_id
+    asked = templated.decode(chat.prompt_ids(templated, messages))
+    assert asked.count("What is 3 + 4?") == 1
+    assert not asked.endswith(templated.eos_token), "the assistant's turn must be open"
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_template_renders_the_whole_conversation_as_prompt_and_answer_do(templated, prompt):
+    messages = render(ROOT / prompt, question="What is 3 + 4?")
+    whole = templated.apply_chat_template([*messages, {"role": "assistant", "content": "It is 7."}], tokenize=False)
+    split = templated.decode(chat.prompt_ids(templated, messages) + chat.answer_ids(templated, "It is 7."))
+    assert whole.startswith(split)
+
+
+def test_loss_is_on_the_end_token_and_not_on_the_prompt(templated):
+    from scripts.lib.training import tokenise
+
+    row = {"id": "a", "messages": [{"role": "user", "content": "?"}], "completion": "7"}
+    made, _ = tokenise([row], templated, 1000, "error")
+    labels = made[0]["labels"]
+    answer = chat.answer_ids(templated, "7")
+    assert labels[-len(answer) :] == answer and set(labels[: -len(answer)]) == {-100}
+
+
+def test_zephyr_and_alpaca_have_the_forms_of_the_spin_set_up(model_folder):
+    messages = [{"role": "user", "content": "Hello"}]
+    zephyr = chat.load_tokenizer(model_folder, ROOT / "templates" / "zephyr.jinja")
+    end = zephyr.eos_token
+    assert zephyr.apply_chat_template(messages, tokenize=False, add_generation_prompt=True) == (
+        f"<|system|>\n{end}\n<|user|>\nHello{end}\n<|assistant|>\n"
+    )
+    alpaca = chat.load_tokenizer(model_folder, ROOT / "templates" / "alpaca.jinja")
+    assert alpaca.apply_chat_template(messages, tokenize=False, add_generation_prompt=True) == (
+        "### Instruction: Hello\n\n### Response: "
+    )
+
+
+def test_sampling_and_training_may_differ(model_folder):
+    trained = chat.load_tokenizer(model_folder, ROOT / "templates" / "zephyr.jinja")
+    sampled = chat.load_tokenizer(model_folder, ROOT / "templates" / "alpaca.jinja")
+    messages = [{"role": "user", "content": "Hello"}]
+    assert chat.prompt_ids(trained, messages) != chat.prompt_ids(sampled, messages)
+    assert chat.answer_ids(trained, "Hi") == chat.answer_ids(sampled, "Hi")
