@@ -47,7 +47,7 @@ class Study:
         """Runs Snakemake to the end and returns what it printed; a failure shows it."""
         log = self.folder / "snakemake.out"
         log.unlink(missing_ok=True)
-        status = self.start(*targets).wait(timeout=1200)
+        status = self.start(*targets).wait(timeout=3000)
         said = log.read_text()
         assert status == 0, said[-4000:]
         return said

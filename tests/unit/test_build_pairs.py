@@ -1,0 +1,122 @@
+"""Training sets of pairs and mixed ones: what is built, counted and refused, run by run."""
+
+import argparse
+import json
+
+import pytest
+
+from scripts import build_train_set
+from scripts.lib.jsonl import BadInput, read_json, read_rows
+
+PART = {"prompt": "prompts/answer.j2", "weight": 1.0, "keep": "all", "files": 1}
+
+
+@pytest.fixture
+def build(tmp_path, write_lines):
+    """A function that builds the training set of one run from parts and their rows."""
+
+    def run(parts: list[dict], tables: list[list[dict]], rows: int | None = None, when_short: str = "fail"):
+        files = [str(write_lines(f"in{number}.jsonl", table)) for number, table in enumerate(tables)]
+        settings = {"run": "mine", "seed": 1, "rows": rows, "when_short": when_short}
+        build_train_set.main(
+            argparse.Namespace(
+                settings={**settings, "parts": [{**PART, **part} for part in parts]},
+                data=files,
+                tokenizer=None,
+                train_set=str(tmp_path / "out.jsonl"),
+                summary=str(tmp_path / "out.json"),
+            )
+        )
+        return read_rows(tmp_path / "out.jsonl"), read_json(tmp_path / "out.json")
+
+    return run
+
+
+def response(question: str, sample: int, text: str, correct: bool, **more) -> dict:
+    return {
+        **{"id": f"{question}#{sample}", "question_id": question, "question": f"{question}?"},
+        **{"response": text, "correct": correct, **more},
+    }
+
+
+def test_dpo_rows_hold_a_right_and_a_wrong_answer(build):
+    part = {"method": "dpo", "kind": "responses", "pairs_per_question": 1}
+    made, summary = build([part], [[response("a", 0, "right", True), response("a", 1, "wrong", False)]])
+    assert [(row["chosen"], row["rejected"]) for row in made] == [("right", "wrong")]
+    assert made[0]["messages"] == [{"role": "user", "content": "a?"}]
+    assert summary["parts"][0]["left_out"] == {"equal_texts": 0, "questions_without_contrast": 0}
+
+
+def test_pairs_without_contrast_are_refused_naming_run_and_key(build):
+    part = {"method": "dpo", "kind": "responses", "pairs_per_question": 1}
+    with pytest.raises(BadInput, match=r"run mine: 4 pairs are asked for.*give 0.*runs\.mine\.data\.keep.*rows"):
+        build([part], [[response("a", 0, "right", True)]], rows=4)
+
+
+def test_labelled_set_without_its_columns_is_refused(build):
+    with pytest.raises(BadInput, match=r"row 'x': no chosen and rejected. Name them in the entry's fields"):
+        build([{"method": "dpo", "kind": "dataset"}], [[{"id": "x", "question": "?"}]])
+
+
+def test_spin_mixes_the_pairs_of_two_iterations(build):
+    tables = [
+        [response("a", 0, "mine now", False, solution="theirs")],
+        [response("a", 0, "mine before", False, solution="theirs")],
+    ]
+    made, summary = build([{"method": "spin", "iterations": [1, 0], "files": 2}], tables)
+    assert sorted(row["rejected"] for row in made) == ["mine before", "mine now"]
+    assert {row["chosen"] for row in made} == {"theirs"}
+    assert set(summary["parts"][0]["left_out"]) == {"t0", "t1"}
+
+
+def test_thinkpo_prefers_the_long_answer(build):
+    part = {"method": "thinkpo", "keep": "both-right", "format_only": 0, "length_gap": None, "files": 2}
+    rows = [
+        {"id": "a", "question": "2 + 2?", "answer": "4", "solution": "2 + 2 = 4\nThe answer is 4.", "terse": "It is 4."}
+    ]
+    sides = [{"field": "solution"}, {"field": "terse"}]
+    made, _ = build([{**part, "sides": sides}], [rows, rows])
+    assert made[0]["chosen"].startswith("2 + 2") and made[0]["rejected"] == "It is 4."
+
+
+def test_length_gap_is_measured_with_the_tokenizer(write_lines, tmp_path, model_folder):
+    rows = [
+        {"id": str(n), "question": f"{n}?", "answer": "4", "solution": "long " * n, "terse": "short"}
+        for n in range(1, 8)
+    ]
+    file = str(write_lines("rows.jsonl", rows))
+    part = {"method": "thinkpo", "format_only": 0, "length_gap": "long", "gap_rows": 2, "files": 2}
+    part["sides"] = [{"field": "solution"}, {"field": "terse"}]
+    settings = {"run": "mine", "seed": 1, "rows": None, "when_short": "fail", "parts": [{**PART, **part}]}
+    outputs = {"train_set": str(tmp_path / "o.jsonl"), "summary": str(tmp_path / "o.json")}
+    build_train_set.main(
+        argparse.Namespace(settings=settings, data=[file, file], tokenizer=str(model_folder), **outputs)
+    )
+    assert [row["id"] for row in read_rows(tmp_path / "o.jsonl")] == ["6", "7"]
+
+
+def test_mixed_parts_share_the_rows_by_weight(build):
+    questions = [{"id": str(n), "question": f"{n}?", "solution": f"answer {n}"} for n in range(9)]
+    critiques = [response(f"q{n}", 0, "hm", False, critique=f"wrong {n}", verdict="wrong") for n in range(9)]
+    parts = [
+        {"method": "sft", "kind": "dataset", "weight": 2.0},
+        {"method": "cft", "kind": "critiques", "weight": 1.0, "prompt": "prompts/critique.j2"},
+    ]
+    made, summary = build(parts, [questions, critiques], rows=9)
+    assert [part["rows"] for part in summary["parts"]] == [6, 3]
+    assert len({row["id"] for row in made}) == 9
+    assert sum(row["completion"].startswith("wrong") for row in made) == 3
+
+
+def test_shares_add_up():
+    assert build_train_set.split(10, [1, 2]) == [3, 7] and build_train_set.split(None, [1, 2]) == [None, None]
+    assert sum(build_train_set.split(100, [1, 1, 1])) == 100
+
+
+def test_same_bytes_on_a_second_run(build, tmp_path):
+    part = {"method": "sft", "kind": "dataset"}
+    questions = [{"id": str(n), "question": f"{n}?", "solution": f"answer {n}"} for n in range(9)]
+    build([part], [questions], rows=5)
+    first = (tmp_path / "out.jsonl").read_text()
+    build([part], [list(reversed(questions))], rows=5)
+    assert (tmp_path / "out.jsonl").read_text() == first and json.loads(first.splitlines()[0])["completion"]
