@@ -45,7 +45,9 @@ def make(tmp_path: Path, write_lines):
                     items.append({**row, "correct": number < count})
                 share = count / 4
                 error = (share * (1 - share) / 4) ** 0.5
-                figures[benchmark] = {"accuracy": share, "standard_error": error, "questions": 4}
+                # Answers get longer with every question that is right, and one of four is cut off.
+                lengths = {"mean_tokens_finished": 10.0 + count, "responses": 4, "cut_off": 1, "cut_off_share": 0.25}
+                figures[benchmark] = {"accuracy": share, "standard_error": error, "questions": 4, **lengths}
             scores.append(f"{tmp_path}/scores/{checkpoint}/numbers.json")
             write_json(scores[-1], {"benchmarks": figures})
             write_lines(f"scores/{checkpoint}/numbers.jsonl", items)
@@ -152,6 +154,16 @@ def test_latex_has_a_label_and_no_bare_special_characters(make) -> None:
 def test_columns_follow_the_order_of_the_config(make) -> None:
     header = make(columns={"lcm": "L", "gcd": "G"}).with_suffix(".csv").read_text().splitlines()[0]
     assert header == "Model,Rows,Tokens,L,L se,G,G se,Average,Average se"
+
+
+def test_benchmarks_as_rows_show_accuracy_length_and_the_change_of_the_last_step(make) -> None:
+    found = cells(make(layout="benchmarks-as-rows", rows=SETTINGS["rows"][:2]))
+    assert found["GCD", "Accuracy Base"]["value"] == 25 and found["GCD", "Accuracy SFT"]["value"] == 75
+    assert found["GCD", "Accuracy change %"]["value"] == 200
+    assert (found["GCD", "Length Base"]["value"], found["GCD", "Length SFT"]["value"]) == (11, 13)
+    assert found["GCD", "Length change %"]["value"] == pytest.approx(100 * 2 / 11)
+    assert found["GCD", "Length SFT"]["n"] == 3 and found["GCD", "Cut off SFT %"]["value"] == 25
+    assert found["lcm", "Accuracy change %"]["value"] is None  # from nothing right
 
 
 def test_same_bytes_on_a_second_run(make) -> None:
