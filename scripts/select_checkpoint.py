@@ -33,7 +33,11 @@ def main(args: argparse.Namespace) -> int:
         raise BadInput(f"{args.candidates}: there are no candidates. Run rule train again.")
     selection = {"rule": "last", "candidate": candidates[-1], "candidates": candidates}
     if args.curve:
-        curve = read_json(args.curve)["curve"]
+        curve = [point for point in read_json(args.curve)["curve"] if point["accuracy"] is not None]
+        if not curve:
+            raise BadInput(
+                f"{args.curve}: no candidate has an accuracy. Validate on a benchmark with reference answers."
+            )
         best = max(curve, key=lambda point: (point["accuracy"], -point["step"]))
         selection |= {"rule": "best", "candidate": best["candidate"], "selected": best, "last": curve[-1]}
     model = Path(args.model)

@@ -215,7 +215,7 @@ def _leaf(value: Any, node: dict) -> Any:
             return value.lower() == "true"
         if wanted & {"integer", "number"} and re.fullmatch(r"[+-]?\d+", value):
             return int(value)
-        if "number" in wanted and re.fullmatch(r"[+-]?\d+\.\d*(e[+-]?\d+)?", value):
+        if "number" in wanted and re.fullmatch(r"[+-]?\d+\.\d*([eE][+-]?\d+)?", value):
             return float(value)
     if isinstance(value, int) and not isinstance(value, bool) and "number" in wanted:
         return float(value)

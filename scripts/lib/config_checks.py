@@ -79,6 +79,15 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
         ):
             found.append(f"{place(('tables', slug, 'rows'))}: this layout compares two or more checkpoints. Name them.")
         table["rows"] = _rows(("tables", slug), table["rows"], checkpoints, families, known, place, found)
+        titles: dict[str, str] = dict.fromkeys(("Average", "Rows", "Tokens"), "a column of every table")
+        for suite in table["suites"]:
+            for name in sound("suites").get(suite, ()):
+                title = sound("benchmarks").get(name, {}).get("title") or name
+                if titles.setdefault(title, name) != name:
+                    found.append(
+                        f"{place(('benchmarks', name, 'title'))} = {title!r}: table {slug} has this heading already "
+                        f"({titles[title]}). Give it another title."
+                    )
     for slug, figure in sound("figures").items():
         path = ("figures", slug)
         for index, suite in enumerate(figure.get("suites", ())):

@@ -411,3 +411,8 @@ def test_thousand_runs_resolve_in_seconds(small) -> None:
     study = small.resolve(f"runs: {{'cft-$a-$b': {{for_each: {axes}, extends: cft, overrides: {{epochs: 2}}}}}}")
     assert len(study["runs"]) == 1002
     assert time.monotonic() - start < 60  # a generous bound for a loaded machine
+
+
+def test_two_columns_of_a_table_with_one_heading_are_refused(small) -> None:
+    message = small.mistake("benchmarks: {gcd: {title: Average}}")
+    assert "benchmarks.gcd.title = 'Average'" in message and "Give it another title" in message
