@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 # Smaller models than config/scale/tiny.yaml, but more rows and steps: time enough to kill a job in the middle.
@@ -18,6 +19,11 @@ scale:
   max_steps: 24
   max_tokens: 24
   model: {hidden_size: 32, intermediate_size: 64, num_hidden_layers: 2, num_attention_heads: 2, num_key_value_heads: 1}
+"""
+# A run whose checkpoint is the best of three candidates on a benchmark.
+PICKED = """
+runs: {picked: {extends: sft, select: BENCHMARK, overrides: {candidate_steps: [8, 16]}}}
+tables: {picked_table: {title: Picked, suites: [arithmetic], rows: [{name: Picked, of: picked}]}}
 """
 ENGINE = "engines={cpu: {chunk_rows: 4}}"
 
@@ -66,7 +72,8 @@ def finished(tmp_path_factory) -> Study:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    (folder / "small.yaml").write_text(SCALE)
+    benchmark = next(iter(yaml.safe_load((ROOT / "config.yaml").read_text())["benchmarks"]))
+    (folder / "small.yaml").write_text(SCALE + PICKED.replace("BENCHMARK", benchmark))
     study = Study(folder)
     study.make("all_tables")
     return study

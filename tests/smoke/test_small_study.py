@@ -92,7 +92,29 @@ def test_table_is_a_list_of_cells(finished):
 
 def test_trained_rows_have_as_many_examples_and_steps(finished):
     summaries = [json.loads(file.read_text()) for file in finished.results.glob("checkpoints/*/train.json")]
-    assert len({(summary["rows"], summary["steps"]) for summary in summaries}) == 1
+    same = [summary for summary in summaries if summary["recipe"]["method"] in ("sft", "cft")]
+    assert len(same) >= 4 and len({(summary["rows"], summary["steps"]) for summary in same}) == 1
+
+
+def test_best_candidate_on_validation_becomes_the_checkpoint(finished):
+    folder = finished.results / "checkpoints" / "picked"
+    curve = json.loads((folder / "validation.json").read_text())["curve"]
+    selection = json.loads((folder / "selection.json").read_text())
+    assert [point["step"] for point in curve] == [8, 16, 24]
+    best = max(curve, key=lambda point: (point["accuracy"], -point["step"]))
+    assert selection["rule"] == "best" and selection["candidate"] == best["candidate"]
+    assert selection["last"]["step"] == 24
+    assert json.loads((folder / "model" / "redpen.json").read_text())["step"] == best["step"]
+
+
+def test_each_spin_iteration_starts_from_the_one_before(finished):
+    starts = [
+        json.loads((finished.results / "checkpoints" / f"spin.t{t}" / "train.json").read_text()) for t in range(3)
+    ]
+    assert len({summary["start_weights"] for summary in starts}) == 3
+    rows = [summary["rows"] for summary in starts]
+    assert rows[1] > rows[0], "the pairs of the iteration before are mixed in"
+    assert all(abs(summary["losses"][0]["loss"] - 0.6931) < 0.01 for summary in starts)
 
 
 def test_losers_are_gone_and_state_is_cleared(finished):

@@ -138,3 +138,22 @@ def test_wrong_task_is_told(tasks: dict) -> None:
     pytest.importorskip("reasoning_gym")
     found = refusal(gym(tasks=tasks))
     assert f"reasoning-gym task {next(iter(tasks))!r}" in found and "Mend it in config" in found
+
+
+def test_hub_layout_in_a_local_folder_is_read_with_our_names(tmp_path, write_lines) -> None:
+    write_lines("set/data/train-00000.jsonl", [{"instruction": "1 + 1?", "input": "2", "output": "right"}])
+    source = {"source": "hub", "repo": str(tmp_path / "set"), "revision": None, "config": None, "split": "train"}
+    fields = {"question": "instruction", "answer": "input", "solution": "output"}
+    rows, _ = prepare({**source, "fields": fields, "rows": None})
+    assert rows == [{"id": "row-000001", "question": "1 + 1?", "answer": "2", "solution": "right"}]
+
+
+def test_hub_layout_with_other_columns_or_splits_is_told(tmp_path, write_lines) -> None:
+    write_lines("set/data/train-00000.jsonl", [{"instruction": "1 + 1?"}])
+    source = {"source": "hub", "repo": str(tmp_path / "set"), "revision": None, "config": None, "rows": None}
+    with pytest.raises(
+        BadInput, match=r"row 1: no column problem \(there are: instruction\). Correct the entry's fields"
+    ):
+        prepare({**source, "split": "train", "fields": {"question": "problem"}})
+    with pytest.raises(BadInput, match=r"\(nosplit\): could not be loaded.*Check repo, config, split and revision"):
+        prepare({**source, "split": "nosplit", "fields": {"question": "instruction"}})
