@@ -345,7 +345,8 @@ def _scaled(study: dict) -> dict:
         less(entry, "samples", scale["samples"])
         less(entry, "max_tokens", scale["max_tokens"])
     for run in study["runs"].values():
-        less(run["data"], "rows", scale["rows"] * len(run["data"].get("self_play", "1")))
+        mixed = len(run["data"].get("self_play", [run]))  # SPIN trains on the pairs of up to two iterations
+        less(run["data"], "rows", scale["rows"] * mixed)
         # A random model gets nothing right, so a filter would leave no row: it is loosened, and the summary says so.
         run["data"]["when_short"] = "take-unfiltered"
         steps = [step for step in run["hyperparameters"]["candidate_steps"] if step < scale["max_steps"]]

@@ -5,7 +5,6 @@ gives depends on what else is in it. It is the unit of seed, journal and resume,
 with the same outputs as one that was not.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
@@ -18,8 +17,6 @@ from scripts.lib.engines import Completion, Sampling
 from scripts.lib.journal import Journal
 from scripts.lib.jsonl import BadInput, content_key, file_hash
 from scripts.lib.prompts import render
-
-log = logging.getLogger(__name__)
 
 
 def weights_hash(model: str | Path) -> str:
