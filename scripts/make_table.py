@@ -45,14 +45,14 @@ def main(args: argparse.Namespace) -> int:
             cells += score_cells(row, settings["columns"], scores, trained.get(row["of"]))
     out = Path(args.out)
     write_json(out.with_suffix(".json"), cells)
-    frame, errors = frames(cells)
+    frame, errors = frames(cells, "Benchmark" if settings["layout"] == "benchmarks-as-rows" else "Model")
     caption = settings["title"]
     note = "\n\n".join(part for part in (settings["note"].strip(), caption_of(settings, scores)) if part)
     shown = frame.copy().astype(object)
     for row in frame.index:
         for column in frame.columns:
             shown.loc[row, column] = text_of(frame.loc[row, column], errors.loc[row, column], column)
-    write_text(out.with_suffix(".md"), f"**{caption}**\n\n{shown.reset_index().to_markdown(index=False)}\n\n{note}\n")
+    write_text(out.with_suffix(".md"), f"**{caption}**\n\n{markdown(shown)}\n\n{note}\n")
     escaped = shown.map(latex_text).rename(index=latex_text, columns=latex_text)
     latex = escaped.to_latex(caption=latex_text(caption), label=f"tab:{args.table}")
     write_text(out.with_suffix(".tex"), latex)
@@ -152,18 +152,23 @@ def change(before: float | None, after: float | None) -> float | None:
     return 100 * (after - before) / before if before and after is not None else None
 
 
-def frames(cells: list[dict]):
+def frames(cells: list[dict], heading: str = "Model"):
     """Two data frames (values, standard errors) with the table's rows and columns in order."""
     import pandas
 
     rows = list(dict.fromkeys(item["row"] for item in cells))
     columns = list(dict.fromkeys(item["column"] for item in cells))
-    values = pandas.DataFrame(index=pandas.Index(rows, name="Model"), columns=columns, dtype=float)
+    values = pandas.DataFrame(index=pandas.Index(rows, name=heading), columns=columns, dtype=float)
     errors = values.copy()
     for item in cells:
         values.loc[item["row"], item["column"]] = item["value"]
         errors.loc[item["row"], item["column"]] = item["se"]
     return values, errors
+
+
+def markdown(shown) -> str:
+    """The table in Markdown; a cell is text that is shown as it is, also where it reads like a number."""
+    return shown.reset_index().to_markdown(index=False, disable_numparse=True)
 
 
 def text_of(value: float, error: float, column: str) -> str:
