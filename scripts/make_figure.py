@@ -36,10 +36,10 @@ def main(args: argparse.Namespace) -> int:
     matplotlib.rcParams.update({"axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3})
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(8, 4.2), layout="constrained")
     KINDS[args.settings["kind"]](axes, args.settings, [Path(file) for file in args.files])
     axes.set_title(args.settings["title"], loc="left", fontsize=12)
-    axes.legend(frameon=False, fontsize=9)
+    figure.legend(loc="outside right center", frameon=False, fontsize=9)
     for ending in (".svg", ".png"):
         with replacing(Path(args.out).with_suffix(ending)) as temporary:
             metadata = {"Date": None} if ending == ".svg" else {}
@@ -62,6 +62,7 @@ def training(axes, settings: dict, files: list[Path]) -> None:
         if not points:
             raise BadInput(f"run {row['of']} has no {settings['quantity']} in its log. Leave it out of the figure.")
         axes.plot(*zip(*points, strict=True), label=row["name"], **style(number))
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("optimizer step")
     axes.set_ylabel({"loss": "loss", "margin": "reward margin"}[settings["quantity"]])
 
