@@ -87,7 +87,10 @@ def test_second_run_has_nothing_to_do(study):
 def test_table_is_a_list_of_cells(finished):
     cells = json.loads((finished.results / "tables" / "cft_table2.json").read_text())
     assert {"row", "column", "value", "se", "n", "paper"} <= set(cells[0])
-    assert {cell["row"] for cell in cells if cell["column"] == "Rows" and cell["value"]} >= {"SFT", "CFT"}
+    resolved = yaml.safe_load((finished.results / "study.yaml").read_text())
+    rows = resolved["tables"]["cft_table2"]["rows"]
+    trained = {row["name"] for row in rows if row.get("of") in resolved["runs"]}
+    assert {cell["row"] for cell in cells if cell["column"] == "Rows" and cell["value"]} == trained
 
 
 def test_trained_rows_have_as_many_examples_and_steps(finished):
