@@ -100,6 +100,7 @@ def plain_trl(model_folder: str, rows: list[dict], tokenizer) -> float:
             learning_rate=RECIPE["learning_rate"],
             num_train_epochs=1,
             bf16=True,
+            use_cpu=not torch.cuda.is_available(),
             max_length=None,
             dataset_kwargs={"skip_prepare_dataset": True},
             save_strategy="no",
