@@ -1,6 +1,7 @@
 """Redpen: post-training methods that teach by critique and by preference, from raw problems to score tables.
 
-Targets: all_tables (the default) and one for each table id in the config, for example cft_table2.
+Targets: all_tables (the default), one for each table id in the config, for example cft_table2, and estimate, which
+prints what the teachers would cost.
 """
 
 from pathlib import Path
@@ -54,6 +55,11 @@ localrules:
     prepare_dataset,
     prepare_benchmark,
     select_checkpoint,
+    critique_by_api,
+    gather_critiques,
+    answer_questions,
+    gather_answers,
+    estimate,
     check_overlap,
     make_table,
     make_figure,

@@ -7,8 +7,10 @@ that a changed key concerns.
 
 import json
 import os
+import re
 
 from scripts import (
+    answer_questions,
     build_train_set,
     critique_responses,
     fetch_model,
@@ -24,6 +26,9 @@ from scripts.lib.jsonl import write_text
 
 SLUG = r"[a-z0-9][a-z0-9.-]*"
 
+# The journals of teachers that cost money: shared by all studies, never deleted by a rule.
+TEACHERS_STATE = "state/teachers"
+
 # What grading depends on. It is an input of `score` alone: nothing costly lies below.
 GRADING_MODULES = ("scoring", "grading", "compare", "answers", "formulas", "paper_style")
 GRADING_CODE = ["scripts/score.py", *(f"scripts/lib/{name}.py" for name in GRADING_MODULES)]
@@ -34,6 +39,7 @@ wildcard_constraints:
     dataset=SLUG,
     responses=SLUG,
     critiques=SLUG,
+    answers=SLUG,
     run=SLUG,
     checkpoint=SLUG,
     benchmark=SLUG,
@@ -96,6 +102,23 @@ def shards_of(wildcards):
     return [f"<results>/responses/{wildcards.responses}/shard-{shard}.jsonl" for shard in shards]
 
 
+def graded_of(wildcards):
+    """The graded responses that an entry of critiques judges."""
+    return f"<results>/responses/{STUDY['critiques'][wildcards.critiques]['responses']}/graded.jsonl"
+
+
+def critique_shards_of(wildcards):
+    """All shards of one entry of critiques."""
+    shards = range(STUDY["critiques"][wildcards.critiques]["shards"])
+    return [f"<results>/critiques/{wildcards.critiques}/shard-{shard}.jsonl" for shard in shards]
+
+
+def answer_shards_of(wildcards):
+    """All shards of one entry of answers."""
+    shards = range(STUDY["answers"][wildcards.answers]["shards"])
+    return [f"<results>/answers/{wildcards.answers}/shard-{shard}.jsonl" for shard in shards]
+
+
 def benchmarks_of(suites):
     """The benchmarks of suites, each once, in the suites' order."""
     return list(dict.fromkeys(name for suite in suites for name in STUDY["suites"][suite]))
@@ -107,11 +130,12 @@ def benchmark_files(names):
 
 
 def train_data_of(wildcards):
-    """What a run's training set is built from, part by part: datasets, graded responses, critiques."""
+    """What a run's training set is built from, part by part: datasets, graded responses, critiques, answers."""
     paths = {
         "datasets": "<results>/datasets/{}.jsonl",
         "responses": "<results>/responses/{}/graded.jsonl",
         "critiques": "<results>/critiques/{}.jsonl",
+        "answers": "<results>/answers/{}.jsonl",
     }
     parts = config_runs.parts(STUDY["runs"][wildcards.run])
     return [paths[section].format(slug) for part in parts for _, section, slug in config_runs.sources(part)]
@@ -205,9 +229,89 @@ def sampling_settings_of(wildcards):
     return settings(sample_responses, engine=engine_settings(), **{key: entry[key] for key in keys})
 
 
-def teacher_settings_of(wildcards):
-    entry = STUDY["critiques"][wildcards.critiques]
-    return settings(critique_responses, **STUDY["teachers"][entry["teacher"]])
+def teacher_of(section, wildcards):
+    """The teacher of an entry of critiques or answers."""
+    return STUDY["teachers"][STUDY[section][wildcards[section]]["teacher"]]
+
+
+def critiques_by(kind):
+    """A wildcard's pattern: the entries of critiques whose teacher is of this kind."""
+    slugs = [slug for slug, entry in STUDY["critiques"].items() if STUDY["teachers"][entry["teacher"]]["kind"] == kind]
+    return "|".join(map(re.escape, slugs)) or "(?!)"
+
+
+def told_apart(teacher):
+    """A teacher's entry in two: what decides its texts, and what does not (rates, price, endpoint)."""
+    keys = {
+        "verifier": ("kind",),
+        "openai": ("kind", "model", "temperature", "top_p", "max_tokens", "token_parameter"),
+        "transformers": ("kind", "temperature", "top_p", "max_tokens", "template", "seed"),
+    }[teacher["kind"]]
+    prompts = ("critique_prompt", "answer_prompt")
+    rest = {key: value for key, value in teacher.items() if key not in (*keys, *prompts)}
+    return {key: teacher[key] for key in keys}, rest
+
+
+def critique_values(entry):
+    """What decides an entry's critiques."""
+    teacher = STUDY["teachers"][entry["teacher"]]
+    values, _ = told_apart(teacher)
+    if teacher["kind"] != "verifier":
+        values["critique_prompt"] = teacher["critique_prompt"]
+    engine = {"engine": engine_settings()} if teacher["kind"] == "transformers" else {}
+    return {"teacher": values, "rows": entry["rows"], **engine}
+
+
+def answer_values(entry):
+    """What decides an entry's answers."""
+    teacher = STUDY["teachers"][entry["teacher"]]
+    values, _ = told_apart(teacher)
+    return {
+        "teacher": {**values, "answer_prompt": teacher["answer_prompt"]},
+        "rows": entry["rows"],
+        "samples": entry["samples"],
+    }
+
+
+def limit_values(entry):
+    """What decides how an entry is asked for, but none of its texts."""
+    _, rest = told_apart(STUDY["teachers"][entry["teacher"]])
+    return {**rest, "teacher": entry["teacher"], "max_errors": entry["max_errors"]}
+
+
+def limits_of(section):
+    """A param with those. It takes `output`, so that Snakemake does not track it: a higher budget asks for nothing."""
+    return lambda wildcards, output: json.dumps(limit_values(STUDY[section][wildcards[section]]), sort_keys=True)
+
+
+def critique_settings_of(wildcards):
+    return settings(critique_responses, **critique_values(STUDY["critiques"][wildcards.critiques]))
+
+
+def answer_settings_of(wildcards):
+    return settings(answer_questions, **answer_values(STUDY["answers"][wildcards.answers]))
+
+
+def priced_entries(resolved=False):
+    """What `estimate` looks at: the entries whose teacher is behind an endpoint, by teacher.
+
+    Args:
+        resolved: with the path variables in file names filled in, for a param.
+    """
+    found = []
+    for section, values in (("critiques", critique_values), ("answers", answer_values)):
+        for slug, entry in STUDY[section].items():
+            if STUDY["teachers"][entry["teacher"]]["kind"] != "openai":
+                continue
+            file = (
+                f"<results>/responses/{entry['responses']}/graded.jsonl"
+                if section == "critiques"
+                else f"<results>/datasets/{entry['dataset']}.jsonl"
+            )
+            file = file.replace("<results>", f"results/{STUDY['study']}") if resolved else file
+            limits = limit_values(entry)
+            found.append({"name": f"{section}.{slug}", "file": file, "settings": values(entry), "limits": limits})
+    return sorted(found, key=lambda entry: (entry["limits"]["teacher"], entry["name"]))
 
 
 def train_set_settings_of(wildcards):

@@ -1,7 +1,8 @@
 """Chooses and renders one run's training rows.
 
-sft: question → answer (a sampled response, or the dataset's worked solution). cft: [question; response] → critique.
-Both give `{"id", "messages", "completion"}`. dpo, spin and thinkpo give `{"id", "messages", "chosen", "rejected"}`.
+sft: question → answer (a sampled response, a teacher's, or the dataset's worked solution). cft: [question; response] →
+critique. Both give `{"id", "messages", "completion"}`; dpo, spin and thinkpo give
+`{"id", "messages", "chosen", "rejected"}`.
 
 A training set has one part or several, in given shares. Rows are drawn by a hash of seed and id, first one of each
 question, then a second one, so that the same responses are chosen for every run that draws from the same pool.
@@ -30,7 +31,7 @@ KEEP = {
     "agreeing": lambda row: row["correct"] is True and row["verdict"] == "right",
 }
 # What a part of each kind trains on: the key that holds it.
-TEXT = {"dataset": "solution", "responses": "response", "critiques": "critique"}
+TEXT = {"dataset": "solution", "responses": "response", "critiques": "critique", "answers": "response"}
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:

@@ -1,61 +1,185 @@
-"""Writes a critique of each graded response, ending in `Conclusion: right [END]` or `Conclusion: wrong [END]`.
+"""Writes one shard of critiques of graded responses, each ending in `Conclusion: right [END]` or `… wrong [END]`.
 
-The verifier teacher needs no model: it checks every step exactly (docs/verifier.md).
+The verifier teacher checks every step exactly (docs/verifier.md), an openai teacher is asked over the network
+(docs/teachers.md), a transformers teacher is a model folder.
 
-    python -m scripts.critique_responses --teacher '{"kind": "verifier"}' \\
+    python -m scripts.critique_responses --settings '{"rows": null, "teacher": {"kind": "verifier"}}' \\
         --graded results/laptop/responses/arithmetic-self/graded.jsonl \\
-        --critiques results/laptop/critiques/arithmetic-verifier.jsonl \\
-        --summary results/laptop/critiques/arithmetic-verifier.json
+        --critiques results/laptop/critiques/arithmetic-verifier/shard-0.jsonl \\
+        --summary results/laptop/critiques/arithmetic-verifier/shard-0.json
 """
 
 import argparse
+import itertools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.jsonl import read_rows, write_json, write_rows
+from scripts.lib.jsonl import each_row, write_json, write_rows
+from scripts.lib.prompts import hashes, render
+from scripts.lib.teachers import Request, Teaching, Usage, check_errors, problem_of, request_of
+from scripts.lib.verdicts import parse_verdict
 from scripts.lib.verifier import write_critique
 
-VERSION = 1  # raise by hand when the critiques would differ
+VERSION = 2  # raise by hand when the critiques would differ
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--teacher", type=cli.json_argument, required=True, help="JSON: the entry under teachers")
+    parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: teacher, rows (and engine)")
+    parser.add_argument("--limits", type=cli.json_argument, default={}, help="JSON: what changes no critique")
     parser.add_argument("--graded", required=True, help="graded responses (JSON Lines)")
+    parser.add_argument("--model", default=None, help="the model folder of a transformers teacher")
+    parser.add_argument("--shard", type=int, default=0, help="this job's shard, from 0")
+    parser.add_argument("--shards", type=int, default=1, help="number of shards")
+    parser.add_argument("--state", default=None, help="folder of the journals (all kinds but verifier)")
     parser.add_argument("--critiques", required=True, help="JSON Lines to write")
     parser.add_argument("--summary", required=True, help="JSON summary to write")
     return parser.parse_args(argv)
 
 
 def main(args: argparse.Namespace) -> int:
-    """Criticises every row; a row that cannot be judged keeps its place with an error."""
-    summary = cli.Summary("critique_responses", args.teacher)
-    rows = read_rows(args.graded, required=("id", "response", "correct", "extracted"))
-    progress = cli.Progress("criticised", len(rows))
-    for row in rows:
-        if row["correct"] is None:
-            row["error"] = "no reference answer: the verifier cannot judge it"
-        elif "error" not in row:
-            critique = write_critique(
-                row["response"],
-                correct=row["correct"],
-                extracted=row["extracted"],
-                answer=row["answer"],
-                solution=row.get("solution"),
-            )
-            row["critique"], row["verdict"] = critique.text, critique.verdict
-            row["first_wrong_step"] = critique.first_wrong_step
-        progress.add(1)
-    write_rows(args.critiques, rows)
-    fields = {
-        "rows": len(rows),
-        "right": sum(row.get("verdict") == "right" for row in rows),
-        "wrong": sum(row.get("verdict") == "wrong" for row in rows),
-        "errors": sum("error" in row for row in rows),
-        "pointed_at_a_step": sum(row.get("first_wrong_step") is not None for row in rows),
-    }
-    write_json(args.summary, summary.fields(**fields))
+    """Criticises the rows of this shard; a row that cannot be judged keeps its place with an error."""
+    summary = cli.Summary("critique_responses", args.settings)
+    ways = {"verifier": by_verifier, "openai": by_api, "transformers": by_model}
+    counts = ways[args.settings["teacher"]["kind"]](args)
+    prompts = hashes([args.settings["teacher"].get("critique_prompt")])
+    write_json(args.summary, summary.fields(**counts, prompt_sha256=prompts))
     return 0
+
+
+def responses(args: argparse.Namespace) -> Iterator[dict]:
+    """The rows of all shards, one by one."""
+    rows = each_row(args.graded, required=("id", "question", "response", "correct", "extracted"))
+    return itertools.islice(rows, args.settings["rows"])
+
+
+def own(args: argparse.Namespace) -> Iterator[dict]:
+    """The rows of this shard."""
+    return itertools.islice(responses(args), args.shard, None, args.shards)
+
+
+def finish(args: argparse.Namespace, rows: Iterable[dict], usage: Usage | None = None) -> dict:
+    """Writes the rows as they come and returns what the summary counts.
+
+    Raises:
+        BadInput: more rows than allowed have no usable critique. Nothing is written then.
+    """
+    counts = dict.fromkeys(("rows", "right", "wrong", "errors", "pointed_at_a_step", "with_gold", "agreeing"), 0)
+    reasons: dict[str, int] = {}
+    asked = failed = 0
+
+    def counted() -> Iterator[dict]:
+        nonlocal asked, failed
+        for row in rows:
+            verdict, judged = row.get("verdict"), not row.pop("not_asked", False)
+            counts["rows"] += 1
+            counts["right"] += verdict == "right"
+            counts["wrong"] += verdict == "wrong"
+            counts["errors"] += "error" in row
+            counts["pointed_at_a_step"] += row.get("first_wrong_step") is not None
+            if verdict and row["correct"] is not None:
+                counts["with_gold"] += 1
+                counts["agreeing"] += (verdict == "right") == row["correct"]
+            asked += judged
+            if judged and "error" in row:
+                failed += 1
+                reasons[row["error"]] = reasons.get(row["error"], 0) + 1
+            yield row
+        check_errors(args.critiques, failed, asked, args.limits.get("max_errors", 1.0), reasons)
+
+    write_rows(args.critiques, counted())
+    return {**counts, "error_reasons": reasons, **(usage.fields() if usage else {})}
+
+
+def judged(row: dict, text: str | None, error: str | None) -> dict:
+    """The row with a critique that a model wrote, and the verdict read from it."""
+    if text:
+        row["critique"] = text
+    verdict = parse_verdict(text or "")
+    if verdict and not error:
+        row["verdict"] = verdict
+    else:
+        row["error"] = error or "the critique states no verdict that can be read"
+    return row
+
+
+def by_verifier(args: argparse.Namespace) -> dict:
+    """The exact teacher."""
+
+    def critiques() -> Iterator[dict]:
+        for row in own(args):
+            if "error" in row:
+                row["not_asked"] = True
+            elif row["correct"] is None:
+                row["error"] = "no reference answer: the verifier cannot judge it"
+            else:
+                critique = write_critique(
+                    row["response"],
+                    correct=row["correct"],
+                    extracted=row["extracted"],
+                    answer=row["answer"],
+                    solution=row.get("solution"),
+                )
+                row["critique"], row["verdict"] = critique.text, critique.verdict
+                row["first_wrong_step"] = critique.first_wrong_step
+            yield row
+
+    return finish(args, critiques())
+
+
+def request(teacher: dict, row: dict) -> Request | None:
+    """What an openai teacher is asked about a row; None where the row came with an error."""
+    if "error" in row:
+        return None
+    return request_of(teacher, render(teacher["critique_prompt"], question=row["question"], response=row["response"]))
+
+
+def by_api(args: argparse.Namespace) -> dict:
+    """A teacher behind an endpoint."""
+    teacher = args.settings["teacher"]
+    with Teaching(args.limits["teacher"], teacher, args.limits, args.state) as teaching:
+        teaching.ask(lambda: (request(teacher, row) for row in responses(args)), (args.shard, args.shards))
+        usage = Usage(teaching.ledger)
+
+        def critiques() -> Iterator[dict]:
+            for row in own(args):
+                asked = request(teacher, row)
+                if asked is None:
+                    yield {**row, "not_asked": True}
+                    continue
+                value, error = teaching.answer(asked)
+                usage.add(asked, value)
+                yield judged(row, value and value["text"], error)
+
+        return finish(args, critiques(), usage)
+
+
+def by_model(args: argparse.Namespace) -> dict:
+    """A model on this machine. Its shards are chunks of rows, as those of sampled responses are."""
+    from scripts.lib.generation import Generator
+    from scripts.lib.journal import Journal, held
+
+    teacher = args.settings["teacher"]
+    rows = {row["id"]: row for row in responses(args)}
+    asked = [row for row in rows.values() if "error" not in row]
+    entry = {**teacher, "prompt": teacher["critique_prompt"], "samples": 1}
+    progress = cli.Progress("criticised", len(asked) // args.shards)
+    with held(Path(args.state) / f"shard-{args.shard}") as state:
+        others = [file for file in Path(args.state).glob("shard-*/chunks.jsonl") if file.parent != state]
+        with Journal(state / "chunks.jsonl", others) as journal:
+            generator = Generator(args.model, args.settings["engine"], journal, progress)
+            answers = generator.answers(asked, entry, shard=(args.shard, args.shards))
+
+    def critiques() -> Iterator[dict]:
+        if args.shard == 0:
+            yield from ({**row, "not_asked": True} for row in rows.values() if "error" in row)
+        for answer in answers:
+            cut = None if answer["finished"] else problem_of({"finish": "length", "refusal": None, "text": "…"})
+            yield judged(rows[answer["question_id"]], answer["response"], answer.get("error") or cut)
+
+    return finish(args, sorted(critiques(), key=lambda row: row["id"]))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from scripts.lib import config_checks, config_language, config_runs
 
 SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
 SECTIONS = (
-    *("engines", "models", "datasets", "responses", "teachers", "critiques"),
+    *("engines", "models", "datasets", "responses", "teachers", "critiques", "answers"),
     *("recipes", "runs", "benchmarks", "suites", "tables", "figures"),
 )
 
@@ -344,6 +344,11 @@ def _scaled(study: dict) -> dict:
     for entry in (*study["responses"].values(), *study["benchmarks"].values()):
         less(entry, "samples", scale["samples"])
         less(entry, "max_tokens", scale["max_tokens"])
+    for entry in (*study["critiques"].values(), *study["answers"].values()):
+        entry["max_errors"] = 1.0  # a random model writes no verdict
+    for teacher in study["teachers"].values():
+        if "max_tokens" in teacher:
+            less(teacher, "max_tokens", scale["max_tokens"])
     for run in study["runs"].values():
         mixed = len(run["data"].get("self_play", [run]))  # SPIN trains on the pairs of up to two iterations
         less(run["data"], "rows", scale["rows"] * mixed)

@@ -61,10 +61,28 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
         known(("responses", slug, "model"), entry["model"], ["models", "runs"])
         file_there(("responses", slug, "prompt"), entry["prompt"])
         file_there(("responses", slug, "template"), entry["template"])
+    for slug, entry in sound("teachers").items():
+        for key in ("critique_prompt", "answer_prompt", "template"):
+            file_there(("teachers", slug, key), entry.get(key))
+        if entry["kind"] == "transformers":
+            known(("teachers", slug, "model"), entry["model"], ["models", "runs"])
+        if entry.get("budget") is not None and entry["price"] is None:
+            found.append(f"{place(('teachers', slug, 'budget'))}: there is no price to count it by. Add price.")
     for slug, entry in sound("critiques").items():
         known(("critiques", slug, "responses"), entry["responses"], ["responses"])
         known(("critiques", slug, "teacher"), entry["teacher"], ["teachers"])
-    whole = {section: sound(section) for section in ("datasets", "responses", "critiques", "runs")}
+    for slug, entry in sound("answers").items():
+        known(("answers", slug, "dataset"), entry["dataset"], ["datasets"])
+        path = ("answers", slug, "teacher")
+        if (
+            known(path, entry["teacher"], ["teachers"])
+            and sound("teachers").get(entry["teacher"], {"kind": "openai"})["kind"] != "openai"
+        ):
+            found.append(
+                f"{place(path)} = {entry['teacher']!r}: it writes critiques only. Name a teacher of kind openai, or "
+                "sample responses from a model."
+            )
+    whole = {section: sound(section) for section in ("datasets", "responses", "critiques", "answers", "runs")}
     for slug, run in whole["runs"].items():
         _check_run(slug, run, whole, known, file_there, place, found)
     _check_start_cycles(whole["runs"], place, found)
@@ -144,7 +162,7 @@ def _check_run(slug: str, run: dict, study: dict, known, file_there, place: Plac
 
 # The sources that a part of each method may name.
 ALLOWED = {
-    "sft": [{"dataset"}, {"responses"}, {"critiques"}],
+    "sft": [{"dataset"}, {"responses"}, {"critiques"}, {"answers"}],
     "cft": [{"critiques"}],
     "dpo": [{"dataset"}, {"responses"}],
     "spin": [{"dataset"}],
@@ -161,7 +179,7 @@ KEEPS = {
 
 def _check_part(part: dict, path: tuple, study: dict, known, place: Place, found: list[str]) -> None:
     method, keep = part["method"], part["keep"]
-    named = {key for key in ("dataset", "responses", "critiques", "long", "short") if key in part}
+    named = {key for key in ("dataset", "responses", "critiques", "answers", "long", "short") if key in part}
     if named not in ALLOWED[method]:
         allowed = " or ".join(" and ".join(sorted(keys)) for keys in ALLOWED[method])
         found.append(
@@ -182,6 +200,8 @@ def _check_part(part: dict, path: tuple, study: dict, known, place: Place, found
         found.append(f"{where}: a teacher's verdict. Name critiques as the data.")
     elif method == "sft" and "dataset" in part and keep != "all":
         found.append(f"{where}: a dataset's own solutions are not graded. Remove it.")
+    elif "answers" in part and keep != "all":
+        found.append(f"{where}: a teacher's answers are not graded. Remove it.")
     graded = keep in ("correct", "agreeing", "both-right") or (method == "dpo" and "responses" in part)
     for name in {config_runs.dataset_behind(study, section, slug) for _, section, slug in config_runs.sources(part)}:
         dataset = study["datasets"].get(name, {})

@@ -5,7 +5,7 @@ from collections.abc import Callable
 Place = Callable[[tuple], str]
 # How SPIN samples where a run says nothing: the schema's defaults of `sampling`.
 SAMPLING = {"prompt": None, "template": None, "temperature": 1.0, "top_p": 1.0, "max_tokens": 2048}
-SOURCES = {"dataset": "datasets", "responses": "responses", "critiques": "critiques"}
+SOURCES = {"dataset": "datasets", "responses": "responses", "critiques": "critiques", "answers": "answers"}
 
 
 def parts(run: dict) -> list[dict]:
@@ -26,11 +26,11 @@ def sources(part: dict) -> list[tuple[tuple, str, str]]:
 
 
 def dataset_behind(study: dict, section: str, slug: str) -> str | None:
-    """The dataset whose questions an entry of datasets, responses or critiques is about."""
+    """The dataset whose questions an entry of datasets, responses, critiques or answers is about."""
     if section == "critiques":
         section, slug = "responses", study["critiques"].get(slug, {}).get("responses")
-    if section == "responses":
-        slug = study["responses"].get(slug, {}).get("dataset")
+    if section in ("responses", "answers"):
+        slug = study[section].get(slug, {}).get("dataset")
     return slug
 
 

@@ -55,7 +55,8 @@ class Generator:
         """One row for each question and sample, by id.
 
         Args:
-            rows: questions: all rows that belong together (a dataset or a benchmark).
+            rows: questions: all rows that belong together (a dataset or a benchmark). A prompt may show `response` too,
+                where the rows have one.
             entry: prompt, temperature, top_p, max_tokens, samples, seed and (or null) template.
             shard: (i, n) answers the chunks i, i + n, i + 2n, … only.
 
@@ -64,7 +65,8 @@ class Generator:
             "finished": true}` each, with `error` where the response is empty.
         """
         tokenizer = load_tokenizer(self.model, entry.get("template"))
-        prompts = [prompt_ids(tokenizer, render(entry["prompt"], question=row["question"])) for row in rows]
+        shown = [{name: row[name] for name in ("question", "response") if name in row} for row in rows]
+        prompts = [prompt_ids(tokenizer, render(entry["prompt"], **values)) for values in shown]
         sampling = Sampling(entry["temperature"], entry["top_p"], entry["max_tokens"])
         made = []
         for sample in range(entry["samples"]):

@@ -77,12 +77,36 @@ def read_rows(path: str | Path, required: Iterable[str] = (), unique: str | None
     Raises:
         BadInput: no such file, a line that is not a JSON object, a missing key, or a repeated `unique` value.
     """
+    rows: list[dict] = []
+    seen: dict[str, int] = {}
+    for number, row in _numbered(Path(path), required):
+        if unique and unique in row:
+            value = dumps(row[unique])
+            if value in seen:
+                raise BadInput(
+                    f"{path}, line {number}: {unique} {row[unique]!r} is also on line {seen[value]}. "
+                    f"Give each row an {unique} of its own."
+                )
+            seen[value] = number
+        rows.append(row)
+    return rows
+
+
+def each_row(path: str | Path, required: Iterable[str] = ()) -> Iterator[dict]:
+    """The rows of a JSON Lines file one by one, in file order: for files that need not fit into memory.
+
+    Raises:
+        BadInput: as `read_rows`, as soon as the reading comes to it; repeated ids are not looked for.
+    """
+    for _, row in _numbered(Path(path), required):
+        yield row
+
+
+def _numbered(path: Path, required: Iterable[str]) -> Iterator[tuple[int, dict]]:
+    """(line number, row) of each line that is not blank."""
     import gzip
     import zlib
 
-    path = Path(path)
-    rows: list[dict] = []
-    seen: dict[str, int] = {}
     try:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
@@ -100,22 +124,13 @@ def read_rows(path: str | Path, required: Iterable[str] = (), unique: str | None
                 missing = [key for key in required if key not in row]
                 if missing:
                     raise BadInput(f"{place}: no {', '.join(missing)} (there are: {', '.join(sorted(row))}).")
-                if unique and unique in row:
-                    value = dumps(row[unique])
-                    if value in seen:
-                        raise BadInput(
-                            f"{place}: {unique} {row[unique]!r} is also on line {seen[value]}. "
-                            f"Give each row an {unique} of its own."
-                        )
-                    seen[value] = number
-                rows.append(row)
+                yield number, row
     except FileNotFoundError:
         raise BadInput(f"{path}: there is no such file. Check the path, or run the rule that makes it.") from None
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: not UTF-8 text ({error}). Convert the file to UTF-8.") from None
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise BadInput(f"{path}: not a gzip file, or torn ({error}). Rename it or compress it again.") from None
-    return rows
 
 
 def content_key(*parts: Any) -> str:

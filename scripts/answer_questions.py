@@ -1,0 +1,82 @@
+"""Has a teacher answer one shard of a dataset's questions: the teacher-written answers of an sft run.
+
+    python -m scripts.answer_questions --settings '{"rows": 100, "samples": 1, "teacher": {"kind": "openai", …}}' \\
+        --limits '{"teacher": "gpt-4o", …}' --dataset results/laptop/datasets/arithmetic.jsonl \\
+        --state state/teachers --answers results/laptop/answers/arithmetic-gpt-4o/shard-0.jsonl \\
+        --summary results/laptop/answers/arithmetic-gpt-4o/shard-0.json
+
+The whole command line of a job stands in its log's first lines with `snakemake -p`.
+"""
+
+import argparse
+import itertools
+from collections.abc import Iterator
+
+from scripts.lib import cli
+from scripts.lib.jsonl import each_row, write_json, write_rows
+from scripts.lib.prompts import hashes, render
+from scripts.lib.teachers import Request, Teaching, Usage, check_errors, request_of
+
+VERSION = 1  # raise by hand when the answers would differ
+
+
+def parse_args(argv: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: teacher, rows, samples")
+    parser.add_argument("--limits", type=cli.json_argument, required=True, help="JSON: what changes no answer")
+    parser.add_argument("--dataset", required=True, help="prepared questions (JSON Lines)")
+    parser.add_argument("--shard", type=int, default=0, help="this job's shard, from 0")
+    parser.add_argument("--shards", type=int, default=1, help="number of shards")
+    parser.add_argument("--state", required=True, help="folder of all teachers' journals")
+    parser.add_argument("--answers", required=True, help="JSON Lines to write")
+    parser.add_argument("--summary", required=True, help="JSON summary to write")
+    return parser.parse_args(argv)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Asks what is missing and writes a row for each question and sample; one without an answer has an error."""
+    settings = args.settings
+    teacher = settings["teacher"]
+    summary = cli.Summary("answer_questions", settings)
+    reasons: dict[str, int] = {}
+    rows = finished = 0
+    with Teaching(args.limits["teacher"], teacher, args.limits, args.state) as teaching:
+        teaching.ask(lambda: (asked for _, asked in questions(args.dataset, settings)), shard=(args.shard, args.shards))
+        usage = Usage(teaching.ledger)
+
+        def answers() -> Iterator[dict]:
+            nonlocal rows, finished
+            for row, asked in itertools.islice(questions(args.dataset, settings), args.shard, None, args.shards):
+                value, error = teaching.answer(asked)
+                usage.add(asked, value)
+                if value:
+                    row |= {"response": value["text"] or "", "tokens": value["completion_tokens"]}
+                row["finished"] = error is None
+                if error:
+                    row["error"] = error
+                    reasons[error] = reasons.get(error, 0) + 1
+                rows += 1
+                finished += error is None
+                yield row
+            check_errors(args.answers, rows - finished, rows, args.limits["max_errors"], reasons)
+
+        write_rows(args.answers, answers())
+    counts = {"rows": rows, "errors": rows - finished, "error_reasons": reasons, **usage.fields()}
+    write_json(args.summary, summary.fields(**counts, prompt_sha256=hashes([teacher["answer_prompt"]])))
+    return 0
+
+
+def questions(dataset: str, settings: dict) -> Iterator[tuple[dict, Request]]:
+    """(row, what the teacher is asked) for each question and sample, in the order of the rows' ids."""
+    teacher = settings["teacher"]
+    for question in itertools.islice(each_row(dataset, required=("id", "question")), settings["rows"]):
+        messages = render(teacher["answer_prompt"], question=question["question"])
+        for sample in sorted(range(settings["samples"]), key=str):  # rows are in the order of their ids
+            copied = {key: question[key] for key in ("question", "answer", "solution") if key in question}
+            row = {"id": f"{question['id']}#{sample}", "question_id": question["id"], "sample": sample, **copied}
+            yield row, request_of(teacher, messages, sample)
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args)
