@@ -130,3 +130,12 @@ def write_lines(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / name
 
     return write
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """critique_responses in a folder of its own, with a planted key in the environment."""
+    from tests.teacher_desk import KEY, Desk
+
+    monkeypatch.setenv("REDPEN_TEST_KEY", KEY)
+    return Desk(tmp_path)

@@ -39,7 +39,6 @@ class FaultServer:
     status: int = 200
     code: str | None = None
     hang_s: float = 30.0
-    echo_key: bool = True
     seen: Counter = field(default_factory=Counter)  # by content: times asked
     delivered: Counter = field(default_factory=Counter)  # by content: times fully sent
     arrivals: list[tuple[float, str]] = field(default_factory=list)
@@ -113,6 +112,8 @@ class FaultServer:
         else:
             body = await reader.readexactly(int(headers.get("content-length") or 0))
         path = path.split("?")[0].removeprefix("/v1")
+        if self.status in (401, 403) and path != "/chat/completions":
+            return await self._send(writer, self.status, self._refusal(headers))
         if path == "/chat/completions":
             return await self._chat(json.loads(body), headers, writer)
         if method == "POST" and path == "/files":
@@ -157,11 +158,14 @@ class FaultServer:
         try:
             await asyncio.sleep(self.latency)
             if self.status != 200:
-                said = f"refused; you sent {headers.get('authorization')}" if self.echo_key else "refused"
-                return await self._send(writer, self.status, {"error": {"message": said, "code": self.code}})
+                return await self._send(writer, self.status, self._refusal(headers))
             return await self._fault(self._fault_of(content), body, content, writer)
         finally:
             self.in_flight -= 1
+
+    def _refusal(self, headers: dict) -> dict:
+        """An error that repeats the key, as careless endpoints do."""
+        return {"error": {"message": f"refused; you sent {headers.get('authorization')}", "code": self.code}}
 
     def _fault_of(self, content: str) -> str | None:
         """The fault of this attempt, drawn from content and number of the attempt."""

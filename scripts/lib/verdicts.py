@@ -27,6 +27,7 @@ _NEGATION = re.compile(r"(?:\b(?:not|never|neither|far from|no longer|cannot be|
 _HALF = re.compile(r"\b(?:part(?:ly|ial|ially)|mostly|half|nearly|almost|somewhat|largely|either)\b", re.IGNORECASE)
 # Between two verdict words: they are alternatives, and together no verdict.
 _ALTERNATIVE = re.compile(r"[/|,&]|(?:,?\s*)(?:or|and|and/or|vs\.?)|(?:but|and|or)\s+\w+", re.IGNORECASE)
+_MARKUP = re.compile(r"\\(?:text|boxed|textbf|mathrm)\b|\b(?:text|boxed|textbf|mathrm)(?=\s*\{)|[*_`~$\\{}|()\"“”]")
 _JUDGED = re.compile(
     r"\b(?:student['’]s|the|their|this|given)\s+(?:final\s+|given\s+|overall\s+)?(?:solution|answer|response|conclusion)"
     r"\s+(?:is|was|are)\s+(?P<phrase>[^.\n\[]{0,60})",
@@ -71,9 +72,7 @@ def _phrase(rest: str) -> str:
 
 def _plain(text: str) -> str:
     """`text` without markdown and LaTeX marks."""
-    return re.sub(
-        r"\\(?:text|boxed|textbf|mathrm)\b|\b(?:text|boxed|textbf|mathrm)(?=\s*\{)|[*_`~$\\{}|()\"“”]", "", text
-    ).strip()
+    return _MARKUP.sub("", text).strip()
 
 
 def _words(plain: str) -> list[tuple[re.Match, str]]:

@@ -1,0 +1,154 @@
+"""Teachers at some size, and through Snakemake: faults, kills, the key, the estimate, the budget."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.lib.cli import ROOT
+from scripts.lib.jsonl import read_json, read_rows, write_rows
+from tests.fault_server import FaultServer
+from tests.teacher_desk import KEY, Desk, graded
+
+PARTS = ("Snakefile", "rules", "schemas", "scripts", "prompts", "profiles", "envs")
+STUDY = """
+study: api
+engine: cpu
+engines: {cpu: {kind: transformers}}
+models: {base: {source: folder, path: base, family: llama}}
+datasets: {sums: {source: reasoning-gym, tasks: {chain_sum: {}}, rows: 12, seed: 1}}
+responses: {sums-self: {dataset: sums, model: base, prompt: prompts/answer.j2, samples: 4}}
+critiques: {sums-api: {responses: sums-self, teacher: api, shards: 3}}
+answers: {sums-api: {dataset: sums, teacher: api, shards: 2}}
+"""
+
+
+def test_every_row_is_answered_once_whatever_fails_on_the_way(desk: Desk) -> None:
+    desk.set_rows(graded(2000))
+    with FaultServer(share=0.2) as server:
+        rows = desk.run(server, concurrency=128)
+    assert len(rows) == 2000 and not [row for row in rows if row.get("verdict") != "right"]
+    assert len({record["key"] for record in desk.journal()}) == len(desk.journal()) == 2000
+    assert len(server.delivered) == 2000 and set(server.delivered.values()) == {1}
+    assert sum(server.seen.values()) > 2300, "the server met nobody with a fault"
+    assert server.most_in_flight <= 128
+
+
+def test_killed_at_random_moments_nothing_delivered_is_lost_or_asked_again(desk: Desk) -> None:
+    desk.set_rows(graded(1500))
+    concurrency, kills = 16, 0
+    with FaultServer(latency=0.02, share=0.1) as server:
+        for wait in (0.0, 0.15, 0.4, 0.05, 0.7, 0.3, 0.1, 0.5, 0.2, 0.6):
+            before = len(desk.journal())
+            process = desk.start(server, concurrency=concurrency)
+            asked = sum(server.seen.values())
+            while process.poll() is None and sum(server.seen.values()) == asked:
+                time.sleep(0.005)
+            time.sleep(wait)
+            process.send_signal(signal.SIGKILL)
+            killed = process.wait() == -signal.SIGKILL
+            process.communicate()
+            kills += killed
+            time.sleep(0.1)  # the server sees the last connections go
+            assert sum(server.delivered.values()) - len(desk.journal()) <= concurrency * kills
+            assert len(desk.journal()) > before or wait < 0.1
+        assert kills >= 5
+        rows = desk.run(server, concurrency=concurrency)
+    assert len(rows) == 1500 and not [row for row in rows if "error" in row]
+    assert len({record["key"] for record in desk.journal()}) == len(desk.journal()) == 1500
+    # What was delivered twice was under way at a kill: no answer in the journal was asked for again.
+    twice = sum(count - 1 for count in server.delivered.values())
+    assert twice <= concurrency * kills
+
+
+class Api:
+    """A study whose teacher is the fault server, in a copy of the project; its graded responses are given."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for part in PARTS:
+            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
+            folder.mkdir(exist_ok=True)
+            copy(ROOT / part, folder / part)
+        write_rows(folder / "results" / "api" / "responses" / "sums-self" / "graded.jsonl", graded(30))
+
+    def make(self, server: FaultServer, target: str, expected: int = 0, **teacher) -> str:
+        """Runs Snakemake and returns what it printed."""
+        price = {"input": 2.5, "output": 10.0, "date": "2026-05"}
+        entry = {"kind": "openai", "model": "m-1", "base_url": server.url, "api_key_env": "REDPEN_TEST_KEY"}
+        study = {**yaml.safe_load(STUDY), "teachers": {"api": {**entry, "price": price, **teacher}}}
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(study))
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--cores", "2", "-p", "--", target],
+            cwd=self.folder,
+            env={**os.environ, "REDPEN_PYTHON_LAPTOP": sys.executable, "REDPEN_TEST_KEY": KEY},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == expected, said[-4000:]
+        return said
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Api:
+    return Api(tmp_path / "tree")
+
+
+CRITIQUES = "results/api/critiques/sums-api.jsonl"
+
+
+def test_critiques_and_answers_are_made_in_shards_and_paid_for_once(api: Api) -> None:
+    with FaultServer(share=0.1) as server:
+        api.make(server, CRITIQUES)
+        assert len(server.delivered) == 30
+        summary = read_json(api.folder / CRITIQUES.replace(".jsonl", ".json"))
+        assert (summary["rows"], summary["right"], summary["shards"], summary["agreement"]) == (30, 30, 3, 0.5)
+        api.make(server, "results/api/answers/sums-api.jsonl")
+        assert len(read_rows(api.folder / "results/api/answers/sums-api.jsonl")) == 12
+        asked = sum(server.seen.values())
+        # A higher budget and other rates change no text: nothing runs.
+        assert "Nothing to be done" in api.make(server, CRITIQUES, budget=50.0, concurrency=3)
+        api.make(server, CRITIQUES, temperature=0.9)
+        assert sum(server.seen.values()) > asked
+        asked = sum(server.seen.values())
+        api.make(server, CRITIQUES)
+        assert sum(server.seen.values()) == asked
+
+
+def test_estimate_prints_and_asks_nothing(api: Api) -> None:
+    with FaultServer() as server:
+        said = api.make(server, "estimate", budget=1.0)
+        assert "critiques.sums-api (api): 30 rows, 0 in the journal, 30 requests" in said
+        assert "answers.sums-api (api): 12 rows" in said and "(prices of 2026-05)" in said
+        assert "teacher api: $0.00 spent" in said and not server.seen
+        assert not (api.folder / "state" / "teachers").exists()
+        api.make(server, CRITIQUES, budget=1.0)
+        assert "30 rows, 30 in the journal, 0 requests" in api.make(server, "estimate", budget=1.0)
+        assert "NOT ENOUGH" in api.make(server, "estimate", expected=1, budget=0.01)
+
+
+def test_budget_that_does_not_suffice_stops_before_the_first_request(api: Api) -> None:
+    with FaultServer() as server:
+        assert "teachers.api.budget" in api.make(server, CRITIQUES, expected=1, budget=0.01)
+        assert not server.seen
+
+
+@pytest.mark.parametrize("mode", ["live", "batch"])
+def test_key_is_nowhere_after_a_failing_run(api: Api, mode: str) -> None:
+    """Not in what is printed, nor in any file: logs, .snakemake with its metadata, results, state."""
+    with FaultServer(status=401) as server:
+        said = api.make(server, CRITIQUES, expected=1, mode=mode)
+    assert "401" in said and KEY not in said
+    found = [file for file in api.folder.rglob("*") if file.is_file() and KEY.encode() in file.read_bytes()]
+    assert not found
+    assert list((api.folder / ".snakemake").rglob("*")) and list((api.folder / "logs").rglob("*.log"))
+    assert json.dumps(KEY) not in json.dumps(server.bodies)
