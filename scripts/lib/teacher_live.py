@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 
+import httpx2
 import openai
 
 from scripts.lib.cli import Progress
@@ -174,8 +175,10 @@ class _Client:
 
     async def _once(self, request: Request) -> dict:
         start = time.monotonic()
-        raw = await self.client.chat.completions.with_raw_response.create(**body_of(self.teaching.teacher, request))
-        return value_of(json.loads(raw.text), request.characters, time.monotonic() - start)
+        # Not chat.completions.create: checking each body against the SDK's types takes a third of the client's time.
+        body = body_of(self.teaching.teacher, request)
+        response = await self.client.post("/chat/completions", body=body, cast_to=httpx2.Response)
+        return value_of(json.loads(response.content), request.characters, time.monotonic() - start)
 
     async def _sleep(self, seconds: float) -> None:
         """Waits, but no longer than until all is to stop."""

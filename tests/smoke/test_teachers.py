@@ -23,10 +23,12 @@ study: api
 engine: cpu
 engines: {cpu: {kind: transformers}}
 models: {base: {source: folder, path: base, family: llama}}
-datasets: {sums: {source: reasoning-gym, tasks: {chain_sum: {}}, rows: 12, seed: 1}}
+datasets:
+  sums: {source: reasoning-gym, tasks: {chain_sum: {}}, rows: 12, seed: 1}
+  more: {source: reasoning-gym, tasks: {chain_sum: {}}, rows: 12, seed: 2}
 responses: {sums-self: {dataset: sums, model: base, prompt: prompts/answer.j2, samples: 4}}
 critiques: {sums-api: {responses: sums-self, teacher: api, shards: 3}}
-answers: {sums-api: {dataset: sums, teacher: api, shards: 2}}
+answers: {more-api: {dataset: more, teacher: api, shards: 2}}
 """
 
 
@@ -112,8 +114,8 @@ def test_critiques_and_answers_are_made_in_shards_and_paid_for_once(api: Api) ->
         assert len(server.delivered) == 30
         summary = read_json(api.folder / CRITIQUES.replace(".jsonl", ".json"))
         assert (summary["rows"], summary["right"], summary["shards"], summary["agreement"]) == (30, 30, 3, 0.5)
-        api.make(server, "results/api/answers/sums-api.jsonl")
-        assert len(read_rows(api.folder / "results/api/answers/sums-api.jsonl")) == 12
+        api.make(server, "results/api/answers/more-api.jsonl")
+        assert len(read_rows(api.folder / "results/api/answers/more-api.jsonl")) == 12
         asked = sum(server.seen.values())
         # A higher budget and other rates change no text: nothing runs.
         assert "Nothing to be done" in api.make(server, CRITIQUES, budget=50.0, concurrency=3)
@@ -128,7 +130,7 @@ def test_estimate_prints_and_asks_nothing(api: Api) -> None:
     with FaultServer() as server:
         said = api.make(server, "estimate", budget=1.0)
         assert "critiques.sums-api (api): 30 rows, 0 in the journal, 30 requests" in said
-        assert "answers.sums-api (api): 12 rows" in said and "(prices of 2026-05)" in said
+        assert "answers.more-api (api): 12 rows" in said and "(prices of 2026-05)" in said
         assert "teacher api: $0.00 spent" in said and not server.seen
         assert not (api.folder / "state" / "teachers").exists()
         api.make(server, CRITIQUES, budget=1.0)
