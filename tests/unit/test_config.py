@@ -88,6 +88,22 @@ MISTAKES = {
         "critiques: {sums-verifier: {teacher: gpt}}",
         ["config.yaml: critiques.sums-verifier.teacher = 'gpt'", "not under teachers", "known: verifier"],
     ),
+    "budget without a price": (
+        "teachers: {api: {kind: openai, model: m, budget: 5.0}}",
+        ["config.yaml: teachers.api.budget", "no price", "Add price"],
+    ),
+    "key in place of its variable's name": (
+        "teachers: {api: {kind: openai, model: m, api_key_env: sk-1}}",
+        ["config.yaml: teachers.api.api_key_env = 'sk-1'", "must match"],
+    ),
+    "answers of a teacher that writes none": (
+        "answers: {sums-verifier: {dataset: sums, teacher: verifier}}",
+        ["config.yaml: answers.sums-verifier.teacher = 'verifier'", "critiques only", "kind openai"],
+    ),
+    "unknown answers of a run": (
+        f"runs: {{new: {{{RUN}, data: {{answers: sums-api}}}}}}",
+        ["config.yaml: runs.new.data.answers = 'sums-api'", "not under answers", "known: none"],
+    ),
     "unknown start": (
         "runs: {cft: {start: bass}}",
         ["config.yaml: runs.cft.start = 'bass'", "not under models or runs"],

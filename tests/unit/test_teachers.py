@@ -6,11 +6,12 @@ import os
 import signal
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from scripts import answer_questions, critique_responses, gather_shards
-from scripts.lib import teacher_batch, teacher_live, teachers
+from scripts import answer_questions, build_train_set, critique_responses, gather_shards
+from scripts.lib import config_runs, teacher_batch, teacher_live, teachers
 from scripts.lib.cli import ROOT
 from scripts.lib.jsonl import BadInput, read_json, read_rows, write_rows
 from tests.fault_server import FaultServer
@@ -347,6 +348,54 @@ def test_answers_have_a_row_for_each_question_and_sample(desk: Desk) -> None:
         "model": "m-1", "temperature": 0.3, "top_p": 0.95, "max_tokens": 100,
     }  # fmt: skip
     assert [message["role"] for message in server.bodies[0]["messages"]] == ["system", "user"]
+
+
+def test_answers_are_what_an_sft_run_trains_on(small) -> None:
+    changes = """
+    teachers: {api: {kind: openai, model: m, critique_prompt: ask.j2, answer_prompt: ask.j2}}
+    answers: {sums-api: {dataset: sums, teacher: api}}
+    runs: {new: {method: sft, start: base, recipe: short, prompt: ask.j2, data: {answers: sums-api}}}
+    """
+    study = small.resolve(changes)
+    part = config_runs.parts(study["runs"]["new"])[0]
+    assert config_runs.sources(part) == [(("answers",), "answers", "sums-api")]
+    assert config_runs.dataset_behind(study, "answers", "sums-api") == "sums"
+    assert build_train_set.TEXT["answers"] == "response"
+
+
+# --- a model of the study ---------------------------------------------------------------------------------------------
+
+
+def test_critiques_of_a_model_are_the_same_in_shards(desk: Desk, model_folder: Path) -> None:
+    rows = graded(7)
+    rows[2]["error"] = "empty response"
+    desk.set_rows(rows)
+    prompt = desk.folder / "ask.j2"
+    prompt.write_text("{% block user %}{{ question }} {{ response }}{% endblock %}")
+    sampling = {"temperature": 0.3, "top_p": 0.95, "max_tokens": 8, "template": None, "seed": 0}
+    teacher = {"kind": "transformers", "critique_prompt": str(prompt), **sampling}
+    engine = {"kind": "transformers", "dtype": "float32", "chunk_rows": 2}
+
+    def run(name: str, shard: int, shards: int) -> list[dict]:
+        named = {
+            "--settings": json.dumps({"rows": None, "teacher": teacher, "engine": engine}),
+            "--graded": desk.folder / "graded.jsonl",
+            "--model": model_folder,
+            "--shard": shard,
+            "--shards": shards,
+            "--state": desk.folder / "model",
+            "--critiques": desk.folder / f"{name}.jsonl",
+            "--summary": desk.folder / f"{name}.json",
+        }
+        words = [str(word) for pair in named.items() for word in pair]
+        critique_responses.main(critique_responses.parse_args(words))
+        return read_rows(desk.folder / f"{name}.jsonl")
+
+    whole = run("whole", 0, 1)
+    parts = [row for shard in range(2) for row in run(f"part-{shard}", shard, 2)]
+    assert sorted(parts, key=lambda row: row["id"]) == whole and len(whole) == 7
+    assert whole[2]["error"] == "empty response"
+    assert all(row["error"] for row in whole), "a random model states no verdict"
 
 
 # --- batch ------------------------------------------------------------------------------------------------------------

@@ -22,7 +22,8 @@ PARTS = ("Snakefile", "config.yaml", "config", "rules", "schemas", "scripts", "p
 # Generation, training, and what lies above them.
 COSTLY = {
     *("fetch_model", "prepare_dataset", "prepare_benchmark", "sample_responses", "grade_responses"),
-    *("critique_responses", "build_train_set", "train", "validate", "generate"),
+    *("critique_responses", "critique_by_model", "critique_by_api", "gather_critiques", "answer_questions"),
+    *("gather_answers", "build_train_set", "train", "validate", "generate"),
 }
 Jobs = set[tuple[str, str]]  # (rule, wildcards)
 
