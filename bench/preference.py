@@ -48,6 +48,13 @@ def main() -> None:
         script(args.model, pairs if args.peak == "dpo" else as_answers(pairs), tokenizer, method)
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         return
+    # First of all: a child's peak starts from what its parent holds when it is made.
+    peaks = {}
+    for method in ("sft", "dpo"):
+        command = [sys.executable, "-m", "bench.preference", "--peak", method, "--steps", "2"]
+        command += ["--model", args.model, "--pairs", args.pairs]
+        peaks[method] = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
+    print(f"peak memory: pairs {peaks['dpo']:.0f} MiB, SFT {peaks['sft']:.0f} MiB, {peaks['dpo'] / peaks['sft']:.2f} ×")
     times = {"script": float("inf"), "passes": float("inf")}
     for _ in range(args.rounds):
         times["passes"] = min(times["passes"], bare_passes(args.model, pairs, tokenizer))
@@ -56,12 +63,6 @@ def main() -> None:
     print(f"{len(pairs)} pairs, batch {BATCH}, {cli.device_name()}, torch {torch.__version__}")
     print(f"train script      {times['script'] / steps:6.2f} s/step   {times['script'] / times['passes']:.2f} × passes")
     print(f"necessary passes  {times['passes'] / steps:6.2f} s/step")
-    peaks = {}
-    for method in ("sft", "dpo"):
-        command = [sys.executable, "-m", "bench.preference", "--peak", method, "--steps", "2"]
-        command += ["--model", args.model, "--pairs", args.pairs]
-        peaks[method] = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
-    print(f"peak memory: pairs {peaks['dpo']:.0f} MiB, SFT {peaks['sft']:.0f} MiB, {peaks['dpo'] / peaks['sft']:.2f} ×")
 
 
 def as_answers(pairs: list[dict]) -> list[dict]:
