@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> int:
     write_json(out.with_suffix(".json"), cells)
     frame, errors = frames(cells, "Benchmark" if settings["layout"] == "benchmarks-as-rows" else "Model")
     caption = settings["title"]
-    note = "\n\n".join(part for part in (settings["note"].strip(), caption_of(settings, scores)) if part)
+    note = "\n\n".join(part for part in (settings["note"].strip(), caption_of(settings, cells)) if part)
     shown = frame.copy().astype(object)
     for row in frame.index:
         for column in frame.columns:
@@ -187,7 +187,7 @@ def latex_text(text: str) -> str:
     return text.translate(str.maketrans(special | names))
 
 
-def caption_of(settings: dict, scores: dict) -> str:
+def caption_of(settings: dict, cells: list[dict]) -> str:
     """What the reader must know: what the numbers are, and what the intervals cover."""
     if settings["layout"] == "benchmarks-as-rows":
         return (
@@ -199,17 +199,11 @@ def caption_of(settings: dict, scores: dict) -> str:
         "Accuracy in percent ± standard error over the questions; Average is the plain mean of the benchmarks; "
         "Rows and Tokens are what each run was trained on, counted once (for pairs: both answers)."
     ]
-    from scripts.lib.statistics import difference_to_best
-
+    averages = {item["row"]: item for item in cells if item["column"] == AVERAGE}
     for row in settings["rows"]:
         if "difference" not in row:
             continue
-        shares = [
-            {slug: scores[name][slug]["shares"] for slug in settings["columns"]}
-            for name in (row["difference"], *row["best_of"])
-        ]
-        average = difference_to_best(shares[0], shares[1:])[None]
-        low, high = 100 * average["low"], 100 * average["high"]
+        low, high = averages[row["name"]]["low"], averages[row["name"]]["high"]
         parts.append(
             f"{row['name']}: the best row is taken per column; 95 % interval of the average {low:+.1f} to {high:+.1f} "
             "(paired bootstrap over questions, the best taken anew in each resample). One training seed: the interval "

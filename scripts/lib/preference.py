@@ -16,7 +16,9 @@ import torch
 from torch.nn import functional
 from trl import DPOTrainer
 
+from scripts.lib.chat import answer_ids, prompt_ids
 from scripts.lib.jsonl import BadInput
+from scripts.lib.training import refuse_long_rows, scored_logits
 
 
 def preference_loss(
@@ -48,13 +50,7 @@ def answer_log_probs(model, inputs: dict) -> torch.Tensor:
     """
     targets = inputs["input_ids"][:, 1:]
     answer = inputs["completion_mask"][:, 1:].bool()
-    scored = answer.any(dim=0).nonzero().flatten()  # position i predicts token i + 1
-    logits = model(
-        input_ids=inputs["input_ids"],
-        attention_mask=inputs["attention_mask"],
-        logits_to_keep=scored,
-        use_cache=False,
-    ).logits
+    logits, scored = scored_logits(model, inputs, answer)
     logits = logits if logits.dtype == torch.float64 else logits.float()
     targets = targets[:, scored].masked_fill(~answer[:, scored], -100)
     # cross_entropy is the negative log-probability, and zero on -100, without a copy of the log-softmax.
@@ -73,9 +69,6 @@ def tokenise_pairs(rows: list[dict], tokenizer, max_tokens: int, too_long: str) 
     Raises:
         BadInput: pairs that are too long under `error`, a pair of equal answers, or no pair is left.
     """
-    from scripts.lib.chat import answer_ids, prompt_ids
-    from scripts.lib.training import refuse_long_rows
-
     kept, long = [], []
     counts = {"prompt_tokens": 0, "completion_tokens": 0}
     for row in rows:

@@ -107,6 +107,27 @@ def refuse_long_rows(long: list[tuple[str, int]], rows: int, max_tokens: int, to
         raise BadInput(f"no row is left to train on: {len(long)} of {rows} are over max_tokens = {max_tokens}.")
 
 
+def scored_logits(model, inputs: dict, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(logits, positions): only positions that predict a wanted token of some row go through the head.
+
+    Args:
+        model: a causal language model.
+        inputs: `input_ids` and `attention_mask`, each (rows, length).
+        wanted: (rows, length - 1), True where the next token is scored.
+
+    Returns:
+        Logits of shape (rows, positions, vocabulary), and the positions; position i predicts token i + 1.
+    """
+    positions = wanted.any(dim=0).nonzero().flatten()
+    logits = model(
+        input_ids=inputs["input_ids"],
+        attention_mask=inputs["attention_mask"],
+        logits_to_keep=positions,
+        use_cache=False,
+    ).logits
+    return logits, positions
+
+
 class CompletionTrainer(SFTTrainer):
     """TRL's SFTTrainer with a loss that, on CPU, puts only the completion through the language-model head.
 
@@ -120,13 +141,7 @@ class CompletionTrainer(SFTTrainer):
         if inputs["input_ids"].is_cuda or return_outputs:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         targets = inputs["labels"][:, 1:]
-        scored = (targets != -100).any(dim=0).nonzero().flatten()  # position i predicts token i + 1
-        logits = model(
-            input_ids=inputs["input_ids"],
-            attention_mask=inputs["attention_mask"],
-            logits_to_keep=scored,
-            use_cache=False,
-        ).logits
+        logits, scored = scored_logits(model, inputs, targets != -100)
         targets = targets[:, scored]
         total = functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="sum")
         count = (targets != -100).sum() if num_items_in_batch is None else num_items_in_batch
