@@ -10,9 +10,10 @@ from snakemake.utils import min_version
 
 min_version("9.20.0")
 
-if "study" not in config:
+# A sweep names the study that it adds to (base); files named in files are read by resolve.
+if not config.keys() & {"study", "base"}:
 
-    configfile: config.get("base", "config.yaml")
+    configfile: "config.yaml"
 
 
 from scripts.lib.config import ConfigError, resolve

@@ -6,6 +6,7 @@ applies `scale:`. It reports every mistake at once, each as place, problem and w
 """
 
 import copy
+import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -45,22 +46,23 @@ def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = N
 
     Args:
         files: the config files, in the order they were named.
-        overrides: values from the command line; mappings merge deeply, lists are replaced.
+        overrides: values from the command line; mappings merge deeply, lists are replaced, `base` is one more file.
 
     Raises:
         ConfigError: with every mistake found.
     """
     mistakes: list[str] = []
+    overrides = _plain(overrides or {})
+    files = [*files, *([overrides.pop("base")] if "base" in overrides else [])]
     raw, origin = merge_files(files, mistakes)
-    raw = config_language.merge(raw, _plain(overrides or {}))
-    raw.pop("base", None)
+    raw = config_language.merge(raw, overrides)
 
     def place(path: Sequence[str | int]) -> str:
         """`config.yaml: runs.cft.start`: what brought the value (a file, the command line), and the keys down to it."""
         if not path:
             return ", ".join(map(_short, files)) or "command line"
         entry = tuple(path[: 2 if path[0] in SECTIONS else 1])
-        source = "command line" if _sets(overrides or {}, path) else origin.get(entry, "command line")
+        source = "command line" if _sets(overrides, path) else origin.get(entry, "command line")
         return f"{source}: {dotted(path)}"
 
     families: dict[tuple[str, str], list[str]] = {}
@@ -84,23 +86,50 @@ def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = N
     return _scaled(study) if "scale" in study else study
 
 
+def read_files(files: Sequence[str | Path], mistakes: list[str]) -> dict[str, dict]:
+    """What each config file holds, by its name; a file that another names under `base` or `include` comes before it.
+
+    Such names are relative to the file that holds them. A file that is named several times is read once.
+    """
+    read: dict[str, dict] = {}
+    seen: set[Path] = set()
+
+    def read_file(file: Path, named_by: str) -> None:
+        if file.resolve() in seen:
+            return
+        seen.add(file.resolve())
+        name = _short(file)
+        try:
+            values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        except (FileNotFoundError, IsADirectoryError):
+            mistakes.append(f"{named_by or name}: there is no such config file. Check the path.")
+            return
+        except yaml.YAMLError as error:
+            mistakes.append(f"{name}: not YAML: {' '.join(str(error).split())}. Mend the line.")
+            return
+        if not isinstance(values, dict):
+            mistakes.append(f"{name}: a {type(values).__name__}, not a mapping. Write `key: value` lines.")
+            return
+        for key, wanted in (("base", str), ("include", list)):
+            named = values.pop(key, wanted())
+            if not isinstance(named, wanted) or not all(isinstance(path, str) for path in named):
+                what = "one config file" if wanted is str else "a list of config files"
+                mistakes.append(f"{name}: {key} = {named!r}: it must be {what}. Write it so.")
+                continue
+            for path in filter(None, [named] if wanted is str else named):
+                read_file(file.parent / path, f"{name}: {key} = {path!r}")
+        read[name] = values
+
+    for file in files:
+        read_file(Path(file), "")
+    return read
+
+
 def merge_files(files: Sequence[str | Path], mistakes: list[str]) -> tuple[dict, dict[tuple, str]]:
     """The files' values merged, and the file that each key (section,) and entry (section, slug) comes from."""
     merged: dict = {}
     origin: dict[tuple, str] = {}
-    for file in files:
-        name = _short(file)
-        try:
-            values = yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {}
-        except FileNotFoundError:
-            mistakes.append(f"{name}: there is no such config file. Check the path.")
-            continue
-        except yaml.YAMLError as error:
-            mistakes.append(f"{name}: not YAML: {' '.join(str(error).split())}. Mend the line.")
-            continue
-        if not isinstance(values, dict):
-            mistakes.append(f"{name}: a {type(values).__name__}, not a mapping. Write `key: value` lines.")
-            continue
+    for name, values in read_files(files, mistakes).items():
         for key, value in values.items():
             if key in SECTIONS and isinstance(value, dict) and isinstance(merged.get(key, {}), dict):
                 there = merged.setdefault(key, {})
@@ -136,8 +165,8 @@ def _sets(overrides: Mapping[str, Any], path: Sequence[str | int]) -> bool:
 
 
 def _short(file: str | Path) -> str:
-    path = Path(file)
-    return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else str(path)
+    path, here = Path(os.path.normpath(file)), Path.cwd()
+    return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)
 
 
 def _plain(value: Any) -> Any:

@@ -261,6 +261,49 @@ def test_entries_of_a_second_file_join_the_study(small) -> None:
     assert list(study["models"]) == ["base", "more"] and "base" not in study
 
 
+def test_sweep_reads_its_base_and_a_study_its_includes(small) -> None:
+    whole = small.resolve(
+        "", "runs: {sft-2: {extends: sft, seed: 2}}\nmodels: {more: {source: folder, path: m, family: llama}}"
+    )
+    Path("parts").mkdir()
+    Path("parts/models.yaml").write_text("models: {more: {source: folder, path: m, family: llama}}", encoding="utf-8")
+    Path("parts/sweep.yaml").write_text("base: ../study.yaml\nruns: {sft-2: {extends: sft, seed: 2}}", encoding="utf-8")
+    study = Path("config.yaml").read_text(encoding="utf-8")
+    Path("study.yaml").write_text(f"include: [parts/models.yaml, parts/models.yaml]\n{study}", encoding="utf-8")
+    for files in (["parts/sweep.yaml"], ["study.yaml", "parts/sweep.yaml"], [Path("parts/sweep.yaml").resolve()]):
+        assert resolve(files) == whole, files
+    assert resolve([], {"base": "parts/sweep.yaml"}) == whole
+
+
+def test_studies_that_include_the_same_file_go_together(small) -> None:
+    whole = small.resolve()
+    Path("config.yaml").rename("common.yaml")
+    for name in ("one", "two"):
+        Path(f"{name}.yaml").write_text("study: small\ninclude: [common.yaml]", encoding="utf-8")
+    assert resolve(["one.yaml", "two.yaml"]) == whole
+
+
+def test_entry_that_differs_from_an_included_one_names_both_files(small) -> None:
+    small.resolve()
+    Path("parts").mkdir()
+    Path("parts/one.yaml").write_text("include: [../config.yaml]\nengine: gpu", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        resolve(["parts/one.yaml"])
+    assert caught.value.mistakes[0].startswith("parts/one.yaml: engine = 'gpu' differs from 'cpu' in config.yaml.")
+
+
+def test_file_that_is_named_but_not_there_is_told_with_who_names_it(small) -> None:
+    small.resolve()
+    study = Path("config.yaml").read_text(encoding="utf-8")
+    Path("one.yaml").write_text(f"include: [none.yaml]\nbase: 3\n{study}", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        resolve(["one.yaml"])
+    assert caught.value.mistakes == [
+        "one.yaml: base = 3: it must be one config file. Write it so.",
+        "one.yaml: include = 'none.yaml': there is no such config file. Check the path.",
+    ]
+
+
 def test_mistake_names_the_file_of_its_entry(small) -> None:
     found = small.mistake("", "models: {more: {source: folder, path: more}}")
     assert found.startswith("more1.yaml: models.more: family is missing.")
