@@ -1,7 +1,7 @@
 """Redpen: post-training methods that teach by critique and by preference, from raw problems to score tables.
 
-Targets: all_tables (the default), one for each table id in the config, for example cft_table2, and estimate, which
-prints what the teachers would cost.
+Targets: all_tables (the default), one for each table id in the config, for example cft_table2; estimate, which
+prints what the teachers would cost; and claims, which prints whether the papers' sentences hold for the study's tables.
 """
 
 from pathlib import Path
@@ -48,6 +48,7 @@ include: "rules/critiques.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/tables.smk"
+include: "rules/claims.smk"
 
 
 localrules:
@@ -64,6 +65,8 @@ localrules:
     check_overlap,
     make_table,
     make_figure,
+    check_claims,
+    claims,
 
 
 onstart:

@@ -160,12 +160,16 @@ def checkpoints_of(table):
     return list(dict.fromkeys(name for row in names for name in row))
 
 
-def scores_of(wildcards):
+def scores_of_table(table):
     """The score summaries that a table is made of."""
-    table = STUDY["tables"][wildcards.table]
     return collect(
         "<results>/scores/{checkpoint}/{suite}.json", checkpoint=checkpoints_of(table), suite=table["suites"]
     )
+
+
+def scores_of(wildcards):
+    """The score summaries that a table is made of."""
+    return scores_of_table(STUDY["tables"][wildcards.table])
 
 
 def score_items_of(wildcards):
@@ -201,6 +205,33 @@ def figure_files_of(wildcards):
     if figure["kind"] == "training":
         return [f"<results>/checkpoints/{name}/train.json" for name in names]
     return collect("<results>/scores/{checkpoint}/{suite}.json", checkpoint=names, suite=figure["suites"])
+
+
+def named_in_claims():
+    """The tables whose cells the study's claims name, each once."""
+    named = {}
+    for claim in STUDY["claims"].values():
+        for cell in claim["cells"].values():
+            named[cell.get("table", claim.get("table"))] = True
+    return list(named)
+
+
+def tables_of_claims(wildcards):
+    """The cells of those tables."""
+    return collect("<results>/tables/{table}.json", table=named_in_claims())
+
+
+def scores_of_claims(wildcards):
+    """The score summaries that those tables are made of, each once."""
+    found = {}
+    for table in named_in_claims():
+        found |= dict.fromkeys(scores_of_table(STUDY["tables"][table]))
+    return list(found)
+
+
+def items_of_claims(wildcards):
+    """The graded answers beside those summaries."""
+    return [path.removesuffix(".json") + ".jsonl" for path in scores_of_claims(wildcards)]
 
 
 # --- settings: what each job reads --------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Makes one table from scores: Markdown, LaTeX and CSV to read, and JSON, a list of cells.
 
 A cell is `{"row", "column", "value", "se", "n", "paper"}`, in percent; a difference also has its 95 % interval
-(`low`, `high`).
+(`low`, `high`), and a figure that graded answers give says which (`checkpoint`, `benchmark`, `metric`).
 
     python -m scripts.make_table --table cft_table2 --settings '{"title": "…", "note": "", "columns": {"gcd": "GCD"}, \\
         "rows": [{"name": "Base", "of": "smollm2-135m"}]}' --scores results/laptop/scores/*/arithmetic.json \\
@@ -89,6 +89,11 @@ def cell(row: str, column: str, value: float | None, se: float | None = None, n:
     return {"row": row, "column": column, "value": value, "se": se, "n": n, "paper": None, **more}
 
 
+def measured(checkpoint: str, benchmark: str, metric: str) -> dict:
+    """The fields of a cell that say which graded answers it is made of."""
+    return {"checkpoint": checkpoint, "benchmark": benchmark, "metric": metric}
+
+
 def score_cells(row: dict, columns: dict[str, str], scores: dict, train: dict | None) -> list[dict]:
     """The cells of a checkpoint: rows and tokens trained on, accuracy by benchmark, and their average."""
     from scripts.lib.statistics import average_error
@@ -97,9 +102,9 @@ def score_cells(row: dict, columns: dict[str, str], scores: dict, train: dict | 
     tokens = counts["prompt_tokens"] + counts["completion_tokens"] if train else None
     cells = [cell(row["name"], "Rows", counts.get("rows_trained")), cell(row["name"], "Tokens", tokens)]
     mine = [scores[row["of"]][slug] for slug in columns]
-    for title, found in zip(columns.values(), mine, strict=True):
+    for (slug, title), found in zip(columns.items(), mine, strict=True):
         percent = 100 * found["accuracy"], 100 * found["standard_error"]
-        cells.append(cell(row["name"], title, *percent, found["questions"]))
+        cells.append(cell(row["name"], title, *percent, found["questions"], **measured(row["of"], slug, "accuracy")))
     mean = 100 * sum(found["accuracy"] for found in mine) / len(mine)
     error = 100 * average_error([found["standard_error"] for found in mine])
     return [*cells, cell(row["name"], AVERAGE, mean, error, sum(found["questions"] for found in mine))]
@@ -132,14 +137,17 @@ def comparison_cells(rows: list[dict], columns: dict[str, str], scores: dict) ->
     names = [(row["name"], row["of"]) for row in rows]
     for slug, title in columns.items():
         found = {name: scores[of][slug] for name, of in names}
+        of = dict(names)
         before, after = (found[name] for name, _ in names[-2:])
         for name, item in found.items():
             percent = 100 * item["accuracy"], 100 * item["standard_error"]
-            cells.append(cell(title, f"Accuracy {name}", *percent, item["questions"]))
+            made_of = measured(of[name], slug, "accuracy")
+            cells.append(cell(title, f"Accuracy {name}", *percent, item["questions"], **made_of))
         cells.append(cell(title, "Accuracy change %", change(before["accuracy"], after["accuracy"])))
         for name, item in found.items():
             length = item["mean_tokens_finished"]
-            cells.append(cell(title, f"Length {name}", length, n=item["responses"] - item["cut_off"]))
+            made_of = measured(of[name], slug, "length")
+            cells.append(cell(title, f"Length {name}", length, n=item["responses"] - item["cut_off"], **made_of))
         lengths = before["mean_tokens_finished"], after["mean_tokens_finished"]
         cells.append(cell(title, "Length change %", change(*lengths)))
         for name, item in found.items():

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from scripts.lib import config_runs
+from scripts.lib.expressions import names_in
 
 PREFERENCE = {"dpo", "spin", "thinkpo"}
 Place = Callable[[tuple], str]
@@ -118,7 +119,31 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
                 )
         if slug in study["tables"]:
             found.append(f"{place(path)}: a table has this name too. Rename one of them.")
+    for slug, claim in sound("claims").items():
+        _check_claim(slug, claim, known, place, found)
     return found
+
+
+def _check_claim(slug: str, claim: dict, known, place: Place, found: list[str]) -> None:
+    """Whether a claim's tables are there, its cells complete, and its value an expression over all of them."""
+    path = ("claims", slug)
+    for name, cell in claim["cells"].items():
+        for key in ("table", "row", "column"):
+            if key not in cell and key not in claim:
+                found.append(f"{place((*path, 'cells', name))}: it has no {key}, nor has the claim. Add one.")
+        if "table" in cell:
+            known((*path, "cells", name, "table"), cell["table"], ["tables"])
+    if "table" in claim:
+        known((*path, "table"), claim["table"], ["tables"])
+    where = f"{place((*path, 'value'))} = {claim['value']!r}"
+    try:
+        used = names_in(claim["value"])
+    except ValueError as error:
+        found.append(f"{where}: {error}. Correct it (docs/claims.md).")
+        return
+    for name in sorted(used ^ set(claim["cells"])):
+        what = "is not under cells" if name in used else "is under cells but not in it"
+        found.append(f"{where}: {name} {what}. Correct one of them.")
 
 
 def _source_file(source: dict, path: tuple, place: Place, found: list[str]) -> None:

@@ -180,3 +180,13 @@ def test_retrained_checkpoint_is_asked_anew(study, slugs):
     after = journalled(study, "generate/cft")
     assert len(after) == 2 * len(journal) and len(set(after)) == len(after)
     assert generations.read_text() != before
+
+
+def test_claims_are_judged_by_graded_answers_and_printed(study) -> None:
+    said = study.make("claims")
+    verdicts = {row["claim"]: row for row in json.loads((study.results / "claims.json").read_text())}
+    assert set(verdicts) == {"cft_beats_sft", "spin_improves", "thinkpo_raises_length"}
+    for name, row in verdicts.items():
+        assert row["says"] in said and f"`{name}`" in said
+        assert "not known" not in row["why"], "a cell was not found among the graded answers"
+    assert verdicts["spin_improves"]["low"] <= verdicts["spin_improves"]["value"] <= verdicts["spin_improves"]["high"]

@@ -67,6 +67,22 @@ MISTAKES = {
         "tables: {main: {rows: [{name: Base}]}}",
         ["config.yaml: tables.main.rows[0]", "a checkpoint or a difference row"],
     ),
+    "claim about an unknown table": (
+        "claims: {wins: {says: x, table: nope, row: Base, column: GCD, cells: {a: {}}, value: a}}",
+        ["config.yaml: claims.wins.table = 'nope'", "not under tables", "known: main"],
+    ),
+    "claim with an incomplete cell": (
+        "claims: {wins: {says: x, table: main, column: GCD, cells: {a: {}}, value: a}}",
+        ["config.yaml: claims.wins.cells.a", "it has no row, nor has the claim", "Add one"],
+    ),
+    "claim that is no expression": (
+        "claims: {wins: {says: x, table: main, row: Base, column: GCD, cells: {a: {}}, value: a > 3}}",
+        ["config.yaml: claims.wins.value = 'a > 3'", "'a > 3' has no meaning here", "docs/claims.md"],
+    ),
+    "claim over a cell that it does not name": (
+        "claims: {wins: {says: x, table: main, row: Base, column: GCD, cells: {a: {}}, value: a - b}}",
+        ["config.yaml: claims.wins.value = 'a - b'", "b is not under cells", "Correct one"],
+    ),
     "unknown engine": ("engine: gpu", ["config.yaml: engine = 'gpu'", "not under engines", "known: cpu"]),
     "unknown benchmark to exclude": (
         "datasets: {sums: {exclude: [lcm]}}",

@@ -1,0 +1,134 @@
+"""Writes docs/claims.md: how a claim is written, and what the papers' own printed figures give for each.
+
+python -m scripts.describe_claims --out docs/claims.md
+"""
+
+import argparse
+
+import yaml
+
+from scripts import check_claims
+from scripts.lib import claims, cli, config, config_language
+from scripts.lib.jsonl import write_text
+
+PAPERS = {"cft": "CFT (2501.17703v4)", "spin": "SPIN (2401.01335v3)", "thinkpo": "ThinkPO (2502.13173v1)"}
+INTRO = """# Claims
+
+Made from `claims/*.yaml` and `papers/*.yaml` by `python -m scripts.describe_claims --out docs/claims.md`; do not edit
+it here.
+
+A claim is a sentence of a paper as an inequality over cells of tables. `snakemake claims` makes the tables that the
+study's claims name, prints each claim with its value and 95 % interval, and writes `results/<study>/claims.md` and
+`.json`:
+
+- **reproduced**: the whole interval lies above the threshold;
+- **not reproduced**: the whole interval lies below it;
+- **inconclusive**: the threshold lies within, or the error of a cell is not known.
+
+## How a claim is written
+
+```yaml
+claims:
+  cft_beats_sft:
+    says: CFT scores at least 4 points more than the best SFT variant, on average.
+    section: Table 2
+    table: cft_table2                    # of all cells that name none; row and column likewise
+    column: [Chain sums, Equations]      # a name then stands for two cells
+    cells: {noisy: {row: SFT (noisy answers)}, verified: {row: SFT-verified}, cft: {row: CFT}}
+    value: mean(cft) - max(mean(noisy), mean(verified))
+    above: 4
+```
+
+`value` is arithmetic over the names. `mean`, `min` and `max` of one name go over its cells; `min` and `max` of several
+go cell by cell; `change(before, after)` is a change in percent; there is `abs`. `exact: true` in a cell says that the
+figure is a count or a setting and has no error. Claims of your own go into any config file.
+
+Cells that were measured here are resampled by question, 10,000 times, with the same questions for every checkpoint (a
+paired bootstrap). A cell without graded answers at hand is drawn from the normal distribution with its standard error.
+Training seeds are not in the interval.
+
+## What the printed figures give
+
+The papers print no errors. Here each printed percentage is drawn from the binomial distribution with the benchmark's
+number of questions (`papers/benchmark_sizes.yaml`), independently of all others. Rows of a paper answer the same
+questions, so a paired interval would be narrower, but the papers do not print what it needs. Lengths and a judge's
+scores have no error that could be computed. So *inconclusive* says here that the printed table alone does not settle
+the sentence, not that it is wrong.
+"""
+
+
+def parse_args(argv: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", required=True, help="Markdown to write")
+    return parser.parse_args(argv)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Writes the page."""
+    write_text(args.out, page())
+    return 0
+
+
+def page() -> str:
+    """The whole page as Markdown."""
+    parts = [INTRO]
+    for paper, title in PAPERS.items():
+        entries = claims_of(paper)
+        verdicts = printed_verdicts(paper, entries)
+        parts.append(f"### {title}\n\n{check_claims.page(entries, verdicts)}")
+        short = [name for name, verdict in verdicts.items() if verdict["value"] <= entries[name]["above"]]
+        if short:
+            parts.append(
+                f"The printed value itself is not above the threshold: {', '.join(f'`{n}`' for n in short)}.\n"
+            )
+    return "\n".join(parts)
+
+
+def printed_verdicts(paper: str, entries: dict[str, dict]) -> dict[str, dict]:
+    """What the figures in papers/<paper>.yaml give for each claim."""
+    tables = printed_tables(paper)
+    return {name: check_claims.verdict_of(claim, tables, printed_cell) for name, claim in entries.items()}
+
+
+def claims_of(paper: str) -> dict[str, dict]:
+    """The claims of claims/<paper>.yaml, with `extends` and `for_each` worked out and defaults filled in."""
+    given = read_yaml(f"claims/{paper}.yaml")["claims"]
+    mistakes: list[str] = []
+    entries = config_language.expand(given, "claims", lambda path: f"claims/{paper}.yaml: {path}", {}, mistakes)
+    if mistakes:
+        raise config.ConfigError(mistakes)
+    return config.conform(entries, {"$ref": "#/$defs/claims"}, ())
+
+
+def printed_tables(paper: str) -> dict[str, list[dict]]:
+    """The cells of papers/<paper>.yaml by table: row, column, value, and the questions `n` behind a percentage."""
+    sizes = read_yaml("papers/benchmark_sizes.yaml")
+    tables: dict[str, list[dict]] = {}
+    for table in read_yaml(f"papers/{paper}.yaml")["tables"]:
+        names = [row["name"] for row in table["rows"]]
+        for row in table["rows"]:
+            label = f"{row['model']}: {row['name']}" if "model" in row else row["name"]
+            # Rows of one name differ in their first column: `Direct inference, 0.1`.
+            label = f"{label}, {row[table['columns'][0]]}" if "model" not in row and names.count(label) > 1 else label
+            for column in table["columns"]:
+                value = row.get(column)
+                # A table has its benchmarks as columns or as rows; lengths are no percentages.
+                count = None if column.startswith("len_") else sizes.get(column) or sizes.get(row["name"])
+                cell = {"row": label, "column": column, "value": value, "se": None, "n": count}
+                tables.setdefault(table["id"], []).append(cell)
+    return tables
+
+
+def printed_cell(cell: dict) -> claims.Cell:
+    """A printed figure: binomial where the number of questions is known, else without a known error."""
+    return claims.Cell(cell["value"], questions=cell["n"])
+
+
+def read_yaml(file: str) -> dict:
+    """A YAML file of this checkout."""
+    return yaml.safe_load((cli.ROOT / file).read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args)
