@@ -21,7 +21,7 @@ from scripts import (
     train,
     validate,
 )
-from scripts.lib import config_runs
+from scripts.lib import config_runs, tables
 from scripts.lib.jsonl import write_text
 
 SLUG = r"[a-z0-9][a-z0-9.-]*"
@@ -32,6 +32,11 @@ TEACHERS_STATE = "state/teachers"
 # What grading depends on. It is an input of `score` alone: nothing costly lies below.
 GRADING_MODULES = ("scoring", "grading", "compare", "answers", "formulas", "paper_style")
 GRADING_CODE = ["scripts/score.py", *(f"scripts/lib/{name}.py" for name in GRADING_MODULES)]
+
+TABLE_CODE = [
+    "scripts/make_table.py",
+    *(f"scripts/lib/{name}.py" for name in ("statistics", "tables", "table_files", "papers")),
+]
 
 
 wildcard_constraints:
@@ -97,9 +102,23 @@ def weights_of(checkpoint):
 
 
 def shards_of(wildcards):
-    """All shards of one entry of responses."""
+    """All shards of one entry of responses, or the dataset whose own field they are."""
+    if "field" in STUDY["responses"][wildcards.responses]:
+        return [f"<results>/datasets/{STUDY['responses'][wildcards.responses]['dataset']}.jsonl"]
     shards = range(STUDY["responses"][wildcards.responses]["shards"])
     return [f"<results>/responses/{wildcards.responses}/shard-{shard}.jsonl" for shard in shards]
+
+
+def grading_version_of(wildcards):
+    """The script's VERSION, and the dataset's own field that holds the responses, where it is not a sampled entry."""
+    field = STUDY["responses"][wildcards.responses].get("field")
+    return f"{grade_responses.VERSION} {field}" if field else grade_responses.VERSION
+
+
+def response_field_of(wildcards, output):
+    """The flag for responses that are a dataset's own field (tracked in the version)."""
+    entry = STUDY["responses"][wildcards.responses]
+    return f"--field {entry['field']}" if "field" in entry else ""
 
 
 def graded_of(wildcards):
@@ -137,14 +156,15 @@ def train_data_of(wildcards):
         "critiques": "<results>/critiques/{}.jsonl",
         "answers": "<results>/answers/{}.jsonl",
     }
+    paths["runs"] = "<results>/train_sets/{}.jsonl"
     parts = config_runs.parts(STUDY["runs"][wildcards.run])
     return [paths[section].format(slug) for part in parts for _, section, slug in config_runs.sources(part)]
 
 
 def gap_tokenizer_of(wildcards):
-    """The start model of a run whose pairs are chosen by their length gap: its tokenizer measures it."""
+    """The start model of a run whose rows or pairs are chosen by their length: its tokenizer measures it."""
     run = STUDY["runs"][wildcards.run]
-    gapped = any(part.get("length_gap") for part in config_runs.parts(run))
+    gapped = any(part.get("length_gap") or part.get("like") for part in config_runs.parts(run))
     return [weights_of(run["start"])] if gapped else []
 
 
@@ -155,13 +175,19 @@ def curve_of(wildcards):
 
 
 def checkpoints_of(table):
-    """The models and runs in a table's rows, each once."""
+    """The models and runs in a table's rows, or in its cells, each once."""
+    if "columns" in table:
+        scored = [checkpoint for checkpoint, _ in tables.scores_needed(table, STUDY)]
+        return list(dict.fromkeys([*scored, *(run for _, run in tables.facts_needed(table))]))
     names = [[row["of"]] if "of" in row else [row["difference"], *row["best_of"]] for row in table["rows"]]
     return list(dict.fromkeys(name for row in names for name in row))
 
 
 def scores_of_table(table):
     """The score summaries that a table is made of."""
+    if "columns" in table:
+        needed = tables.scores_needed(table, STUDY)
+        return [f"<results>/scores/{checkpoint}/{suite}.json" for checkpoint, suite in needed]
     return collect(
         "<results>/scores/{checkpoint}/{suite}.json", checkpoint=checkpoints_of(table), suite=table["suites"]
     )
@@ -178,8 +204,20 @@ def score_items_of(wildcards):
 
 
 def train_summaries_of(wildcards):
-    """The training summaries of the runs in a table."""
-    runs = [name for name in checkpoints_of(STUDY["tables"][wildcards.table]) if name in STUDY["runs"]]
+    """The training summaries of the runs in a table; for a table of cells, the files of the facts it shows."""
+    table = STUDY["tables"][wildcards.table]
+    if "columns" in table:
+        files = {
+            "train": lambda run: [f"<results>/checkpoints/{run}/train.json"],
+            "validation": lambda run: [f"<results>/checkpoints/{run}/selection.json"],
+            "train_set": lambda run: [f"<results>/train_sets/{run}.json"],
+            "sampling": lambda run: [
+                f"<benchmarks>/sample_responses/{run}/{shard}.jsonl"
+                for shard in range(STUDY["responses"][run]["shards"])
+            ],
+        }
+        return [file for kind, run in tables.facts_needed(table) for file in files[kind](run)]
+    runs = [name for name in checkpoints_of(table) if name in STUDY["runs"]]
     return [f"<results>/checkpoints/{run}/train.json" for run in runs]
 
 
@@ -194,6 +232,8 @@ def datasets_of(wildcards):
         pending.append(run["start"])
         for part in config_runs.parts(run):
             for _, section, slug in config_runs.sources(part):
+                if section == "runs":
+                    continue  # only the length of its rows matters
                 found[f"<results>/datasets/{config_runs.dataset_behind(STUDY, section, slug)}.jsonl"] = True
     return sorted(found)
 
@@ -351,15 +391,22 @@ def train_set_settings_of(wildcards):
     for part in config_runs.parts(run):
         sources = config_runs.sources(part)
         made = {"files": len(sources), **{key: part[key] for key in ("method", "prompt", "weight", "keep")}}
-        if part["method"] == "thinkpo":
+        if part["method"] == "thinkpo" and "long" in part:
             fields = [part[side].get("field") if "dataset" in part[side] else "response" for side in ("long", "short")]
             made["sides"] = [{"field": field} for field in fields]
-            made |= {key: part[key] for key in ("format_only", "length_gap", "gap_rows")}
+            made["format_only"] = part["format_only"]
         elif part["method"] == "spin":
-            made["iterations"] = [int(slug.rpartition(".t")[2]) for slug in part["self_play"]]
+            made["iterations"] = [
+                part["pairs"].index(slug) if "pairs" in part else int(slug.rpartition(".t")[2])
+                for slug in part["self_play"]
+            ]
         else:
             made["kind"] = {"datasets": "dataset"}.get(sources[0][1], sources[0][1])
             made |= {"pairs_per_question": part["pairs_per_question"]} if part["method"] == "dpo" else {}
+        if part["method"] == "thinkpo":
+            made |= {key: part[key] for key in ("length_gap", "gap_rows")}
+        if part.get("like"):
+            made |= {key: part[key] for key in ("like", "like_rows")}
         parts.append(made)
     values = {"rows": run["data"]["rows"], "seed": run["seed"], "when_short": run["data"].get("when_short", "fail")}
     return settings(build_train_set, run=wildcards.run, parts=parts, **values)
@@ -401,7 +448,18 @@ def columns_of(suites):
 
 def table_settings_of(wildcards):
     table = STUDY["tables"][wildcards.table]
-    return json.dumps({**table, "columns": columns_of(table["suites"])})
+    if "columns" not in table:
+        return json.dumps({**table, "columns": columns_of(table["suites"])})
+    shown = {cell["benchmark"] for _, _, cell in tables.specs(table) if "setting" in cell}
+    values = {"layout": "cells", "scaled": STUDY.get("scale", {}).get("suffix")}
+    values["settings"] = {name: STUDY["benchmarks"][name] for name in sorted(shown)}
+    return json.dumps({**table, **values})
+
+
+def paper_of(wildcards):
+    """The file that holds the paper's values of a table, where it is a paper's."""
+    paper = STUDY["tables"][wildcards.table].get("paper")
+    return [f"papers/{paper.partition('_')[0]}.yaml"] if paper else []
 
 
 def figure_settings_of(wildcards):

@@ -54,7 +54,8 @@ rule grade_responses:
         runtime="2h",
     params:
         python=python_for("laptop"),
-        version=grade_responses.VERSION,
+        version=grading_version_of,
+        field=response_field_of,
     shell:
-        "{params.python} -m scripts.grade_responses --responses {input:q} --workers {threads} --graded {output.graded:q}"
+        "{params.python} -m scripts.grade_responses --responses {input:q} {params.field} --workers {threads} --graded {output.graded:q}"
         " --summary {output.summary:q} 2>&1 | tee {log:q}"

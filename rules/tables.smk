@@ -1,7 +1,7 @@
 """Tables and figures: scores beside each other, with errors and differences. Each id of the config is a target.
 
 INPUTS   <results>/scores/{checkpoint}/{suite}.json(l), <results>/checkpoints/{run}/train.json
-OUTPUTS  <results>/tables/{table}.md .tex .csv .json, <results>/figures/{figure}.svg .png
+OUTPUTS  <results>/tables/{table}.md .tex .csv .json .html, <results>/figures/{figure}.svg .png
 """
 
 
@@ -36,9 +36,10 @@ rule make_table:
         graded=score_items_of,
         summaries=train_summaries_of,
         overlap="<results>/tables/{table}.overlap.json",
-        script=["scripts/make_table.py", "scripts/lib/statistics.py"],
+        paper=paper_of,
+        script=TABLE_CODE,
     output:
-        multiext("<results>/tables/{table}", ".md", ".tex", ".csv", ".json"),
+        multiext("<results>/tables/{table}", ".md", ".tex", ".csv", ".json", ".html"),
     log:
         "<logs>/make_table/{table}.log",
     benchmark:

@@ -16,6 +16,7 @@ question, then a second one, so that the same responses are chosen for every run
 """
 
 import argparse
+import bisect
 import random
 
 from scripts.lib import cli, pairs
@@ -95,28 +96,27 @@ def pool_of(part: dict, files: list[str], seed: int, tokenizer: str | None) -> t
     def draw(row: dict) -> float:
         return drawn(row, seed)
 
+    if part.get("like"):
+        *files, like = files
     tables = [read_rows(file, required=("id", "question")) for file in files]
     count: dict = {"rows_in": sum(map(len, tables))}
     if part["method"] in ("sft", "cft"):
-        needed = TEXT[part["kind"]]
+        needed = "critique" if part["method"] == "cft" else TEXT[part["kind"]]
         usable = [row for row in tables[0] if "error" not in row and str(row.get(needed) or "").strip()]
         pool = [row for row in usable if KEEP[part["keep"]](row)]
+        if part.get("like"):
+            pool = of_like_length(pool, needed, read_rows(like, required=("completion",)), part["like_rows"], tokenizer)
         blank = [{**row, needed: "(empty)", "critique": "(empty)"} for row in tables[0]]
         return pool, usable or blank, {**count, "usable": len(usable)}
     if part["method"] == "spin":
         pool, left = [], {}
         for rows, iteration in zip(tables, part["iterations"], strict=True):
+            rows = [{"question_id": row["id"], **row} for row in rows]  # a released set has one row a question
             found, out = pairs.self_play_pairs(rows, iteration)
             pool += found
             left[f"t{iteration}"] = {"pairs": len(found), **out}
         usable = pool
-    elif part["method"] == "thinkpo":
-        long, short = (texts(rows, side) for rows, side in zip(tables, part["sides"], strict=True))
-        pool, left = pairs.length_pairs(long, short, part["keep"], part["format_only"], draw)
-        usable = pool
-        if part["length_gap"]:
-            pool = by_gap(pool, part, tokenizer)
-    elif part["kind"] == "dataset":
+    elif part.get("kind") == "dataset":
         for row in tables[0]:
             if not {"chosen", "rejected"} <= set(row):
                 raise BadInput(
@@ -124,10 +124,17 @@ def pool_of(part: dict, files: list[str], seed: int, tokenizer: str | None) -> t
                 )
         pool, left = pairs.labelled_pairs(tables[0])
         usable = pool
+    elif part["method"] == "thinkpo":
+        long, short = (texts(rows, side) for rows, side in zip(tables, part["sides"], strict=True))
+        pool, left = pairs.length_pairs(long, short, part["keep"], part["format_only"], draw)
+        usable = pool
     else:
         pool, left = pairs.graded_pairs(tables[0], draw, part["pairs_per_question"])
         usable = pool or unlabelled_pairs(tables[0])
-    return pool, usable, {**count, "left_out": left}
+    count["left_out"] = left
+    if part.get("length_gap"):
+        pool, count["mean_gap"] = by_gap(pool, part, tokenizer)
+    return pool, usable, count
 
 
 def texts(rows: list[dict], side: dict) -> list[dict]:
@@ -139,13 +146,40 @@ def texts(rows: list[dict], side: dict) -> list[dict]:
     ]
 
 
-def by_gap(pool: list[dict], part: dict, tokenizer: str | None) -> list[dict]:
-    """The pairs whose length gap is where `length_gap` says, measured with the start model's tokenizer."""
+def token_counter(tokenizer: str | None):
+    """A function that counts the tokens of a text, by the start model's tokenizer."""
     from scripts.lib.chat import load_tokenizer
 
     count = load_tokenizer(tokenizer)
-    gaps = [len(count(row["chosen"])["input_ids"]) - len(count(row["rejected"])["input_ids"]) for row in pool]
-    return pairs.length_gap(pool, gaps, part["length_gap"], part["gap_rows"])
+    return lambda text: len(count(text)["input_ids"])
+
+
+def by_gap(pool: list[dict], part: dict, tokenizer: str | None) -> tuple[list[dict], float | None]:
+    """The pairs whose length gap in tokens is where `length_gap` says, and their mean gap."""
+    tokens = token_counter(tokenizer)
+    gaps = {row["id"]: tokens(row["chosen"]) - tokens(row["rejected"]) for row in pool}
+    kept = pairs.length_gap(pool, [gaps[row["id"]] for row in pool], part["length_gap"], part["gap_rows"])
+    return kept, sum(gaps[row["id"]] for row in kept) / len(kept) if kept else None
+
+
+def of_like_length(pool: list[dict], key: str, like: list[dict], wanted: int, tokenizer: str | None) -> list[dict]:
+    """`wanted` rows of the pool whose texts are about as long as those of another training set.
+
+    The other set's completions are taken evenly from the shortest to the longest, and each gets the row of the pool
+    that is nearest in length and not taken yet.
+    """
+    tokens = token_counter(tokenizer)
+    targets = sorted(tokens(row["completion"]) for row in like)
+    wanted = min(wanted, len(pool))
+    targets = [targets[place * len(targets) // wanted] for place in range(wanted)]
+    free = sorted(((tokens(row[key]), row["id"], row) for row in pool), key=lambda item: item[:2])
+    chosen = []
+    for target in targets:
+        place = bisect.bisect_left(free, target, key=lambda item: item[0])
+        if place == len(free) or (place and target - free[place - 1][0] <= free[place][0] - target):
+            place -= 1
+        chosen.append(free.pop(place)[2])
+    return chosen
 
 
 def unlabelled_pairs(rows: list[dict]) -> list[dict]:

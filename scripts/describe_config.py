@@ -58,6 +58,8 @@ def variants(entry: dict) -> list[str]:
 
 def rows_of(entry: dict) -> list[str]:
     """The table of an entry's keys, and below it the tables of keys that hold mappings."""
+    if "items" not in entry and "properties" not in entry:
+        return ["A name.\n"]
     if "properties" not in entry:
         return [f"A list of {dereferenced(entry['items']).get('description', 'names')}.\n"]
     parts = [table(entry["properties"], set(entry.get("required", ())))]
@@ -67,8 +69,8 @@ def rows_of(entry: dict) -> list[str]:
         if "oneOf" in inner and "items" in node:
             for option in map(dereferenced, inner["oneOf"]):
                 parts += [f"`{key}`, {option['title']}:\n", table(option["properties"], set(option["required"]))]
-        elif "properties" in node:
-            parts += [f"`{key}`:\n", table(node["properties"], set(node.get("required", ())))]
+        elif "properties" in inner:
+            parts += [f"`{key}`:\n", table(inner["properties"], set(inner.get("required", ())))]
     return parts
 
 

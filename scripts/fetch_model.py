@@ -100,14 +100,15 @@ def from_hub(settings: dict, folder: Path) -> dict:
 
     patterns = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model"]
     try:
-        snapshot = snapshot_download(settings["repo"], revision=settings["revision"], allow_patterns=patterns)
+        commit = None if settings["revision"] == "unpinned" else settings["revision"]
+        snapshot = snapshot_download(settings["repo"], revision=commit, allow_patterns=patterns)
     except Exception as error:  # the hub, the network and the cache each raise their own kinds
         raise BadInput(
             f"{settings['repo']} at {settings['revision']}: could not be downloaded ({type(error).__name__}: {error}). "
             "Check the name and commit, that this machine reaches the hub, and HF_TOKEN for a gated model."
         ) from None
     _link_files(Path(snapshot), folder)
-    return {"commit": settings["revision"]}
+    return {"commit": commit or Path(snapshot).name}  # the hub's cache names a snapshot's folder by its commit
 
 
 def from_folder(settings: dict, folder: Path) -> dict:

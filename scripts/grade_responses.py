@@ -20,6 +20,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--responses", nargs="+", required=True, help="responses (JSON Lines), all shards")
+    parser.add_argument("--field", default=None, help="the files are datasets: their field that holds the responses")
     parser.add_argument("--workers", type=int, default=None, help="worker processes (default: one a core)")
     parser.add_argument("--graded", required=True, help="JSON Lines to write")
     parser.add_argument("--summary", required=True, help="JSON summary to write")
@@ -29,7 +30,10 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Grades every row, writes rows and summary."""
     summary = cli.Summary("grade_responses", {"grader_version": GRADER_VERSION})
-    rows = [row for file in args.responses for row in read_rows(file, required=("id", "question_id", "response"))]
+    needed = ("id", args.field) if args.field else ("id", "question_id", "response")
+    rows = [row for file in args.responses for row in read_rows(file, required=needed)]
+    if args.field:
+        rows = [{**row, "id": f"{row['id']}#0", "question_id": row["id"], "response": row[args.field]} for row in rows]
     if len({row["id"] for row in rows}) < len(rows):
         raise BadInput(f"{', '.join(args.responses)}: the same id in two shards. Sample the responses again.")
     rows.sort(key=lambda row: row["id"])
@@ -45,9 +49,10 @@ def main(args: argparse.Namespace) -> int:
         "wrong": sum(row["correct"] is False for row in rows),
         "without_answer": sum(row["correct"] is None for row in rows),
         "errors": sum("error" in row for row in rows),
-        "cut_off": sum(not row["finished"] for row in rows),
-        "mean_tokens": sum(row["tokens"] for row in rows) / len(rows),
     }
+    if not args.field:
+        fields["cut_off"] = sum(not row["finished"] for row in rows)
+        fields["mean_tokens"] = sum(row["tokens"] for row in rows) / len(rows)
     write_json(args.summary, summary.fields(**fields))
     return 0
 

@@ -1,7 +1,8 @@
-"""Makes one table from scores: Markdown, LaTeX and CSV to read, and JSON, a list of cells.
+"""Makes one table from scores: Markdown, LaTeX, CSV and HTML to read, and JSON, a list of cells.
 
 A cell is `{"row", "column", "value", "se", "n", "paper"}`, in percent; a difference also has its 95 % interval
-(`low`, `high`), and a figure that graded answers give says which (`checkpoint`, `benchmark`, `metric`).
+(`low`, `high`), and a figure that graded answers give says which (`checkpoint`, `benchmark`, `metric`). A table with
+`columns` (scripts/lib/tables.py) also has the paper's values beside its own.
 
     python -m scripts.make_table --table cft_table2 --settings '{"title": "…", "note": "", "columns": {"gcd": "GCD"}, \\
         "rows": [{"name": "Base", "of": "smollm2-135m"}]}' --scores results/laptop/scores/*/arithmetic.json \\
@@ -11,7 +12,7 @@ A cell is `{"row", "column", "value", "se", "n", "paper"}`, in percent; a differ
 import argparse
 from pathlib import Path
 
-from scripts.lib import cli
+from scripts.lib import cli, papers, table_files, tables
 from scripts.lib.jsonl import BadInput, read_json, read_rows, replacing, write_json, write_text
 
 AVERAGE = "Average"
@@ -22,17 +23,17 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", required=True, help="the table's id")
     parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: title, note, columns, rows")
-    parser.add_argument(
-        "--scores", nargs="+", required=True, help="scores/<checkpoint>/<suite>.json, items beside them"
-    )
-    parser.add_argument("--summaries", nargs="*", default=[], help="checkpoints/<run>/train.json of the runs")
+    parser.add_argument("--scores", nargs="*", default=[], help="scores/<checkpoint>/<suite>.json, items beside them")
+    parser.add_argument("--summaries", nargs="*", default=[], help="checkpoints/<run>/train.json, files of other facts")
     parser.add_argument("--out", required=True, help="path of the files to write, without an ending")
     return parser.parse_args(argv)
 
 
 def main(args: argparse.Namespace) -> int:
-    """Computes the cells and writes the four files."""
+    """Computes the cells and writes the five files."""
     settings = args.settings
+    if settings["layout"] == "cells":
+        return write_cells(args.table, settings, args.scores, args.summaries, Path(args.out))
     scores = read_scores(args.scores)
     trained = {Path(file).parent.name: read_json(file) for file in args.summaries}
     cells: list[dict] = []
@@ -53,6 +54,7 @@ def main(args: argparse.Namespace) -> int:
         for column in frame.columns:
             shown.loc[row, column] = text_of(frame.loc[row, column], errors.loc[row, column], column)
     write_text(out.with_suffix(".md"), f"**{caption}**\n\n{markdown(shown)}\n\n{note}\n")
+    write_text(out.with_suffix(".html"), table_files.plain_page(caption, shown, note.split("\n\n")))
     escaped = shown.map(latex_text).rename(index=latex_text, columns=latex_text)
     latex = escaped.to_latex(caption=latex_text(caption), label=f"tab:{args.table}")
     write_text(out.with_suffix(".tex"), latex)
@@ -63,24 +65,105 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def read_scores(files: list[str]) -> dict[str, dict[str, dict]]:
-    """By checkpoint and benchmark: the summary, and in `shares` the share of right answers to each question."""
+def write_cells(table: str, settings: dict, scores: list[str], facts: list[str], out: Path) -> int:
+    """A table whose rows and columns say what each cell shows."""
+    printed = papers.printed(settings["paper"]) if settings["paper"] else {}
+    found = read_scores(scores, settings["verdict"])
+    cells = tables.Cells(settings, found, read_facts(facts), printed).all()
+    write_json(out.with_suffix(".json"), cells)
+    table_files.write(out, table, settings["title"], cells, notes_of(settings, cells))
+    return 0
+
+
+def notes_of(settings: dict, cells: list[dict]) -> list[str]:
+    """What the reader must know: what the numbers are, where they are from, what the marks mean."""
+    notes = [settings["note"].strip()]
+    if settings["scaled"]:
+        notes.insert(0, f"Scale {settings['scaled']}: random models and few questions. THE NUMBERS MEAN NOTHING.")
+    if any(item["se"] is not None for item in cells):
+        notes.append(
+            "Ours ± standard error (of questions, one training seed). An average is the plain mean of its parts."
+        )
+    if settings["paper"]:
+        notes.append(
+            f"In brackets: what the paper printed ({settings['paper']} in papers/), and ours minus it. "
+            "= within noise (1.96 standard errors of both), ▲ above, ▼ below; no mark where its error is unknown."
+        )
+    if settings["verdict"] == "paper-style" and any("by_our_grader" in item for item in cells):
+        by_ours = {}
+        for item in cells:
+            if "by_our_grader" in item:
+                by_ours.setdefault(item["row"], []).append(f"{item['column']} {item['by_our_grader']:.1f}")
+        lines = "; ".join(f"{row}: {', '.join(found)}" for row, found in by_ours.items())
+        notes.append(f"Graded in the manner of the papers' harness. By our own grader: {lines}.")
+    return [note for note in notes if note]
+
+
+def read_facts(files: list[str]) -> dict[tuple[str, str], float | None]:
+    """The facts in summaries: (fact, run) to value.
+
+    The kind of a file is read from its path: checkpoints/<run>/train.json and selection.json, train_sets/<run>.json,
+    timings/<study>/sample_responses/<responses>/<shard>.jsonl.
+    """
+    facts: dict[tuple[str, str], float | None] = {}
+    for file in map(Path, files):
+        run = file.parent.name
+        if file.name == "train.json":
+            made = read_json(file)
+            counts, recipe = made["counts"], made["recipe"]
+            hours = made["train_seconds"] / 3600
+            found = {
+                "rows": counts["rows_trained"],
+                "tokens": counts["prompt_tokens"] + counts["completion_tokens"],
+                "steps": made["steps"],
+                "hours": hours,
+                "gpu_hours": hours * made["processes"],
+                **{key: recipe[key] for key in ("learning_rate", "global_batch", "beta", "epochs")},
+            }
+        elif file.name == "selection.json":
+            selected = read_json(file).get("selected")
+            found = {"best_validation": 100 * selected["accuracy"] if selected else None}
+        elif run == "train_sets":
+            run = file.stem
+            parts = [part["mean_gap"] for part in read_json(file)["parts"] if "mean_gap" in part]
+            found = {"mean_gap": parts[0] if parts else None}
+        else:
+            seconds = sum(float(row["s"]) for row in read_rows(file, required=("s",), unique=None))
+            found = {"sampling_hours": facts.get(("sampling_hours", run), 0.0) + seconds / 3600}
+        facts |= {(name, run): value for name, value in found.items()}
+    return facts
+
+
+def read_scores(files: list[str], verdict: str = "ours") -> dict[str, dict[str, dict]]:
+    """By checkpoint and benchmark: the summary, and in `shares` the share of right answers to each question.
+
+    With the verdict `paper-style` accuracy and shares are those of the grader in the manner of the papers' harness, and
+    the accuracy by our own grader is `accuracy_ours`.
+    """
     import numpy
 
     scores: dict[str, dict[str, dict]] = {}
     for file in files:
         checkpoint = Path(file).parent.name
-        by_benchmark: dict[str, dict[str, list[bool]]] = {}
+        verdicts: dict[str, dict[str, dict[str, list[bool]]]] = {"correct": {}, "paper_style": {}}
         for row in read_rows(Path(file).with_suffix(".jsonl"), required=("benchmark", "question_id", "correct")):
-            if row["correct"] is not None:
+            for key, by_benchmark in verdicts.items() if row["correct"] is not None else ():
                 questions = by_benchmark.setdefault(row["benchmark"], {})
-                questions.setdefault(row["question_id"], []).append(row["correct"])
+                questions.setdefault(row["question_id"], []).append(bool(row.get(key)))
         for benchmark, summary in read_json(file)["benchmarks"].items():
-            questions = by_benchmark.get(benchmark)
-            if not questions:
-                raise BadInput(f"{file}: no graded answer for {benchmark}. Run rule score again.")
-            shares = numpy.array([sum(questions[key]) / len(questions[key]) for key in sorted(questions)])
-            scores.setdefault(checkpoint, {})[benchmark] = {**summary, "shares": shares}
+            made = dict(summary)
+            for key, by_benchmark in verdicts.items():
+                questions = by_benchmark.get(benchmark)
+                if not questions:
+                    raise BadInput(f"{file}: no graded answer for {benchmark}. Run rule score again.")
+                shares = numpy.array([sum(questions[key]) / len(questions[key]) for key in sorted(questions)])
+                if key == "correct":
+                    made["shares"] = shares
+                elif verdict == "paper-style":
+                    error = float(shares.std() / len(shares) ** 0.5)
+                    made |= {"accuracy": float(shares.mean()), "standard_error": error, "shares": shares}
+                    made["accuracy_ours"] = summary["accuracy"]
+            scores.setdefault(checkpoint, {})[benchmark] = made
     return scores
 
 

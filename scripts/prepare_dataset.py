@@ -37,6 +37,7 @@ def main(args: argparse.Namespace) -> int:
         "rows_with_solution": sum("solution" in row for row in rows),
         "left_out": left_out,
         "sha256": file_hash(args.rows),
+        "commit": sources.commit_of(args.settings),
     }
     write_json(args.summary, summary.fields(**fields))
     return 0

@@ -20,7 +20,7 @@ from scripts.lib import config_checks, config_language, config_runs
 
 SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
 SECTIONS = (
-    *("engines", "models", "datasets", "responses", "teachers", "critiques", "answers"),
+    *("inputs", "engines", "models", "datasets", "responses", "teachers", "critiques", "answers"),
     *("recipes", "runs", "benchmarks", "suites", "tables", "figures", "claims"),
 )
 
@@ -63,12 +63,15 @@ def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = N
             return ", ".join(map(_short, files)) or "command line"
         entry = tuple(path[: 2 if path[0] in SECTIONS else 1])
         source = "command line" if _sets(overrides, path) else origin.get(entry, "command line")
-        return f"{source}: {dotted(path)}"
+        return f"{source}: {config_language.dotted(tuple(path))}"
 
     families: dict[tuple[str, str], list[str]] = {}
     for section in SECTIONS:
         if isinstance(raw.get(section), dict):
             raw[section] = config_language.expand(raw[section], section, place, families, mistakes)
+    inputs = raw.get("inputs") if isinstance(raw.get("inputs"), dict) else {}
+    if isinstance(raw.get("runs"), dict):
+        raw["runs"] = config_language.chosen(raw["runs"], inputs, place, ("runs",), mistakes)
     for (section, family), names in families.items():
         origin |= {(section, name): origin[section, family] for name in names if (section, family) in origin}
     study = conform(raw, schema(), ())
@@ -174,11 +177,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else copy.deepcopy(value)
-
-
-def dotted(path: Sequence[str | int]) -> str:
-    """`("tables", "t", "rows", 2, "of")` as `tables.t.rows[2].of`."""
-    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".")
 
 
 # --- types and defaults ---------------------------------------------------------------------------------------------
@@ -320,7 +318,8 @@ def _describe(error: jsonschema.ValidationError, place, below: tuple = ()) -> st
         if error.chooser:
             found = value.get(error.chooser) if isinstance(value, dict) else value
             return f"{place((*path, error.chooser))} = {found!r}: it must be one of {', '.join(error.choices)}."
-        return f"{where}: it must be a {' or a '.join(error.choices)} row (docs/config.md)."
+        what = "row" if path and isinstance(path[-1], int) else "entry"
+        return f"{where}: it must be a {' or a '.join(error.choices)} {what} (docs/config.md)."
     if error.validator == "required":
         missing = [key for key in rule if key not in value]
         return f"{where}: {', '.join(missing)} is missing. Add it (docs/config.md)."

@@ -4,7 +4,7 @@ import fnmatch
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from scripts.lib import config_runs
+from scripts.lib import config_runs, papers, tables
 from scripts.lib.expressions import names_in
 
 PREFERENCE = {"dpo", "spin", "thinkpo"}
@@ -59,6 +59,21 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
         _source_file(entry["questions"], ("benchmarks", slug, "questions"), place, found)
     for slug, entry in sound("responses").items():
         known(("responses", slug, "dataset"), entry["dataset"], ["datasets"])
+        if "field" in entry:
+            fields = study["datasets"].get(entry["dataset"], {}).get("fields", {entry["field"]: ""})
+            if entry["field"] not in fields:
+                found.append(
+                    f"{place(('responses', slug, 'field'))} = {entry['field']!r}: the dataset has no such field (it "
+                    f"has: {', '.join(fields)}). Name it in its fields."
+                )
+            continue
+        missing = [key for key in ("model", "prompt") if key not in entry]
+        if missing:
+            found.append(
+                f"{place(('responses', slug))}: {', '.join(missing)} is missing. Add it, or name the dataset's own "
+                "field that holds the responses."
+            )
+            continue
         known(("responses", slug, "model"), entry["model"], ["models", "runs"])
         file_there(("responses", slug, "prompt"), entry["prompt"])
         file_there(("responses", slug, "template"), entry["template"])
@@ -93,6 +108,10 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
     for slug, table in sound("tables").items():
         for index, suite in enumerate(table["suites"]):
             known(("tables", slug, "suites", index), suite, ["suites"])
+        if "columns" in table:
+            table["rows"] = _rows(("tables", slug), table["rows"], checkpoints, families, known, place, found)
+            _check_cells(("tables", slug), table, study, known, place, found)
+            continue
         if table["layout"] == "benchmarks-as-rows" and (
             len(table["rows"]) < 2 or any("of" not in row for row in table["rows"])
         ):
@@ -146,6 +165,82 @@ def _check_claim(slug: str, claim: dict, known, place: Place, found: list[str]) 
         found.append(f"{where}: {name} {what}. Correct one of them.")
 
 
+def _check_cells(path: tuple, table: dict, study: dict, known, place: Place, found: list[str]) -> None:
+    """Whether each cell of a table shows something that there is, and each row of the paper's table has its row."""
+    names = {"columns": [column["name"] for column in table["columns"]], "rows": [row["name"] for row in table["rows"]]}
+    if len(set(names["columns"])) < len(names["columns"]):
+        found.append(f"{place((*path, 'columns'))}: two columns have the same name. Rename one.")
+    if table["paper"] is not None:
+        try:
+            printed = papers.printed(table["paper"])
+        except KeyError:
+            found.append(
+                f"{place((*path, 'paper'))} = {table['paper']!r}: no paper has it (known: "
+                f"{', '.join(papers.known_tables())}). Correct it."
+            )
+            return
+        for kind, there in (("rows", list(printed)), ("columns", list(next(iter(printed.values()))))):
+            lacking = [name for name in there if name not in names[kind]]
+            if lacking:
+                found.append(
+                    f"{place((*path, kind))}: the paper's {', '.join(map(repr, lacking))} lacks. Add it, with a gap "
+                    "where it is not reproduced."
+                )
+        other = [name for name in names["rows"] if name not in printed]
+        if other:
+            found.append(
+                f"{place((*path, 'rows'))}: {', '.join(map(repr, other))} is no row of {table['paper']} (its rows: "
+                f"{', '.join(printed)}). Correct the name."
+            )
+    seen: set[str] = set()
+
+    def tell(mistake: str) -> None:
+        if mistake not in seen:
+            seen.add(mistake)
+            found.append(mistake)
+
+    for row in table["rows"]:
+        for name in set(row["cells"]) - set(names["columns"]):
+            tell(f"{place((*path, 'rows'))}: {row['name']!r} has cells for {name!r}, which is no column. Correct it.")
+    for row, column, cell in tables.specs(table):
+        where = f"{place((*path, 'rows'))}: {row['name']!r}, {column['name']!r}"
+        for name in (cell.get("of"), *cell.get("best_of", ())):
+            if name is not None and name not in study["models"] and name not in study["runs"]:
+                tell(f"{where}: of = {name!r}: not under models or runs. Correct the name or add the entry.")
+        if tables.is_score(cell):
+            if "of" not in cell:
+                tell(f"{where}: a score of nothing. Say of which checkpoint (of).")
+            if cell["benchmark"] not in study["benchmarks"]:
+                tell(f"{where}: benchmark = {cell['benchmark']!r}: not under benchmarks. Correct it or add the entry.")
+            elif tables.suite_of(table, study["suites"], cell["benchmark"]) is None:
+                tell(
+                    f"{where}: benchmark {cell['benchmark']!r} is in none of the table's suites. Name one that has it."
+                )
+        if "setting" in cell and cell.get("benchmark") not in study["benchmarks"]:
+            tell(f"{where}: a setting of {cell.get('benchmark')!r}, which is not under benchmarks. Name the benchmark.")
+        if "fact" in cell and cell.get("of") not in study["runs"]:
+            tell(f"{where}: a fact of {cell.get('of')!r}, which is no run. Name a run, or say why there is a gap.")
+        if "function" in cell:
+            of_rows = "function" in row and "function" not in row["cells"].get(column["name"], {})
+            there = names["rows" if of_rows else "columns"]
+            wrong = [name for name in cell.get("over", []) if name not in there]
+            if wrong or (not of_rows and "over" not in cell):
+                tell(f"{where}: over = {wrong or None}: it must name {'rows' if of_rows else 'columns'} of the table.")
+            if of_rows and cell["function"] != "average":
+                tell(f"{where}: function = {cell['function']!r}: a row can only be an average. Put it into a column.")
+            wanted = {"change": 2, "gain": 1}.get(cell["function"])
+            if not of_rows and wanted and len(cell.get("over", ())) != wanted:
+                tell(f"{where}: {cell['function']} is over {wanted} column(s). Correct over.")
+        if "previous" in cell and cell["previous"] not in names["rows"]:
+            tell(f"{where}: previous = {cell['previous']!r} is no row of the table. Correct it.")
+        if (
+            table["paper"] is not None
+            and not set(tables.SOURCES) & set(cell)
+            and printed.get(row["name"], {}).get(column["name"])
+        ):
+            tell(f"{where}: nothing says what it shows. Give it a benchmark, fact, text or function, or a gap.")
+
+
 def _source_file(source: dict, path: tuple, place: Place, found: list[str]) -> None:
     if source["source"] == "jsonl" and not Path(source["path"]).is_file():
         found.append(f"{place((*path, 'path'))} = {source['path']!r}: there is no such file. Correct the path.")
@@ -170,6 +265,7 @@ def _check_run(slug: str, run: dict, study: dict, known, file_there, place: Plac
         "format_only",
         "length_gap",
         "gap_rows",
+        "like_rows",
         "pairs_per_question",
     }:
         found.append(f"{place(('runs', slug, 'data'))}: it has mix and other sources. Move them into the mix.")
@@ -188,10 +284,10 @@ def _check_run(slug: str, run: dict, study: dict, known, file_there, place: Plac
 # The sources that a part of each method may name.
 ALLOWED = {
     "sft": [{"dataset"}, {"responses"}, {"critiques"}, {"answers"}],
-    "cft": [{"critiques"}],
+    "cft": [{"critiques"}, {"dataset"}],
     "dpo": [{"dataset"}, {"responses"}],
-    "spin": [{"dataset"}],
-    "thinkpo": [{"long", "short"}],
+    "spin": [{"dataset"}, {"dataset", "responses"}, {"pairs"}],
+    "thinkpo": [{"long", "short"}, {"dataset"}],
 }
 KEEPS = {
     "sft": {"all", "correct", "judged-right", "agreeing"},
@@ -204,7 +300,7 @@ KEEPS = {
 
 def _check_part(part: dict, path: tuple, study: dict, known, place: Place, found: list[str]) -> None:
     method, keep = part["method"], part["keep"]
-    named = {key for key in ("dataset", "responses", "critiques", "answers", "long", "short") if key in part}
+    named = {key for key in ("dataset", "responses", "critiques", "answers", "long", "short", "pairs") if key in part}
     if named not in ALLOWED[method]:
         allowed = " or ".join(" and ".join(sorted(keys)) for keys in ALLOWED[method])
         found.append(
@@ -219,32 +315,38 @@ def _check_part(part: dict, path: tuple, study: dict, known, place: Place, found
     if not all([known((*path, *keys), slug, [section]) for keys, section, slug in config_runs.sources(part)]):
         return
     where = f"{place((*path, 'keep'))} = {keep!r}"
+    fields = study["datasets"].get(part.get("dataset"), {}).get("fields", {})
+    judged = "critiques" in part or "critique" in fields
     if keep not in KEEPS[method]:
         found.append(f"{where}: a {method} run has {', '.join(sorted(KEEPS[method]))}. Choose one of them.")
-    elif keep in ("judged-right", "agreeing") and "critiques" not in part:
-        found.append(f"{where}: a teacher's verdict. Name critiques as the data.")
-    elif method == "sft" and "dataset" in part and keep != "all":
+    elif keep in ("judged-right", "agreeing") and not judged:
+        found.append(f"{where}: a teacher's verdict. Name critiques as the data, or a dataset with a critique.")
+    elif method == "sft" and "dataset" in part and keep not in ("all", "judged-right"):
         found.append(f"{where}: a dataset's own solutions are not graded. Remove it.")
     elif "answers" in part and keep != "all":
         found.append(f"{where}: a teacher's answers are not graded. Remove it.")
     graded = keep in ("correct", "agreeing", "both-right") or (method == "dpo" and "responses" in part)
-    for name in {config_runs.dataset_behind(study, section, slug) for _, section, slug in config_runs.sources(part)}:
-        dataset = study["datasets"].get(name, {})
-        fields = dataset.get("fields", {}) if dataset.get("source") in ("jsonl", "hub") else None
-        if fields is None:
+    # What the rows of a dataset must hold for the method.
+    needed = {"dpo": {"chosen", "rejected"}, "thinkpo": {"chosen", "rejected"}, "cft": {"response", "critique"}}
+    needed |= {"spin": {"solution"}}
+    sources = [source for source in config_runs.sources(part) if source[1] != "runs"]
+    for name in {config_runs.dataset_behind(study, section, slug) for _, section, slug in sources}:
+        dataset = study["datasets"].get(name)
+        if dataset is None:
             continue
+        generated = dataset["source"] == "reasoning-gym"
+        fields = {"question", "answer", "solution", "terse"} if generated else dataset["fields"]
         if graded and "answer" not in fields:
             found.append(
                 f"{where}: dataset {name!r} has no reference answers, so nothing is graded. "
                 "Use judged-right or agree, or name its answer field."
             )
-        if method == "dpo" and "dataset" in part and not {"chosen", "rejected"} <= set(fields):
+        lacking = needed.get(method, set()) | ({"response"} if "pairs" in part else set())
+        lacking -= set(fields)
+        if lacking and ("dataset" in part or "pairs" in part):
             found.append(
-                f"{place((*path, 'dataset'))} = {name!r}: it has no chosen and rejected. Name them in its fields."
-            )
-        if method == "spin" and "solution" not in fields:
-            found.append(
-                f"{place((*path, 'dataset'))} = {name!r}: it has no solution to prefer. Name it in its fields."
+                f"{place((*path, 'pairs' if 'pairs' in part else 'dataset'))} = {name!r}: it has no "
+                f"{' and '.join(sorted(lacking))}, which a {method} run needs. Name the column in its fields."
             )
 
 
@@ -269,18 +371,21 @@ def _rows(
     expanded = []
     for index, row in enumerate(rows):
         path = (*entry, "rows", index)
-        if "of" not in row:
+        if "difference" in row:
             known((*path, "difference"), row["difference"], ["models", "runs"])
             for number, name in enumerate(row["best_of"]):
                 known((*path, "best_of", number), name, ["models", "runs"])
             expanded.append(row)
             continue
-        names = families.get(("runs", row["of"])) or families.get(("models", row["of"]))
+        names = families.get(("runs", row.get("of"))) or families.get(("models", row.get("of")))
+        if names is None and ("of" not in row or ("cells" in row and "$" in row["of"])):
+            expanded.append(row)  # a row of cells may leave the checkpoint to its columns, or to `with`
+            continue
         if names is None:
             names = [row["of"]] if row["of"] in checkpoints else fnmatch.filter(checkpoints, row["of"])
         if not names:
             known((*path, "of"), row["of"], ["models", "runs"])
-        expanded += [{"name": row["name"].replace("$of", name), "of": name} for name in names]
+        expanded += [{**row, "name": row["name"].replace("$of", name), "of": name} for name in names]
     seen: dict[str, int] = {}
     for row in expanded:
         if row["name"] in seen:

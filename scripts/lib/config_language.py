@@ -1,4 +1,4 @@
-"""The config language: deep merging, `extends:` and `for_each:`."""
+"""The config language: deep merging, `extends:`, `for_each:` and `choose:`."""
 
 import copy
 import itertools
@@ -43,6 +43,41 @@ def expand(entries: dict, section: str, place: Place, families: dict, mistakes: 
                 mistakes.append(f"{place((section, name))}: it makes {slug!r}, which is there already. Rename one.")
             expanded[slug] = value
     return expanded
+
+
+def chosen(value: Any, inputs: dict, place: Place, path: tuple, mistakes: list[str]) -> Any:
+    """`value` with each mapping that has `choose:` replaced by the branch that `inputs` names, and its other keys.
+
+    `{choose: webinstruct, scratch: {responses: x}, released: {dataset: y}, rows: 9}` is, under
+    `inputs: {webinstruct: released}`, `{dataset: y, rows: 9}`. Branches are the keys that hold mappings.
+    """
+    if isinstance(value, list):
+        return [chosen(item, inputs, place, (*path, index), mistakes) for index, item in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    if "choose" in value:
+        name = value["choose"]
+        branches = {key: item for key, item in value.items() if isinstance(item, dict)}
+        if not isinstance(name, str) or name not in inputs:
+            mistakes.append(
+                f"{place((*path, 'choose'))} = {name!r}: not under inputs (known: "
+                f"{', '.join(sorted(inputs)) or 'none'}). Add it there."
+            )
+            return {key: item for key, item in value.items() if key != "choose" and key not in branches}
+        if inputs[name] not in branches:
+            mistakes.append(
+                f"{place(('inputs', name))} = {inputs[name]!r}: {dotted(path)} has no such branch (it has: "
+                f"{', '.join(branches)}). Name one of them."
+            )
+            return {key: item for key, item in value.items() if key != "choose" and key not in branches}
+        rest = {key: item for key, item in value.items() if key != "choose" and key not in branches}
+        value = merge(rest, branches[inputs[name]])
+    return {key: chosen(item, inputs, place, (*path, key), mistakes) for key, item in value.items()}
+
+
+def dotted(path: tuple) -> str:
+    """`("tables", "t", "rows", 2, "of")` as `tables.t.rows[2].of`."""
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".")
 
 
 def _extended(name: Any, entries: dict, section: str, place: Place, mistakes: list[str], seen: tuple) -> Any:

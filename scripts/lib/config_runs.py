@@ -17,12 +17,14 @@ def parts(run: dict) -> list[dict]:
 
 def sources(part: dict) -> list[tuple[tuple, str, str]]:
     """(key path in the part, section, slug) of each entry that the part reads, in the order of its files."""
-    if part["method"] == "thinkpo" or "long" in part or "short" in part:
+    if "long" in part or "short" in part:
         sides = [((side, key), key, part[side][key]) for side in ("long", "short") for key in part.get(side, {})]
         return [(path, SOURCES[key], slug) for path, key, slug in sides if key in SOURCES]
     if "self_play" in part:
-        return [(("self_play", index), "responses", slug) for index, slug in enumerate(part["self_play"])]
-    return [((key,), section, part[key]) for key, section in SOURCES.items() if key in part]
+        section = "datasets" if "pairs" in part else "responses"
+        return [(("self_play", index), section, slug) for index, slug in enumerate(part["self_play"])]
+    found = [((key,), section, part[key]) for key, section in SOURCES.items() if key in part]
+    return [*found, (("like",), "runs", part["like"])] if "like" in part else found
 
 
 def dataset_behind(study: dict, section: str, slug: str) -> str | None:
@@ -32,6 +34,18 @@ def dataset_behind(study: dict, section: str, slug: str) -> str | None:
     if section in ("responses", "answers"):
         slug = study[section].get(slug, {}).get("dataset")
     return slug
+
+
+def sampled_answers(run: dict, model: str, t: int) -> dict:
+    """The entry of the answers that iteration t of a spin run plays against: its starting checkpoint's own."""
+    sampling = run.get("sampling") or SAMPLING
+    return {
+        "dataset": run["data"].get("dataset"),
+        "model": model,
+        "prompt": sampling["prompt"] or run["prompt"],
+        **{key: sampling[key] for key in ("template", "temperature", "top_p", "max_tokens")},
+        **{"samples": 1, "seed": run["seed"] + t, "shards": 1, "rows": run["data"]["rows"]},
+    }
 
 
 def expand_spin(study: dict, broken: set[tuple], families: dict, with_overrides, place: Place) -> list[str]:
@@ -71,25 +85,32 @@ def expand_spin(study: dict, broken: set[tuple], families: dict, with_overrides,
                 f"{place((*path, 'iterations'))}: {', '.join(late)} is after last_iteration "
                 f"{run['last_iteration']}. Remove it or raise last_iteration."
             )
-        previous = run["start"]
+        previous, given = run["start"], run["data"]
+        if "pairs" in given and len(given["pairs"]) <= run["last_iteration"]:
+            wrong.append(
+                f"{place((*path, 'data', 'pairs'))}: {len(given['pairs'])} datasets for {run['last_iteration'] + 1} "
+                "iterations. Name one for each, or lower last_iteration."
+            )
+            runs[slug] = run
+            continue
+        if "responses" in given and run["last_iteration"] > 0:
+            wrong.append(
+                f"{place((*path, 'data', 'responses'))}: given responses are those of iteration 0 only. Remove it, or "
+                "set last_iteration: 0."
+            )
         names = [f"{slug}.t{t}" for t in range(run["last_iteration"] + 1)]
         for t, name in enumerate(names):
             overrides = iterations.get(str(t), {})
             recipe, mistakes = with_overrides(run["hyperparameters"], overrides, (*path, "iterations", str(t)))
             wrong += mistakes
-            sampling = run.get("sampling") or SAMPLING
-            study["responses"][name] = {
-                **{
-                    "dataset": run["data"].get("dataset"),
-                    "model": previous,
-                    "prompt": sampling["prompt"] or run["prompt"],
-                },
-                **{key: sampling[key] for key in ("template", "temperature", "top_p", "max_tokens")},
-                **{"samples": 1, "seed": run["seed"] + t, "shards": 1, "rows": run["data"]["rows"]},
-            }
+            if "pairs" not in given and "responses" not in given:
+                study["responses"][name] = sampled_answers(run, previous, t)
             kept = {key: run[key] for key in ("method", "recipe", "overrides", "prompt", "template", "seed", "select")}
-            opponents = [names[t], *names[max(0, t - 1) : t]]
-            data = {"dataset": run["data"].get("dataset"), "self_play": opponents, "rows": None, "keep": "all"}
+            rounds = given.get("pairs", names)
+            data = {"self_play": [rounds[t], *rounds[max(0, t - 1) : t]], "rows": None, "keep": "all"}
+            data |= {key: given[key] for key in ("dataset", "pairs") if key in given}
+            if "responses" in given:
+                data |= {"self_play": [given["responses"]], "rows": given["rows"]}
             runs[name] = {**kept, "start": previous, "hyperparameters": recipe, "data": data}
             previous = name
         families["runs", slug] = names

@@ -3,11 +3,14 @@
 {"id": "chain_sum-0007", "question": "…", "answer": "-3" or null, "solution": "…" or absent}
 """
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.lib import worked
+from scripts.lib.columns import value_at
 from scripts.lib.jsonl import BadInput, read_rows
+from scripts.lib.verdicts import parse_verdict
 
 
 def fingerprint(question: str) -> str:
@@ -67,7 +70,10 @@ def _task_rows(task: str, problems) -> Iterator[dict]:
 
 
 def _jsonl(source: dict) -> Iterator[dict]:
-    yield from _mapped(read_rows(source["path"], unique=None), source["fields"], source["path"])
+    rows = read_rows(source["path"], unique=None)
+    if source.get("shuffle") is not None:
+        random.Random(source["shuffle"]).shuffle(rows)
+    yield from _mapped(rows, source["fields"], source["path"])
 
 
 def _hub(source: dict) -> Iterator[dict]:
@@ -75,7 +81,9 @@ def _hub(source: dict) -> Iterator[dict]:
 
     place = f"{source['repo']} ({source['split']})"
     try:
-        rows = load_dataset(source["repo"], name=source["config"], split=source["split"], revision=source["revision"])
+        rows = load_dataset(source["repo"], name=source["config"], split=source["split"], revision=commit_of(source))
+        if source.get("shuffle") is not None:
+            rows = rows.shuffle(seed=source["shuffle"])
     except Exception as error:  # the hub, the network and the formats each raise their own kinds
         raise BadInput(
             f"{place}: could not be loaded ({type(error).__name__}: {error}). Check repo, config, split and revision, "
@@ -84,16 +92,31 @@ def _hub(source: dict) -> Iterator[dict]:
     yield from _mapped(rows, source["fields"], place)
 
 
+def commit_of(source: dict) -> str | None:
+    """The commit that a hub source names, the newest where it is `unpinned` (None for a local folder)."""
+    if source.get("revision") != "unpinned":
+        return source.get("revision")
+    from huggingface_hub import HfApi
+
+    return HfApi().dataset_info(source["repo"]).sha
+
+
 def _mapped(rows, fields: dict[str, str], place: str) -> Iterator[dict]:
     """Rows with our names: `fields` maps ours to theirs."""
     for number, row in enumerate(rows, 1):
-        lacking = sorted(theirs for theirs in fields.values() if theirs not in row)
+        made, lacking = {}, []
+        for ours, theirs in fields.items():
+            try:
+                made[ours] = value_at(row, theirs)
+            except LookupError as error:
+                lacking.append(str(error.args[0]))
         if lacking:
             raise BadInput(
-                f"{place}, row {number}: no column {', '.join(lacking)} (there are: {', '.join(sorted(row))}). "
+                f"{place}, row {number}: no column {', '.join(sorted(lacking))} (there are: {', '.join(sorted(row))}). "
                 "Correct the entry's fields."
             )
-        made = {ours: row[theirs] for ours, theirs in fields.items()}
+        if "critique" in made:
+            made["verdict"] = parse_verdict(made["critique"])
         made["id"] = str(made["id"]) if "id" in made else f"row-{number:06d}"
         made.setdefault("answer", None)
         if made["answer"] is not None:

@@ -72,7 +72,9 @@ def test_missing_start_and_start_cycle_are_refused(small):
 def test_each_method_names_its_own_sources(small):
     start = "runs: {x: {method: %s, start: base, recipe: short, prompt: ask.j2, data: %s}}"
     message = small.mistake(start % ("thinkpo", "{dataset: sums}"))
-    assert "runs.x.data: a thinkpo run trains on long and short, this names dataset" in message
+    assert "runs.x.data.dataset = 'sums': it has no chosen and rejected, which a thinkpo run needs" in message
+    message = small.mistake(start % ("thinkpo", "{critiques: sums-verifier}"))
+    assert "runs.x.data: a thinkpo run trains on long and short or dataset, this names critiques" in message
     message = small.mistake(start % ("dpo", "{critiques: sums-verifier}"))
     assert "a dpo run trains on dataset or responses" in message
     message = small.mistake(start % ("dpo", "{responses: sums-self, keep: correct}"))

@@ -80,9 +80,9 @@ def cells(path: Path) -> dict[tuple[str, str], dict]:
     return {(cell["row"], cell["column"]): cell for cell in read_json(path.with_suffix(".json"))}
 
 
-def test_four_files_are_written(make) -> None:
+def test_five_files_are_written(make) -> None:
     out = make()
-    assert {file.suffix for file in out.parent.glob("main.*")} == {".md", ".tex", ".csv", ".json"}
+    assert {file.suffix for file in out.parent.glob("main.*")} == {".md", ".tex", ".csv", ".json", ".html"}
 
 
 def test_json_is_a_list_of_cells(make) -> None:
@@ -101,6 +101,9 @@ def test_accuracy_is_in_percent_with_its_error(make) -> None:
         "se": pytest.approx(21.65, abs=0.01),
         "n": 4,
         "paper": None,
+        "checkpoint": "sft",
+        "benchmark": "gcd",
+        "metric": "accuracy",
     }
 
 
