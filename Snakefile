@@ -1,7 +1,8 @@
 """Redpen: post-training methods that teach by critique and by preference, from raw problems to score tables.
 
 Targets: all_tables (the default), one for each table id in the config, for example cft_table2; estimate, which
-prints what the teachers would cost; and claims, which prints whether the papers' sentences hold for the study's tables.
+prints what the teachers would cost; plan, which prints what a run would take; and claims, which prints whether the
+papers' sentences hold for the study's tables.
 """
 
 from pathlib import Path
@@ -49,6 +50,7 @@ include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/tables.smk"
 include: "rules/claims.smk"
+include: "rules/plan.smk"
 
 
 localrules:
@@ -67,6 +69,7 @@ localrules:
     make_figure,
     check_claims,
     claims,
+    plan,
 
 
 onstart:

@@ -47,6 +47,8 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
 
     for slug in sorted(study["models"].keys() & study["runs"].keys()):
         found.append(f"{place(('runs', slug))}: a model has this name too. Rename one of them.")
+    if study["plan"]["machine"] is not None:
+        known(("plan", "machine"), study["plan"]["machine"], ["machines"])
     if study["responses"] or study["suites"]:
         known(("engine",), study.get("engine"), ["engines"])
     for slug, entry in sound("datasets").items():

@@ -164,7 +164,7 @@ def test_formatter_and_linter_are_content(command: list[str]) -> None:
 
 def test_rules_are_listed_with_what_they_do(project: Tree) -> None:
     said = project.make("--list-rules")
-    for rule in COSTLY | {"score", "select_checkpoint", "make_table", "all_tables", "cft_table2"}:
+    for rule in COSTLY | {"score", "select_checkpoint", "make_table", "all_tables", "cft_table2", "claims", "plan"}:
         assert re.search(rf"^{rule}\b", said, re.MULTILINE), said
     assert "Fine-tune one run's start checkpoint" in said
 
@@ -176,6 +176,24 @@ def test_target_is_planned_from_nothing(project: Tree, target: str, scale: list[
     for rule in ("fetch_model", "sample_responses", "critique_responses", "train", "generate", "make_table"):
         assert re.search(rf"^(local)?rule {rule}:", said, re.MULTILINE), said
     assert ("results/laptop-tiny/" in said) == bool(scale)
+
+
+@pytest.mark.parametrize("target", ["cft_table2", "all_tables"])
+def test_plan_counts_the_jobs_of_a_dry_run(project: Tree, target: str) -> None:
+    said = project.make("--config", f"plan={{targets: [{target}]}}", "--quiet", "rules", "--", "plan")
+    counted = dict(re.findall(r"^(\w+) +(\d+) +0 +[\d.]+ +[\d.]+$", said, re.MULTILINE))
+    stats = project.make("-n", "--quiet", "rules", "--", target).split("total")[0]
+    targets = {"all_tables", "cft_table2"}
+    planned = {rule: jobs for rule, jobs in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE) if rule not in targets}
+    assert planned and {rule: jobs for rule, jobs in counted.items() if rule in planned} == planned
+    assert int(counted["all"]) == sum(map(int, planned.values()))
+
+
+def test_plan_of_a_finished_study_has_nothing_to_run(finished: Tree) -> None:
+    said = finished.tiny("--config", f"plan={{targets: {TARGET}}}", "--quiet", "rules", "--", "plan")
+    found = re.search(r"^all +(\d+) +(\d+) +0.00 +0.00$", said, re.MULTILINE)
+    assert found and found[1] == "0" and int(found[2]) > 20, said
+    assert "longest chain" not in said
 
 
 def test_wrong_config_stops_before_any_job_with_every_mistake(project: Tree, tmp_path: Path) -> None:

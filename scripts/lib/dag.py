@@ -1,0 +1,95 @@
+"""The jobs that Snakemake would run for some targets, read from Snakemake itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scripts.lib.cli import ROOT
+
+
+@dataclass(eq=False)
+class Job:
+    """One job of the graph.
+
+    Attributes:
+        rule: its rule.
+        wildcards: name to value.
+        outputs: the files it makes.
+        pending: whether it would run; else its outputs are there and up to date.
+        gpu: whether its rule asks for a GPU.
+        needs: the jobs that make its inputs.
+    """
+
+    rule: str
+    wildcards: dict[str, str]
+    outputs: tuple[str, ...]
+    pending: bool
+    gpu: bool = False
+    needs: list["Job"] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return " ".join([self.rule, *self.wildcards.values()])
+
+    def upstream(self) -> list["Job"]:
+        """This job and all that it needs, directly or not, each once."""
+        found: dict[Job, None] = {}
+        pending = [self]
+        while pending:
+            job = pending.pop()
+            if job not in found:
+                found[job] = None
+                pending += job.needs
+        return list(found)
+
+
+def graph(
+    targets: Sequence[str], configfiles: Sequence[str | Path] = (), overrides: Mapping[str, Any] | None = None
+) -> tuple[dict, list[Job]]:
+    """The resolved study, and the jobs behind the targets as a call of Snakemake here would see them, done or not.
+
+    It builds the graph in this process, as a dry run does, and runs nothing. What runs again follows the triggers of
+    profiles/default. Snakemake has no public call that gives the graph: this uses two methods of its Workflow.
+
+    Raises:
+        snakemake.exceptions.WorkflowError: the config is wrong, or a target is not there.
+    """
+    import logging
+
+    import yaml
+    from snakemake.api import SnakemakeApi
+    from snakemake.settings.enums import Quietness
+    from snakemake.settings.types import (
+        ConfigSettings,
+        DAGSettings,
+        OutputSettings,
+        RerunTrigger,
+        ResourceSettings,
+    )
+
+    profile = yaml.safe_load((ROOT / "profiles" / "default" / "config.yaml").read_text(encoding="utf-8"))
+    triggers = frozenset(RerunTrigger.parse_choice(name) for name in profile["rerun-triggers"])
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)  # Snakemake sets the level of its own logger anew
+    try:
+        with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
+            workflow_api = api.workflow(
+                resource_settings=ResourceSettings(cores=1),
+                config_settings=ConfigSettings(
+                    config=overrides or {}, configfiles=[Path(file) for file in configfiles]
+                ),
+                snakefile=ROOT / "Snakefile",
+            )
+            workflow_api.dag(DAGSettings(targets=frozenset(targets), rerun_triggers=triggers, force_incomplete=True))
+            workflow = workflow_api._workflow
+            workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
+            workflow._build_dag()
+            found = {}
+            for job in workflow.dag.jobs:
+                outputs, gpu = tuple(map(str, job.output)), "gpu" in job.rule.resources
+                found[job] = Job(job.rule.name, dict(job.wildcards_dict), outputs, workflow.dag.needrun(job), gpu)
+            for job, made in found.items():
+                made.needs = [found[other] for other in workflow.dag.dependencies[job]]
+            return workflow.globals["STUDY"], list(found.values())
+    finally:
+        logging.disable(before)

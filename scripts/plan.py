@@ -1,0 +1,122 @@
+"""Prints what the requested targets would take, without running anything.
+
+Jobs by rule (to run, and done), GPU hours and teachers' cost by table, disk, and the longest chain of jobs.
+
+    python -m scripts.plan --targets all_tables --configfiles config.yaml
+
+`snakemake plan` calls it with the config that it is called with; `--config 'plan={targets: [cft_table2]}'` names
+targets. The numbers are estimates: how they are made and what they assume, docs/planning.md.
+"""
+
+import argparse
+import sys
+from collections import Counter
+
+from scripts.lib import cli, dag
+from scripts.lib.cli import duration
+from scripts.lib.jsonl import BadInput
+from scripts.lib.planning import Cost, Estimator, longest_chain
+
+
+def parse_args(argv: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--targets", nargs="+", default=["all_tables"], help="targets of snakemake")
+    parser.add_argument("--configfiles", nargs="*", default=[], help="config files, as for snakemake")
+    parser.add_argument("--config", type=cli.json_argument, default={}, help="JSON: overrides, as for snakemake")
+    return parser.parse_args(argv)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Prints the plan."""
+    from snakemake.exceptions import WorkflowError
+
+    try:
+        study, jobs = dag.graph(args.targets, args.configfiles, args.config)
+    except WorkflowError as error:
+        raise BadInput(str(error)) from None
+    sys.stdout.write(report(study, jobs, args.targets))
+    return 0
+
+
+def report(study: dict, jobs: list[dag.Job], targets: list[str]) -> str:
+    """The plan as text."""
+    estimator = Estimator(study)
+    jobs = [job for job in jobs if job.outputs]  # targets are names only
+    pending = [job for job in jobs if job.pending]
+    costs = {job: estimator.cost(job) for job in pending}
+    machine = study["plan"]["machine"]
+    hours = f"hours on {machine}" if machine else "hours"
+    parts = [f"Plan of {', '.join(targets)} (study {study['study']})", by_rule(jobs, costs, hours)]
+    parts.append(by_table(jobs, costs, hours))
+    parts.append(
+        "disk to come: "
+        + ", ".join(f"{what} {size:,.1f} GB" for what, size in estimator.disk(pending).items())
+        + ("" if study["keep_candidates"] else " (candidates of one run at a time; they go once one is selected)")
+    )
+
+    def seconds(job: dag.Job) -> float:
+        gpus = estimator.machine["gpus"] if estimator.machine and job.rule == "train" else 1
+        return costs[job].gpu_hours / gpus
+
+    chain = longest_chain(pending, seconds)
+    if chain:
+        parts.append(
+            f"longest chain: {len(chain)} jobs, {duration(3600 * sum(map(seconds, chain)))}\n  "
+            + " → ".join(map(str, chain))
+        )
+    notes = [*estimator.unknown]
+    if machine is None:
+        notes.append("hours are not estimated: name a machine (plan.machine, one of machines)")
+    assumed = study["plan"]
+    notes.append(
+        f"assumed: an answer is {assumed['answer_share']:g} of its max_tokens long, a training row "
+        f"{assumed['row_share']:g} of the recipe's, a question {assumed['question_tokens']} tokens; jobs that take "
+        "minutes on a CPU count as nothing (docs/planning.md)"
+    )
+    parts.append("\n".join(f"note: {note}" for note in notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def by_rule(jobs: list[dag.Job], costs: dict[dag.Job, Cost], hours: str) -> str:
+    """Jobs to run and done, hours and cost of each rule."""
+    to_run, done = Counter(), Counter()
+    sums: dict[str, Cost] = {}
+    for job in jobs:
+        (to_run if job.pending else done)[job.rule] += 1
+        sums[job.rule] = sums.get(job.rule, Cost()) + costs.get(job, Cost())
+    rows = [(rule, to_run[rule], done[rule], sums[rule]) for rule in sorted(sums)]
+    total = sum(sums.values(), Cost())
+    return table("rule", [*rows, ("all", to_run.total(), done.total(), total)], hours)
+
+
+def by_table(jobs: list[dag.Job], costs: dict[dag.Job, Cost], hours: str) -> str:
+    """What each table or figure needs by itself; what tables share is in each of them."""
+    rows = []
+    for job in jobs:
+        if job.rule not in ("make_table", "make_figure"):
+            continue
+        needed = job.upstream()
+        to_run = [other for other in needed if other.pending]
+        total = sum((costs[other] for other in to_run), Cost())
+        rows.append((next(iter(job.wildcards.values())), len(to_run), len(needed) - len(to_run), total))
+    return table("table or figure, by itself", sorted(rows), hours)
+
+
+def table(heading: str, rows: list[tuple[str, int, int, Cost]], hours: str) -> str:
+    """Rows of name, jobs to run, jobs done and cost, as text in columns."""
+    lines = [(heading, "to run", "done", hours, "teachers, USD")]
+    for name, to_run, done, cost in rows:
+        lines.append((name, f"{to_run:,}", f"{done:,}", f"{cost.gpu_hours:,.2f}", f"{cost.dollars:,.2f}"))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(
+            text.ljust(width) if column == 0 else text.rjust(width)
+            for column, (text, width) in enumerate(zip(line, widths))
+        )
+        for line in lines
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args)
