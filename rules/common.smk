@@ -30,7 +30,7 @@ SLUG = r"[a-z0-9][a-z0-9.-]*"
 TEACHERS_STATE = "state/teachers"
 
 # What grading depends on. It is an input of `score` alone: nothing costly lies below.
-GRADING_MODULES = ("scoring", "grading", "compare", "answers", "formulas", "paper_style")
+GRADING_MODULES = ("scoring", "grading", "compare", "answers", "formulas", "paper_style", "sources")
 GRADING_CODE = ["scripts/score.py", *(f"scripts/lib/{name}.py" for name in GRADING_MODULES)]
 
 TABLE_CODE = [
@@ -141,6 +141,16 @@ def answer_shards_of(wildcards):
 def benchmarks_of(suites):
     """The benchmarks of suites, each once, in the suites' order."""
     return list(dict.fromkeys(name for suite in suites for name in STUDY["suites"][suite]))
+
+
+def validations_of(name):
+    """The benchmarks that a checkpoint, or one that it starts from, was selected by."""
+    found = {}
+    while name in STUDY["runs"]:
+        run = STUDY["runs"][name]
+        found |= {run["select"]: True} if run["select"] != "last" else {}
+        name = run["start"]
+    return list(found)
 
 
 def benchmark_files(names):
@@ -421,8 +431,8 @@ def recipe_of(wildcards):
 def decoding_of(name):
     """What generation reads of a benchmark."""
     entry = STUDY["benchmarks"][name]
-    keys = ("prompt", "template", "temperature", "top_p", "samples", "max_tokens", "seed")
-    return {key: entry[key] for key in keys}
+    keys = ("prompt", "template", "temperature", "top_p", "samples", "max_tokens", "seed", "self_critique")
+    return {key: entry[key] for key in keys if key in entry}
 
 
 def validation_settings_of(wildcards):

@@ -3,6 +3,7 @@
 INPUTS   a model folder, <results>/benchmarks/{benchmark}.jsonl
 OUTPUTS  <results>/generations/{checkpoint}/{suite}.jsonl  raw answers, kept
          <results>/scores/{checkpoint}/{suite}.json(l)     summary by benchmark, verdict by answer
+         <results>/scores/{checkpoint}/{suite}.disagreements/{benchmark}.jsonl  answers on which the graders differ
 """
 
 
@@ -38,10 +39,12 @@ rule score:
     input:
         generations="<results>/generations/{checkpoint}/{suite}.jsonl",
         benchmarks=lambda wildcards: benchmark_files(benchmarks_of([wildcards.suite])),
+        validation=lambda wildcards: benchmark_files(validations_of(wildcards.checkpoint)),
         script=GRADING_CODE,
     output:
         summary="<results>/scores/{checkpoint}/{suite}.json",
         graded="<results>/scores/{checkpoint}/{suite}.jsonl",
+        disagreements=directory("<results>/scores/{checkpoint}/{suite}.disagreements"),
     log:
         "<logs>/score/{checkpoint}/{suite}.log",
     benchmark:
@@ -57,5 +60,5 @@ rule score:
         kinds=grader_kinds_of,
     shell:
         "{params.python} -m scripts.score --settings {params.kinds:q} --benchmarks {input.benchmarks:q}"
-        " --generations {input.generations:q} --workers {threads} --graded {output.graded:q}"
-        " --summary {output.summary:q} 2>&1 | tee {log:q}"
+        " --validation {input.validation:q} --generations {input.generations:q} --workers {threads}"
+        " --graded {output.graded:q} --disagreements {output.disagreements:q} --summary {output.summary:q} 2>&1 | tee {log:q}"

@@ -18,10 +18,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.lib.grading import GRADER_VERSION, Grade, Item, grade
+from scripts.lib.grading import GRADER_OPTIONS, GRADER_VERSION, Grade, Item, grade
 
 LOG = logging.getLogger(__name__)
-OPTIONS = ("answer_type", "error", "unit")  # columns of OlympiadBench and TheoremQA that say how a gold is to be read
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -67,12 +66,13 @@ def _item(row: dict, args: argparse.Namespace) -> Item:
     choices = row.get(args.choices_field) if args.choices_field else None
     if choices is not None and not isinstance(choices, list):
         raise ValueError(f"column {args.choices_field!r} is no list")
+    options = {name: row[name] for name in GRADER_OPTIONS if row.get(name) is not None}
     return Item(
         prediction=_text(row[args.prediction_field]),
         gold=_text(row[args.gold_field]),
         kind=args.kind,
         choices=tuple(str(choice) for choice in choices or ()),
-        options={name: row[name] for name in OPTIONS if row.get(name) is not None} if args.kind == "math" else {},
+        options=options if args.kind == "math" else {},
     )
 
 

@@ -1,9 +1,13 @@
 """Grades a checkpoint's generations of one suite: a row for each answer, and a summary for each benchmark.
 
+The answers are read, never made: grading again costs no generation. A file for each benchmark lists the answers on
+which the three graders differ.
+
     python -m scripts.score --settings '{"benchmarks": {"gcd": "math"}}' \\
         --benchmarks results/laptop/benchmarks/gcd.jsonl \\
         --generations results/laptop/generations/smollm2-135m/arithmetic.jsonl \\
         --graded results/laptop/scores/smollm2-135m/arithmetic.jsonl \\
+        --disagreements results/laptop/scores/smollm2-135m/arithmetic.disagreements \\
         --summary results/laptop/scores/smollm2-135m/arithmetic.json
 """
 
@@ -13,7 +17,8 @@ from pathlib import Path
 from scripts.lib import cli
 from scripts.lib.grading import GRADER_VERSION
 from scripts.lib.jsonl import read_rows, write_json, write_rows
-from scripts.lib.scoring import grade_generations, summarise
+from scripts.lib.scoring import disagreements, grade_generations, mark_validation, summarise
+from scripts.lib.sources import fingerprints_in
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -22,23 +27,28 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: grader kind by benchmark")
     parser.add_argument("--benchmarks", nargs="+", required=True, help="questions, one <benchmark>.jsonl each")
     parser.add_argument("--generations", required=True, help="the checkpoint's answers (JSON Lines)")
+    parser.add_argument("--validation", nargs="*", default=[], help="questions that the checkpoint was selected by")
     parser.add_argument("--workers", type=int, default=None, help="worker processes (default: one a core)")
     parser.add_argument("--graded", required=True, help="JSON Lines to write")
+    parser.add_argument("--disagreements", required=True, help="folder to write: a <benchmark>.jsonl each")
     parser.add_argument("--summary", required=True, help="JSON summary to write")
     return parser.parse_args(argv)
 
 
 def main(args: argparse.Namespace) -> int:
-    """Grades every answer, writes graded answers and summary."""
+    """Grades every answer, writes graded answers, disagreements and summary."""
     summary = cli.Summary("score", args.settings)
     generations = read_rows(args.generations, required=("id", "benchmark", "question_id", "response"))
+    validation = fingerprints_in([Path(file) for file in args.validation])
     items: list[dict] = []
     scores = {}
     for file in args.benchmarks:
         slug = Path(file).stem
-        questions = {row["id"]: row for row in read_rows(file, required=("id", "answer"))}
+        questions = {row["id"]: row for row in read_rows(file, required=("id", "question", "answer"))}
         rows = [row for row in generations if row["benchmark"] == slug]
         graded = grade_generations(rows, questions, args.settings["benchmarks"][slug], args.workers)
+        mark_validation(graded, questions, validation)
+        write_rows(Path(args.disagreements) / f"{slug}.jsonl", disagreements(graded, questions))
         items += graded
         scores[slug] = summarise(graded)
     write_rows(args.graded, items)

@@ -372,6 +372,10 @@ def _scaled(study: dict) -> dict:
     for entry in (*study["responses"].values(), *study["benchmarks"].values()):
         less(entry, "samples", scale["samples"])
         less(entry, "max_tokens", scale["max_tokens"])
+    for entry in study["benchmarks"].values():
+        if "self_critique" in entry:
+            less(entry["self_critique"], "max_tokens", scale["max_tokens"])
+            less(entry["self_critique"], "regenerations", scale["samples"])
     for entry in (*study["critiques"].values(), *study["answers"].values()):
         entry["max_errors"] = 1.0  # a random model writes no verdict
     for teacher in study["teachers"].values():

@@ -59,6 +59,7 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
         file_there(("benchmarks", slug, "prompt"), entry["prompt"])
         file_there(("benchmarks", slug, "template"), entry["template"])
         _source_file(entry["questions"], ("benchmarks", slug, "questions"), place, found)
+        _check_benchmark(slug, entry, file_there, place, found)
     for slug, entry in sound("responses").items():
         known(("responses", slug, "dataset"), entry["dataset"], ["datasets"])
         if "field" in entry:
@@ -250,6 +251,24 @@ def _source_file(source: dict, path: tuple, place: Place, found: list[str]) -> N
         found.append(
             f"{place((*path, 'revision'))}: null, but {source['repo']!r} is no local folder. Name the commit to pin."
         )
+
+
+def _check_benchmark(slug: str, entry: dict, file_there, place: Place, found: list[str]) -> None:
+    source = entry["questions"]
+    has_choices = "choices" in source.get("fields", {}) or "choices_from" in source
+    if entry["kind"] == "choice" and not has_choices:
+        found.append(
+            f"{place(('benchmarks', slug, 'kind'))}: choice, but the questions have no options. Name their column in "
+            "fields (choices) or their columns in choices_from."
+        )
+    critique = entry.get("self_critique")
+    if critique:
+        file_there(("benchmarks", slug, "self_critique", "prompt"), critique["prompt"])
+        if entry["temperature"] == 0:
+            found.append(
+                f"{place(('benchmarks', slug, 'temperature'))} = 0: greedy answers are the same each time, so "
+                "self_critique would never change one. Raise it."
+            )
 
 
 def _check_run(slug: str, run: dict, study: dict, known, file_there, place: Place, found: list[str]) -> None:

@@ -17,6 +17,9 @@ from scripts.lib.engines import Completion, Sampling
 from scripts.lib.journal import Journal
 from scripts.lib.jsonl import BadInput, content_key, file_hash
 from scripts.lib.prompts import render
+from scripts.lib.verdicts import parse_verdict
+
+SHOWN = ("question", "response", "choices")  # what a prompt may show of a row
 
 
 def weights_hash(model: str | Path) -> str:
@@ -55,24 +58,30 @@ class Generator:
         """One row for each question and sample, by id.
 
         Args:
-            rows: questions: all rows that belong together (a dataset or a benchmark). A prompt may show `response` too,
-                where the rows have one.
-            entry: prompt, temperature, top_p, max_tokens, samples, seed and (or null) template.
+            rows: questions: all rows that belong together (a dataset or a benchmark). A prompt may show `response`
+                and `choices` too, where the rows have them.
+            entry: prompt, temperature, top_p, max_tokens, samples, seed, (or null) template and, where the model judges
+                its own answers, self_critique.
             shard: (i, n) answers the chunks i, i + n, i + 2n, … only.
 
         Returns:
             `{"id": "gcd-000001#0", "question_id": "gcd-000001", "sample": 0, "response": "…", "tokens": 12,
-            "finished": true}` each, with `error` where the response is empty.
+            "finished": true}` each, with `error` where the response is empty. With self_critique also `regenerations`,
+            the `critique_verdicts` (right, wrong, null where none is stated) and `tokens_spent` on all of it.
         """
         tokenizer = load_tokenizer(self.model, entry.get("template"))
-        shown = [{name: row[name] for name in ("question", "response") if name in row} for row in rows]
+        shown = [{name: row[name] for name in SHOWN if name in row} for row in rows]
         prompts = [prompt_ids(tokenizer, render(entry["prompt"], **values)) for values in shown]
         sampling = Sampling(entry["temperature"], entry["top_p"], entry["max_tokens"])
         made = []
         for sample in range(entry["samples"]):
             # Each sample number is a pass of its own, so that asking for more samples keeps the first ones.
             seed = entry["seed"] * 1_000_003 + sample
-            for index, completion in self._complete(prompts, sampling, seed, shard).items():
+            found = self._complete(prompts, sampling, seed, shard)
+            notes: dict[int, dict] = {}
+            if entry.get("self_critique"):
+                found, notes = self._self_critiqued(found, shown, prompts, entry, tokenizer, seed)
+            for index, completion in found.items():
                 row = {
                     "id": f"{rows[index]['id']}#{sample}",
                     "question_id": rows[index]["id"],
@@ -80,12 +89,56 @@ class Generator:
                     "response": completion.text,
                     "tokens": completion.tokens,
                     "finished": completion.finished,
+                    **notes.get(index, {}),
                 }
                 made.append(row if completion.text.strip() else {**row, "error": "empty response"})
         return sorted(made, key=lambda row: row["id"])
 
+    def _self_critiqued(
+        self, found: dict[int, Completion], shown: list[dict], prompts: list, entry: dict, tokenizer, seed: int
+    ) -> tuple[dict[int, Completion], dict[int, dict]]:
+        """Two-stage self-critique (CFT paper, Table 11): judge each answer apart, answer anew while it is judged wrong.
+
+        A critique that states no verdict is no objection. After the last regeneration the answer stands unjudged.
+
+        Returns:
+            The answers that stand, and what to note beside each.
+        """
+        critique = entry["self_critique"]
+        answering = Sampling(entry["temperature"], entry["top_p"], entry["max_tokens"])
+        judging = Sampling(entry["temperature"], entry["top_p"], critique["max_tokens"])
+        found = dict(found)
+        notes = {
+            index: {"regenerations": 0, "critique_verdicts": [], "tokens_spent": completion.tokens}
+            for index, completion in found.items()
+        }
+        doubted = sorted(found)
+        for turn in range(1, critique["regenerations"] + 1):
+            asked = [
+                prompt_ids(tokenizer, render(critique["prompt"], **{**shown[index], "response": found[index].text}))
+                for index in doubted
+            ]
+            self.progress.total += len(doubted)
+            judged = self._complete(asked, judging, f"{seed}/critique {turn}")
+            wrong = []
+            for place, index in enumerate(doubted):
+                verdict = parse_verdict(judged[place].text)
+                notes[index]["critique_verdicts"].append(verdict)
+                notes[index]["tokens_spent"] += judged[place].tokens
+                wrong += [index] if verdict == "wrong" else []
+            if not wrong:
+                break
+            doubted = wrong
+            self.progress.total += len(doubted)
+            again = self._complete([prompts[index] for index in doubted], answering, f"{seed}/answer {turn}")
+            for place, index in enumerate(doubted):
+                found[index] = again[place]
+                notes[index]["regenerations"] = turn
+                notes[index]["tokens_spent"] += again[place].tokens
+        return found, notes
+
     def _complete(
-        self, prompts: list[list[int]], sampling: Sampling, seed: int, shard: tuple[int, int]
+        self, prompts: list[list[int]], sampling: Sampling, seed: int | str, shard: tuple[int, int] = (0, 1)
     ) -> dict[int, Completion]:
         """Completions by the index of their prompt (token ids), from the journal where it has them."""
         order = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))

@@ -21,6 +21,7 @@ from scripts.lib import compare
 GRADER_VERSION = 1  # raise by hand when a verdict would change
 
 LOG = logging.getLogger(__name__)
+GRADER_OPTIONS = ("answer_type", "error", "unit")  # columns of OlympiadBench and TheoremQA: how a gold is to be read
 CHUNK_ROWS = 32  # rows sent to a worker at once: enough to hide the pipe, few enough to share the last ones out
 MEMORY_BYTES = 4 << 30  # address space of one worker; a formula that asks for more gets a MemoryError
 MATH_VERIFY_S = 5.0  # math-verify's own limit for one step; waiting longer for it would not change its verdict

@@ -1,14 +1,19 @@
 """Where questions come from: reasoning-gym, a JSON Lines file, or the hub. Each gives rows of one schema.
 
 {"id": "chain_sum-0007", "question": "…", "answer": "-3" or null, "solution": "…" or absent}
+
+Multiple-choice rows also have `choices`, a list of texts; their answer is a letter. What a benchmark says of its gold
+(type, tolerance, unit) lies in `grading`.
 """
 
+import ast
 import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.lib import worked
+from scripts.lib import answers, worked
 from scripts.lib.columns import value_at
+from scripts.lib.grading import GRADER_OPTIONS
 from scripts.lib.jsonl import BadInput, read_rows
 from scripts.lib.verdicts import parse_verdict
 
@@ -73,7 +78,7 @@ def _jsonl(source: dict) -> Iterator[dict]:
     rows = read_rows(source["path"], unique=None)
     if source.get("shuffle") is not None:
         random.Random(source["shuffle"]).shuffle(rows)
-    yield from _mapped(rows, source["fields"], source["path"])
+    yield from _mapped(rows, source, source["path"])
 
 
 def _hub(source: dict) -> Iterator[dict]:
@@ -89,7 +94,11 @@ def _hub(source: dict) -> Iterator[dict]:
             f"{place}: could not be loaded ({type(error).__name__}: {error}). Check repo, config, split and revision, "
             "and that this machine reaches the hub (or has the set in its cache)."
         ) from None
-    yield from _mapped(rows, source["fields"], place)
+    # Columns that are not asked for are not even decoded: some hold pictures.
+    used = [*source["fields"].values(), *source.get("choices_from", {}).get("columns", ())]
+    if all(column in rows.column_names for column in used):
+        rows = rows.select_columns(list(dict.fromkeys(used)))
+    yield from _mapped(rows, source, place)
 
 
 def commit_of(source: dict) -> str | None:
@@ -101,11 +110,20 @@ def commit_of(source: dict) -> str | None:
     return HfApi().dataset_info(source["repo"]).sha
 
 
-def _mapped(rows, fields: dict[str, str], place: str) -> Iterator[dict]:
-    """Rows with our names: `fields` maps ours to theirs."""
+MAX_CHOICES = 10  # A to J, as many as the graders know
+OPTIONAL = ("choices", "subject", "level", *GRADER_OPTIONS)  # a row may lack these
+
+
+def _mapped(rows, source: dict, place: str) -> Iterator[dict]:
+    """Rows with our names: the source's `fields` maps ours to theirs."""
+    fields, split = source["fields"], source.get("choices_from")
+    never_seen = {fields[ours] for ours in OPTIONAL if ours in fields}
     for number, row in enumerate(rows, 1):
-        made, lacking = {}, []
+        made, lacking = {}, [column for column in (split["columns"] if split else ()) if column not in row]
         for ours, theirs in fields.items():
+            if ours in OPTIONAL:
+                made |= {ours: row[theirs]} if row.get(theirs) is not None else {}
+                continue
             try:
                 made[ours] = value_at(row, theirs)
             except LookupError as error:
@@ -117,35 +135,87 @@ def _mapped(rows, fields: dict[str, str], place: str) -> Iterator[dict]:
             )
         if "critique" in made:
             made["verdict"] = parse_verdict(made["critique"])
+        never_seen -= set(row)
         made["id"] = str(made["id"]) if "id" in made else f"row-{number:06d}"
         made.setdefault("answer", None)
         if made["answer"] is not None:
-            made["answer"] = str(made["answer"])
+            made["answer"] = _answer(made["answer"], source.get("answer_from"), f"{place}, row {made['id']!r}")
+        grading = {key: made.pop(key) for key in GRADER_OPTIONS if key in made}
+        made |= {"grading": grading} if grading else {}
+        if split:
+            made["choices"], made["answer"] = _shuffled(
+                [row[column] for column in split["columns"]], f"{split['seed']}:{made['id']}"
+            )
+        if "choices" in made:
+            _check_choices(made, place)
         yield made
+    if never_seen:
+        raise BadInput(f"{place}: no row has a column {', '.join(sorted(never_seen))}. Correct the entry's fields.")
+
+
+def _answer(found: object, how: str | None, place: str) -> str:
+    """The reference answer in a column's value, as the source's `answer_from` says."""
+    if how == "list":
+        # Some files hold the list as Python text, "['2', '3']".
+        found = ast.literal_eval(found) if isinstance(found, str) else found
+        return ", ".join(str(answer).strip() for answer in found)
+    if how == "box":
+        boxes = answers.boxes(found)
+        if not boxes:
+            raise BadInput(f"{place}: no \\boxed{{}} to take the answer from. Correct answer_from or the row.")
+        return boxes[-1][2].strip()
+    if how == "hashes":
+        before, hashes, answer = found.rpartition("####")
+        if not hashes:
+            raise BadInput(f"{place}: no #### to take the answer from. Correct answer_from or the row.")
+        return answer.strip().replace(",", "")
+    return str(found)
+
+
+def _shuffled(options: list[str], seed: str) -> tuple[list[str], str]:
+    """The options in an order drawn with `seed`, and the letter of the one that came first."""
+    order = list(range(len(options)))
+    random.Random(seed).shuffle(order)
+    return [str(options[index]).strip() for index in order], answers.LETTERS[order.index(0)]
+
+
+def _check_choices(row: dict, place: str) -> None:
+    """Raises BadInput where the options or the answer's letter cannot be graded."""
+    choices, answer = row["choices"], row["answer"]
+    where = f"{place}, row {row['id']!r}"
+    if not isinstance(choices, list) or not 1 <= len(choices) <= MAX_CHOICES:
+        raise BadInput(f"{where}: choices must be a list of 1 to {MAX_CHOICES} options. Correct fields or the row.")
+    if answer not in list(answers.LETTERS[: len(choices)]):
+        raise BadInput(f"{where}: the answer is {answer!r}, not a letter of its {len(choices)} options. Mend it.")
 
 
 def prepare(source: dict, excluded: set[str] = frozenset()) -> tuple[list[dict], dict[str, int]]:
     """The rows of a source, in a fixed order, without repeats and without the questions in `excluded`.
 
     Args:
-        source: a `datasets` entry or a benchmark's `questions`; `rows` limits how many are taken (None: all).
+        source: a `datasets` entry or a benchmark's `questions`; `rows` limits how many are taken (None: all). With
+            `expect_rows`, the source must have exactly so many rows, and repeats are kept.
         excluded: fingerprints of questions that must not occur.
 
     Returns:
         The rows and how many were left out by reason.
 
     Raises:
-        BadInput: an empty question, a repeated id, or fewer rows than `rows` asks for.
+        BadInput: an empty question, a repeated id, fewer rows than `rows` asks for, or not `expect_rows` of them.
     """
     place = source.get("path") or source.get("repo") or "reasoning-gym"
+    expected = source.get("expect_rows")
     rows: list[dict] = []
     ids: set[str] = set()
     seen: set[str] = set()
     left_out = {"repeated_question": 0, "in_a_benchmark": 0}
+    examined = 0
     for examined, row in enumerate(read_source(source), 1):
         if source["rows"] is not None and len(rows) == source["rows"]:
-            break
-        if examined > 200 * (source["rows"] or examined):
+            if expected is None:
+                break
+            continue  # the rest is only counted
+        if expected is None and examined > 200 * (source["rows"] or examined):
             raise BadInput(
                 f"{place}: only {len(rows)} different questions after {examined} draws, {source['rows']} are asked "
                 "for. Ask for fewer rows or widen the task's settings."
@@ -155,7 +225,7 @@ def prepare(source: dict, excluded: set[str] = frozenset()) -> tuple[list[dict],
         if row["id"] in ids:
             raise BadInput(f"{place}: id {row['id']!r} occurs twice. Give each row an id of its own.")
         mark = fingerprint(row["question"])
-        if mark in seen:
+        if mark in seen and expected is None:
             left_out["repeated_question"] += 1
         elif mark in excluded:
             left_out["in_a_benchmark"] += 1
@@ -163,6 +233,11 @@ def prepare(source: dict, excluded: set[str] = frozenset()) -> tuple[list[dict],
             rows.append(row)
             ids.add(row["id"])
         seen.add(mark)
+    if expected is not None and examined != expected:
+        raise BadInput(
+            f"{place}: {examined} rows, but expect_rows says {expected}. This is another version of the set: "
+            "correct its revision or path, or expect_rows."
+        )
     if source["rows"] is not None and len(rows) < source["rows"]:
         raise BadInput(
             f"{place}: {len(rows)} rows can be used, {source['rows']} are asked for (left out: {left_out}). "

@@ -50,6 +50,46 @@ def difference_to_best(
     return {**found, None: _interval(value, averages)}
 
 
+def mcnemar(mine: Shares, other: Shares) -> dict[str | None, dict[str, float]]:
+    """McNemar's exact test: whether one checkpoint is right on more questions than another, on the same questions.
+
+    Only the questions on which the two differ count; under the null hypothesis each of them is as likely to fall to one
+    as to the other (Binomial(n, 1/2), two-sided). With several samples a question, the one with the larger share of
+    right answers has it, which is the sign test.
+
+    Returns:
+        By benchmark, and under None for all questions together: the questions that `mine` answers `better` and `worse`
+        (counts), and the p-value `p`.
+    """
+    counts = {
+        benchmark: (int((shares > other[benchmark]).sum()), int((shares < other[benchmark]).sum()))
+        for benchmark, shares in mine.items()
+    }
+    total = tuple(map(sum, zip(*counts.values(), strict=True)))
+    return {
+        benchmark: {"better": better, "worse": worse, "p": _two_sided(better, worse)}
+        for benchmark, (better, worse) in {**counts, None: total}.items()
+    }
+
+
+def _two_sided(better: int, worse: int) -> float:
+    """The probability of a split at least as uneven, where both sides are equally likely (exact, in whole numbers)."""
+    total, term, tail = better + worse, 1, 0
+    for count in range(min(better, worse) + 1):
+        tail += term
+        term = term * (total - count) // (count + 1)  # the next binomial coefficient
+    return min(1.0, 2 * tail / 2**total)
+
+
+def mean_of_seeds(seeds: Sequence[Shares]) -> Shares:
+    """The shares of several trainings of one run, averaged question by question.
+
+    Raises:
+        ValueError: they were not scored on the same questions.
+    """
+    return {benchmark: numpy.mean([shares[benchmark] for shares in seeds], axis=0) for benchmark in seeds[0]}
+
+
 def _interval(value: float, draws: numpy.ndarray) -> dict[str, float]:
     low, high = numpy.percentile(draws, [2.5, 97.5])
     return {"value": float(value), "se": float(draws.std()), "low": float(low), "high": float(high)}

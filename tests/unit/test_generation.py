@@ -1,5 +1,6 @@
 """Journalled generation: the same rows whatever was interrupted, and nothing is generated twice."""
 
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -189,6 +190,86 @@ def test_folder_without_weights_is_told(tmp_path: Path) -> None:
 def test_unknown_engine_is_told(model_folder: Path, tokenizer) -> None:
     with pytest.raises(BadInput, match="engine kind 'vlm' is unknown"):
         engines.load({"kind": "vlm"}, model_folder, tokenizer)
+
+
+# --- self-critique --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def judged(answers, engine: FakeEngine, tokenizer, tmp_path: Path, monkeypatch):
+    """`answers` with two-stage self-critique: attempt n at question q is judged by the test's `verdict(q, n)`."""
+    (tmp_path / "judge.j2").write_text("{% block user %}JUDGE {{ question }} / {{ response }}{% endblock %}")
+    attempts: dict[str, int] = {}
+
+    def run(verdict, regenerations: int = 3, **more):
+        attempts.clear()
+
+        def generate(prompts, sampling, seed):
+            engine.chunks.append([list(prompt) for prompt in prompts])
+            made = []
+            for prompt in prompts:
+                text = tokenizer.decode(prompt)
+                question = re.search(r"\d+ =\?", text)[0][:-3]
+                if "JUDGE" in text:
+                    number = int(re.search(r"attempt (\d+)", text)[1])
+                    said = {True: "Conclusion: right [END]", False: "Conclusion: wrong [END]", None: "Hm."}
+                    made.append(Completion(said[verdict(int(question), number)], 5, True))
+                else:
+                    attempts[question] = attempts.get(question, 0) + 1
+                    made.append(Completion(f"attempt {attempts[question]}", 7, True))
+            return made
+
+        monkeypatch.setattr(engine, "generate", generate)
+        critique = {"prompt": str(tmp_path / "judge.j2"), "regenerations": regenerations, "max_tokens": 16}
+        return {row["question_id"]: row for row in answers(self_critique=critique, **more)}
+
+    return run
+
+
+@pytest.mark.parametrize(("verdict", "noted"), [(True, "right"), (None, None)])
+def test_answer_that_is_judged_right_or_not_at_all_stands(judged, verdict, noted) -> None:
+    for row in judged(lambda question, attempt: verdict).values():
+        assert (row["response"], row["regenerations"], row["tokens"]) == ("attempt 1", 0, 7)
+        assert row["critique_verdicts"] == [noted] and row["tokens_spent"] == 12
+
+
+def test_answer_is_made_anew_while_it_is_judged_wrong(judged) -> None:
+    found = judged(lambda question, attempt: attempt > question % 3)
+    for number in range(10):
+        row = found[f"q-{number:02d}"]
+        assert row["regenerations"] == number % 3 and row["response"] == f"attempt {number % 3 + 1}"
+        assert row["critique_verdicts"] == ["wrong"] * (number % 3) + ["right"]
+
+
+def test_last_regeneration_stands_unjudged(judged) -> None:
+    found = judged(lambda question, attempt: False, regenerations=2)
+    for row in found.values():
+        assert (row["response"], row["regenerations"]) == ("attempt 3", 2)
+        assert row["critique_verdicts"] == ["wrong", "wrong"] and row["tokens_spent"] == 3 * 7 + 2 * 5
+
+
+def test_self_critique_that_was_cut_off_anywhere_ends_with_the_same_rows(
+    answers, engine: FakeEngine, tokenizer, tmp_path: Path, monkeypatch
+) -> None:
+    (tmp_path / "judge.j2").write_text("{% block user %}JUDGE {{ response }}{% endblock %}")
+
+    def generate(prompts, sampling, seed):
+        engine.chunks.append([list(prompt) for prompt in prompts])
+        marks = [content_key(place, prompts, repr(sampling), seed) for place in range(len(prompts))]
+        judging = "JUDGE" in tokenizer.decode(prompts[0])
+        said = [f"Conclusion: {'wrong' if int(mark, 16) % 2 else 'right'} [END]" if judging else mark for mark in marks]
+        return [Completion(text, len(text), True) for text in said]
+
+    monkeypatch.setattr(engine, "generate", generate)
+    critique = {"prompt": str(tmp_path / "judge.j2"), "regenerations": 4, "max_tokens": 16}
+    whole = answers(self_critique=critique, samples=2)
+    assert {row["regenerations"] for row in whole} >= {0, 1, 2}
+    lines = (tmp_path / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    for done in range(0, len(lines) + 1, 3):
+        (tmp_path / "cut.jsonl").write_bytes(b"".join(lines[:done]))
+        assert answers(self_critique=critique, samples=2, journal="cut.jsonl") == whole
+        assert len(engine.chunks) == len(lines) - done
+        assert (tmp_path / "cut.jsonl").read_bytes() == b"".join(lines)
 
 
 # --- the transformers engine, on a random model -------------------------------------------------------------------

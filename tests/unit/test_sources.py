@@ -157,3 +157,85 @@ def test_hub_layout_with_other_columns_or_splits_is_told(tmp_path, write_lines) 
         prepare({**source, "split": "train", "fields": {"question": "problem"}})
     with pytest.raises(BadInput, match=r"\(nosplit\): could not be loaded.*Check repo, config, split and revision"):
         prepare({**source, "split": "nosplit", "fields": {"question": "instruction"}})
+
+
+# --- benchmarks: number of rows, where the answer stands, options ---------------------------------------------------
+
+
+def test_expected_number_of_rows_is_checked_also_where_fewer_are_taken(source) -> None:
+    lines = [question(number) for number in range(5)]
+    rows, _ = prepare(source(lines, expect_rows=5, rows=2))
+    assert [row["id"] for row in rows] == ["q0", "q1"]
+    for taken in (None, 2):
+        found = refusal(source(lines, expect_rows=6, rows=taken))
+        assert "5 rows, but expect_rows says 6" in found and "revision" in found
+
+
+def test_repeated_questions_count_where_a_number_is_expected(source) -> None:
+    lines = [question(1), {**question(1), "id": "again"}]
+    assert [row["id"] for row in prepare(source(lines, expect_rows=2))[0]] == ["q1", "again"]
+    assert [row["id"] for row in prepare(source(lines))[0]] == ["q1"]
+
+
+@pytest.mark.parametrize(
+    ("how", "found", "answer"),
+    [
+        ("box", "So \\boxed{3}, no: $\\boxed{\\frac{1}{2}}$.", "\\frac{1}{2}"),
+        ("hashes", "5 * 200 = <<5*200=1000>>1000\n#### 1,000", "1000"),
+        ("list", ["2", "3"], "2, 3"),
+        ("list", "['\\\\frac{1}{2}']", "\\frac{1}{2}"),
+    ],
+)
+def test_answer_is_taken_from_its_column(source, how: str, found: object, answer: str) -> None:
+    (row,), _ = prepare(source([question(1) | {"answer": found}], answer_from=how))
+    assert row["answer"] == answer
+
+
+@pytest.mark.parametrize("how", ["box", "hashes"])
+def test_column_without_an_answer_is_told(source, how: str) -> None:
+    assert "row 'q1': no " in refusal(source([question(1) | {"answer": "none here"}], answer_from=how))
+
+
+def test_options_and_what_the_grader_needs_keep_their_names(source) -> None:
+    fields = {**FIELDS, "choices": "options", "unit": "Unit", "error": "tol", "subject": "cat"}
+    lines = [question(1, options=["x", "y"], Unit="m", tol=None, cat="physics") | {"answer": "B"}]
+    (row,), _ = prepare(source(lines, fields=fields))
+    assert row["choices"] == ["x", "y"] and row["subject"] == "physics" and row["grading"] == {"unit": "m"}
+
+
+def test_optional_column_that_no_row_has_is_told(source) -> None:
+    assert "no row has a column Unit" in refusal(source([question(1)], fields={**FIELDS, "unit": "Unit"}))
+
+
+@pytest.mark.parametrize(
+    ("options", "answer", "told"),
+    [
+        (["x", "y"], "C", "the answer is 'C', not a letter of its 2 options"),
+        (["x", "y"], None, "the answer is None"),
+        ([], "A", "1 to 10 options"),
+        (list("abcdefghijk"), "A", "1 to 10 options"),
+        ("x or y", "A", "1 to 10 options"),
+    ],
+)
+def test_options_that_cannot_be_graded_are_told(source, options, answer, told: str) -> None:
+    lines = [question(1, choices=options) | {"answer": answer}]
+    assert told in refusal(source(lines, fields={**FIELDS, "choices": "choices"}))
+
+
+def test_options_in_columns_are_shuffled_with_the_seed_and_the_letter_follows(source) -> None:
+    lines = [{"q": f"Question {n}?", "right": f"yes {n} ", "w1": "a", "w2": "b", "w3": "c"} for n in range(40)]
+    entry = source(lines, fields={"question": "q"}, choices_from={"columns": ["right", "w1", "w2", "w3"], "seed": 0})
+    rows, _ = prepare(entry)
+    for number, row in enumerate(rows):
+        assert row["choices"]["ABCD".index(row["answer"])] == f"yes {number}"
+        assert sorted(row["choices"]) == ["a", "b", "c", f"yes {number}"]
+    assert {row["answer"] for row in rows} == set("ABCD")
+    assert prepare(entry)[0] == rows
+    assert prepare({**entry, "choices_from": {**entry["choices_from"], "seed": 1}})[0] != rows
+
+
+def test_columns_that_are_not_asked_for_are_not_read_from_the_hub(tmp_path, write_lines) -> None:
+    write_lines("set/test.jsonl", [{"Question": "a?", "Answer": 1, "Picture": "never decoded"}])
+    entry = {"source": "hub", "repo": str(tmp_path / "set"), "revision": None, "config": None, "split": "test"}
+    rows, _ = prepare({**entry, "rows": None, "fields": {"question": "Question", "answer": "Answer"}})
+    assert rows == [{"id": "row-000001", "question": "a?", "answer": "1"}]

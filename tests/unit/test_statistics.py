@@ -1,11 +1,12 @@
 """Standard errors and paired differences, against figures worked out by hand and by brute force."""
 
 import itertools
+import math
 
 import numpy
 import pytest
 
-from scripts.lib.statistics import average_error, difference_to_best
+from scripts.lib.statistics import average_error, difference_to_best, mcnemar, mean_of_seeds
 
 
 def test_error_of_an_average_of_independent_figures() -> None:
@@ -71,3 +72,41 @@ def test_average_compares_with_the_checkpoint_whose_average_is_best() -> None:
 def test_same_seed_gives_the_same_interval() -> None:
     arguments = shares(1, 0, 0.5), [shares(0, 0, 1)]
     assert difference_to_best(*arguments) == difference_to_best(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "p"),
+    [
+        (0, 0, 1.0),
+        (1, 1, 1.0),
+        (5, 0, 2 / 2**5),
+        (8, 2, 2 * (1 + 10 + 45) / 2**10),  # C(10,0) + C(10,1) + C(10,2)
+        (59, 121, 2 * sum(math.comb(180, count) for count in range(60)) / 2**180),
+    ],
+)
+def test_mcnemar_is_the_exact_two_sided_binomial_test(better: int, worse: int, p: float) -> None:
+    mine = [1] * better + [0] * worse + [1, 0] * 20
+    other = [0] * better + [1] * worse + [1, 0] * 20
+    found = mcnemar(shares(*mine), shares(*other))
+    assert found["gcd"] == found[None] == {"better": better, "worse": worse, "p": pytest.approx(p)}
+    assert mcnemar(shares(*other), shares(*mine))["gcd"]["p"] == found["gcd"]["p"]
+
+
+def test_mcnemar_of_a_set_of_twelve_thousand_questions_is_finite() -> None:
+    found = mcnemar(shares(*[1] * 6000, *[0] * 6000), shares(*[0] * 6000, *[1] * 6000))
+    assert found[None] == {"better": 6000, "worse": 6000, "p": 1.0}
+
+
+def test_mcnemar_over_benchmarks_counts_all_questions_together() -> None:
+    mine = {"a": numpy.array([1.0, 0.5]), "b": numpy.array([1.0, 0.25])}
+    other = {"a": numpy.array([0.0, 0.5]), "b": numpy.array([0.0, 0.75])}
+    found = mcnemar(mine, other)
+    assert (found["a"]["better"], found["a"]["worse"]) == (1, 0)
+    assert (found[None]["better"], found[None]["worse"]) == (2, 1)
+
+
+def test_seeds_are_averaged_question_by_question() -> None:
+    found = mean_of_seeds([shares(1, 0, 1), shares(0, 0, 1)])
+    assert found["gcd"].tolist() == [0.5, 0, 1]
+    with pytest.raises(ValueError):
+        mean_of_seeds([shares(1, 0), shares(1, 0, 1)])

@@ -1,0 +1,103 @@
+"""The benchmarks of the papers: pinned, complete, and each prompt in the form that its protocol has."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from scripts.lib.cli import ROOT
+from scripts.lib.config import resolve
+from scripts.lib.prompts import render
+
+# Sizes of papers/cft.yaml (benchmark_sizes) and papers/thinkpo.yaml (benchmarks).
+SIZES = {"math": 5000, "math500": 500, "minerva-math": 272, "gsm8k": 1319, "aime24": 30, "aime25": 30, "amc23": 40} | {
+    "theoremqa": 800,
+    "gpqa-diamond": 198,
+}
+
+
+@pytest.fixture(scope="module")
+def benchmarks(tmp_path_factory) -> dict[str, dict]:
+    """The resolved entries of config/benchmarks.yaml."""
+    study = tmp_path_factory.mktemp("study") / "study.yaml"
+    study.write_text(f"study: papers\ninclude: [{ROOT / 'config' / 'benchmarks.yaml'}]\n", encoding="utf-8")
+    return resolve([study])["benchmarks"]
+
+
+def test_every_set_is_pinned_and_has_the_papers_number_of_questions(benchmarks) -> None:
+    for slug, entry in benchmarks.items():
+        source = entry["questions"]
+        assert re.fullmatch("[0-9a-f]{40}", source["revision"]), slug
+        name = slug.partition(".")[0]
+        assert source["expect_rows"] == SIZES.get(name, source["expect_rows"]), slug
+    assert {slug.partition(".")[0] for slug in benchmarks} == {*SIZES, "olympiadbench", "mmlu-pro"}
+
+
+def test_protocols_differ_in_prompt_and_decoding_only(benchmarks) -> None:
+    by_set: dict[str, list[dict]] = {}
+    for slug, entry in benchmarks.items():
+        by_set.setdefault(slug.partition(".")[0], []).append(entry)
+    for entries in by_set.values():
+        assert all(entry["questions"] == entries[0]["questions"] for entry in entries)
+        assert all(entry["kind"] == entries[0]["kind"] for entry in entries)
+
+
+@pytest.mark.parametrize(
+    ("slug", "expected"),
+    [
+        ("math500.qwen-cot", (0.0, 1.0, 1, 2048)),
+        ("math.deepseek", (0.0, 1.0, 1, 2048)),
+        ("math500.skythought", (0.7, 1.0, 1, 32768)),
+        ("amc23.avg32", (0.6, 0.95, 32, 2048)),
+        ("math.self-critique-two-stage-t03", (0.3, 1.0, 1, 2048)),
+    ],
+)
+def test_decoding_is_the_papers(benchmarks, slug: str, expected: tuple) -> None:
+    entry = benchmarks[slug]
+    assert (entry["temperature"], entry["top_p"], entry["samples"], entry["max_tokens"]) == expected
+
+
+def rendered(entry: dict, **row) -> list[dict]:
+    return render(ROOT / entry["prompt"], question="What is 3 + 4?", **row)
+
+
+def test_request_for_a_box_stands_where_the_protocol_has_it(benchmarks) -> None:
+    system, user = rendered(benchmarks["math.qwen-cot"])
+    assert system["role"] == "system" and "\\boxed{}" in system["content"] and user["content"] == "What is 3 + 4?"
+    (only,) = rendered(benchmarks["math.deepseek"])
+    assert only["content"].startswith("What is 3 + 4?\n") and only["content"].endswith("within \\boxed{}.")
+    system, user = rendered(benchmarks["gsm8k.skythought"])
+    assert "<|begin_of_thought|>" in system["content"] and "The final answer is" in user["content"]
+
+
+@pytest.mark.parametrize("slug", ["gpqa-diamond.qwen-cot", "mmlu-pro.qwen-cot", "gpqa-diamond.skythought"])
+def test_options_are_lettered(benchmarks, slug: str) -> None:
+    for count in (2, 10):
+        text = rendered(benchmarks[slug], choices=[f"option {n}" for n in range(count)])[-1]["content"]
+        assert text.splitlines()[-count:] == [f"({'ABCDEFGHIJ'[n]}) option {n}" for n in range(count)]
+
+
+def test_deepseek_template_is_user_and_assistant(benchmarks, model_folder: Path) -> None:
+    from scripts.lib.chat import load_tokenizer
+
+    tokenizer = load_tokenizer(model_folder, ROOT / benchmarks["math.deepseek"]["template"])
+    asked = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "3 + 4?"}], tokenize=False, add_generation_prompt=True
+    )
+    assert asked.removeprefix(tokenizer.bos_token or "") == "User: 3 + 4?\n\nAssistant:"
+
+
+def test_choice_without_options_is_told(small) -> None:
+    said = small.mistake("benchmarks: {gcd: {kind: choice}}")
+    assert "config.yaml: benchmarks.gcd.kind: choice, but the questions have no options" in said
+
+
+def test_self_critique_of_greedy_answers_is_told(small) -> None:
+    said = small.mistake("benchmarks: {gcd: {self_critique: {prompt: ask.j2}}}")
+    assert "benchmarks.gcd.temperature = 0: greedy answers are the same each time" in said
+    assert small.resolve("benchmarks: {gcd: {self_critique: {prompt: ask.j2}, temperature: 0.3}}")
+
+
+def test_self_critique_names_a_prompt_that_exists(small) -> None:
+    said = small.mistake("benchmarks: {gcd: {self_critique: {prompt: gone.j2}, temperature: 0.3}}")
+    assert "benchmarks.gcd.self_critique.prompt = 'gone.j2': there is no such file" in said
