@@ -30,7 +30,7 @@ SLUG = r"[a-z0-9][a-z0-9.-]*"
 TEACHERS_STATE = "state/teachers"
 
 # What grading depends on. It is an input of `score` alone: nothing costly lies below.
-GRADING_MODULES = ("scoring", "grading", "compare", "answers", "formulas", "paper_style", "sources")
+GRADING_MODULES = ("scoring", "grading", "compare", "answers", "formulas", "paper_style", "fingerprints")
 GRADING_CODE = ["scripts/score.py", *(f"scripts/lib/{name}.py" for name in GRADING_MODULES)]
 
 TABLE_CODE = [

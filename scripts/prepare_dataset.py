@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 from scripts.lib import cli, sources
+from scripts.lib.fingerprints import fingerprints_in
 from scripts.lib.jsonl import file_hash, write_json, write_rows
 
 VERSION = 2  # raise by hand when the rows would differ
@@ -29,7 +30,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Reads the source, checks it, writes rows and summary."""
     summary = cli.Summary("prepare_dataset", args.settings)
-    rows, left_out = sources.prepare(args.settings, sources.fingerprints_in([Path(file) for file in args.exclude]))
+    rows, left_out = sources.prepare(args.settings, fingerprints_in([Path(file) for file in args.exclude]))
     write_rows(args.rows, rows)
     fields = {
         "rows": len(rows),

@@ -15,10 +15,10 @@ import argparse
 from pathlib import Path
 
 from scripts.lib import cli
+from scripts.lib.fingerprints import fingerprints_in
 from scripts.lib.grading import GRADER_VERSION
 from scripts.lib.jsonl import read_rows, write_json, write_rows
 from scripts.lib.scoring import disagreements, grade_generations, mark_validation, summarise
-from scripts.lib.sources import fingerprints_in
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from scripts.lib.fingerprints import fingerprint
 from scripts.lib.grading import GRADER_VERSION, Item, grade
 from scripts.lib.jsonl import BadInput, read_json, read_rows
-from scripts.lib.sources import fingerprint
 
 # A verdict's name in config to the field of a graded row that holds it.
 VERDICTS = {"ours": "correct", "paper-style": "paper_style", "math-verify": "math_verify"}

@@ -9,21 +9,13 @@ Multiple-choice rows also have `choices`, a list of texts; their answer is a let
 import ast
 import random
 from collections.abc import Iterator
-from pathlib import Path
 
 from scripts.lib import answers, worked
 from scripts.lib.columns import value_at
+from scripts.lib.fingerprints import fingerprint
 from scripts.lib.grading import GRADER_OPTIONS
 from scripts.lib.jsonl import BadInput, read_rows
 from scripts.lib.verdicts import parse_verdict
-
-
-def fingerprint(question: str) -> str:
-    """The question with everything but letters, digits and the signs of arithmetic left out, in lower case.
-
-    Two questions with the same fingerprint count as the same question.
-    """
-    return "".join(letter for letter in question.casefold() if letter.isalnum() or letter in "+-*/=<>^.")
 
 
 def read_source(source: dict) -> Iterator[dict]:
@@ -246,8 +238,3 @@ def prepare(source: dict, excluded: set[str] = frozenset()) -> tuple[list[dict],
     if not rows:
         raise BadInput(f"{place}: no rows. Check the file.")
     return rows, left_out
-
-
-def fingerprints_in(files: list[Path]) -> set[str]:
-    """The fingerprints of all questions in prepared files."""
-    return {fingerprint(row["question"]) for file in files for row in read_rows(file, required=("question",))}
