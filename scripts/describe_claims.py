@@ -8,7 +8,7 @@ import argparse
 import yaml
 
 from scripts import check_claims
-from scripts.lib import claims, cli, config, config_language
+from scripts.lib import claims, cli, config, config_language, papers
 from scripts.lib.jsonl import write_text
 
 PAPERS = {"cft": "CFT (2501.17703v4)", "spin": "SPIN (2401.01335v3)", "thinkpo": "ThinkPO (2502.13173v1)"}
@@ -105,18 +105,13 @@ def printed_tables(paper: str) -> dict[str, list[dict]]:
     """The cells of papers/<paper>.yaml by table: row, column, value, and the questions `n` behind a percentage."""
     sizes = read_yaml("papers/benchmark_sizes.yaml")
     tables: dict[str, list[dict]] = {}
-    for table in read_yaml(f"papers/{paper}.yaml")["tables"]:
-        names = [row["name"] for row in table["rows"]]
-        for row in table["rows"]:
-            label = f"{row['model']}: {row['name']}" if "model" in row else row["name"]
-            # Rows of one name differ in their first column: `Direct inference, 0.1`.
-            label = f"{label}, {row[table['columns'][0]]}" if "model" not in row and names.count(label) > 1 else label
-            for column in table["columns"]:
-                value = row.get(column)
+    for table in (entry["id"] for entry in papers.paper(paper)["tables"]):
+        for row, values in papers.printed(table).items():
+            for column, value in values.items():
                 # A table has its benchmarks as columns or as rows; lengths are no percentages.
-                count = None if column.startswith("len_") else sizes.get(column) or sizes.get(row["name"])
-                cell = {"row": label, "column": column, "value": value, "se": None, "n": count}
-                tables.setdefault(table["id"], []).append(cell)
+                count = None if column.startswith("len_") else sizes.get(column) or sizes.get(row)
+                cell = {"row": row, "column": column, "value": value, "se": None, "n": count}
+                tables.setdefault(table, []).append(cell)
     return tables
 
 

@@ -161,12 +161,15 @@ class Estimator:
             return min(rows, entry["rows"] or rows)
         if entry["data"]["rows"] is not None:
             return entry["data"]["rows"]
-        parts = [config_runs.sources(part) for part in config_runs.parts(entry)]
-        # Of a pair's sources one decides the number of rows; the iterations of SPIN add up.
-        each = [[self.rows_of(section, name) for _, section, name in sources] for sources in parts]
-        return sum(
-            sum(rows) if "self_play" in part else min(rows) for rows, part in zip(each, config_runs.parts(entry))
-        )
+        return sum(map(self._part_rows, config_runs.parts(entry)))
+
+    def _part_rows(self, part: dict) -> float:
+        """Rows of one part of a run's data."""
+        sources = [(section, slug) for _, section, slug in config_runs.sources(part) if section != "runs"]
+        rows = [self.rows_of(section, slug) for section, slug in sources]
+        if "self_play" in part:  # the iterations of SPIN add up; of other pairs one source decides
+            return sum(rows)
+        return min([*rows, *([part["like_rows"]] if "like" in part else [])])
 
     # --- teachers ---------------------------------------------------------------------------------------------------
 
