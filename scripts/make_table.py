@@ -4,12 +4,16 @@ A cell is `{"row", "column", "value", "se", "n", "paper"}`, in percent; a differ
 (`low`, `high`), and a figure that graded answers give says which (`checkpoint`, `benchmark`, `metric`). A table with
 `columns` (scripts/lib/tables.py) also has the paper's values beside its own.
 
+With `--partial` it renders what there is without running a job, into `<table>.partial.*` (scripts/lib/partial.py).
+
+    python -m scripts.make_table --partial cft_table2 --configfile config.yaml
     python -m scripts.make_table --table cft_table2 --settings '{"title": "…", "note": "", "columns": {"gcd": "GCD"}, \\
         "rows": [{"name": "Base", "of": "smollm2-135m"}]}' --scores results/laptop/scores/*/arithmetic.json \\
         --summaries results/laptop/checkpoints/*/train.json --out results/laptop/tables/cft_table2
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from scripts.lib import cli, papers, table_files, tables
@@ -21,16 +25,25 @@ AVERAGE = "Average"
 def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--table", required=True, help="the table's id")
-    parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: title, note, columns, rows")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--table", help="the table's id")
+    which.add_argument("--partial", metavar="TABLE", help="the id of a table to render from what there is")
+    parser.add_argument("--configfile", nargs="*", default=[], help="partial: config files, as for snakemake")
+    parser.add_argument("--config", type=cli.json_argument, default={}, help="partial: JSON, as for snakemake --config")
+    parser.add_argument("--settings", type=cli.json_argument, help="JSON: title, note, columns, rows")
     parser.add_argument("--scores", nargs="*", default=[], help="scores/<checkpoint>/<suite>.json, items beside them")
     parser.add_argument("--summaries", nargs="*", default=[], help="checkpoints/<run>/train.json, files of other facts")
-    parser.add_argument("--out", required=True, help="path of the files to write, without an ending")
-    return parser.parse_args(argv)
+    parser.add_argument("--out", help="path of the files to write, without an ending")
+    args = parser.parse_args(argv)
+    if args.table and (args.settings is None or args.out is None):
+        parser.error("--table needs --settings and --out")
+    return args
 
 
 def main(args: argparse.Namespace) -> int:
     """Computes the cells and writes the five files."""
+    if args.partial:
+        return write_partial(args.partial, args.configfile, args.config)
     settings = args.settings
     if settings["layout"] == "cells":
         return write_cells(args.table, settings, args.scores, args.summaries, Path(args.out))
@@ -72,6 +85,19 @@ def write_cells(table: str, settings: dict, scores: list[str], facts: list[str],
     cells = tables.Cells(settings, found, read_facts(facts), printed).all()
     write_json(out.with_suffix(".json"), cells)
     table_files.write(out, table, settings["title"], cells, notes_of(settings, cells))
+    return 0
+
+
+def write_partial(table: str, configfiles: list[str], overrides: dict) -> int:
+    """A table of what there is; prints it too."""
+    from scripts.lib import partial
+
+    settings, out, cells = partial.cells(table, configfiles, overrides)
+    out = out.with_name(f"{table}.partial")
+    notes = ["A partial table: no job was run for it.", *partial.notes(settings, cells)]
+    write_json(f"{out}.json", cells)
+    table_files.write(out, table, f"{settings['title']} (partial)", cells, notes)
+    sys.stdout.write(Path(f"{out}.md").read_text(encoding="utf-8"))
     return 0
 
 
@@ -177,13 +203,18 @@ def measured(checkpoint: str, benchmark: str, metric: str) -> dict:
     return {"checkpoint": checkpoint, "benchmark": benchmark, "metric": metric}
 
 
+def trained_cells(row: dict, train: dict | None) -> list[dict]:
+    """The cells of a row that say what it was trained on: rows and tokens."""
+    counts = train["counts"] if train else {}
+    tokens = counts["prompt_tokens"] + counts["completion_tokens"] if train else None
+    return [cell(row["name"], "Rows", counts.get("rows_trained")), cell(row["name"], "Tokens", tokens)]
+
+
 def score_cells(row: dict, columns: dict[str, str], scores: dict, train: dict | None) -> list[dict]:
     """The cells of a checkpoint: rows and tokens trained on, accuracy by benchmark, and their average."""
     from scripts.lib.statistics import average_error
 
-    counts = train["counts"] if train else {}
-    tokens = counts["prompt_tokens"] + counts["completion_tokens"] if train else None
-    cells = [cell(row["name"], "Rows", counts.get("rows_trained")), cell(row["name"], "Tokens", tokens)]
+    cells = trained_cells(row, train)
     mine = [scores[row["of"]][slug] for slug in columns]
     for (slug, title), found in zip(columns.items(), mine, strict=True):
         percent = 100 * found["accuracy"], 100 * found["standard_error"]

@@ -14,7 +14,6 @@ from collections import Counter
 
 from scripts.lib import cli, dag
 from scripts.lib.cli import duration
-from scripts.lib.jsonl import BadInput
 from scripts.lib.planning import Cost, Estimator, longest_chain
 
 
@@ -29,13 +28,8 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> int:
     """Prints the plan."""
-    from snakemake.exceptions import WorkflowError
-
-    try:
-        study, jobs = dag.graph(args.targets, args.configfiles, args.config)
-    except WorkflowError as error:
-        raise BadInput(str(error)) from None
-    sys.stdout.write(report(study, jobs, args.targets))
+    graph = dag.graph(args.targets, args.configfiles, args.config)
+    sys.stdout.write(report(graph.study, graph.jobs, args.targets))
     return 0
 
 

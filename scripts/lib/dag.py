@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from scripts.lib.cli import ROOT
+from scripts.lib.jsonl import BadInput
 
 
 @dataclass(eq=False)
@@ -15,6 +17,7 @@ class Job:
     Attributes:
         rule: its rule.
         wildcards: name to value.
+        inputs: the files it reads.
         outputs: the files it makes.
         pending: whether it would run; else its outputs are there and up to date.
         gpu: whether its rule asks for a GPU.
@@ -27,6 +30,7 @@ class Job:
     pending: bool
     gpu: bool = False
     needs: list["Job"] = field(default_factory=list)
+    inputs: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return " ".join([self.rule, *self.wildcards.values()])
@@ -43,21 +47,35 @@ class Job:
         return list(found)
 
 
+@dataclass(frozen=True)
+class Graph:
+    """The jobs behind some targets, done or not, and the resolved study that they belong to."""
+
+    study: dict
+    jobs: list[Job]
+    rules: Mapping[str, Any]
+
+    def call(self, function: str, **wildcards: str) -> Any:
+        """What a function of rules/common.smk gives for these wildcards."""
+        return self.rules[function](SimpleNamespace(**wildcards))
+
+
 def graph(
     targets: Sequence[str], configfiles: Sequence[str | Path] = (), overrides: Mapping[str, Any] | None = None
-) -> tuple[dict, list[Job]]:
-    """The resolved study, and the jobs behind the targets as a call of Snakemake here would see them, done or not.
+) -> Graph:
+    """The graph of the targets as a call of Snakemake here would see it.
 
     It builds the graph in this process, as a dry run does, and runs nothing. What runs again follows the triggers of
     profiles/default. Snakemake has no public call that gives the graph: this uses two methods of its Workflow.
 
     Raises:
-        snakemake.exceptions.WorkflowError: the config is wrong, or a target is not there.
+        BadInput: the config is wrong, or a target is not there.
     """
     import logging
 
     import yaml
     from snakemake.api import SnakemakeApi
+    from snakemake.exceptions import RuleException, WorkflowError
     from snakemake.settings.enums import Quietness
     from snakemake.settings.types import (
         ConfigSettings,
@@ -87,9 +105,13 @@ def graph(
             found = {}
             for job in workflow.dag.jobs:
                 outputs, gpu = tuple(map(str, job.output)), "gpu" in job.rule.resources
-                found[job] = Job(job.rule.name, dict(job.wildcards_dict), outputs, workflow.dag.needrun(job), gpu)
+                made = Job(job.rule.name, dict(job.wildcards_dict), outputs, workflow.dag.needrun(job), gpu)
+                made.inputs = tuple(map(str, job.input))
+                found[job] = made
             for job, made in found.items():
                 made.needs = [found[other] for other in workflow.dag.dependencies[job]]
-            return workflow.globals["STUDY"], list(found.values())
+            return Graph(workflow.globals["STUDY"], list(found.values()), workflow.globals)
+    except (RuleException, WorkflowError) as error:
+        raise BadInput(f"{', '.join(targets)}: {error}") from None
     finally:
         logging.disable(before)

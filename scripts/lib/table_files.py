@@ -9,7 +9,7 @@ from scripts.lib.tables import DIGITS
 
 MARKS = {"within": "=", "above": "▲", "below": "▼"}
 GAP = "gap"
-CSV_FIELDS = ("value", "se", "n", "by_our_grader", "paper", "difference", "mark", "gap")
+CSV_FIELDS = ("value", "se", "n", "by_our_grader", "paper", "difference", "mark", "gap", "state")
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
 body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2em; color: #222; }}
@@ -45,11 +45,12 @@ def number(value: float | int | str | None, unit: str, signed: bool = False) -> 
 
 
 def figure(cell: Mapping) -> str:
-    """What was measured: `75.1 ± 1.9`, or `gap`."""
+    """What was measured: `75.1 ± 1.9`, or `gap`; in a partial table also `not run`, `75.1 ± 1.9 (outdated)`."""
     if cell["value"] is None and "gap" in cell:
-        return GAP
+        return cell.get("state", GAP)
     text = number(cell["value"], cell["unit"])
-    return text if cell["se"] is None else f"{text} ± {number(cell['se'], cell['unit'])}"
+    text = text if cell["se"] is None else f"{text} ± {number(cell['se'], cell['unit'])}"
+    return f"{text} ({cell['state']})" if "state" in cell else text
 
 
 def beside(cell: Mapping) -> str:
@@ -104,16 +105,14 @@ def write(out: Path, table_id: str, title: str, cells: Sequence[Mapping], notes:
     notes = [*notes, *(["Gaps:"] if lines else [])]
     listed = "\n".join(f"- {line}" for line in lines)
     body = shown.reset_index().to_markdown(index=False, disable_numparse=True)
-    write_text(
-        out.with_suffix(".md"), "\n\n".join([f"**{title}**", body, *notes, *([listed] if listed else [])]) + "\n"
-    )
+    write_text(Path(f"{out}.md"), "\n\n".join([f"**{title}**", body, *notes, *([listed] if listed else [])]) + "\n")
     escaped = shown.map(latex).rename(index=latex, columns=latex)
-    write_text(out.with_suffix(".tex"), escaped.to_latex(caption=latex(title), label=f"tab:{table_id}"))
+    write_text(Path(f"{out}.tex"), escaped.to_latex(caption=latex(title), label=f"tab:{table_id}"))
     fields = {field: field for field in CSV_FIELDS if any(cell.get(field) is not None for cell in cells)}
     frame = pandas.DataFrame([{key: cell.get(key) for key in ("row", "column", "unit", *fields)} for cell in cells])
-    with replacing(out.with_suffix(".csv")) as temporary:
+    with replacing(Path(f"{out}.csv")) as temporary:
         frame.to_csv(temporary, index=False)
-    write_text(out.with_suffix(".html"), page(title, rows, columns, cells, [*notes, *lines]))
+    write_text(Path(f"{out}.html"), page(title, rows, columns, cells, [*notes, *lines]))
 
 
 def page(title: str, rows: list[str], columns: list[str], cells: Sequence[Mapping], notes: Sequence[str]) -> str:
@@ -124,7 +123,7 @@ def page(title: str, rows: list[str], columns: list[str], cells: Sequence[Mappin
         made = [f"<th>{html.escape(row)}</th>"]
         for column in columns:
             cell = by_place[row, column]
-            kind = "gap" if figure(cell) == GAP else cell.get("mark", "")
+            kind = "gap" if cell["value"] is None and "gap" in cell else cell.get("mark", "")
             reason = f' title="{html.escape(cell["gap"])}"' if "gap" in cell else ""
             paper = f"<small>{html.escape(beside(cell))}</small>" if beside(cell) else ""
             made.append(f'<td class="{kind}"{reason}>{html.escape(figure(cell))}{paper}</td>')

@@ -295,6 +295,29 @@ def test_decoding_of_a_benchmark_concerns_the_answers_to_its_suites(tree: Tree) 
     assert tree.planned() == expected
 
 
+def test_partial_table_shows_what_there_is_and_runs_nothing(tree: Tree) -> None:
+    study = tree.study()
+    folder, score = tree.folder / "results" / study["study"], "scores/sft-verified/arithmetic.json"
+    (folder / score).unlink()
+    tree.edit(lambda config: config["runs"]["cft"].update(seed=77))
+    before = {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()}
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.make_table", "--partial", TARGET, "--configfile", TINY],
+        cwd=tree.folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    made = {file for file in folder.rglob("*") if file.is_file() and before.get(file) != file.stat().st_mtime_ns}
+    endings = ("md", "tex", "csv", "json", "html")
+    assert made == {folder / "tables" / f"{TARGET}.partial.{ending}" for ending in endings}
+    cells = json.loads((folder / "tables" / f"{TARGET}.partial.json").read_text())
+    states = {(cell["row"], cell["column"]): cell.get("state") for cell in cells}
+    assert states["Base", "Average"] is None and states["SFT-verified", "Rows"] is None
+    assert states["SFT-verified", "Average"] == "not run" and states["CFT", "Average"] == "outdated"
+    assert f"`snakemake results/{study['study']}/{score}`" in done.stdout
+
+
 def test_title_of_a_table_concerns_that_table_only(tree: Tree) -> None:
     tree.edit(lambda config: config["tables"][TARGET].update(title="Another title"))
     assert tree.planned() == {("make_table", f"table={TARGET}")}
