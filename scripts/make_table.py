@@ -57,6 +57,8 @@ def main(args: argparse.Namespace) -> int:
             cells += difference_cells(row, settings["columns"], scores)
         else:
             cells += score_cells(row, settings["columns"], scores, trained.get(row["of"]))
+    best = best_cells(cells) if settings.get("mark_best") else set()
+    cells = [{**item, "best": True} if (item["row"], item["column"]) in best else item for item in cells]
     out = Path(args.out)
     write_json(out.with_suffix(".json"), cells)
     frame, errors = frames(cells, "Benchmark" if settings["layout"] == "benchmarks-as-rows" else "Model")
@@ -65,7 +67,8 @@ def main(args: argparse.Namespace) -> int:
     shown = frame.copy().astype(object)
     for row in frame.index:
         for column in frame.columns:
-            shown.loc[row, column] = text_of(frame.loc[row, column], errors.loc[row, column], column)
+            star = " ★" if (row, column) in best else ""
+            shown.loc[row, column] = text_of(frame.loc[row, column], errors.loc[row, column], column) + star
     write_text(out.with_suffix(".md"), f"**{caption}**\n\n{markdown(shown)}\n\n{note}\n")
     write_text(out.with_suffix(".html"), table_files.plain_page(caption, shown, note.split("\n\n")))
     escaped = shown.map(latex_text).rename(index=latex_text, columns=latex_text)
@@ -198,6 +201,18 @@ def cell(row: str, column: str, value: float | None, se: float | None = None, n:
     return {"row": row, "column": column, "value": value, "se": se, "n": n, "paper": None, **more}
 
 
+def best_cells(cells: list[dict]) -> set[tuple[str, str]]:
+    """(row, column) of the highest score in each column, several where they are equal; differences do not count."""
+    columns: dict[str, list[dict]] = {}
+    for item in cells:
+        if item["se"] is not None and "low" not in item:
+            columns.setdefault(item["column"], []).append(item)
+    highest = {column: max(item["value"] for item in found) for column, found in columns.items()}
+    return {
+        (item["row"], column) for column, found in columns.items() for item in found if item["value"] == highest[column]
+    }
+
+
 def measured(checkpoint: str, benchmark: str, metric: str) -> dict:
     """The fields of a cell that say which graded answers it is made of."""
     return {"checkpoint": checkpoint, "benchmark": benchmark, "metric": metric}
@@ -305,7 +320,13 @@ def text_of(value: float, error: float, column: str) -> str:
 def latex_text(text: str) -> str:
     """Plain text as LaTeX shows it."""
     special = {character: f"\\{character}" for character in "&%$#_{}"}
-    names = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$"}
+    names = {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+        "★": r"$\star$",
+    }
     return text.translate(str.maketrans(special | names))
 
 
@@ -321,6 +342,8 @@ def caption_of(settings: dict, cells: list[dict]) -> str:
         "Accuracy in percent ± standard error over the questions; Average is the plain mean of the benchmarks; "
         "Rows and Tokens are what each run was trained on, counted once (for pairs: both answers)."
     ]
+    if settings.get("mark_best"):
+        parts.append("★ the best of its column; a lead of less than two standard errors may be chance.")
     averages = {item["row"]: item for item in cells if item["column"] == AVERAGE}
     for row in settings["rows"]:
         if "difference" not in row:

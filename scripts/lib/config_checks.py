@@ -119,6 +119,10 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
             len(table["rows"]) < 2 or any("of" not in row for row in table["rows"])
         ):
             found.append(f"{place(('tables', slug, 'rows'))}: this layout compares two or more checkpoints. Name them.")
+        if table["layout"] == "benchmarks-as-rows" and table["mark_best"]:
+            found.append(
+                f"{place(('tables', slug, 'mark_best'))}: not in this layout, where rows are benchmarks. Remove it."
+            )
         table["rows"] = _rows(("tables", slug), table["rows"], checkpoints, families, known, place, found)
         titles: dict[str, str] = dict.fromkeys(("Average", "Rows", "Tokens"), "a column of every table")
         for suite in table["suites"]:

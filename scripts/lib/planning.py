@@ -146,7 +146,8 @@ class Estimator:
         """Rows of an entry: questions, answers, critiques, or the rows that a run trains on."""
         entry = self.study[section][slug]
         if section in ("datasets", "benchmarks"):
-            wanted = (entry["questions"] if section == "benchmarks" else entry)["rows"]
+            source = entry["questions"] if section == "benchmarks" else entry
+            wanted = source["rows"] or source.get("expect_rows")
             file = self.results / section / f"{slug}.json"
             if file.is_file():
                 return read_json(file)["rows"]

@@ -67,6 +67,11 @@ MISTAKES = {
         "tables: {main: {rows: [{name: Base}]}}",
         ["config.yaml: tables.main.rows[0]", "a checkpoint or a difference row"],
     ),
+    "best of benchmarks": (
+        "tables: {main: {layout: benchmarks-as-rows, mark_best: true, "
+        "rows: [{name: a, of: base}, {name: b, of: sft}]}}",
+        ["config.yaml: tables.main.mark_best", "not in this layout", "Remove it"],
+    ),
     "claim about an unknown table": (
         "claims: {wins: {says: x, table: nope, row: Base, column: GCD, cells: {a: {}}, value: a}}",
         ["config.yaml: claims.wins.table = 'nope'", "not under tables", "known: main"],

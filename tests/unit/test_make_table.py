@@ -208,3 +208,18 @@ def test_benchmarks_as_rows_compare_length_of_answers_that_ended(make) -> None:
 
 def test_change_from_nothing_is_left_open() -> None:
     assert make_table.change(0.0, 0.5) is None and make_table.change(None, 3.0) is None
+
+
+def test_best_of_each_column_has_a_star(make) -> None:
+    out = make(mark_best=True)
+    best = {place for place, cell in cells(out).items() if cell.get("best")}
+    assert best == {
+        ("SFT", "GCD"),
+        ("CFT", "GCD"),
+        ("CFT", "lcm"),
+        ("CFT", "Average"),
+    }  # two with 3 of 4, no difference
+    page = out.with_suffix(".md").read_text()
+    assert page.count("★") == 5 and "★ the best of its column" in page
+    assert r"$\star$" in out.with_suffix(".tex").read_text() and "★" in out.with_suffix(".html").read_text()
+    assert "★" not in make().with_suffix(".md").read_text()

@@ -1,0 +1,93 @@
+"""The examples of docs/extending.md and the sweeps: what they plan, and that nothing upstream is planned again."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.lib.cli import ROOT
+from tests.workflow.conftest import TARGET, TINY, Tree, copied
+
+PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+EXAMPLES = {
+    file: (table, text)
+    for text, file, table in re.findall(
+        r"^```yaml\n(# snakemake --configfile (\S+) -- (\w+)\n.*?)^```", PAGE, re.M | re.S
+    )
+}
+SWEEPS = sorted(file.relative_to(ROOT).as_posix() for file in (ROOT / "config" / "sweeps").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """A copy of the project with the files of the page."""
+    tree = copied(tmp_path_factory.mktemp("examples") / "tree")
+    questions = re.search(r"^```json\n(.*?)^```", PAGE, re.M | re.S)[1]
+    (tree.folder / "my-questions.jsonl").write_text(questions, encoding="utf-8")
+    for file, (_, text) in EXAMPLES.items():
+        (tree.folder / file).write_text(text, encoding="utf-8")
+    return tree
+
+
+def test_page_has_an_example_of_each() -> None:
+    assert set(EXAMPLES) == {f"my-{what}.yaml" for what in ("model", "dataset", "benchmark", "run", "sweep")}
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("my-model.yaml", {("fetch_model", "model=my-model"), ("generate", "checkpoint=my-model, suite=arithmetic")}),
+        ("my-dataset.yaml", {("prepare_dataset", "dataset=my-questions"), ("train", "run=sft-mine")}),
+        ("my-benchmark.yaml", {("prepare_benchmark", "benchmark=my-test"), ("generate", "checkpoint=cft, suite=mine")}),
+        ("my-run.yaml", {("train", "run=cft"), ("train", "run=cft-then-sft")}),
+        ("my-sweep.yaml", {("train", "run=cft-0.0001"), ("train", "run=cft-0.001"), ("train", "run=cft")}),
+    ],
+)
+def test_example_of_the_page_plans_its_entry(examples: Tree, file: str, expected: set) -> None:
+    jobs = examples.planned(EXAMPLES[file][0], file)
+    assert jobs >= expected
+    trained = {wildcards for rule, wildcards in jobs if rule == "train"}
+    assert trained == {wildcards for rule, wildcards in expected if rule == "train"} | (
+        {"run=cft"} if file == "my-benchmark.yaml" else set()
+    )
+
+
+def test_claim_of_the_page_is_judged(examples: Tree) -> None:
+    jobs = examples.planned("claims", "my-run.yaml")
+    assert {("check_claims", ""), ("make_table", "table=my_run")} <= jobs
+
+
+def test_example_of_the_page_makes_nothing_again(finished: Tree, tmp_path: Path) -> None:
+    """On a study whose table is made, a sweep plans its own runs and no job above them."""
+    (tmp_path / "my-sweep.yaml").write_text(
+        EXAMPLES["my-sweep.yaml"][1].replace("base: config.yaml", f"base: {finished.folder}/config.yaml")
+    )
+    jobs = finished.planned("my_sweep", str(tmp_path / "my-sweep.yaml"), TINY)
+    points = {"cft-0.0001", "cft-0.001"}
+    rules = ("build_train_set", "train", "select_checkpoint")
+    expected = {(rule, f"run={point}") for rule in rules for point in points}
+    expected |= {(rule, f"checkpoint={point}, suite=arithmetic") for rule in ("generate", "score") for point in points}
+    assert jobs == expected | {("make_table", "table=my_sweep"), ("check_overlap", "table=my_sweep")}
+
+
+@pytest.mark.parametrize("sweep", SWEEPS)
+def test_sweep_is_short_and_plans_its_table(project: Tree, sweep: str) -> None:
+    text = (ROOT / sweep).read_text(encoding="utf-8")
+    command = re.match(r"# .*?(?:\n# .*?)*snakemake --configfile (\S+) -- (\w+)\n", text, re.S)
+    assert command and command[1] == sweep, "its first lines say how to call it"
+    values = yaml.safe_load(text)
+    assert set(values) <= {"base", "models", "teachers", "responses", "critiques", "runs", "tables"}
+    jobs = project.planned(command[2], sweep)
+    assert ("make_table", f"table={command[2]}") in jobs
+    assert f"`{sweep}`" in PAGE
+
+
+def test_laptop_sweep_shares_what_the_study_has_made(finished: Tree) -> None:
+    """TARGET is made: the sweep adds the study's own DPO and four points, and samples and grades nothing."""
+    assert TARGET == "cft_table2"
+    jobs = finished.planned("sweep_laptop", "config/sweeps/laptop.yaml", TINY)
+    trained = {wildcards for rule, wildcards in jobs if rule == "train"}
+    points = {f"run=dpo-{rate}-{beta}" for rate in ("0.0001", "0.001") for beta in ("0.03", "0.3")}
+    assert trained == points | {"run=dpo"}
+    assert not {rule for rule, _ in jobs} & {"sample_responses", "grade_responses", "prepare_dataset", "fetch_model"}
