@@ -35,7 +35,7 @@ GRADING_CODE = ["scripts/score.py", *(f"scripts/lib/{name}.py" for name in GRADI
 
 TABLE_CODE = [
     "scripts/make_table.py",
-    *(f"scripts/lib/{name}.py" for name in ("statistics", "tables", "table_files", "papers")),
+    *(f"scripts/lib/{name}.py" for name in ("statistics", "scoring", "tables", "table_files", "papers")),
 ]
 
 
@@ -254,6 +254,8 @@ def figure_files_of(wildcards):
     names = checkpoints_of(figure)
     if figure["kind"] == "training":
         return [f"<results>/checkpoints/{name}/train.json" for name in names]
+    if figure["kind"] == "validation":
+        return [f"<results>/checkpoints/{name}/validation.json" for name in names]
     return collect("<results>/scores/{checkpoint}/{suite}.json", checkpoint=names, suite=figure["suites"])
 
 

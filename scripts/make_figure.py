@@ -21,7 +21,9 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: kind, title, rows")
-    parser.add_argument("--files", nargs="+", required=True, help="checkpoints/<run>/train.json, or scores")
+    parser.add_argument(
+        "--files", nargs="+", required=True, help="checkpoints/<run>/train.json or validation.json, or scores"
+    )
     parser.add_argument("--out", required=True, help="path of the files to write, without an ending")
     return parser.parse_args(argv)
 
@@ -67,6 +69,18 @@ def training(axes, settings: dict, files: list[Path]) -> None:
     axes.set_ylabel({"loss": "loss", "margin": "reward margin"}[settings["quantity"]])
 
 
+def validation(axes, settings: dict, files: list[Path]) -> None:
+    """The candidates' score on the validation benchmark over steps, a line for each run."""
+    curves = {file.parent.name: read_json(file)["curve"] for file in files}
+    for number, row in enumerate(settings["rows"]):
+        points = [(p["step"], 100 * p["accuracy"]) for p in curves[row["of"]] if p["accuracy"] is not None]
+        axes.plot(*(zip(*points, strict=True) if points else ((), ())), label=row["name"], **style(number))
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_xlabel("optimizer step")
+    axes.set_ylabel("validation accuracy, %")
+    axes.set_ylim(bottom=0)
+
+
 def accuracy(axes, settings: dict, files: list[Path]) -> None:
     """Accuracy with standard errors, checkpoint by checkpoint, a line for each benchmark and one for their average."""
     from scripts.lib.statistics import average_error
@@ -108,7 +122,7 @@ def lengths(axes, settings: dict, files: list[Path]) -> None:
     axes.set_ylabel("answers at most so long, %")
 
 
-KINDS = {"training": training, "accuracy": accuracy, "lengths": lengths}
+KINDS = {"training": training, "validation": validation, "accuracy": accuracy, "lengths": lengths}
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from scripts.lib import cli, papers, table_files, tables
-from scripts.lib.jsonl import BadInput, read_json, read_rows, replacing, write_json, write_text
+from scripts.lib import cli, papers, scoring, table_files, tables
+from scripts.lib.jsonl import read_json, read_rows, replacing, write_json, write_text
 
 AVERAGE = "Average"
 
@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> int:
     settings = args.settings
     if settings["layout"] == "cells":
         return write_cells(args.table, settings, args.scores, args.summaries, Path(args.out))
-    scores = read_scores(args.scores)
+    scores = scoring.read_scores(args.scores)
     trained = {Path(file).parent.name: read_json(file) for file in args.summaries}
     cells: list[dict] = []
     if settings["layout"] == "benchmarks-as-rows":
@@ -84,7 +84,7 @@ def main(args: argparse.Namespace) -> int:
 def write_cells(table: str, settings: dict, scores: list[str], facts: list[str], out: Path) -> int:
     """A table whose rows and columns say what each cell shows."""
     printed = papers.printed(settings["paper"]) if settings["paper"] else {}
-    found = read_scores(scores, settings["verdict"])
+    found = scoring.read_scores(scores, settings["verdict"])
     cells = tables.Cells(settings, found, read_facts(facts), printed).all()
     write_json(out.with_suffix(".json"), cells)
     table_files.write(out, table, settings["title"], cells, notes_of(settings, cells))
@@ -161,39 +161,6 @@ def read_facts(files: list[str]) -> dict[tuple[str, str], float | None]:
             found = {"sampling_hours": facts.get(("sampling_hours", run), 0.0) + seconds / 3600}
         facts |= {(name, run): value for name, value in found.items()}
     return facts
-
-
-def read_scores(files: list[str], verdict: str = "ours") -> dict[str, dict[str, dict]]:
-    """By checkpoint and benchmark: the summary, and in `shares` the share of right answers to each question.
-
-    With the verdict `paper-style` accuracy and shares are those of the grader in the manner of the papers' harness, and
-    the accuracy by our own grader is `accuracy_ours`.
-    """
-    import numpy
-
-    scores: dict[str, dict[str, dict]] = {}
-    for file in files:
-        checkpoint = Path(file).parent.name
-        verdicts: dict[str, dict[str, dict[str, list[bool]]]] = {"correct": {}, "paper_style": {}}
-        for row in read_rows(Path(file).with_suffix(".jsonl"), required=("benchmark", "question_id", "correct")):
-            for key, by_benchmark in verdicts.items() if row["correct"] is not None else ():
-                questions = by_benchmark.setdefault(row["benchmark"], {})
-                questions.setdefault(row["question_id"], []).append(bool(row.get(key)))
-        for benchmark, summary in read_json(file)["benchmarks"].items():
-            made = dict(summary)
-            for key, by_benchmark in verdicts.items():
-                questions = by_benchmark.get(benchmark)
-                if not questions:
-                    raise BadInput(f"{file}: no graded answer for {benchmark}. Run rule score again.")
-                shares = numpy.array([sum(questions[key]) / len(questions[key]) for key in sorted(questions)])
-                if key == "correct":
-                    made["shares"] = shares
-                elif verdict == "paper-style":
-                    error = float(shares.std() / len(shares) ** 0.5)
-                    made |= {"accuracy": float(shares.mean()), "standard_error": error, "shares": shares}
-                    made["accuracy_ours"] = summary["accuracy"]
-            scores.setdefault(checkpoint, {})[benchmark] = made
-    return scores
 
 
 def cell(row: str, column: str, value: float | None, se: float | None = None, n: int | None = None, **more) -> dict:

@@ -112,6 +112,7 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
         for index, suite in enumerate(table["suites"]):
             known(("tables", slug, "suites", index), suite, ["suites"])
         if "columns" in table:
+            _without_sampling(table, study["responses"])
             table["rows"] = _rows(("tables", slug), table["rows"], checkpoints, families, known, place, found)
             _check_cells(("tables", slug), table, study, known, place, found)
             continue
@@ -139,6 +140,11 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
             known((*path, "suites", index), suite, ["suites"])
         figure["rows"] = _rows(path, figure["rows"], checkpoints, families, known, place, found)
         for row in figure["rows"]:
+            if figure["kind"] == "validation" and study["runs"].get(row["of"], {}).get("select", "last") == "last":
+                found.append(
+                    f"{place((*path, 'rows'))}: {row['of']} has no validation curve. Name runs whose checkpoint is "
+                    "selected by a benchmark."
+                )
             if figure["kind"] == "training" and row["of"] in study["models"]:
                 found.append(
                     f"{place((*path, 'rows'))}: {row['of']} is a model, which was not trained here. Name runs."
@@ -170,6 +176,13 @@ def _check_claim(slug: str, claim: dict, known, place: Place, found: list[str]) 
     for name in sorted(used ^ set(claim["cells"])):
         what = "is not under cells" if name in used else "is under cells but not in it"
         found.append(f"{where}: {name} {what}. Correct one of them.")
+
+
+def _without_sampling(table: dict, responses: dict) -> None:
+    """Makes hours of sampling a gap where nothing is sampled, since the pairs are a released set."""
+    for row, column, cell in list(tables.specs(table)):
+        if cell.get("fact") == "sampling_hours" and cell.get("of") not in responses:
+            row["cells"][column["name"]] = {"gap": "nothing is sampled: the pairs are a released set"}
 
 
 def _check_cells(path: tuple, table: dict, study: dict, known, place: Place, found: list[str]) -> None:

@@ -9,7 +9,7 @@ from scripts.lib.tables import DIGITS
 
 MARKS = {"within": "=", "above": "▲", "below": "▼"}
 GAP = "gap"
-CSV_FIELDS = ("value", "se", "n", "by_our_grader", "paper", "difference", "mark", "gap", "state")
+CSV_FIELDS = ("value", "se", "n", "by_our_grader", "with_validation", "paper", "difference", "mark", "gap", "state")
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
 body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2em; color: #222; }}

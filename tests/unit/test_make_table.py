@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts import make_table
+from scripts.lib import scoring
 from scripts.lib.jsonl import BadInput, read_json, write_json
 
 # Right answers of 4 questions by checkpoint and benchmark.
@@ -178,7 +179,7 @@ def test_benchmark_without_a_graded_answer_is_told(make, tmp_path: Path, write_l
     make()
     write_lines("scores/cft/numbers.jsonl", [])
     with pytest.raises(BadInput, match="numbers.json: no graded answer for gcd. Run rule score again."):
-        make_table.read_scores([f"{tmp_path}/scores/cft/numbers.json"])
+        scoring.read_scores([f"{tmp_path}/scores/cft/numbers.json"])
 
 
 def test_benchmarks_as_rows_compare_length_of_answers_that_ended(make) -> None:
