@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from scripts import make_table
-from scripts.lib import dag, papers, tables
+from scripts.lib import dag, papers, scoring, tables
 from scripts.lib.jsonl import BadInput
 
 NOT_RUN, OUTDATED = "not run", "outdated"
@@ -72,12 +72,12 @@ class Files:
     def score(self, checkpoint: str, benchmark: str) -> dict:
         """A checkpoint's score on a benchmark, as make_table reads it."""
         for file in map(Path, self.inputs):
-            of_suite = self.study["suites"].get(file.stem, ())
+            of_suite = self.study["suites"].get(file.stem, (file.stem,))  # or of a benchmark that is a job of its own
             if file.suffix == ".json" and file.parts[-3:-1] == ("scores", checkpoint) and benchmark in of_suite:
                 name = self._need(str(file))
                 self._need(str(file.with_suffix(".jsonl")))
                 if name not in self._read:
-                    self._read[name] = make_table.read_scores([name], self.table.get("verdict", "ours"))[checkpoint]
+                    self._read[name] = scoring.read_scores([name], self.table.get("verdict", "ours"))[checkpoint]
                 return self._read[name][benchmark]
         raise KeyError((checkpoint, benchmark))
 
