@@ -82,7 +82,8 @@ def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = N
         def with_overrides(recipe: dict, overrides: dict, path: tuple) -> tuple[dict, list[str]]:
             return _with_overrides(recipe, overrides, path, place)
 
-        mistakes += config_runs.expand_spin(study, broken, families, with_overrides, place)
+        sampling = conform({}, {"$ref": "#/$defs/sampling"}, ())
+        mistakes += config_runs.expand_spin(study, broken, families, sampling, with_overrides, place)
         mistakes += config_checks.check(study, broken, families, place)
     if mistakes:
         raise ConfigError(mistakes)
@@ -246,6 +247,8 @@ def _leaf(value: Any, node: dict) -> Any:
             return float(value)
     if isinstance(value, int) and not isinstance(value, bool) and "number" in wanted:
         return float(value)
+    if isinstance(value, float) and value.is_integer() and "integer" in wanted:
+        return int(value)
     return value
 
 

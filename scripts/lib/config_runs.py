@@ -3,8 +3,6 @@
 from collections.abc import Callable
 
 Place = Callable[[tuple], str]
-# How SPIN samples where a run says nothing: the schema's defaults of `sampling`.
-SAMPLING = {"prompt": None, "template": None, "temperature": 1.0, "top_p": 1.0, "max_tokens": 2048}
 SOURCES = {"dataset": "datasets", "responses": "responses", "critiques": "critiques", "answers": "answers"}
 
 
@@ -36,9 +34,8 @@ def dataset_behind(study: dict, section: str, slug: str) -> str | None:
     return slug
 
 
-def sampled_answers(run: dict, model: str, t: int) -> dict:
+def sampled_answers(run: dict, sampling: dict, model: str, t: int) -> dict:
     """The entry of the answers that iteration t of a spin run plays against: its starting checkpoint's own."""
-    sampling = run.get("sampling") or SAMPLING
     return {
         "dataset": run["data"].get("dataset"),
         "model": model,
@@ -48,7 +45,9 @@ def sampled_answers(run: dict, model: str, t: int) -> dict:
     }
 
 
-def expand_spin(study: dict, broken: set[tuple], families: dict, with_overrides, place: Place) -> list[str]:
+def expand_spin(
+    study: dict, broken: set[tuple], families: dict, default_sampling: dict, with_overrides, place: Place
+) -> list[str]:
     """Replaces each spin run by the entries `<name>.t0 … <name>.tN`; returns what is wrong with it.
 
     Iteration t starts from iteration t − 1 (t0 from the run's `start`), which is also its opponent and reference. From
@@ -58,6 +57,7 @@ def expand_spin(study: dict, broken: set[tuple], families: dict, with_overrides,
         study: the conformed study; its runs and responses change.
         broken: (section, slug) of entries that do not fit the schema: left alone.
         families: takes the names made from each spin run.
+        default_sampling: how a run without `sampling` answers the questions.
         with_overrides: (recipe, overrides, path) → the full recipe and what is wrong with it.
         place: says where a key stands.
     """
@@ -104,7 +104,8 @@ def expand_spin(study: dict, broken: set[tuple], families: dict, with_overrides,
             recipe, mistakes = with_overrides(run["hyperparameters"], overrides, (*path, "iterations", str(t)))
             wrong += mistakes
             if "pairs" not in given and "responses" not in given:
-                study["responses"][name] = sampled_answers(run, previous, t)
+                sampling = run.get("sampling") or default_sampling
+                study["responses"][name] = sampled_answers(run, sampling, previous, t)
             kept = {key: run[key] for key in ("method", "recipe", "overrides", "prompt", "template", "seed", "select")}
             rounds = given.get("pairs", names)
             data = {"self_play": [rounds[t], *rounds[max(0, t - 1) : t]], "rows": None, "keep": "all"}
