@@ -21,7 +21,7 @@ from scripts.lib.teachers import Request, Teaching, Usage, check_errors, problem
 from scripts.lib.verdicts import parse_verdict
 from scripts.lib.verifier import write_critique
 
-VERSION = 2  # raise by hand when the critiques would differ
+VERSION = 3  # raise by hand when the critiques would differ
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -176,8 +176,9 @@ def by_model(args: argparse.Namespace) -> dict:
         if args.shard == 0:
             yield from ({**row, "not_asked": True} for row in rows.values() if "error" in row)
         for answer in answers:
-            cut = None if answer["finished"] else problem_of({"finish": "length", "refusal": None, "text": "…"})
-            yield judged(rows[answer["question_id"]], answer["response"], answer.get("error") or cut)
+            text, end, _ = (answer["response"] or "").partition("[END]")  # a small model may go on after it
+            cut = None if end or answer["finished"] else problem_of({"finish": "length", "refusal": None, "text": "…"})
+            yield judged(rows[answer["question_id"]], text + end, answer.get("error") or cut)
 
     return finish(args, sorted(critiques(), key=lambda row: row["id"]))
 
