@@ -152,21 +152,48 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
         if slug in study["tables"]:
             found.append(f"{place(path)}: a table has this name too. Rename one of them.")
     for slug, claim in sound("claims").items():
-        _check_claim(slug, claim, known, place, found)
+        _check_claim(slug, claim, {**study, "tables": sound("tables")}, known, place, found)
     return found
 
 
-def _check_claim(slug: str, claim: dict, known, place: Place, found: list[str]) -> None:
-    """Whether a claim's tables are there, its cells complete, and its value an expression over all of them."""
+def headings(table: dict, study: dict) -> tuple[list[str], list[str]]:
+    """The rows and the columns that a table's cells have."""
+    rows = [row["name"] for row in table["rows"]]
+    if "columns" in table:
+        return rows, [column["name"] for column in table["columns"]]
+    names = dict.fromkeys(name for suite in table["suites"] for name in study["suites"].get(suite, ()))
+    titles = [study["benchmarks"].get(name, {}).get("title") or name for name in names]
+    if table["layout"] == "benchmarks-as-rows":
+        figures = [f"{figure} {row}" for figure in ("Accuracy", "Length") for row in [*rows, "change %"]]
+        return titles, [*figures, *(f"Cut off {row} %" for row in rows)]
+    return rows, [*("Rows", "Tokens"), *titles, "Average"]
+
+
+def _check_claim(slug: str, claim: dict, study: dict, known, place: Place, found: list[str]) -> None:
+    """Whether a claim's cells are there, in tables that fit the schema, and its value is an expression over them."""
     path = ("claims", slug)
+    wrong: dict[str, None] = {}
     for name, cell in claim["cells"].items():
-        for key in ("table", "row", "column"):
-            if key not in cell and key not in claim:
-                found.append(f"{place((*path, 'cells', name))}: it has no {key}, nor has the claim. Add one.")
-        if "table" in cell:
-            known((*path, "cells", name, "table"), cell["table"], ["tables"])
-    if "table" in claim:
-        known((*path, "table"), claim["table"], ["tables"])
+        lacking = [key for key in ("table", "row", "column") if key not in cell and key not in claim]
+        wrong |= {
+            f"{place((*path, 'cells', name))}: it has no {key}, nor has the claim. Add one.": None for key in lacking
+        }
+        at = {key: cell.get(key, claim.get(key)) for key in ("table", "row", "column")}
+        if lacking or not known(
+            (*path, *(("cells", name, "table") if "table" in cell else ("table",))), at["table"], ["tables"]
+        ):
+            continue
+        if at["table"] not in study["tables"]:  # it does not fit the schema, which is told elsewhere
+            continue
+        there = headings(study["tables"][at["table"]], study)
+        for key, names in zip(("row", "column"), there, strict=True):
+            for heading in at[key] if isinstance(at[key], list) else [at[key]]:
+                if heading not in names:
+                    where = place((*path, *(("cells", name, key) if key in cell else (key,))))
+                    wrong[
+                        f"{where} = {heading!r}: no {key} of {at['table']} (it has: {', '.join(names)}). Correct it."
+                    ] = None
+    found += wrong
     where = f"{place((*path, 'value'))} = {claim['value']!r}"
     try:
         used = names_in(claim["value"])

@@ -73,19 +73,27 @@ MISTAKES = {
         ["config.yaml: tables.main.mark_best", "not in this layout", "Remove it"],
     ),
     "claim about an unknown table": (
-        "claims: {wins: {says: x, table: nope, row: Base, column: GCD, cells: {a: {}}, value: a}}",
+        "claims: {wins: {says: x, table: nope, row: Base, column: gcd, cells: {a: {}}, value: a}}",
         ["config.yaml: claims.wins.table = 'nope'", "not under tables", "known: main"],
     ),
     "claim with an incomplete cell": (
-        "claims: {wins: {says: x, table: main, column: GCD, cells: {a: {}}, value: a}}",
+        "claims: {wins: {says: x, table: main, column: gcd, cells: {a: {}}, value: a}}",
         ["config.yaml: claims.wins.cells.a", "it has no row, nor has the claim", "Add one"],
     ),
+    "claim about an unknown column": (
+        "claims: {wins: {says: x, table: main, row: Base, column: nope, cells: {a: {}}, value: a}}",
+        ["config.yaml: claims.wins.column = 'nope'", "no column of main", "Average"],
+    ),
+    "claim about an unknown row": (
+        "claims: {wins: {says: x, table: main, row: Base, column: Rows, cells: {a: {row: [nope]}}, value: a}}",
+        ["config.yaml: claims.wins.cells.a.row = 'nope'", "no row of main", "Base"],
+    ),
     "claim that is no expression": (
-        "claims: {wins: {says: x, table: main, row: Base, column: GCD, cells: {a: {}}, value: a > 3}}",
+        "claims: {wins: {says: x, table: main, row: Base, column: gcd, cells: {a: {}}, value: a > 3}}",
         ["config.yaml: claims.wins.value = 'a > 3'", "'a > 3' has no meaning here", "docs/claims.md"],
     ),
     "claim over a cell that it does not name": (
-        "claims: {wins: {says: x, table: main, row: Base, column: GCD, cells: {a: {}}, value: a - b}}",
+        "claims: {wins: {says: x, table: main, row: Base, column: gcd, cells: {a: {}}, value: a - b}}",
         ["config.yaml: claims.wins.value = 'a - b'", "b is not under cells", "Correct one"],
     ),
     "unknown engine": ("engine: gpu", ["config.yaml: engine = 'gpu'", "not under engines", "known: cpu"]),

@@ -1,12 +1,15 @@
 """The examples of docs/extending.md and the sweeps: what they plan, and that nothing upstream is planned again."""
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from scripts.lib import dag
 from scripts.lib.cli import ROOT
+from scripts.lib.config import SECTIONS
 from tests.workflow.conftest import TARGET, TINY, Tree, copied
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -72,15 +75,31 @@ def test_example_of_the_page_makes_nothing_again(finished: Tree, tmp_path: Path)
 
 
 @pytest.mark.parametrize("sweep", SWEEPS)
-def test_sweep_is_short_and_plans_its_table(project: Tree, sweep: str) -> None:
+def test_sweep_is_short_and_says_how_to_call_it(sweep: str) -> None:
     text = (ROOT / sweep).read_text(encoding="utf-8")
-    command = re.match(r"# .*?(?:\n# .*?)*snakemake --configfile (\S+) -- (\w+)\n", text, re.S)
-    assert command and command[1] == sweep, "its first lines say how to call it"
-    values = yaml.safe_load(text)
-    assert set(values) <= {"base", "models", "teachers", "responses", "critiques", "runs", "tables"}
-    jobs = project.planned(command[2], sweep)
-    assert ("make_table", f"table={command[2]}") in jobs
-    assert f"`{sweep}`" in PAGE
+    head = [line for line in text.splitlines() if line.startswith("#")]
+    command = re.search(r"snakemake --configfile (\S+) -- (\w+)$", head[-1])
+    assert command and command[1] == sweep and list(yaml.safe_load(text)["tables"]) == [command[2]]
+    assert 3 <= len(text.splitlines()) - len(head) <= 12
+    assert f"| `{sweep}` |" in PAGE
+
+
+@pytest.mark.parametrize("sweep", SWEEPS)
+def test_sweep_plans_its_own_entries_and_what_the_study_plans_anyway(project: Tree, sweep: str, monkeypatch) -> None:
+    """Nothing is made or paid for twice: every other job of the sweep is a job of its base's tables."""
+    monkeypatch.chdir(project.folder)
+    values = yaml.safe_load((ROOT / sweep).read_text(encoding="utf-8"))
+    (table,) = values["tables"]
+    base = os.path.normpath((ROOT / sweep).parent / values["base"])
+    study, mine = (dag.graph([target], [file]) for target, file in (("all_tables", base), (table, ROOT / sweep)))
+    there = {(job.rule, *job.wildcards.values()) for job in study.jobs}
+    added = {name for section in SECTIONS for name in mine.study[section].keys() - study.study[section].keys()}
+    new = {(job.rule, *job.wildcards.values()) for job in mine.jobs} - there - {(table,)}
+    assert mine.study["study"] == study.study["study"] and new
+    others = {(rule, name, *rest) for rule, name, *rest in new if name not in added}
+    # A model that the study only trains from may be evaluated as well.
+    assert {rule for rule, *_ in others} <= {"generate", "score"}, others
+    assert {("train", run) for run in added & mine.study["runs"].keys()} <= new
 
 
 def test_laptop_sweep_shares_what_the_study_has_made(finished: Tree) -> None:
