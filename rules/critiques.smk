@@ -50,24 +50,26 @@ rule critique_by_model:
     benchmark:
         "<benchmarks>/critique_by_model/{critiques}/{shard}.jsonl"
     wildcard_constraints:
-        critiques=critiques_by("transformers"),
+        critiques=critiques_by(*LOCAL_TEACHERS),
     conda:
-        "../envs/laptop.yaml"
+        f"../envs/{engine_env()}.yaml"
     threads: 8
     resources:
         gpu=1,
         mem_mb=16_000,
         runtime="12h",
     params:
-        python=python_for("laptop"),
+        python=python_for(engine_env()),
+        machine=machine_of,
         settings=critique_settings_of,
         limits=limits_of("critiques"),
         shards=lambda wildcards: STUDY["critiques"][wildcards.critiques]["shards"],
         state=lambda wildcards, output: f"state/{STUDY['study']}/critique_by_model/{wildcards.critiques}",
     shell:
         "{params.python} -m scripts.critique_responses --settings {params.settings:q} --limits {params.limits:q}"
-        " --graded {input.graded:q} --model {input.model:q} --shard {wildcards.shard} --shards {params.shards}"
-        " --state {params.state:q} --critiques {output.critiques:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
+        " --graded {input.graded:q} --model {input.model:q} --machine {params.machine:q}"
+        " --shard {wildcards.shard} --shards {params.shards} --state {params.state:q}"
+        " --critiques {output.critiques:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
 
 
 rule critique_by_api:

@@ -19,19 +19,21 @@ rule generate:
     benchmark:
         "<benchmarks>/generate/{checkpoint}/{suite}.jsonl"
     conda:
-        "../envs/laptop.yaml"
+        f"../envs/{engine_env()}.yaml"
     threads: 8
     resources:
         gpu=1,
         mem_mb=32_000,
         runtime="6h",
     params:
-        python=python_for("laptop"),
+        python=python_for(engine_env()),
+        machine=machine_of,
         settings=suite_settings_of,
         state=state_of("generate"),
     shell:
         "{params.python} -m scripts.generate --settings {params.settings:q} --benchmarks {input.benchmarks:q}"
-        " --model {input.model:q} --state {params.state:q} --generations {output.generations:q} 2>&1 | tee {log:q}"
+        " --model {input.model:q} --machine {params.machine:q} --state {params.state:q}"
+        " --generations {output.generations:q} 2>&1 | tee {log:q}"
 
 
 rule score:

@@ -18,21 +18,22 @@ rule sample_responses:
     benchmark:
         "<benchmarks>/sample_responses/{responses}/{shard}.jsonl"
     conda:
-        "../envs/laptop.yaml"
+        f"../envs/{engine_env()}.yaml"
     threads: 8
     resources:
         gpu=1,
         mem_mb=16_000,
         runtime="12h",
     params:
-        python=python_for("laptop"),
+        python=python_for(engine_env()),
+        machine=machine_of,
         settings=sampling_settings_of,
         shards=lambda wildcards: STUDY["responses"][wildcards.responses]["shards"],
         state=lambda wildcards, output: f"state/{STUDY['study']}/sample_responses/{wildcards.responses}",
     shell:
         "{params.python} -m scripts.sample_responses --settings {params.settings:q} --dataset {input.dataset:q}"
-        " --model {input.model:q} --shard {wildcards.shard} --shards {params.shards} --state {params.state:q}"
-        " --responses {output.responses:q} 2>&1 | tee {log:q}"
+        " --model {input.model:q} --machine {params.machine:q} --shard {wildcards.shard} --shards {params.shards}"
+        " --state {params.state:q} --responses {output.responses:q} 2>&1 | tee {log:q}"
 
 
 rule grade_responses:

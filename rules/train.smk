@@ -81,19 +81,21 @@ rule validate:
     benchmark:
         "<benchmarks>/validate/{run}.jsonl"
     conda:
-        "../envs/laptop.yaml"
+        f"../envs/{engine_env()}.yaml"
     threads: 8
     resources:
         gpu=1,
         mem_mb=32_000,
         runtime="6h",
     params:
-        python=python_for("laptop"),
+        python=python_for(engine_env()),
+        machine=machine_of,
         settings=validation_settings_of,
         state=state_of("validate"),
     shell:
         "{params.python} -m scripts.validate --settings {params.settings:q} --benchmark {input.benchmark:q}"
-        " --candidates {input.candidates:q} --state {params.state:q} --curve {output:q} 2>&1 | tee {log:q}"
+        " --candidates {input.candidates:q} --machine {params.machine:q} --state {params.state:q}"
+        " --curve {output:q} 2>&1 | tee {log:q}"
 
 
 rule select_checkpoint:

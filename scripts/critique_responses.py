@@ -1,7 +1,7 @@
 """Writes one shard of critiques of graded responses, each ending in `Conclusion: right [END]` or `… wrong [END]`.
 
 The verifier teacher checks every step exactly (docs/verifier.md), an openai teacher is asked over the network
-(docs/teachers.md), a transformers teacher is a model folder.
+(docs/teachers.md), a transformers or vllm teacher is a model folder.
 
     python -m scripts.critique_responses --settings '{"rows": null, "teacher": {"kind": "verifier"}}' \\
         --graded results/laptop/responses/arithmetic-self/graded.jsonl \\
@@ -30,7 +30,8 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: teacher, rows (and engine)")
     parser.add_argument("--limits", type=cli.json_argument, default={}, help="JSON: what changes no critique")
     parser.add_argument("--graded", required=True, help="graded responses (JSON Lines)")
-    parser.add_argument("--model", default=None, help="the model folder of a transformers teacher")
+    parser.add_argument("--model", default=None, help="the model folder of a transformers or vllm teacher")
+    parser.add_argument("--machine", type=cli.json_argument, default={}, help="JSON: engine keys that change no output")
     parser.add_argument("--shard", type=int, default=0, help="this job's shard, from 0")
     parser.add_argument("--shards", type=int, default=1, help="number of shards")
     parser.add_argument("--state", default=None, help="folder of the journals (all kinds but verifier)")
@@ -42,7 +43,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Criticises the rows of this shard; a row that cannot be judged keeps its place with an error."""
     summary = cli.Summary("critique_responses", args.settings)
-    ways = {"verifier": by_verifier, "openai": by_api, "transformers": by_model}
+    ways = {"verifier": by_verifier, "openai": by_api, "transformers": by_model, "vllm": by_model}
     counts = ways[args.settings["teacher"]["kind"]](args)
     prompts = hashes([args.settings["teacher"].get("critique_prompt")])
     write_json(args.summary, summary.fields(**counts, prompt_sha256=prompts))
@@ -169,7 +170,7 @@ def by_model(args: argparse.Namespace) -> dict:
     with held(Path(args.state) / f"shard-{args.shard}") as state:
         others = [file for file in Path(args.state).glob("shard-*/chunks.jsonl") if file.parent != state]
         with Journal(state / "chunks.jsonl", others) as journal:
-            generator = Generator(args.model, args.settings["engine"], journal, progress)
+            generator = Generator(args.model, args.settings["engine"] | args.machine, journal, progress)
             answers = generator.answers(asked, entry, shard=(args.shard, args.shards))
 
     def critiques() -> Iterator[dict]:

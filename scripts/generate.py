@@ -28,6 +28,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: engine and benchmarks")
     parser.add_argument("--benchmarks", nargs="+", required=True, help="questions, one <benchmark>.jsonl each")
     parser.add_argument("--model", required=True, help="the model folder")
+    parser.add_argument("--machine", type=cli.json_argument, default={}, help="JSON: engine keys that change no output")
     parser.add_argument("--state", required=True, help="folder of the journal")
     parser.add_argument("--generations", required=True, help="JSON Lines to write")
     return parser.parse_args(argv)
@@ -39,7 +40,7 @@ def main(args: argparse.Namespace) -> int:
     questions = {Path(file).stem: read_rows(file, required=("id", "question")) for file in args.benchmarks}
     progress = cli.Progress("generated", sum(len(questions[slug]) * entries[slug]["samples"] for slug in entries))
     with held(args.state) as state, Journal(state / "chunks.jsonl") as journal:
-        generator = Generator(args.model, args.settings["engine"], journal, progress)
+        generator = Generator(args.model, args.settings["engine"] | args.machine, journal, progress)
         write_rows(
             args.generations,
             (

@@ -27,6 +27,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: the entry, with its engine")
     parser.add_argument("--dataset", required=True, help="prepared questions (JSON Lines)")
     parser.add_argument("--model", required=True, help="the model folder")
+    parser.add_argument("--machine", type=cli.json_argument, default={}, help="JSON: engine keys that change no output")
     parser.add_argument("--shard", type=int, default=0, help="this job's shard, from 0")
     parser.add_argument("--shards", type=int, default=1, help="number of shards")
     parser.add_argument("--state", required=True, help="folder of the journals of all shards")
@@ -44,7 +45,7 @@ def main(args: argparse.Namespace) -> int:
         # The other shards' journals are read too: after a change of `shards` the chunks lie elsewhere.
         others = [file for file in Path(args.state).glob("shard-*/chunks.jsonl") if file.parent != state]
         with Journal(state / "chunks.jsonl", others) as journal:
-            generator = Generator(args.model, settings["engine"], journal, progress)
+            generator = Generator(args.model, settings["engine"] | args.machine, journal, progress)
             answers = generator.answers(rows, settings, shard=(args.shard, args.shards))
     copied = ("question", "answer", "solution")
     write_rows(

@@ -9,6 +9,7 @@
 
 import argparse
 import logging
+from contextlib import closing
 from pathlib import Path
 
 from scripts.lib import cli
@@ -29,6 +30,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--benchmark", required=True, help="validation questions (JSON Lines)")
     parser.add_argument("--candidates", required=True, help="folder of candidates (step-000045, …)")
+    parser.add_argument("--machine", type=cli.json_argument, default={}, help="JSON: engine keys that change no output")
     parser.add_argument("--state", required=True, help="folder of the journal")
     parser.add_argument("--curve", required=True, help="JSON to write")
     return parser.parse_args(argv)
@@ -47,7 +49,8 @@ def main(args: argparse.Namespace) -> int:
     curve = []
     with held(args.state) as state, Journal(state / "chunks.jsonl") as journal:
         for candidate in candidates:
-            answers = Generator(candidate, settings["engine"], journal, progress).answers(rows, settings["benchmark"])
+            with closing(Generator(candidate, settings["engine"] | args.machine, journal, progress)) as generator:
+                answers = generator.answers(rows, settings["benchmark"])
             scores = summarise(grade_generations(answers, questions, settings["kind"], None))
             curve.append({"step": int(candidate.name[5:]), "candidate": candidate.name, **scores})
             log.info("%s: accuracy %.3f", candidate.name, scores["accuracy"])

@@ -83,8 +83,9 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
     for slug, entry in sound("teachers").items():
         for key in ("critique_prompt", "answer_prompt", "template"):
             file_there(("teachers", slug, key), entry.get(key))
-        if entry["kind"] == "transformers":
+        if entry["kind"] in ("transformers", "vllm"):
             known(("teachers", slug, "model"), entry["model"], ["models", "runs"])
+            _engine_kind(("teachers", slug, "kind"), entry["kind"], study, place, found)
         if entry.get("budget") is not None and entry["price"] is None:
             found.append(f"{place(('teachers', slug, 'budget'))}: there is no price to count it by. Add price.")
     for slug, entry in sound("critiques").items():

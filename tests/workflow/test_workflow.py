@@ -153,6 +153,19 @@ def test_another_interpreter_asks_for_nothing(tree: Tree, monkeypatch: pytest.Mo
     assert "Nothing to be done" in said.stdout + said.stderr
 
 
+def test_vllm_runs_in_its_own_environment_and_its_memory_share_is_no_setting(project: Tree, monkeypatch) -> None:
+    monkeypatch.setenv("REDPEN_PYTHON_VLLM", "/with/vllm/python")
+    said = project.make("-n", "-p", "--config", "engine=vllm", "--", TARGET)
+    commands = re.findall(r"(\S+) -m scripts\.(\w+) (.*)$", said, re.MULTILINE)
+    by_vllm = {script for python, script, _ in commands if python == "/with/vllm/python"}
+    assert by_vllm == {"sample_responses", "generate"}
+    for _, script, rest in commands:
+        if script in by_vllm:
+            settings, machine = re.search(r"--settings '(\{.*?\})' --", rest), re.search(r"--machine '(.*?)'", rest)
+            assert json.loads(settings[1])["engine"]["kind"] == "vllm" and "memory_share" not in settings[1]
+            assert set(json.loads(machine[1])) == {"memory_share", "gpus"}
+
+
 @pytest.mark.parametrize("run", ["sft", "cft"])
 def test_learning_rate_of_a_run_concerns_that_run_and_its_tables(tree: Tree, run: str) -> None:
     study = tree.study()

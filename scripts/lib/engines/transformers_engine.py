@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.lib.cli import quiet
-from scripts.lib.engines import Completion, Sampling
+from scripts.lib.engines import Completion, Sampling, stop_ids
 
 
 class TransformersEngine:
@@ -22,9 +22,7 @@ class TransformersEngine:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.model = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype)).to(self.device).eval()
         self.tokenizer = tokenizer
-        stop = self.model.generation_config.eos_token_id
-        stop = stop if isinstance(stop, list) else [stop]
-        self.stop_ids = torch.tensor(sorted({tokenizer.eos_token_id, *(i for i in stop if i is not None)}))
+        self.stop_ids = torch.tensor(stop_ids(model, tokenizer))
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[Completion]:
         """One completion for each prompt (token ids), in order; `seed` decides every draw of the chunk."""
@@ -77,6 +75,10 @@ class TransformersEngine:
             Completion(self.tokenizer.decode(text, skip_special_tokens=True), len(text), done)
             for text, done in zip(texts, finished, strict=True)
         ]
+
+    def close(self) -> None:
+        """Lets go of the model."""
+        del self.model
 
 
 def choose(logits, sampling: Sampling, generator):
