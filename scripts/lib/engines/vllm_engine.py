@@ -50,7 +50,6 @@ class VllmEngine:
         try:
             self.llm = vllm.LLM(
                 model=str(model),
-                skip_tokenizer_init=True,
                 generation_config="vllm",  # sampling and stop tokens come from here alone
                 dtype=settings["dtype"],
                 max_model_len=settings["max_model_len"],
