@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--dtype", default="bfloat16")
     parser.add_argument("--max-tokens", type=int, default=48)
     parser.add_argument("--max-model-len", type=int, default=1024)
-    parser.add_argument("--memory-share", type=float, default=0.2)
+    parser.add_argument("--memory-share", type=float, default=0.3)
     parser.add_argument("--rows", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()

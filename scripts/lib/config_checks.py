@@ -85,7 +85,12 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
             file_there(("teachers", slug, key), entry.get(key))
         if entry["kind"] in ("transformers", "vllm"):
             known(("teachers", slug, "model"), entry["model"], ["models", "runs"])
-            _engine_kind(("teachers", slug, "kind"), entry["kind"], study, place, found)
+            engine = sound("engines").get(study.get("engine"), entry)
+            if engine["kind"] != entry["kind"]:
+                found.append(
+                    f"{place(('teachers', slug, 'kind'))} = {entry['kind']!r}: it speaks through the study's engine, "
+                    f"which is of kind {engine['kind']}. Write the engine's kind, or choose another engine."
+                )
         if entry.get("budget") is not None and entry["price"] is None:
             found.append(f"{place(('teachers', slug, 'budget'))}: there is no price to count it by. Add price.")
     for slug, entry in sound("critiques").items():
