@@ -54,18 +54,24 @@ wildcard_constraints:
     figure=r"[a-z][a-z0-9_]*",
 
 
-def python_for(env):
-    """A param that names the interpreter of an environment under envs/.
+def interpreter_of(env):
+    """The interpreter of an environment under envs/: $REDPEN_PYTHON_<ENV>, else the local venv, else python.
 
-    It is $REDPEN_PYTHON_<ENV>, else the local venv, else python. Both builds of vLLM, for GPUs and for CPUs, are the
-    environment `vllm`. The function takes `output`, so that Snakemake does not track it: another interpreter asks for
-    nothing again.
+    Both builds of vLLM, for GPUs and for CPUs, are the environment `vllm`.
     """
     family = env.partition("-")[0]
     named = os.environ.get(f"REDPEN_PYTHON_{family.upper()}")
     folder = {"laptop": ".venv"}.get(family, f".venv-{family}")
     local = Path(workflow.basedir) / folder / "bin" / "python"
-    found = named or (str(local) if local.exists() else "python")
+    return named or (str(local) if local.exists() else "python")
+
+
+def python_for(env):
+    """A param that names the interpreter of an environment.
+
+    It takes `output`, so that Snakemake does not track it: another interpreter asks for nothing again.
+    """
+    found = interpreter_of(env)
     return lambda wildcards, output: found
 
 
@@ -296,25 +302,30 @@ def items_of_claims(wildcards):
 MACHINE_KEYS = ("memory_share",)
 
 
-def engine():
-    """The engine that generates text (none where the study generates nothing)."""
-    return STUDY["engines"].get(STUDY.get("engine"), {})
+def engine(slug=None):
+    """An engine that generates text, by default the study's (empty where the study generates nothing)."""
+    return STUDY["engines"].get(slug or STUDY.get("engine"), {})
 
 
-def engine_env():
+def engine_env(slug=None):
     """The environment under envs/ that the engine runs in."""
-    return "vllm-gpu" if engine().get("kind") == "vllm" else "laptop"
+    return "vllm-gpu" if engine(slug).get("kind") == "vllm" else "laptop"
 
 
-def engine_settings():
+def engine_settings(slug=None):
     """What decides the engine's texts."""
-    return {key: value for key, value in engine().items() if key not in MACHINE_KEYS}
+    return {key: value for key, value in engine(slug).items() if key not in MACHINE_KEYS}
 
 
-def machine_of(wildcards, resources):
-    """A param with the rest. It takes `resources`, so that Snakemake does not track it."""
-    machine = {key: value for key, value in engine().items() if key in MACHINE_KEYS}
-    return json.dumps({**machine, "gpus": resources.gpu} if engine().get("kind") == "vllm" else machine)
+def machine_of(slug_of=lambda wildcards: None):
+    """A param with the rest, and the job's GPUs. It takes `resources`, so that Snakemake does not track it."""
+
+    def machine(wildcards, resources):
+        chosen = engine(slug_of(wildcards))
+        values = {key: value for key, value in chosen.items() if key in MACHINE_KEYS}
+        return json.dumps({**values, "gpus": resources.gpu} if chosen.get("kind") == "vllm" else values)
+
+    return machine
 
 
 def model_settings_of(wildcards):
@@ -344,6 +355,11 @@ def teacher_of(section, wildcards):
 LOCAL_TEACHERS = ("transformers", "vllm")
 
 
+def engine_of_teacher(wildcards):
+    """The engine that a local teacher speaks through, where it names one of its own."""
+    return teacher_of("critiques", wildcards)["engine"]
+
+
 def critiques_by(*kinds):
     """A wildcard's pattern: the entries of critiques whose teacher is of one of these kinds."""
     slugs = [slug for slug, entry in STUDY["critiques"].items() if STUDY["teachers"][entry["teacher"]]["kind"] in kinds]
@@ -368,7 +384,7 @@ def critique_values(entry):
     values, _ = told_apart(teacher)
     if teacher["kind"] != "verifier":
         values["critique_prompt"] = teacher["critique_prompt"]
-    local = {"engine": engine_settings()} if teacher["kind"] in LOCAL_TEACHERS else {}
+    local = {"engine": engine_settings(teacher["engine"])} if teacher["kind"] in LOCAL_TEACHERS else {}
     return {"teacher": values, "rows": entry["rows"], **local}
 
 

@@ -52,15 +52,15 @@ rule critique_by_model:
     wildcard_constraints:
         critiques=critiques_by(*LOCAL_TEACHERS),
     conda:
-        f"../envs/{engine_env()}.yaml"
+        lambda wildcards: f"../envs/{engine_env(engine_of_teacher(wildcards))}.yaml"
     threads: 8
     resources:
         gpu=1,
         mem_mb=16_000,
         runtime="12h",
     params:
-        python=python_for(engine_env()),
-        machine=machine_of,
+        python=lambda wildcards, output: interpreter_of(engine_env(engine_of_teacher(wildcards))),
+        machine=machine_of(engine_of_teacher),
         settings=critique_settings_of,
         limits=limits_of("critiques"),
         shards=lambda wildcards: STUDY["critiques"][wildcards.critiques]["shards"],

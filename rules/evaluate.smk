@@ -27,7 +27,7 @@ rule generate:
         runtime="6h",
     params:
         python=python_for(engine_env()),
-        machine=machine_of,
+        machine=machine_of(),
         settings=suite_settings_of,
         state=state_of("generate"),
     shell:

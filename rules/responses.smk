@@ -26,7 +26,7 @@ rule sample_responses:
         runtime="12h",
     params:
         python=python_for(engine_env()),
-        machine=machine_of,
+        machine=machine_of(),
         settings=sampling_settings_of,
         shards=lambda wildcards: STUDY["responses"][wildcards.responses]["shards"],
         state=lambda wildcards, output: f"state/{STUDY['study']}/sample_responses/{wildcards.responses}",

@@ -89,7 +89,7 @@ rule validate:
         runtime="6h",
     params:
         python=python_for(engine_env()),
-        machine=machine_of,
+        machine=machine_of(),
         settings=validation_settings_of,
         state=state_of("validate"),
     shell:

@@ -85,11 +85,13 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
             file_there(("teachers", slug, key), entry.get(key))
         if entry["kind"] in ("transformers", "vllm"):
             known(("teachers", slug, "model"), entry["model"], ["models", "runs"])
-            engine = sound("engines").get(study.get("engine"), entry)
+            if entry["engine"] is not None:
+                known(("teachers", slug, "engine"), entry["engine"], ["engines"])
+            engine = sound("engines").get(entry["engine"] or study.get("engine"), entry)
             if engine["kind"] != entry["kind"]:
                 found.append(
-                    f"{place(('teachers', slug, 'kind'))} = {entry['kind']!r}: it speaks through the study's engine, "
-                    f"which is of kind {engine['kind']}. Write the engine's kind, or choose another engine."
+                    f"{place(('teachers', slug, 'kind'))} = {entry['kind']!r}: its engine is of kind {engine['kind']}. "
+                    "Name an engine of its kind (engine: …), or write the engine's kind."
                 )
         if entry.get("budget") is not None and entry["price"] is None:
             found.append(f"{place(('teachers', slug, 'budget'))}: there is no price to count it by. Add price.")

@@ -121,6 +121,10 @@ MISTAKES = {
         "teachers: {api: {kind: openai, model: m, budget: 5.0}}",
         ["config.yaml: teachers.api.budget", "no price", "Add price"],
     ),
+    "unknown engine of a teacher": (
+        "teachers: {self: {kind: transformers, model: base, engine: gpu}}",
+        ["config.yaml: teachers.self.engine = 'gpu'", "not under engines", "known: cpu"],
+    ),
     "local teacher of another kind than the engine": (
         "teachers: {self: {kind: vllm, model: base}}",
         [
