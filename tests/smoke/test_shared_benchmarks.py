@@ -1,0 +1,190 @@
+"""The real benchmark files: each loads, renders, is answered by a real model through Snakemake, and is graded."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.lib import compare, paper_style, sources
+from scripts.lib.cli import ROOT
+from scripts.lib.fingerprints import fingerprint
+from scripts.lib.grading import GRADER_VERSION, Item
+from scripts.lib.jsonl import read_json, read_rows
+from scripts.lib.prompts import render
+from tests import shared_data
+
+# File: its number of rows (README of the data) and the protocol of config/benchmarks.yaml whose prompt is used.
+MATH = {
+    "gsm8k/test.jsonl": (1319, "gsm8k.qwen-cot"),
+    "math/test.jsonl.gz": (5000, "math.deepseek"),
+    "math500/test.jsonl": (500, "math500.skythought"),
+    "minerva_math/test.jsonl": (272, "minerva-math.qwen-cot"),
+    "olympiadbench/test.jsonl": (675, "olympiadbench.qwen-cot"),
+    "aime24/test.jsonl": (30, "aime24.qwen-cot"),
+    "aime25/test.jsonl": (30, "aime25.qwen-cot"),
+    "amc23/test.jsonl": (40, "amc23.avg32"),
+    "theoremqa/test.jsonl": (800, "theoremqa.qwen-cot"),
+    "svamp/test.jsonl": (1000, "gsm8k.qwen-cot"),
+    "mawps/test.jsonl": (2065, "gsm8k.qwen-cot"),
+}
+CHOICE = {"mmlu_pro/test_sample2000.jsonl": (2000, "mmlu-pro.qwen-cot")}
+EXTRA = {
+    "olympiadbench/test.jsonl": {"answer_type": "answer_type", "error": "error", "unit": "unit"},
+    "theoremqa/test.jsonl": {"answer_type": "answer_type"},
+    **{name: {"choices": "choices", "subject": "subject"} for name in CHOICE},
+}
+
+
+@pytest.fixture(scope="module")
+def protocols(tmp_path_factory) -> dict[str, dict]:
+    """The resolved entries of config/benchmarks.yaml."""
+    from scripts.lib.config import resolve
+
+    study = tmp_path_factory.mktemp("protocols") / "study.yaml"
+    study.write_text(f"study: papers\ninclude: [{ROOT / 'config' / 'benchmarks.yaml'}]\n", encoding="utf-8")
+    return resolve([study])["benchmarks"]
+
+
+def source_of(name: str, rows: int | None = None) -> dict:
+    """The `questions` of a benchmark whose file lies beside the checkout."""
+    fields = {"id": "id", "question": "question", "answer": "answer", **EXTRA.get(name, {})}
+    expected, _ = {**MATH, **CHOICE}[name]
+    path = str(shared_data.path(name))
+    return {"source": "jsonl", "path": path, "fields": fields, "rows": rows, "expect_rows": expected}
+
+
+@pytest.mark.parametrize("name", [*MATH, *CHOICE])
+def test_every_question_is_loaded_and_rendered(name: str, protocols) -> None:
+    rows, left_out = sources.prepare(source_of(name))
+    assert not any(left_out.values())
+    prompt = ROOT / protocols[({**MATH, **CHOICE})[name][1]]["prompt"]
+    for row in rows:
+        shown = {key: row[key] for key in ("question", "choices") if key in row}
+        assert row["question"].strip() in render(prompt, **shown)[-1]["content"]
+
+
+@pytest.mark.parametrize("name", MATH)
+def test_gold_is_right_by_its_own_grader_on_all_rows(name: str) -> None:
+    rows, _ = sources.prepare(source_of(name))
+    wrong = []
+    for row in rows:
+        for answer, right in ((row["answer"], True), ("777123.5", False)):
+            text = f"Therefore the final answer is $\\boxed{{{answer}}}$."
+            item = Item(prediction=text, gold=row["answer"], options=row.get("grading", {}))
+            if compare.ours(compare.extract(item), item) is not right:
+                wrong.append((row["id"], row["answer"], compare.extract(item)))
+    assert not wrong, f"{len(wrong)} of {len(rows)}: {wrong[:10]}"
+
+
+@pytest.mark.parametrize("name", CHOICE)
+def test_every_way_to_name_the_right_choice_is_right(name: str) -> None:
+    rows, _ = sources.prepare(source_of(name))
+    wrong = []
+    for row in rows:
+        letter, choices = row["answer"], tuple(row["choices"])
+        for text in (letter, f"({letter})", f"The answer is ({letter}).", f"So \\boxed{{{letter}}}."):
+            item = Item(prediction=text, gold=letter, kind="choice", choices=choices)
+            if not compare.ours(compare.extract(item), item) or not paper_style.verdict(text, letter, "choice"):
+                wrong.append((row["id"], text))
+        other = next((mark for mark in "ABCDEFGHIJ"[: len(choices)] if mark != letter), None)
+        if other:
+            item = Item(prediction=f"The answer is ({other}).", gold=letter, kind="choice", choices=choices)
+            assert not compare.ours(compare.extract(item), item)
+    assert not wrong, f"{len(wrong)}: {wrong[:10]}"
+
+
+def test_all_of_math500_is_in_math() -> None:
+    """So its questions are found again in MATH where a checkpoint was selected by it."""
+    large = {fingerprint(row["question"]) for row in shared_data.rows("math/test.jsonl.gz")}
+    small = {fingerprint(row["question"]) for row in shared_data.rows("math500/test.jsonl")}
+    assert len(small) == 500 and small <= large
+
+
+# --- through Snakemake ------------------------------------------------------------------------------------------------
+
+ROWS = 2  # of each file
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory, protocols) -> Path:
+    """A project folder in which SmolLM2 has answered some questions of each file; a second suite waits."""
+    folder = tmp_path_factory.mktemp("answered") / "redpen"
+    for part in ("Snakefile", "rules", "schemas", "scripts", "prompts", "templates", "profiles", "envs"):
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
+        folder.mkdir(exist_ok=True)
+        copy(ROOT / part, folder / part)
+    benchmarks = {}
+    for name, (_, protocol) in {**MATH, **CHOICE}.items():
+        entry = {key: value for key, value in protocols[protocol].items() if key != "title"}
+        entry |= {"questions": source_of(name, ROWS), "max_tokens": 16, "samples": min(entry["samples"], 2)}
+        # SmolLM2 speaks ChatML and knows no other form.
+        benchmarks[name.partition("/")[0].replace("_", "-")] = {**entry, "template": None}
+    judged = {**benchmarks["math500"], "temperature": 0.7}
+    judged["self_critique"] = {"prompt": "prompts/critique.j2", "regenerations": 1, "max_tokens": 8}
+    waiting = {"kind": "math", "prompt": "prompts/boxed.j2", "questions": source_of("svamp/test.jsonl", 1)}
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    row = {"name": "Base", "of": "smollm2-135m"}
+    study = {
+        "study": "shared",
+        "engine": "cpu",
+        "engines": {"cpu": {"kind": "transformers", "chunk_rows": 8}},
+        "models": {"smollm2-135m": config["models"]["smollm2-135m"]},
+        "benchmarks": {**benchmarks, "judged": judged, "waiting": waiting},
+        "suites": {"files": [*benchmarks, "judged"], "later": ["waiting"]},
+        "tables": {
+            name: {"title": name, "suites": [suite], "rows": [row]}
+            for name, suite in (("now", "files"), ("not_yet", "later"))
+        },
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+    make(folder, "now")
+    return folder
+
+
+def make(folder: Path, *targets: str) -> str:
+    """Runs Snakemake to the end and returns what it said."""
+    environment = {**os.environ, "REDPEN_PYTHON_LAPTOP": sys.executable}
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--", *targets]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    return done.stdout + done.stderr
+
+
+def test_each_file_is_answered_and_graded_with_three_verdicts(answered: Path) -> None:
+    scores = answered / "results/shared/scores/smollm2-135m"
+    summary = read_json(scores / "files.json")["benchmarks"]
+    assert set(summary) == {name.partition("/")[0].replace("_", "-") for name in {**MATH, **CHOICE}} | {"judged"}
+    rows = read_rows(scores / "files.jsonl")
+    for slug, found in summary.items():
+        mine = [row for row in rows if row["benchmark"] == slug]
+        assert found["questions"] == ROWS and found["errors"] == 0
+        assert len(mine) == found["responses"] == ROWS * (2 if slug == "amc23" else 1)
+        assert (scores / "files.disagreements" / f"{slug}.jsonl").is_file()
+        for row in mine:
+            assert row["response"].strip() and row["correct"] in (True, False) and row["paper_style"] in (True, False)
+            assert (row["math_verify"] is None) == (slug == "mmlu-pro")
+            assert row["grader_version"] == GRADER_VERSION
+    assert all(len(row["critique_verdicts"]) == 1 for row in rows if row["benchmark"] == "judged")
+
+
+def test_table_makes_only_the_suites_that_it_names(answered: Path) -> None:
+    results = answered / "results/shared"
+    assert [file.stem for file in results.glob("generations/*/*.jsonl")] == ["files"]
+    assert not (results / "benchmarks/waiting.jsonl").exists() and not (results / "tables/not_yet.md").exists()
+
+
+def test_grading_again_generates_nothing(answered: Path) -> None:
+    results = answered / "results/shared"
+    generations = results / "generations/smollm2-135m/files.jsonl"
+    journal = answered / "state/shared/generate/smollm2-135m/files/chunks.jsonl"
+    before = [(file.stat().st_mtime_ns, file.read_bytes()) for file in (generations, journal)]
+    graded = (results / "scores/smollm2-135m/files.jsonl").read_bytes()
+    shutil.rmtree(results / "scores")
+    said = make(answered, "now")
+    assert "rule score:" in said and "rule generate:" not in said
+    assert [(file.stat().st_mtime_ns, file.read_bytes()) for file in (generations, journal)] == before
+    assert (results / "scores/smollm2-135m/files.jsonl").read_bytes() == graded
