@@ -48,6 +48,7 @@ include: "rules/responses.smk"
 include: "rules/critiques.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
+include: "rules/seeds.smk"
 include: "rules/tables.smk"
 include: "rules/claims.smk"
 include: "rules/plan.smk"
@@ -65,6 +66,7 @@ localrules:
     gather_answers,
     estimate,
     check_overlap,
+    average_seeds,
     make_table,
     make_figure,
     check_claims,

@@ -39,6 +39,10 @@ TABLE_CODE = [
 ]
 
 
+# The names under seeds, as a pattern: their scores are averaged, not made from a checkpoint.
+SEEDS = "|".join(map(re.escape, STUDY["seeds"]))
+
+
 wildcard_constraints:
     model=SLUG,
     dataset=SLUG,
@@ -46,7 +50,7 @@ wildcard_constraints:
     critiques=SLUG,
     answers=SLUG,
     run=SLUG,
-    checkpoint=SLUG,
+    checkpoint=rf"(?!(?:{SEEDS})/){SLUG}" if SEEDS else SLUG,
     benchmark=SLUG,
     suite=SLUG,
     shard=r"\d+",
@@ -222,6 +226,11 @@ def score_items_of(wildcards):
     return [path.removesuffix(".json") + ".jsonl" for path in scores_of(wildcards)]
 
 
+def seed_scores_of(wildcards):
+    """The score summaries of the runs that a name under seeds is the mean of."""
+    return [f"<results>/scores/{run}/{wildcards.suite}.json" for run in STUDY["seeds"][wildcards.checkpoint]]
+
+
 def train_summaries_of(wildcards):
     """The training summaries of the runs in a table; for a table of cells, the files of the facts it shows."""
     table = STUDY["tables"][wildcards.table]
@@ -244,6 +253,7 @@ def datasets_of(wildcards):
     """The datasets whose questions the runs of a table were trained on, their starts included."""
     found = {}
     pending = checkpoints_of(STUDY["tables"][wildcards.table])
+    pending += [run for name in pending for run in STUDY["seeds"].get(name, ())]
     while pending:
         run = STUDY["runs"].get(pending.pop())
         if run is None:

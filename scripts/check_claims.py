@@ -14,6 +14,7 @@ from pathlib import Path
 
 from scripts.lib import claims, cli
 from scripts.lib.jsonl import BadInput, read_json, read_rows, write_json, write_text
+from scripts.lib.scoring import VERDICTS
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -100,7 +101,7 @@ def look_up(tables: dict[str, list[dict]], at: dict) -> dict:
 
 
 # What is read of a graded answer.
-KEPT = ("question_id", "correct", "paper_style", "tokens", "finished")
+KEPT = ("question_id", *VERDICTS.values(), "tokens", "finished")
 
 
 class Items:
@@ -115,10 +116,9 @@ class Items:
         import numpy
 
         rows = self._answers(cell.get("checkpoint"), cell.get("benchmark"))
-        if not rows or cell["metric"] not in ("accuracy", "length"):
+        if not rows or cell["metric"] not in ("accuracy", "length") or cell.get("left_out"):
             return claims.Cell(cell["value"], error=cell["se"])
-        # A table graded in the manner of the papers' harness gives the accuracy by our own grader beside its figure.
-        verdict = "paper_style" if "by_our_grader" in cell else "correct"
+        verdict = VERDICTS[cell.get("verdict", "ours")]
         sums: dict[str, list[float]] = {}
         for row in rows:
             total = sums.setdefault(row["question_id"], [0.0, 0.0])

@@ -20,6 +20,7 @@ from scripts.lib import cli, papers, scoring, table_files, tables
 from scripts.lib.jsonl import read_json, read_rows, replacing, write_json, write_text
 
 AVERAGE = "Average"
+GRADERS = {"paper-style": "Graded in the manner of the papers' harness.", "math-verify": "Graded by math-verify."}
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -47,7 +48,7 @@ def main(args: argparse.Namespace) -> int:
     settings = args.settings
     if settings["layout"] == "cells":
         return write_cells(args.table, settings, args.scores, args.summaries, Path(args.out))
-    scores = scoring.read_scores(args.scores)
+    scores = scoring.read_scores(args.scores, settings["verdict"], settings["validation_questions"])
     trained = {Path(file).parent.name: read_json(file) for file in args.summaries}
     cells: list[dict] = []
     if settings["layout"] == "benchmarks-as-rows":
@@ -63,7 +64,13 @@ def main(args: argparse.Namespace) -> int:
     write_json(out.with_suffix(".json"), cells)
     frame, errors = frames(cells, "Benchmark" if settings["layout"] == "benchmarks-as-rows" else "Model")
     caption = settings["title"]
-    note = "\n\n".join(part for part in (settings["note"].strip(), caption_of(settings, cells)) if part)
+    notes = [
+        settings["note"].strip(),
+        caption_of(settings, cells),
+        *by_ours(settings, scores),
+        *scoring.notes_of(scores),
+    ]
+    note = "\n\n".join(part for part in notes if part)
     shown = frame.copy().astype(object)
     for row in frame.index:
         for column in frame.columns:
@@ -81,13 +88,33 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
+def by_ours(settings: dict, scores: dict) -> list[str]:
+    """Our own grader's accuracies, where the table counts another one's verdicts."""
+    if settings["verdict"] == "ours":
+        return []
+    rows = []
+    for row in settings["rows"]:
+        found = scores[row["of"]] if "of" in row else {}
+        rows += (
+            [
+                f"{row['name']}: "
+                + ", ".join(
+                    f"{title} {100 * found[slug]['accuracy_ours']:.1f}" for slug, title in settings["columns"].items()
+                )
+            ]
+            if found
+            else []
+        )
+    return [f"{GRADERS[settings['verdict']]} By our own grader: {'; '.join(rows)}."]
+
+
 def write_cells(table: str, settings: dict, scores: list[str], facts: list[str], out: Path) -> int:
     """A table whose rows and columns say what each cell shows."""
     printed = papers.printed(settings["paper"]) if settings["paper"] else {}
-    found = scoring.read_scores(scores, settings["verdict"])
+    found = scoring.read_scores(scores, settings["verdict"], settings["validation_questions"])
     cells = tables.Cells(settings, found, read_facts(facts), printed).all()
     write_json(out.with_suffix(".json"), cells)
-    table_files.write(out, table, settings["title"], cells, notes_of(settings, cells))
+    table_files.write(out, table, settings["title"], cells, [*notes_of(settings, cells), *scoring.notes_of(found)])
     return 0
 
 
@@ -118,13 +145,13 @@ def notes_of(settings: dict, cells: list[dict]) -> list[str]:
             f"In brackets: what the paper printed ({settings['paper']} in papers/), and ours minus it. "
             "= within noise (1.96 standard errors of both), ▲ above, ▼ below; no mark where its error is unknown."
         )
-    if settings["verdict"] == "paper-style" and any("by_our_grader" in item for item in cells):
+    if settings["verdict"] != "ours" and any("by_our_grader" in item for item in cells):
         by_ours = {}
         for item in cells:
             if "by_our_grader" in item:
                 by_ours.setdefault(item["row"], []).append(f"{item['column']} {item['by_our_grader']:.1f}")
         lines = "; ".join(f"{row}: {', '.join(found)}" for row, found in by_ours.items())
-        notes.append(f"Graded in the manner of the papers' harness. By our own grader: {lines}.")
+        notes.append(f"{GRADERS[settings['verdict']]} By our own grader: {lines}.")
     return [note for note in notes if note]
 
 
@@ -180,9 +207,10 @@ def best_cells(cells: list[dict]) -> set[tuple[str, str]]:
     }
 
 
-def measured(checkpoint: str, benchmark: str, metric: str) -> dict:
+def measured(checkpoint: str, benchmark: str, metric: str, found: dict) -> dict:
     """The fields of a cell that say which graded answers it is made of."""
-    return {"checkpoint": checkpoint, "benchmark": benchmark, "metric": metric}
+    which = {"checkpoint": checkpoint, "benchmark": benchmark, "metric": metric}
+    return which | {key: found[key] for key in ("verdict", "left_out") if found.get(key)}
 
 
 def trained_cells(row: dict, train: dict | None) -> list[dict]:
@@ -200,7 +228,9 @@ def score_cells(row: dict, columns: dict[str, str], scores: dict, train: dict | 
     mine = [scores[row["of"]][slug] for slug in columns]
     for (slug, title), found in zip(columns.items(), mine, strict=True):
         percent = 100 * found["accuracy"], 100 * found["standard_error"]
-        cells.append(cell(row["name"], title, *percent, found["questions"], **measured(row["of"], slug, "accuracy")))
+        cells.append(
+            cell(row["name"], title, *percent, found["questions"], **measured(row["of"], slug, "accuracy", found))
+        )
     mean = 100 * sum(found["accuracy"] for found in mine) / len(mine)
     error = 100 * average_error([found["standard_error"] for found in mine])
     return [*cells, cell(row["name"], AVERAGE, mean, error, sum(found["questions"] for found in mine))]
@@ -208,18 +238,19 @@ def score_cells(row: dict, columns: dict[str, str], scores: dict, train: dict | 
 
 def difference_cells(row: dict, columns: dict[str, str], scores: dict) -> list[dict]:
     """The cells of a checkpoint minus the best of others, column by column, with bootstrap intervals."""
-    from scripts.lib.statistics import difference_to_best
+    from scripts.lib.statistics import difference_to_best, mcnemar_to_best
 
     def shares(checkpoint: str) -> dict:
         return {slug: scores[checkpoint][slug]["shares"] for slug in columns}
 
-    found = difference_to_best(shares(row["difference"]), [shares(name) for name in row["best_of"]])
+    compared = shares(row["difference"]), [shares(name) for name in row["best_of"]]
+    found, tested = difference_to_best(*compared), mcnemar_to_best(*compared)
     cells = [cell(row["name"], "Rows", None), cell(row["name"], "Tokens", None)]
     for slug, title in [*columns.items(), (None, AVERAGE)]:
         percent = {key: 100 * value for key, value in found[slug].items()}
         count = sum(len(mine) for mine in shares(row["difference"]).values()) if slug is None else None
         count = count or len(scores[row["difference"]][slug]["shares"])
-        cells.append(cell(row["name"], title, n=count, **percent))
+        cells.append(cell(row["name"], title, n=count, **percent, **tested[slug]))
     return cells
 
 
@@ -237,12 +268,12 @@ def comparison_cells(rows: list[dict], columns: dict[str, str], scores: dict) ->
         before, after = (found[name] for name, _ in names[-2:])
         for name, item in found.items():
             percent = 100 * item["accuracy"], 100 * item["standard_error"]
-            made_of = measured(of[name], slug, "accuracy")
+            made_of = measured(of[name], slug, "accuracy", item)
             cells.append(cell(title, f"Accuracy {name}", *percent, item["questions"], **made_of))
         cells.append(cell(title, "Accuracy change %", change(before["accuracy"], after["accuracy"])))
         for name, item in found.items():
             length = item["mean_tokens_finished"]
-            made_of = measured(of[name], slug, "length")
+            made_of = measured(of[name], slug, "length", item)
             cells.append(cell(title, f"Length {name}", length, n=item["responses"] - item["cut_off"], **made_of))
         lengths = before["mean_tokens_finished"], after["mean_tokens_finished"]
         cells.append(cell(title, "Length change %", change(*lengths)))
@@ -315,11 +346,12 @@ def caption_of(settings: dict, cells: list[dict]) -> str:
     for row in settings["rows"]:
         if "difference" not in row:
             continue
-        low, high = averages[row["name"]]["low"], averages[row["name"]]["high"]
+        average = averages[row["name"]]
         parts.append(
-            f"{row['name']}: the best row is taken per column; 95 % interval of the average {low:+.1f} to {high:+.1f} "
-            "(paired bootstrap over questions, the best taken anew in each resample). One training seed: the interval "
-            "covers question sampling only."
+            f"{row['name']}: the best row is taken per column; 95 % interval of the average {average['low']:+.1f} to "
+            f"{average['high']:+.1f} (paired bootstrap over questions, the best taken anew in each resample). "
+            f"McNemar's exact test against the best average, over all questions: {average['better']} better, "
+            f"{average['worse']} worse, p = {average['p']:.2g}. One training seed: both cover question sampling only."
         )
     return " ".join(parts)
 

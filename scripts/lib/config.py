@@ -21,7 +21,7 @@ from scripts.lib import config_checks, config_language, config_runs
 SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
 SECTIONS = (
     *("inputs", "machines", "engines", "models", "datasets", "responses", "teachers", "critiques", "answers"),
-    *("recipes", "runs", "benchmarks", "suites", "tables", "figures", "claims"),
+    *("recipes", "runs", "seeds", "benchmarks", "suites", "tables", "figures", "claims"),
 )
 
 

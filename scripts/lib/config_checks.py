@@ -7,6 +7,7 @@ from pathlib import Path
 from scripts.lib import config_runs, papers, tables
 from scripts.lib.expressions import names_in
 
+CHECKPOINTS = ("models", "runs", "seeds")  # what a table's row may be of
 PREFERENCE = {"dpo", "spin", "thinkpo"}
 Place = Callable[[tuple], str]
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +25,6 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
         place: says where a key stands.
     """
     found: list[str] = []
-    checkpoints = {**study["models"], **study["runs"]}
 
     def sound(section: str) -> dict:
         return {slug: entry for slug, entry in study[section].items() if (section, slug) not in broken}
@@ -45,6 +45,8 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
         if file is not None and not (ROOT / file).is_file() and not Path(file).is_file():
             found.append(f"{place(path)} = {file!r}: there is no such file. Correct the path or add the file.")
 
+    _expand_seeds(study, broken, families, place, found)
+    checkpoints = {name: section for section in CHECKPOINTS for name in study[section]}
     for slug in sorted(study["models"].keys() & study["runs"].keys()):
         found.append(f"{place(('runs', slug))}: a model has this name too. Rename one of them.")
     if study["plan"]["machine"] is not None:
@@ -119,6 +121,15 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
     for slug, table in sound("tables").items():
         for index, suite in enumerate(table["suites"]):
             known(("tables", slug, "suites", index), suite, ["suites"])
+            for name in sound("suites").get(suite, ()):
+                if (
+                    table["verdict"] == "math-verify"
+                    and study["benchmarks"].get(name, {}).get("kind", "math") != "math"
+                ):
+                    found.append(
+                        f"{place(('tables', slug, 'verdict'))} = 'math-verify': it reads formulas only, and {name} is "
+                        "no mathematics. Name another verdict or suite."
+                    )
         if "columns" in table:
             _without_sampling(table, study["responses"])
             table["rows"] = _rows(("tables", slug), table["rows"], checkpoints, families, known, place, found)
@@ -153,10 +164,8 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
                     f"{place((*path, 'rows'))}: {row['of']} has no validation curve. Name runs whose checkpoint is "
                     "selected by a benchmark."
                 )
-            if figure["kind"] == "training" and row["of"] in study["models"]:
-                found.append(
-                    f"{place((*path, 'rows'))}: {row['of']} is a model, which was not trained here. Name runs."
-                )
+            if figure["kind"] == "training" and row["of"] not in study["runs"]:
+                found.append(f"{place((*path, 'rows'))}: {row['of']} is no run, which has a training log. Name runs.")
         if slug in study["tables"]:
             found.append(f"{place(path)}: a table has this name too. Rename one of them.")
     for slug, claim in sound("claims").items():
@@ -260,7 +269,7 @@ def _check_cells(path: tuple, table: dict, study: dict, known, place: Place, fou
     for row, column, cell in tables.specs(table):
         where = f"{place((*path, 'rows'))}: {row['name']!r}, {column['name']!r}"
         for name in (cell.get("of"), *cell.get("best_of", ())):
-            if name is not None and name not in study["models"] and name not in study["runs"]:
+            if name is not None and all(name not in study[section] for section in CHECKPOINTS):
                 tell(f"{where}: of = {name!r}: not under models or runs. Correct the name or add the entry.")
         if tables.is_score(cell):
             if "of" not in cell:
@@ -423,6 +432,23 @@ def _check_part(part: dict, path: tuple, study: dict, known, place: Place, found
             )
 
 
+def _expand_seeds(study: dict, broken: set[tuple], families: dict, place: Place, found: list[str]) -> None:
+    """Puts the runs that each name stands for in the place of their family or glob."""
+    for slug, runs in list(study["seeds"].items()):
+        path = ("seeds", slug)
+        if path in broken:
+            continue
+        if slug in study["models"] or slug in study["runs"]:
+            found.append(f"{place(path)}: a model or run has this name too. Rename one of them.")
+        names = families.get(("runs", runs)) or fnmatch.filter(study["runs"], runs)
+        if len(names) < 2:
+            found.append(
+                f"{place(path)} = {runs!r}: a mean of seeds needs two or more runs, this names "
+                f"{', '.join(names) or 'none'}. Name a family or a glob."
+            )
+        study["seeds"][slug] = names
+
+
 def _check_start_cycles(runs: dict, place: Place, found: list[str]) -> None:
     """Reports each run whose starts lead back to itself."""
     for slug in runs:
@@ -442,12 +468,13 @@ def _rows(
 ) -> list[dict]:
     """The rows, with each family and glob replaced by the checkpoints it stands for, in the config's order."""
     expanded = []
+    trained = [name for name, section in checkpoints.items() if section != "seeds"]  # what a glob may stand for
     for index, row in enumerate(rows):
         path = (*entry, "rows", index)
         if "difference" in row:
-            known((*path, "difference"), row["difference"], ["models", "runs"])
+            known((*path, "difference"), row["difference"], CHECKPOINTS)
             for number, name in enumerate(row["best_of"]):
-                known((*path, "best_of", number), name, ["models", "runs"])
+                known((*path, "best_of", number), name, CHECKPOINTS)
             expanded.append(row)
             continue
         names = families.get(("runs", row.get("of"))) or families.get(("models", row.get("of")))
@@ -455,9 +482,9 @@ def _rows(
             expanded.append(row)  # a row of cells may leave the checkpoint to its columns, or to `with`
             continue
         if names is None:
-            names = [row["of"]] if row["of"] in checkpoints else fnmatch.filter(checkpoints, row["of"])
+            names = [row["of"]] if row["of"] in checkpoints else fnmatch.filter(trained, row["of"])
         if not names:
-            known((*path, "of"), row["of"], ["models", "runs"])
+            known((*path, "of"), row["of"], CHECKPOINTS)
         expanded += [{**row, "name": row["name"].replace("$of", name), "of": name} for name in names]
     seen: dict[str, int] = {}
     for row in expanded:

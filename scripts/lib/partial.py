@@ -77,7 +77,9 @@ class Files:
                 name = self._need(str(file))
                 self._need(str(file.with_suffix(".jsonl")))
                 if name not in self._read:
-                    self._read[name] = scoring.read_scores([name], self.table.get("verdict", "ours"))[checkpoint]
+                    self._read[name] = scoring.read_scores(
+                        [name], self.table["verdict"], self.table["validation_questions"]
+                    )[checkpoint]
                 return self._read[name][benchmark]
         raise KeyError((checkpoint, benchmark))
 

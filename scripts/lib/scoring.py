@@ -162,7 +162,8 @@ def read_scores(files: Iterable[str | Path], verdict: str = "ours", validation: 
 
     Returns:
         By checkpoint and benchmark: the summary with accuracy, standard error and questions of that verdict and those
-        questions, `shares` (an array by question, in the order of the ids) and `accuracy_ours`.
+        questions, `shares` (an array by question, in the order of the ids) and the number of validation questions that
+        are `left_out`; where the verdict is not ours, its name and `accuracy_ours`.
 
     Raises:
         BadInput: a benchmark without a graded answer, or without any verdict of that grader.
@@ -191,7 +192,17 @@ def read_scores(files: Iterable[str | Path], verdict: str = "ours", validation: 
         scores.setdefault(checkpoint, {})[benchmark] = {
             **summary,
             **accuracy_of(shares),
-            "accuracy_ours": accuracy_of(ours)["accuracy"],
+            **({"accuracy_ours": accuracy_of(ours)["accuracy"], "verdict": verdict} if verdict != "ours" else {}),
+            "left_out": len(shares_of(graded)) - len(ours),
             "shares": numpy.array(list(shares.values())),
         }
     return scores
+
+
+def notes_of(scores: dict) -> list[str]:
+    """What a reader of `scores` (of `read_scores`) must know of the questions: those that are left out of all rows."""
+    left_out = {
+        slug: found["left_out"] for mine in scores.values() for slug, found in mine.items() if found["left_out"]
+    }
+    lines = ", ".join(f"{slug}: {count}" for slug, count in left_out.items())
+    return [f"Without the questions that a checkpoint of the table was selected by ({lines})."] if left_out else []

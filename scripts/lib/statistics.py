@@ -72,6 +72,20 @@ def mcnemar(mine: Shares, other: Shares) -> dict[str | None, dict[str, float]]:
     }
 
 
+def mcnemar_to_best(mine: Shares, others: Sequence[Shares]) -> dict[str | None, dict[str, float]]:
+    """McNemar's test against the best of `others`, column by column as `difference_to_best` takes it.
+
+    Returns:
+        As `mcnemar`; under None, all questions against the one whose average over benchmarks is best.
+    """
+    found = {}
+    for benchmark, shares in mine.items():
+        best = max(others, key=lambda other: other[benchmark].mean())
+        found[benchmark] = mcnemar({benchmark: shares}, best)[benchmark]
+    best = max(others, key=lambda other: numpy.mean([other[benchmark].mean() for benchmark in mine]))
+    return {**found, None: mcnemar(mine, best)[None]}
+
+
 def _two_sided(better: int, worse: int) -> float:
     """The probability of a split at least as uneven, where both sides are equally likely (exact, in whole numbers)."""
     total, term, tail = better + worse, 1, 0
@@ -79,15 +93,6 @@ def _two_sided(better: int, worse: int) -> float:
         tail += term
         term = term * (total - count) // (count + 1)  # the next binomial coefficient
     return min(1.0, 2 * tail / 2**total)
-
-
-def mean_of_seeds(seeds: Sequence[Shares]) -> Shares:
-    """The shares of several trainings of one run, averaged question by question.
-
-    Raises:
-        ValueError: they were not scored on the same questions.
-    """
-    return {benchmark: numpy.mean([shares[benchmark] for shares in seeds], axis=0) for benchmark in seeds[0]}
 
 
 def _interval(value: float, draws: numpy.ndarray) -> dict[str, float]:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from scripts.lib.jsonl import BadInput
-from scripts.lib.statistics import average_error, difference_to_best
+from scripts.lib.statistics import average_error, difference_to_best, mcnemar_to_best
 
 SOURCES = ("gap", "function", "fact", "setting", "text", "benchmark")
 # The facts of a run, and the kind of file that holds each.
@@ -176,7 +176,9 @@ class Cells:
             "unit": unit,
         }
         if metric == "accuracy" and "accuracy_ours" in found:
-            made["by_our_grader"] = factor * found["accuracy_ours"]
+            made |= {"by_our_grader": factor * found["accuracy_ours"], "verdict": found["verdict"]}
+        if found.get("left_out"):
+            made["left_out"] = found["left_out"]
         return made
 
     def _minus_best(self, cell: Mapping, benchmarks: list[str], wanted: str | None) -> dict:
@@ -186,7 +188,8 @@ class Cells:
         if all("shares" in score for scores in found for score in scores.values()):
             shares = [{slug: score["shares"] for slug, score in scores.items()} for scores in found]
             figures = difference_to_best(shares[0], shares[1:])[wanted]
-            return {**{key: 100 * value for key, value in figures.items()}, "n": n, "unit": "percent"}
+            tested = mcnemar_to_best(shares[0], shares[1:])[wanted]
+            return {**{key: 100 * value for key, value in figures.items()}, **tested, "n": n, "unit": "percent"}
         means = [math.fsum(score["accuracy"] for score in scores.values()) / len(benchmarks) for scores in found]
         errors = [average_error([score["standard_error"] for score in scores.values()]) for scores in found]
         best = max(range(1, len(means)), key=means.__getitem__)

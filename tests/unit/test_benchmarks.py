@@ -101,3 +101,60 @@ def test_self_critique_of_greedy_answers_is_told(small) -> None:
 def test_self_critique_names_a_prompt_that_exists(small) -> None:
     said = small.mistake("benchmarks: {gcd: {self_critique: {prompt: gone.j2}, temperature: 0.3}}")
     assert "benchmarks.gcd.self_critique.prompt = 'gone.j2': there is no such file" in said
+
+
+SEEDS = """
+runs:
+  cft-s$seed:
+    for_each: {seed: [1, 2]}
+    extends: cft
+    seed: $seed
+seeds: {cft-mean: cft-s$seed}
+"""
+
+
+def test_seeds_are_a_checkpoint_of_tables(small) -> None:
+    rows = "tables: {main: {rows: [{name: CFT, of: cft-mean}, {name: d, difference: cft-mean, best_of: [base]}]}}"
+    study = small.resolve(SEEDS + rows)
+    assert study["seeds"] == {"cft-mean": ["cft-s1", "cft-s2"]}
+    assert [row.get("of", row.get("difference")) for row in study["tables"]["main"]["rows"]] == ["cft-mean"] * 2
+
+
+def test_glob_of_runs_does_not_stand_for_their_mean(small) -> None:
+    study = small.resolve(SEEDS + "tables: {main: {rows: [{name: $of, of: cft-*}]}}")
+    assert [row["of"] for row in study["tables"]["main"]["rows"]] == ["cft-s1", "cft-s2"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ("seeds: {mean: sf*}", "seeds.mean = 'sf*': a mean of seeds needs two or more runs, this names sft"),
+        ("seeds: {cft: '*ft'}", "seeds.cft: a model or run has this name too"),
+        (
+            "seeds: {mean: '*ft'}\n"
+            "figures: {f: {kind: training, quantity: loss, title: F, rows: [{name: M, of: mean}]}}",
+            "mean is no run",
+        ),
+        (
+            "seeds: {mean: '*ft'}\nruns: {dpo: {extends: sft, start: mean}}",
+            "runs.dpo.start = 'mean': not under models or runs",
+        ),
+    ],
+)
+def test_mistake_in_seeds_is_told(small, changes: str, told: str) -> None:
+    assert told in small.mistake(changes)
+
+
+def test_math_verify_is_no_grader_of_choices(small) -> None:
+    assert small.resolve("tables: {main: {verdict: math-verify}}")["tables"]["main"]["verdict"] == "math-verify"
+    Path("q.jsonl").write_text('{"id": "a", "question": "?", "answer": "A", "choices": ["x", "y"]}\n', encoding="utf-8")
+    letters = """
+benchmarks:
+  letters:
+    kind: choice
+    prompt: ask.j2
+    questions: {source: jsonl, path: q.jsonl, fields: {question: question, answer: answer, choices: choices}}
+suites: {numbers: [gcd, letters]}
+tables: {main: {verdict: math-verify}}
+"""
+    assert "tables.main.verdict = 'math-verify': it reads formulas only, and letters is no" in small.mistake(letters)

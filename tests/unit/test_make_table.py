@@ -20,6 +20,8 @@ SETTINGS = {
     "title": "A table",
     "note": "A note.",
     "layout": "checkpoints-as-rows",
+    "verdict": "ours",
+    "validation_questions": "exclude",
     "suites": ["numbers"],
     "columns": {"gcd": "GCD", "lcm": "lcm"},
     "rows": [
@@ -128,6 +130,16 @@ def test_difference_is_to_the_best_of_each_column(make) -> None:
     assert found[row, "Average"]["value"] == 37.5
     assert found[row, "Average"]["low"] <= 37.5 <= found[row, "Average"]["high"]
     assert found[row, "GCD"]["n"] == 4 and found[row, "Average"]["n"] == 8
+
+
+def test_difference_has_mcnemars_test_beside_its_interval(make) -> None:
+    out = make()
+    found, row = cells(out), "CFT − best SFT"
+    # lcm: CFT is right on three questions, the best SFT on two of them. All: 2 more than sft-verified on gcd, 1 on lcm;
+    # sft and sft-verified average the same, and the first named counts: 0 on gcd and 3 on lcm.
+    assert [found[row, "lcm"][key] for key in ("better", "worse", "p")] == [1, 0, 1.0]
+    assert [found[row, "Average"][key] for key in ("better", "worse", "p")] == [3, 0, 0.25]
+    assert "3 better, 0 worse, p = 0.25" in out.with_suffix(".md").read_text()
 
 
 def test_markdown_reads_as_a_table_with_title_and_notes(make) -> None:

@@ -6,7 +6,7 @@ import math
 import numpy
 import pytest
 
-from scripts.lib.statistics import average_error, difference_to_best, mcnemar, mean_of_seeds
+from scripts.lib.statistics import average_error, difference_to_best, mcnemar, mcnemar_to_best
 
 
 def test_error_of_an_average_of_independent_figures() -> None:
@@ -105,8 +105,11 @@ def test_mcnemar_over_benchmarks_counts_all_questions_together() -> None:
     assert (found[None]["better"], found[None]["worse"]) == (2, 1)
 
 
-def test_seeds_are_averaged_question_by_question() -> None:
-    found = mean_of_seeds([shares(1, 0, 1), shares(0, 0, 1)])
-    assert found["gcd"].tolist() == [0.5, 0, 1]
-    with pytest.raises(ValueError):
-        mean_of_seeds([shares(1, 0), shares(1, 0, 1)])
+def test_mcnemar_to_the_best_takes_the_best_of_each_column_and_of_the_average() -> None:
+    mine = {"a": numpy.array([1.0, 1.0]), "b": numpy.array([0.0, 1.0, 1.0])}
+    first = {"a": numpy.array([1.0, 0.0]), "b": numpy.array([0.0, 0.0, 0.0])}
+    second = {"a": numpy.array([0.0, 0.0]), "b": numpy.array([1.0, 1.0, 0.0])}
+    found = mcnemar_to_best(mine, [first, second])
+    assert (found["a"]["better"], found["a"]["worse"]) == (1, 0)  # against first
+    assert (found["b"]["better"], found["b"]["worse"]) == (1, 1)  # against second
+    assert (found[None]["better"], found[None]["worse"]) == (3, 1)  # second averages 1/3, first 1/4

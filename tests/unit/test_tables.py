@@ -19,6 +19,7 @@ def score(right: int, of: int = 100, **more) -> dict:
         "questions": of,
         "shares": shares,
         "accuracy_ours": share,
+        "verdict": "paper-style",
         **more,
     }
 

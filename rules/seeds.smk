@@ -1,0 +1,32 @@
+"""Seeds: several trainings of one run that differ in their seed, as one checkpoint of tables.
+
+INPUTS   <results>/scores/{run}/{suite}.json(l) of each seed
+OUTPUTS  <results>/scores/{checkpoint}/{suite}.json(l), where checkpoint is a name under seeds
+"""
+
+
+rule average_seeds:
+    """Average the scores of a run's seeds."""
+    input:
+        scores=seed_scores_of,
+        graded=lambda wildcards: [path.removesuffix(".json") + ".jsonl" for path in seed_scores_of(wildcards)],
+        script=["scripts/average_seeds.py", "scripts/lib/scoring.py"],
+    output:
+        summary="<results>/scores/{checkpoint}/{suite}.json",
+        graded="<results>/scores/{checkpoint}/{suite}.jsonl",
+    log:
+        "<logs>/average_seeds/{checkpoint}/{suite}.log",
+    benchmark:
+        "<benchmarks>/average_seeds/{checkpoint}/{suite}.jsonl"
+    wildcard_constraints:
+        checkpoint=SEEDS or "(?!)",
+    conda:
+        "../envs/laptop.yaml"
+    resources:
+        mem_mb=4_000,
+        runtime="30m",
+    params:
+        python=python_for("laptop"),
+    shell:
+        "{params.python} -m scripts.average_seeds --scores {input.scores:q} --graded {output.graded:q}"
+        " --summary {output.summary:q} 2>&1 | tee {log:q}"
