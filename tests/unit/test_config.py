@@ -129,8 +129,8 @@ MISTAKES = {
         "teachers: {self: {kind: vllm, model: base}}",
         [
             "config.yaml: teachers.self.kind = 'vllm'",
-            "engine, which is of kind transformers",
-            "Write the engine's kind",
+            "its engine is of kind transformers",
+            "Name an engine",
         ],
     ),
     "key in place of its variable's name": (
