@@ -14,7 +14,7 @@ STUDY = {
     "models": {"base": {}},
     "runs": {"sft": {}, "cft": {}},
     "suites": {"numbers": ["gcd", "lcm"]},
-    "tables": {"main": {"suites": ["numbers"]}},
+    "tables": {"main": {"suites": ["numbers"], "verdict": "ours", "validation_questions": "exclude"}},
 }
 SCORES = {
     "title": "Main",
