@@ -11,7 +11,7 @@ rule check_claims:
         tables=tables_of_claims,
         scores=scores_of_claims,
         graded=items_of_claims,
-        script=["scripts/check_claims.py", "scripts/lib/claims.py", "scripts/lib/expressions.py"],
+        script=CLAIM_CODE,
     output:
         multiext("<results>/claims", ".md", ".json"),
     log:
@@ -26,10 +26,11 @@ rule check_claims:
     params:
         python=python_for("laptop"),
         claims=json.dumps(STUDY["claims"], sort_keys=True),
+        made_of=made_of_claims,
         out=lambda wildcards, output: output[0].removesuffix(".md"),
     shell:
         "{params.python} -m scripts.check_claims --claims {params.claims:q} --tables {input.tables:q}"
-        " --scores {input.scores:q} --out {params.out:q} 2>&1 | tee {log:q}"
+        " --scores {input.scores:q} --made-of {params.made_of:q} --out {params.out:q} 2>&1 | tee {log:q}"
 
 
 rule claims:

@@ -37,6 +37,7 @@ TABLE_CODE = [
     "scripts/make_table.py",
     *(f"scripts/lib/{name}.py" for name in ("statistics", "scoring", "tables", "table_files", "papers")),
 ]
+CLAIM_CODE = ["scripts/check_claims.py", *(f"scripts/lib/{name}.py" for name in ("claims", "expressions", "scoring"))]
 
 
 # The names under seeds, as a pattern: their scores are averaged, not made from a checkpoint.
@@ -298,6 +299,16 @@ def scores_of_claims(wildcards):
     for table in named_in_claims():
         found |= dict.fromkeys(scores_of_table(STUDY["tables"][table]))
     return list(found)
+
+
+def made_of_claims(wildcards):
+    """By table, its checkpoints, the verdict that counts in it, and what becomes of validation questions."""
+    found = {}
+    for name in named_in_claims():
+        table = STUDY["tables"][name]
+        settings = {key: table[key] for key in ("verdict", "validation_questions")}
+        found[name] = {"checkpoints": checkpoints_of(table), **settings}
+    return json.dumps(found, sort_keys=True)
 
 
 def items_of_claims(wildcards):

@@ -12,9 +12,8 @@ import argparse
 import math
 from pathlib import Path
 
-from scripts.lib import claims, cli
+from scripts.lib import claims, cli, scoring
 from scripts.lib.jsonl import BadInput, read_json, read_rows, write_json, write_text
-from scripts.lib.scoring import VERDICTS
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -23,6 +22,12 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--claims", type=cli.json_argument, required=True, help="JSON: the entries under claims")
     parser.add_argument("--tables", nargs="*", default=[], help="tables/<table>.json, which hold the cells")
     parser.add_argument("--scores", nargs="*", default=[], help="scores/<checkpoint>/<suite>.json, items beside them")
+    parser.add_argument(
+        "--made-of",
+        type=cli.json_argument,
+        default={},
+        help="JSON: by table, its checkpoints, verdict and validation_questions",
+    )
     parser.add_argument("--out", required=True, help="path of the files to write, without an ending")
     return parser.parse_args(argv)
 
@@ -30,7 +35,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Judges every claim and writes the page and its figures as JSON."""
     tables = {Path(file).stem: read_json(file) for file in args.tables}
-    items = Items(args.scores)
+    items = Items(args.scores, args.made_of)
     verdicts = {name: verdict_of(claim, tables, items.cell) for name, claim in args.claims.items()}
     fields = ("says", "section", "value", "above")
     found = [
@@ -50,7 +55,7 @@ def verdict_of(claim: dict, tables: dict[str, list[dict]], cell_of) -> dict:
     Args:
         claim: its entry.
         tables: the cells of each table.
-        cell_of: (cell of a table) → `claims.Cell`.
+        cell_of: (table, cell of it) → `claims.Cell`.
 
     Raises:
         BadInput: a cell that the claim names is not there, or its expression is not one figure.
@@ -65,7 +70,7 @@ def verdict_of(claim: dict, tables: dict[str, list[dict]], cell_of) -> dict:
             elif where.get("exact"):
                 cells[name].append(claims.Cell(found["value"], exact=True))
             else:
-                cells[name].append(cell_of(found))
+                cells[name].append(cell_of(at["table"], found))
     if missing:
         nothing = {"value": None, "low": None, "high": None, "verdict": claims.INCONCLUSIVE}
         return {**nothing, "why": "; ".join(missing)}
@@ -101,40 +106,58 @@ def look_up(tables: dict[str, list[dict]], at: dict) -> dict:
 
 
 # What is read of a graded answer.
-KEPT = ("question_id", *VERDICTS.values(), "tokens", "finished")
+KEPT = ("question_id", "validation", "tokens", "finished", *scoring.VERDICTS.values())
 
 
 class Items:
-    """Cells with the graded answers that they are made of, each file read once and only when it is needed."""
+    """Cells with the graded answers that they are made of, each file read once and only when it is needed.
 
-    def __init__(self, files: list[str]) -> None:
-        self.files = files
+    Args:
+        files: scores/<checkpoint>/<suite>.json, with the graded answers beside them.
+        made_of: by table, its checkpoints, the verdict that counts in it, and what becomes of validation questions.
+    """
+
+    def __init__(self, files: list[str], made_of: dict[str, dict]) -> None:
+        self.files, self.made_of = files, made_of
         self._rows: dict[str, dict[str, list[dict]]] = {}
 
-    def cell(self, cell: dict) -> claims.Cell:
-        """A table's cell, resampled by question where its answers are at hand, else with its standard error."""
+    def cell(self, table: str, cell: dict) -> claims.Cell:
+        """A table's cell, resampled by question where its answers are at hand, else with its standard error.
+
+        Raises:
+            BadInput: the answers do not give the cell's value.
+        """
         import numpy
 
         rows = self._answers(cell.get("checkpoint"), cell.get("benchmark"))
-        if not rows or cell["metric"] not in ("accuracy", "length") or cell.get("left_out"):
+        unit, shares = cell.get("unit", "percent"), {}
+        if rows and cell["metric"] == "length":
+            sums: dict[str, list[float]] = {row["question_id"]: [0.0, 0.0] for row in rows}
+            for row in rows:
+                if row["finished"]:
+                    sums[row["question_id"]][0] += row["tokens"]
+                    sums[row["question_id"]][1] += 1
+            items = numpy.array([sums[key] for key in sorted(sums)]).T
+            # Of several seeds the table has the mean of means, so the ratio of the sums is brought to it.
+            scale = cell["value"] * items[1].sum() / items[0].sum()
+            return claims.Cell(cell["value"], items=items, ids=tuple(sorted(sums)), scale=scale)
+        if rows and cell["metric"] == "accuracy" and unit in ("percent", "fraction"):
+            made_of = self.made_of[table]
+            without = set()
+            if made_of["validation_questions"] == "exclude":  # as the table does: those of any checkpoint, for all
+                others = [self._answers(name, cell["benchmark"]) for name in made_of["checkpoints"]]
+                without = set().union(*map(scoring.validation_ids, others))
+            shares = scoring.shares_of(rows, made_of["verdict"], without)
+        if not shares:
             return claims.Cell(cell["value"], error=cell["se"])
-        verdict = VERDICTS[cell.get("verdict", "ours")]
-        sums: dict[str, list[float]] = {}
-        for row in rows:
-            total = sums.setdefault(row["question_id"], [0.0, 0.0])
-            if cell["metric"] == "length" and row["finished"]:
-                total[0] += row["tokens"]
-                total[1] += 1
-            elif cell["metric"] == "accuracy" and row["correct"] is not None:
-                total[0] += bool(row[verdict])
-                total[1] += 1
-        ids = tuple(sorted(sums))
-        made = numpy.array([sums[key] for key in ids]).T
-        if cell["metric"] == "length":
-            return claims.Cell(cell["value"], items=made, ids=ids)
-        # The mean over questions, whatever the number of answers to each.
-        made = numpy.stack([made[0] / numpy.maximum(made[1], 1), made[1] > 0])
-        return claims.Cell(cell["value"], items=made, ids=ids, scale=1.0 if cell.get("unit") == "fraction" else 100.0)
+        items, scale = numpy.array([list(shares.values()), [1.0] * len(shares)]), 1.0 if unit == "fraction" else 100.0
+        value = scale * items[0].mean()
+        if not math.isclose(value, cell["value"], rel_tol=1e-6, abs_tol=1e-9):
+            raise BadInput(
+                f"{table}, {cell['row']}, {cell['column']}: the table has {cell['value']:g}, its graded answers give "
+                f"{value:g}. Make the table again (snakemake {table})."
+            )
+        return claims.Cell(cell["value"], items=items, ids=tuple(shares), scale=scale)
 
     def _answers(self, checkpoint: str | None, benchmark: str | None) -> list[dict]:
         for file in self.files:
@@ -143,7 +166,7 @@ class Items:
             if file not in self._rows:
                 self._rows[file] = {}
                 for row in read_rows(Path(file).with_suffix(".jsonl"), required=("benchmark", "question_id")):
-                    kept = {key: row.get(key) for key in KEPT}
+                    kept = {key: row[key] for key in KEPT if key in row}
                     self._rows[file].setdefault(row["benchmark"], []).append(kept)
             if benchmark in self._rows[file]:
                 return self._rows[file][benchmark]

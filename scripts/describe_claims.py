@@ -115,7 +115,7 @@ def printed_tables(paper: str) -> dict[str, list[dict]]:
     return tables
 
 
-def printed_cell(cell: dict) -> claims.Cell:
+def printed_cell(table: str, cell: dict) -> claims.Cell:
     """A printed figure: binomial where the number of questions is known, else without a known error."""
     return claims.Cell(cell["value"], questions=cell["n"])
 

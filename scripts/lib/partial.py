@@ -6,7 +6,7 @@ is run.
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from scripts import make_table
@@ -57,7 +57,6 @@ class Files:
         self.inputs = job.inputs
         self.outdated = False
         self._pending = {file for other in graph.jobs if other.pending for file in other.outputs}
-        self._read: dict[str, dict] = {}
 
     def fresh(self) -> None:
         """Forgets what was read: a new cell begins."""
@@ -74,14 +73,17 @@ class Files:
         for file in map(Path, self.inputs):
             of_suite = self.study["suites"].get(file.stem, (file.stem,))  # or of a benchmark that is a job of its own
             if file.suffix == ".json" and file.parts[-3:-1] == ("scores", checkpoint) and benchmark in of_suite:
-                name = self._need(str(file))
+                self._need(str(file))
                 self._need(str(file.with_suffix(".jsonl")))
-                if name not in self._read:
-                    self._read[name] = scoring.read_scores(
-                        [name], self.table["verdict"], self.table["validation_questions"]
-                    )[checkpoint]
-                return self._read[name][benchmark]
+                return self._scores[checkpoint][benchmark]
         raise KeyError((checkpoint, benchmark))
+
+    @cached_property
+    def _scores(self) -> dict:
+        """All scores that are there, read together: what one checkpoint was selected by is left out of all."""
+        files = [file for file in self.inputs if "/scores/" in file and file.endswith(".json")]
+        there = [file for file in files if Path(file).exists() and Path(f"{file}l").exists()]
+        return scoring.read_scores(there, self.table["verdict"], self.table["validation_questions"])
 
     def fact(self, fact: str, run: str):
         """A fact of a run, as make_table reads it."""

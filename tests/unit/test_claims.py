@@ -194,18 +194,22 @@ def check(tmp_path, write_lines):
     for row, checkpoint, right in (("Before", "base", 0), ("After", "sft", 3)):
         made_of = {"checkpoint": checkpoint, "benchmark": "gcd", "metric": "accuracy"}
         cells.append({"row": row, "column": "GCD", "value": 25.0 * right, "se": 1.0, "n": 4, "paper": None, **made_of})
-        answers = [
-            {"id": f"gcd/q{i}", "question_id": f"q{i}", "benchmark": "gcd", "correct": i < right} for i in range(4)
-        ]
+        answers = []
+        for i in range(5):  # the last is a question that `sft` was selected by
+            verdicts = {"correct": i < right, "paper_style": True, "math_verify": i < right}
+            selected = {"validation": True} if (i, checkpoint) == (4, "sft") else {}
+            answers.append({"id": f"q{i}", "question_id": f"q{i}", "benchmark": "gcd", **verdicts, **selected})
         write_lines(f"scores/{checkpoint}/numbers.jsonl", answers)
     cells.append({"row": "Gap", "column": "GCD", "value": None, "se": None, "n": None, "paper": 1, "gap": "no weights"})
     write_json(tmp_path / "t.json", cells)
 
-    def run(**claims) -> list[dict]:
+    def run(verdict: str = "ours", **claims) -> list[dict]:
         import json
 
         scores = [f"{tmp_path}/scores/{name}/numbers.json" for name in ("base", "sft")]
+        made_of = {"t": {"checkpoints": ["base", "sft"], "verdict": verdict, "validation_questions": "exclude"}}
         arguments = ["--claims", json.dumps(claims), "--tables", f"{tmp_path}/t.json", "--scores", *scores]
+        arguments += ["--made-of", json.dumps(made_of)]
         assert check_claims.main(check_claims.parse_args([*arguments, "--out", f"{tmp_path}/claims"])) == 0
         return read_json(tmp_path / "claims.json")
 
@@ -219,6 +223,11 @@ def test_claim_over_graded_answers_is_judged_by_their_resamples(check, tmp_path)
     page = (tmp_path / "claims.md").read_text()
     assert "| After beats before. (Table 1; `wins`) | 75.0 [25.0, 100.0] | > 0 | **reproduced** |" in page
     assert "1 reproduced, 0 not reproduced, 0 inconclusive." in page
+
+
+def test_answers_that_do_not_give_the_table_are_refused(check) -> None:
+    with pytest.raises(BadInput, match=r"t, Before, GCD: the table has 0, its graded answers give 100. Make the table"):
+        check(verdict="paper-style", wins=entry())
 
 
 def test_gap_in_a_table_leaves_a_claim_open_and_says_why(check) -> None:

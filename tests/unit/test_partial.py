@@ -20,6 +20,7 @@ SCORES = {
     "title": "Main",
     "note": "",
     "layout": "checkpoints-as-rows",
+    "verdict": "ours",
     "columns": {"gcd": "GCD", "lcm": "LCM"},
     "rows": [
         {"name": "Base", "of": "base"},
