@@ -147,12 +147,12 @@ class Estimator:
         entry = self.study[section][slug]
         if section in ("datasets", "benchmarks"):
             source = entry["questions"] if section == "benchmarks" else entry
-            wanted = source["rows"] or source.get("expect_rows")
+            wanted = source["rows"] or source.get("expect_rows") or self.study["plan"]["rows"].get(slug)
             file = self.results / section / f"{slug}.json"
             if file.is_file():
                 return read_json(file)["rows"]
             if wanted is None:
-                self.unknown[f"{section}.{slug}: its rows are not known before it is prepared, counted as 1,000"] = None
+                self.unknown[f"{section}.{slug}: its rows are not known, counted as 1,000: add it to plan.rows"] = None
             return wanted or 1000
         if section in ("responses", "answers"):
             rows = self.rows_of("datasets", entry["dataset"])

@@ -90,6 +90,14 @@ def test_questions_that_are_prepared_are_counted(estimator: Estimator, tmp_path)
     assert estimator.benchmark_tokens("gcd") == 30 * 3 * 50
 
 
+def test_set_that_is_taken_whole_has_the_rows_of_the_plan_or_is_told(estimator: Estimator) -> None:
+    for name in ("told", "untold"):
+        estimator.study["datasets"][name] = {"source": "hub", "rows": None}
+    estimator.study["plan"]["rows"] = {"told": 17000}
+    assert (estimator.rows_of("datasets", "told"), estimator.rows_of("datasets", "untold")) == (17000, 1000)
+    assert list(estimator.unknown) == ["datasets.untold: its rows are not known, counted as 1,000: add it to plan.rows"]
+
+
 def test_teacher_costs_what_it_reads_and_writes(estimator: Estimator) -> None:
     # 3,000 critiques in 3 shards; 100 + 100 tokens in at 1 USD, 400 out at 10 USD a million.
     found = estimator.cost(job("critique_by_api", critiques="sums-paid", shard="0")).dollars
