@@ -51,8 +51,6 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
         found.append(f"{place(('runs', slug))}: a model has this name too. Rename one of them.")
     if study["plan"]["machine"] is not None:
         known(("plan", "machine"), study["plan"]["machine"], ["machines"])
-    for slug in study["plan"]["rows"]:
-        known(("plan", "rows", slug), slug, ["datasets", "benchmarks"])
     if study["responses"] or study["suites"]:
         known(("engine",), study.get("engine"), ["engines"])
     for slug, entry in sound("datasets").items():
