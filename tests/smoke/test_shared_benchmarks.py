@@ -183,8 +183,9 @@ def test_grading_again_generates_nothing(answered: Path) -> None:
     journal = answered / "state/shared/generate/smollm2-135m/files/chunks.jsonl"
     before = [(file.stat().st_mtime_ns, file.read_bytes()) for file in (generations, journal)]
     graded = (results / "scores/smollm2-135m/files.jsonl").read_bytes()
-    shutil.rmtree(results / "scores")
+    with (answered / "scripts/lib/compare.py").open("a", encoding="utf-8") as grader:
+        grader.write("# The grader has changed.\n")
     said = make(answered, "now")
-    assert "rule score:" in said and "rule generate:" not in said
+    assert "rule score:" in said and "rule make_table:" in said and "rule generate:" not in said
     assert [(file.stat().st_mtime_ns, file.read_bytes()) for file in (generations, journal)] == before
     assert (results / "scores/smollm2-135m/files.jsonl").read_bytes() == graded
