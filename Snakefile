@@ -32,7 +32,9 @@ pathvars:
 
 
 # Jobs find this checkout's scripts, whatever the working directory of a cluster job is.
-shell.prefix("export TOKENIZERS_PARALLELISM=false HF_HUB_DISABLE_TELEMETRY=1; set -euo pipefail; ")
+# What a cluster's node needs is on disk already: it does not ask the hub, which it may not reach.
+OFFLINE = "HF_HUB_OFFLINE=1 " if workflow.remote_exec else ""
+shell.prefix(f"export {OFFLINE}TOKENIZERS_PARALLELISM=false HF_HUB_DISABLE_TELEMETRY=1; set -euo pipefail; ")
 
 
 rule all_tables:
@@ -60,10 +62,12 @@ localrules:
     prepare_dataset,
     prepare_benchmark,
     select_checkpoint,
+    critique_responses,
     critique_by_api,
     gather_critiques,
     answer_questions,
     gather_answers,
+    build_train_set,
     estimate,
     check_overlap,
     average_seeds,

@@ -80,7 +80,7 @@ def as_answers(pairs: list[dict]) -> list[dict]:
 def script(model: str, rows: list[dict], tokenizer, recipe: dict) -> float:
     """Seconds that the script's own trainer takes, from its first step to its last."""
     with tempfile.TemporaryDirectory() as state:
-        args = argparse.Namespace(recipe=recipe, start=model, micro_batch=recipe["global_batch"])
+        args = argparse.Namespace(recipe=recipe, start=model, micro_batch=recipe["global_batch"], processes=1)
         return train.fit(args, rows, tokenizer, Path(state))["train_seconds"]
 
 

@@ -87,7 +87,7 @@ def bare_loop(model_folder: str, rows: list[dict], tokenizer) -> float:
 def train_script(model_folder: str, rows: list[dict], tokenizer) -> float:
     """Seconds that the script's own trainer takes, from its first step to its last."""
     with tempfile.TemporaryDirectory() as state:
-        args = argparse.Namespace(recipe=RECIPE, start=model_folder, micro_batch=BATCH)
+        args = argparse.Namespace(recipe=RECIPE, start=model_folder, micro_batch=BATCH, processes=1)
         return train.fit(args, rows, tokenizer, Path(state))["train_seconds"]
 
 

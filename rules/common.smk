@@ -80,6 +80,23 @@ def python_for(env):
     return lambda wildcards, output: found
 
 
+def gpus_of(resources):
+    """How many GPUs a job has: `gpu`, or the number at the end of `gres` on clusters that want that."""
+    gres = resources.get("gres", "")
+    return int(gres.rpartition(":")[2]) if gres.startswith("gpu") else resources.gpu
+
+
+def train_command(wildcards, output, resources):
+    """A param that starts scripts.train, in one process for each GPU. It takes `output`: not tracked."""
+    python = python_for("laptop")(wildcards, output)
+    gpus = gpus_of(resources)
+    if gpus == 1:
+        return f"{python} -m scripts.train"
+    # Port 0: a free one, so that several jobs can share a node.
+    launch = f"accelerate.commands.launch --config_file envs/accelerate/{resources.parallel}.yaml"
+    return f"{python} -m {launch} --num_processes {gpus} --main_process_port 0 -m scripts.train --processes {gpus}"
+
+
 def settings(module, **values):
     """A tracked param: the values and the script's VERSION, as JSON with sorted keys."""
     return json.dumps({**values, "script_version": module.VERSION}, sort_keys=True)

@@ -58,13 +58,16 @@ rule train:
         gpu=1,
         mem_mb=64_000,
         runtime="12h",
-        micro_batch=8,  # most rows per device and pass; the global batch is the recipe's
+        parallel="ddp",  # with more GPUs: a file in envs/accelerate/
+        # Most rows per device and pass; the global batch is the recipe's. A retry halves it.
+        micro_batch=lambda wildcards, attempt: 8 // min(8, 2 ** (attempt - 1)),
     params:
-        python=python_for("laptop"),
+        command=train_command,
         recipe=recipe_of,
         state=state_of("train"),
     shell:
-        "{params.python} -m scripts.train --recipe {params.recipe:q} --data {input.data:q} --start {input.start:q}"
+        # The script saves a checkpoint on SIGTERM; the shell and tee must not die of it before.
+        "trap '' TERM; {params.command} --recipe {params.recipe:q} --data {input.data:q} --start {input.start:q}"
         " --micro-batch {resources.micro_batch} --state {params.state:q} --weights {output.weights:q}"
         " --summary {output.summary:q} 2>&1 | tee {log:q}"
 

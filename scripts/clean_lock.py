@@ -37,20 +37,40 @@ def main(args: argparse.Namespace) -> int:
     return subprocess.run([sys.executable, "-m", "snakemake", "--unlock"], capture_output=True, check=True).returncode
 
 
-def snakemakes() -> list[int]:
-    """The pids of snakemake processes whose working directory is this one."""
+def snakemakes(jobs: bool = True) -> list[int]:
+    """The pids of snakemake processes whose working directory is this one.
+
+    Args:
+        jobs: also those that a cluster started here to run one job.
+    """
     found = []
     here = Path.cwd().resolve()
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            words = (process / "cmdline").read_bytes().split(b"\0")
+            words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
             same_folder = (process / "cwd").resolve(strict=True) == here
         except OSError:  # it ended meanwhile, or belongs to another user
             continue
-        names = {Path(word.decode(errors="replace")).name for word in words[:3]}
-        if same_folder and "snakemake" in names and b"--unlock" not in words:
+        if same_folder and runs_snakemake(words) and "--unlock" not in words and (jobs or "--mode" not in words):
             found.append(int(process.name))
     return found
+
+
+def runs_snakemake(words: list[str]) -> bool:
+    """Whether a command line is snakemake's: `snakemake …`, `python …/snakemake …`, `python -X dev -m snakemake …`."""
+    if Path(words[0]).name == "snakemake":
+        return True
+    if not Path(words[0]).name.startswith("python"):
+        return False
+    rest = iter(words[1:])
+    for word in rest:
+        if word in ("-X", "-W"):  # options with a value of their own
+            next(rest, None)
+        elif word == "-m":
+            return next(rest, None) == "snakemake"
+        elif not word.startswith("-"):
+            return Path(word).name == "snakemake"
+    return False
 
 
 if __name__ == "__main__":

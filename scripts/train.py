@@ -6,19 +6,25 @@ Reads JSON Lines rows `{"id", "messages", "completion"}` (sft, cft) or `{"id", "
 
 Progress is kept in `--state` under a key made from the recipe, the data and the start weights; a job that died goes on
 from the newest complete checkpoint. `select_checkpoint` removes it: by then Snakemake has taken note of the result,
-while the outputs of a job that outlived a killed Snakemake are deleted and made again.
+while the outputs of a job that outlived a killed Snakemake are deleted and made again. On SIGTERM or SIGUSR1
+(preemption, a time limit) it saves a checkpoint after the step in hand and ends with status 75.
+
+Several processes (one for each GPU) are started by `accelerate launch`, and say so with `--processes`.
 
     python -m scripts.train --recipe '{"method": "sft", "learning_rate": 1e-3, "epochs": 1, ...}' \\
         --data results/laptop/train_sets/sft.jsonl --start results/laptop/models/smollm2-135m --micro-batch 8 \\
         --state state/laptop/train/sft --weights results/laptop/checkpoints/sft/candidates \\
         --summary results/laptop/checkpoints/sft/train.json
+    accelerate launch --config_file envs/accelerate/ddp.yaml --num_processes 8 --main_process_port 0 \\
+        -m scripts.train --processes 8 ...
 """
 
 import argparse
 import logging
 import math
-import os
 import shutil
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from scripts.lib import cli
@@ -26,6 +32,7 @@ from scripts.lib.journal import held
 from scripts.lib.jsonl import BadInput, content_key, file_hash, read_json, read_rows, write_json
 
 VERSION = 1  # raise by hand when the weights would differ
+INTERRUPTED = 75  # the status of a training that was told to end and can go on (sysexits.h: try again)
 log = logging.getLogger(__name__)
 
 
@@ -36,6 +43,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--data", required=True, help="the training set (JSON Lines)")
     parser.add_argument("--start", required=True, help="the model folder to start from")
     parser.add_argument("--micro-batch", type=int, default=8, help="most rows per device and forward pass")
+    parser.add_argument("--processes", type=int, default=1, help="how many processes were asked for: checked")
     parser.add_argument("--state", required=True, help="folder for resumable progress")
     parser.add_argument("--weights", required=True, help="folder of candidates to write")
     parser.add_argument("--summary", required=True, help="JSON summary to write")
@@ -59,14 +67,21 @@ def main(args: argparse.Namespace) -> int:
     tokenised, counts = tokenise(rows, tokenizer, recipe["max_tokens"], recipe["too_long"])
     start_hash = weights_hash(start)
     key = content_key(VERSION, recipe, file_hash(args.data), start_hash)
-    with held(args.state):
-        state = Path(args.state) / key
-        for other in Path(args.state).iterdir():
-            if other.is_dir() and other != state:
-                shutil.rmtree(other)  # progress of an earlier recipe, data set or start
+    state = Path(args.state) / key
+    processes = training.processes(args.processes)
+    with held(args.state) if processes.is_main_process else nullcontext():
+        if processes.is_main_process:
+            for other in Path(args.state).iterdir():
+                if other.is_dir() and other != state:
+                    shutil.rmtree(other)  # progress of an earlier recipe, data set or start
+            training.drop_incomplete_checkpoints(state)
+        processes.wait_for_everyone()
         if not (state / "facts.json").exists():
             facts = fit(args, tokenised, tokenizer, state)
-            write_json(state / "facts.json", facts)
+            if processes.is_main_process:
+                write_json(state / "facts.json", facts)
+        if not processes.is_main_process:
+            return 0
         facts = read_json(state / "facts.json")
         shutil.rmtree(weights, ignore_errors=True)
         weights.mkdir(parents=True)
@@ -84,18 +99,22 @@ def main(args: argparse.Namespace) -> int:
 
 
 def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path) -> dict:
-    """Trains to the last step, or on from the newest checkpoint in `state`; returns what the summary says of it."""
+    """Trains to the last step, or on from the newest checkpoint in `state`; returns what the summary says of it.
+
+    Ends the process with status 75 where a signal told it to stop before the last step.
+    """
     import torch
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, PrinterCallback, set_seed
+    from transformers.trainer_utils import get_last_checkpoint
     from trl import DPOConfig, SFTConfig
 
     from scripts.lib import training
     from scripts.lib.preference import PreferenceTrainer
 
     recipe = args.recipe
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    micro, accumulation = training.split_batch(recipe["global_batch"], args.micro_batch, processes)
+    stop = training.StopOnSignal()
+    micro, accumulation = training.split_batch(recipe["global_batch"], args.micro_batch, args.processes)
     set_seed(recipe["seed"])
     dtype = torch.bfloat16 if recipe["precision"] == "bfloat16" else torch.float32
     model = AutoModelForCausalLM.from_pretrained(args.start, dtype=dtype)
@@ -112,6 +131,7 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
         max_grad_norm=recipe["max_grad_norm"],
         optim=recipe["optimizer"],
         seed=recipe["seed"],
+        use_cpu=not torch.cuda.is_available(),
         bf16=recipe["precision"] == "mixed",
         max_length=None,  # rows are checked before, never truncated
         train_sampling_strategy=recipe["order"],
@@ -135,6 +155,7 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
         )
     else:
         config = SFTConfig(**common, dataset_kwargs={"skip_prepare_dataset": True})
+    training.check_global_batch(recipe["global_batch"], config)
     keep = training.SaveCandidates(state / "candidates", set(recipe["candidate_steps"]))
     kind = PreferenceTrainer if isinstance(config, DPOConfig) else training.CompletionTrainer
     trainer = kind(
@@ -143,14 +164,18 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
         train_dataset=Dataset.from_list(tokenised),
         processing_class=tokenizer,
         peft_config=training.lora_config(recipe["lora"]),
-        callbacks=[training.Report(), keep],
+        callbacks=[training.Report(), keep, stop],
     )
     keep.trainer = trainer
     trainer.remove_callback(PrinterCallback)  # training.Report says it in fewer lines
-    checkpoint = training.last_complete_checkpoint(state)
+    checkpoint = get_last_checkpoint(str(state)) if state.is_dir() else None
     if checkpoint:
         log.info("going on from %s", checkpoint)
     result = trainer.train(resume_from_checkpoint=checkpoint)
+    if stop.signal and trainer.state.global_step < trainer.state.max_steps:
+        log.warning("signal %d: stopped after step %d, which is saved", stop.signal, trainer.state.global_step)
+        training.processes(args.processes).wait_for_everyone()  # the launcher ends the others when one ends
+        sys.exit(INTERRUPTED)
     losses = [
         {"step": entry["step"], "loss": entry["loss"]}
         | ({"margin": entry["rewards/margins"]} if "rewards/margins" in entry else {})
@@ -163,7 +188,7 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
         "steps": trainer.state.global_step,
         "micro_batch": micro,
         "accumulation": accumulation,
-        "processes": processes,
+        "processes": args.processes,
         "train_seconds": round(result.metrics["train_runtime"], 1),
         "losses": losses,
     }

@@ -3,13 +3,16 @@
 import logging
 import os
 import shutil
+import signal
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from torch.nn import functional
-from transformers import AutoConfig, AutoModelForCausalLM, TrainerCallback
+from transformers import AutoConfig, AutoModelForCausalLM, TrainerCallback, TrainingArguments
+from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTTrainer
 
@@ -34,6 +37,31 @@ def split_batch(global_batch: int, micro_batch: int, processes: int) -> tuple[in
     share = global_batch // processes
     rows = max(size for size in range(1, min(micro_batch, share) + 1) if share % size == 0)
     return rows, share // rows
+
+
+def processes(asked: int) -> PartialState:
+    """This process among those that train together (`accelerate launch` starts them), as accelerate sees it.
+
+    Raises:
+        BadInput: their number is not the one that was asked for.
+    """
+    state = PartialState(cpu=not torch.cuda.is_available())
+    if state.num_processes != asked:
+        raise BadInput(
+            f"{asked} processes were asked for, and {state.num_processes} run. "
+            "Start `accelerate launch --num_processes` and `--processes` with the same number."
+        )
+    return state
+
+
+def check_global_batch(global_batch: int, config: TrainingArguments) -> None:
+    """Raises BadInput where a step of the trainer would not see `global_batch` rows."""
+    rows = config.train_batch_size * config.gradient_accumulation_steps * config.world_size
+    if rows != global_batch:
+        raise BadInput(
+            f"a step would see {rows} rows, not the recipe's {global_batch}: one process sees {config.n_gpu} GPUs. "
+            "Set CUDA_VISIBLE_DEVICES to one of them, or start one process for each with accelerate launch."
+        )
 
 
 def tokenise(rows: list[dict], tokenizer, max_tokens: int, too_long: str) -> tuple[list[dict], dict[str, int]]:
@@ -128,7 +156,18 @@ def scored_logits(model, inputs: dict, wanted: torch.Tensor) -> tuple[torch.Tens
     return logits, positions
 
 
-class CompletionTrainer(SFTTrainer):
+class SameOrder:
+    """Rows come in the same order, and in the same steps, however many processes share them."""
+
+    def _get_train_sampler(self, train_dataset=None):
+        """The trainer's own sampler; one that groups rows by length does so within the global batch, not the share."""
+        sampler = super()._get_train_sampler(train_dataset)
+        if isinstance(sampler, LengthGroupedSampler):
+            sampler.batch_size *= self.args.world_size
+        return sampler
+
+
+class CompletionTrainer(SameOrder, SFTTrainer):
     """TRL's SFTTrainer with a loss that, on CPU, puts only the completion through the language-model head.
 
     TRL's fused head does that where Triton runs. Elsewhere it scores every position, in float32 tiles that the
@@ -193,14 +232,39 @@ class SaveCandidates(TrainerCallback):
             os.replace(temporary, final)
 
 
-def last_complete_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint in `folder` that has its trainer state, which is written last; others are removed."""
+class StopOnSignal(TrainerCallback):
+    """On SIGTERM or SIGUSR1 the training saves a checkpoint after the step in hand, and ends.
+
+    Slurm sends SIGTERM when it preempts or cancels a job or its time is up, and SIGKILL some seconds later (KillWait).
+    """
+
+    def __init__(self) -> None:
+        self.signal = 0  # the number of the signal that came, to this process or another one
+        self.before = {number: signal.signal(number, self._take) for number in (signal.SIGTERM, signal.SIGUSR1)}
+
+    def on_train_end(self, args, state, control, **kwargs):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _take(self, number: int, frame: object) -> None:
+        self.signal = number
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if args.world_size > 1:  # all processes must stop at the same step
+            share = torch.tensor(self.signal, device=args.device)
+            torch.distributed.all_reduce(share, op=torch.distributed.ReduceOp.MAX)
+            self.signal = int(share)
+        if self.signal:
+            control.should_save = control.should_training_stop = True
+
+
+def drop_incomplete_checkpoints(folder: Path) -> None:
+    """Removes the newest checkpoints in `folder` that lack their trainer state, which is written last."""
     while folder.is_dir() and (newest := get_last_checkpoint(str(folder))):
         if (Path(newest) / "trainer_state.json").exists():
-            return newest
+            return
         log.warning("%s is incomplete: removed", newest)
         shutil.rmtree(newest)
-    return None
 
 
 def largest_difference(first: torch.Tensor, second: torch.Tensor) -> float:

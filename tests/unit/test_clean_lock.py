@@ -61,6 +61,24 @@ def test_lock_of_a_working_snakemake_stays_and_its_pid_is_told(locked: Path, wor
     assert len(list(locked.glob("*"))) == 1
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("/usr/bin/python3 /opt/bin/snakemake -n", True),
+        ("python -m snakemake --cores 1", True),
+        ("python -X dev -u -m snakemake", True),
+        ("/opt/python3.11 -Wd -m snakemake", True),
+        ("snakemake", True),
+        ("python -m scripts.recover snakemake --profile slurm", False),
+        ("python train.py snakemake", False),
+        ("vim snakemake", False),
+        ("", False),
+    ],
+)
+def test_command_line_of_snakemake_is_recognised(line: str, expected: bool) -> None:
+    assert clean_lock.runs_snakemake(line.split(" ")) is expected
+
+
 def test_snakemake_in_another_folder_does_not_matter(locked: Path, working, tmp_path: Path) -> None:
     working(tmp_path / "bin")
     assert clean_lock.snakemakes() == []

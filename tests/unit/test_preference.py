@@ -118,7 +118,8 @@ def fit(
     """Trains with the script's own function."""
     from scripts import train
 
-    args = argparse.Namespace(recipe={**RECIPE, **changes}, start=str(model_folder), micro_batch=micro_batch)
+    settings = {"micro_batch": micro_batch, "processes": 1}
+    args = argparse.Namespace(recipe={**RECIPE, **changes}, start=str(model_folder), **settings)
     return train.fit(args, rows(count), tokenizer, tmp_path / name)
 
 

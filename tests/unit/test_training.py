@@ -155,18 +155,19 @@ def test_step_equals_a_plain_computation_however_it_is_accumulated(
 # --- checkpoints --------------------------------------------------------------------------------------------------
 
 
-def test_newest_complete_checkpoint_is_found_and_incomplete_ones_are_removed(tmp_path: Path) -> None:
-    for step, complete in ((2, True), (10, True), (12, False)):
+def test_newest_incomplete_checkpoints_are_removed(tmp_path: Path) -> None:
+    for step, complete in ((2, True), (10, True), (12, False), (14, False)):
         (tmp_path / f"checkpoint-{step}").mkdir()
         if complete:
             (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(json.dumps({}))
-    assert training.last_complete_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
-    assert not (tmp_path / "checkpoint-12").exists() and (tmp_path / "checkpoint-2").exists()
+    training.drop_incomplete_checkpoints(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-2", "checkpoint-10"}
 
 
-def test_folder_without_a_checkpoint_has_none(tmp_path: Path) -> None:
-    assert training.last_complete_checkpoint(tmp_path) is None
-    assert training.last_complete_checkpoint(tmp_path / "missing") is None
+def test_folder_without_a_checkpoint_is_left_alone(tmp_path: Path) -> None:
+    training.drop_incomplete_checkpoints(tmp_path)
+    training.drop_incomplete_checkpoints(tmp_path / "missing")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_merged_adapter_is_the_model_that_was_trained(model_folder: Path, tokenizer, tmp_path: Path) -> None:

@@ -1,0 +1,114 @@
+"""Speed of training, preference training and generation on this GPU (or CPU): tokens/s, memory, share of peak.
+
+Runs what the rules run, on a model folder and training sets of a study. Training is full fine-tuning in bfloat16.
+Tokens are prompt and answer, without padding; for pairs each answer counts with its prompt. The share of peak is
+operations (6 a weight and token in training, 8 with a reference's forward pass, 2 in generation) over `--peak-tflops`,
+which the card's maker states for dense bfloat16 (989 for an H100 SXM).
+
+    python -m bench.gpu --peak-tflops 989 --model results/laptop/models/smollm2-135m \\
+        --rows results/laptop/train_sets/sft-teacher.jsonl --pairs results/laptop/train_sets/dpo.jsonl
+"""
+
+import argparse
+import json
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from scripts import train
+from scripts.lib import cli, engines, training
+from scripts.lib.chat import load_tokenizer, prompt_ids
+from scripts.lib.engines import Sampling
+from scripts.lib.jsonl import read_rows
+from scripts.lib.preference import tokenise_pairs
+
+RECIPE = {
+    **{"run": "bench", "template": None, "seed": 1, "learning_rate": 1e-5, "epochs": 1, "scheduler": "linear"},
+    **{"warmup": 0.1, "weight_decay": 0.0, "max_grad_norm": 1.0, "optimizer": "adamw_torch", "precision": "bfloat16"},
+    **{"order": "sequential", "save_steps": 10_000, "candidate_steps": [], "activation_checkpointing": False},
+    **{"beta": 0.1, "loss": "logistic", "precompute_reference": False, "lora": None},
+}
+
+
+def main() -> None:
+    """Prints one line for each kind of work, as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, help="a model folder")
+    parser.add_argument("--rows", required=True, help="training set of an SFT or CFT run")
+    parser.add_argument("--pairs", required=True, help="training set of a preference run")
+    parser.add_argument("--batch", type=int, default=64, help="rows in a step, and prompts in a batch")
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--max-tokens", type=int, default=256, help="new tokens of an answer")
+    parser.add_argument("--peak-tflops", type=float, default=None, help="the card's, for the share of peak")
+    args = parser.parse_args()
+    cli.quiet()
+    for name, work in {"train": train_sft, "train_dpo": train_dpo, "generate": generate}.items():
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        tokens, seconds, passes = work(args)
+        speed = tokens / seconds
+        line = {"work": name, "device": cli.device_name(), "tokens_per_s": round(speed), "peak_memory_gb": memory_gb()}
+        if args.peak_tflops:
+            line["share_of_peak"] = round(passes * parameters(args.model) * speed / (args.peak_tflops * 1e12), 4)
+        print(json.dumps(line))
+
+
+def parameters(model: str) -> int:
+    """The number of weights in a model folder."""
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(model).num_parameters()
+
+
+def memory_gb() -> float:
+    """The most memory in use so far: the GPU's since the last reset, else this process's."""
+    if torch.cuda.is_available():
+        return round(torch.cuda.max_memory_allocated() / 1e9, 2)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
+
+
+def repeated(rows: list[dict], count: int) -> list[dict]:
+    """`count` rows, from the first again where there are fewer."""
+    return [rows[index % len(rows)] for index in range(count)]
+
+
+def fit(args: argparse.Namespace, rows: list[dict], **recipe) -> float:
+    """Seconds that `train` takes for `--steps` steps."""
+    recipe = {**RECIPE, "global_batch": args.batch, "max_steps": args.steps, **recipe}
+    with tempfile.TemporaryDirectory() as state:
+        settings = argparse.Namespace(recipe=recipe, start=args.model, micro_batch=args.batch, processes=1)
+        return train.fit(settings, rows, load_tokenizer(args.model), Path(state))["train_seconds"]
+
+
+def train_sft(args: argparse.Namespace) -> tuple[int, float, int]:
+    """(tokens, seconds, floating-point operations per weight and token) of supervised training."""
+    rows = repeated(read_rows(args.rows), args.steps * args.batch)
+    made, _ = training.tokenise(rows, load_tokenizer(args.model), 100_000, "error")
+    return sum(len(row["input_ids"]) for row in made), fit(args, made, method="sft"), 6
+
+
+def train_dpo(args: argparse.Namespace) -> tuple[int, float, int]:
+    """The same for preference training, which also runs the reference forward."""
+    rows = repeated(read_rows(args.pairs), args.steps * args.batch)
+    made, counts = tokenise_pairs(rows, load_tokenizer(args.model), 100_000, "error")
+    return counts["prompt_tokens"] + counts["completion_tokens"], fit(args, made, method="dpo"), 8
+
+
+def generate(args: argparse.Namespace) -> tuple[int, float, int]:
+    """The same for new tokens of greedy answers to the training questions."""
+    tokenizer = load_tokenizer(args.model)
+    engine = engines.load({"kind": "transformers", "dtype": "bfloat16"}, args.model, tokenizer)
+    rows = repeated(read_rows(args.rows), args.batch)
+    prompts = [prompt_ids(tokenizer, row["messages"]) for row in rows]
+    engine.generate(prompts[:1], Sampling(0.0, 1.0, 2), 1)  # the first call is slower
+    start = time.perf_counter()
+    done = engine.generate(prompts, Sampling(0.0, 1.0, args.max_tokens), 1)
+    return sum(answer.tokens for answer in done), time.perf_counter() - start, 2
+
+
+if __name__ == "__main__":
+    main()

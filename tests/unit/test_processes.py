@@ -1,0 +1,129 @@
+"""Training in two processes (gloo, on CPU) is the training of one: the same loss at every step, also when interrupted.
+
+Tolerance: each loss within 1e-4 of that of one process, in float32. Sums in another order are all that differs.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from scripts import train
+from scripts.lib import training
+from scripts.lib.cli import ROOT
+from scripts.lib.jsonl import BadInput
+
+STEPS = 40
+RECIPE = {
+    **{"run": "two", "template": None, "seed": 1, "learning_rate": 1e-3, "epochs": 1, "max_steps": STEPS},
+    **{"global_batch": 4, "max_tokens": 128, "too_long": "error", "scheduler": "linear", "warmup": 0.1},
+    **{"weight_decay": 0.0, "max_grad_norm": 1.0, "optimizer": "adamw_torch", "precision": "float32"},
+    **{"save_steps": 4, "candidate_steps": [], "activation_checkpointing": False},
+}
+LORA = {"rank": 4, "alpha": 8, "dropout": 0.0, "targets": "all-linear"}
+KINDS = {
+    "sft": {"method": "sft", "order": "group_by_length", "lora": None},
+    "dpo": {
+        **{"method": "dpo", "order": "random", "lora": LORA},
+        **{"beta": 0.1, "loss": "logistic", "precompute_reference": False},
+    },
+}
+
+
+@pytest.fixture
+def rows(write_lines) -> Path:
+    """40 rows of many lengths, which serve both methods."""
+    made = []
+    for n in range(40):
+        right, wrong = f"{n} plus {n} makes {2 * n}{'.' * (n % 7)}", f"{'No' * (n % 5 + 1)}: {n}"
+        messages = [{"role": "user", "content": f"{n} + {n} = {'?' * (n % 11)}"}]
+        made.append({"id": f"{n:02}", "messages": messages, "completion": right, "chosen": right, "rejected": wrong})
+    return write_lines("rows.jsonl", made)
+
+
+def flags(recipe: dict, rows: Path, start: Path, folder: Path, processes: int) -> list[str]:
+    """The command line of scripts.train, with everything below `folder`."""
+    values = {
+        **{"recipe": json.dumps(recipe), "data": rows, "start": start, "micro-batch": 2, "processes": processes},
+        **{"state": folder / "state", "weights": folder / "weights", "summary": folder / "train.json"},
+    }
+    return [word for name, value in values.items() for word in (f"--{name}", str(value))]
+
+
+def launch(recipe: dict, rows: Path, start: Path, folder: Path) -> subprocess.Popen:
+    """Starts a training in two processes the way the rule does."""
+    folder.mkdir(exist_ok=True)
+    config = ROOT / "envs" / "accelerate" / "ddp.yaml"
+    options = ["--config_file", config, "--num_processes", "2", "--main_process_port", "0"]
+    command = [sys.executable, "-m", "accelerate.commands.launch", *map(str, options), "-m", "scripts.train"]
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            [*command, *flags(recipe, rows, start, folder, 2)],
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+            stdout=log,
+            stderr=log,
+        )
+
+
+def workers_of(launcher: subprocess.Popen) -> list[int]:
+    """The pids of the training processes."""
+    children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children")
+    return [int(pid) for pid in children.read_text().split()]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_have_the_loss_curve_of_one(kind, rows, model_folder, tmp_path) -> None:
+    recipe = {**RECIPE, **KINDS[kind]}
+    assert train.main(train.parse_args(flags(recipe, rows, model_folder, tmp_path / "one", 1))) == 0
+    one = json.loads((tmp_path / "one" / "train.json").read_text())
+    two = launch(recipe, rows, model_folder, tmp_path / "two")
+    if kind == "sft":  # interrupted in the middle, by a signal to one process only
+        interrupt(two, tmp_path / "two")
+        two = launch(recipe, rows, model_folder, tmp_path / "two")
+    said = (tmp_path / "two" / "log").read_text
+    assert two.wait(timeout=120) == 0, said()[-4000:]
+    assert ("going on from" in said()) is (kind == "sft")
+    two = json.loads((tmp_path / "two" / "train.json").read_text())
+    assert (one["processes"], one["micro_batch"], one["accumulation"]) == (1, 2, 2)
+    assert (two["processes"], two["micro_batch"], two["accumulation"]) == (2, 2, 1)
+    assert len(one["losses"]) == STEPS and one["losses"][0]["loss"] > one["losses"][-1]["loss"] + 0.1
+    for first, second in zip(one["losses"], two["losses"], strict=True):
+        assert second == pytest.approx(first, abs=1e-4)
+
+
+def interrupt(launcher: subprocess.Popen, folder: Path) -> None:
+    """Sends SIGTERM to the second process after the first checkpoint: both must save the same step and end."""
+    end = time.monotonic() + 60
+    while not list(folder.glob("state/*/checkpoint-4/trainer_state.json")):
+        assert launcher.poll() is None and time.monotonic() < end, (folder / "log").read_text()[-4000:]
+        time.sleep(0.005)
+    os.kill(workers_of(launcher)[1], signal.SIGTERM)
+    assert launcher.wait(timeout=60) != 0
+    said = (folder / "log").read_text()
+    assert f"signal {signal.SIGTERM:d}: stopped after step" in said, said[-4000:]
+    step = int(said.partition("stopped after step ")[2].partition(",")[0])
+    assert list(folder.glob(f"state/*/checkpoint-{step}/trainer_state.json")) and 4 <= step < STEPS
+    assert not (folder / "train.json").exists()
+
+
+def test_number_of_processes_must_be_the_one_asked_for() -> None:
+    with pytest.raises(BadInput, match="2 processes were asked for, and 1 run"):
+        training.processes(2)
+
+
+def test_second_gpu_in_one_process_is_refused(tmp_path: Path) -> None:
+    from trl import SFTConfig
+
+    config = SFTConfig(
+        output_dir=str(tmp_path), per_device_train_batch_size=2, gradient_accumulation_steps=2, bf16=False
+    )
+    training.check_global_batch(4, config)
+    config._n_gpu = 2
+    with pytest.raises(BadInput, match="a step would see 8 rows, not the recipe's 4: one process sees 2 GPUs"):
+        training.check_global_batch(4, config)
