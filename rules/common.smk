@@ -361,7 +361,7 @@ def machine_of(slug_of=lambda wildcards: None):
     def machine(wildcards, resources):
         chosen = engine(slug_of(wildcards))
         values = {key: value for key, value in chosen.items() if key in MACHINE_KEYS}
-        return json.dumps({**values, "gpus": resources.gpu} if chosen.get("kind") == "vllm" else values)
+        return json.dumps({**values, "gpus": gpus_of(resources)} if chosen.get("kind") == "vllm" else values)
 
     return machine
 

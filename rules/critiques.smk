@@ -56,8 +56,6 @@ rule critique_by_model:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=16_000,
-        runtime="12h",
     params:
         python=lambda wildcards, output: interpreter_of(engine_env(engine_of_teacher(wildcards))),
         machine=machine_of(engine_of_teacher),

@@ -23,8 +23,6 @@ rule generate:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=32_000,
-        runtime="6h",
     params:
         python=python_for(engine_env()),
         machine=machine_of(),
@@ -54,9 +52,6 @@ rule score:
     conda:
         "../envs/laptop.yaml"
     threads: 2
-    resources:
-        mem_mb=8_000,
-        runtime="1h",
     params:
         python=python_for("laptop"),
         kinds=grader_kinds_of,

@@ -22,8 +22,6 @@ rule sample_responses:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=16_000,
-        runtime="12h",
     params:
         python=python_for(engine_env()),
         machine=machine_of(),
@@ -50,9 +48,6 @@ rule grade_responses:
     conda:
         "../envs/laptop.yaml"
     threads: 8
-    resources:
-        mem_mb=8_000,
-        runtime="2h",
     params:
         python=python_for("laptop"),
         version=grading_version_of,

@@ -56,8 +56,6 @@ rule train:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=64_000,
-        runtime="12h",
         parallel="ddp",  # with more GPUs: a file in envs/accelerate/
         # Most rows per device and pass; the global batch is the recipe's. A retry halves it.
         micro_batch=lambda wildcards, attempt: 8 // min(8, 2 ** (attempt - 1)),
@@ -88,8 +86,6 @@ rule validate:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=32_000,
-        runtime="6h",
     params:
         python=python_for(engine_env()),
         machine=machine_of(),
