@@ -27,10 +27,11 @@ rule check_claims:
         python=python_for("laptop"),
         claims=json.dumps(STUDY["claims"], sort_keys=True),
         made_of=made_of_claims,
+        scaled=f"--scaled {STUDY['scale']['suffix']}" if "scale" in STUDY else "",
         out=lambda wildcards, output: output[0].removesuffix(".md"),
     shell:
         "{params.python} -m scripts.check_claims --claims {params.claims:q} --tables {input.tables:q}"
-        " --scores {input.scores:q} --made-of {params.made_of:q} --out {params.out:q} 2>&1 | tee {log:q}"
+        " --scores {input.scores:q} --made-of {params.made_of:q} {params.scaled} --out {params.out:q} 2>&1 | tee {log:q}"
 
 
 rule claims:

@@ -28,6 +28,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
         default={},
         help="JSON: by table, its checkpoints, verdict and validation_questions",
     )
+    parser.add_argument("--scaled", help="the scale that shrinks the study, where one does: the page then says so")
     parser.add_argument("--out", required=True, help="path of the files to write, without an ending")
     return parser.parse_args(argv)
 
@@ -45,7 +46,8 @@ def main(args: argparse.Namespace) -> int:
     # JSON has no infinity: a change from nothing is told on the page.
     numbers = ("value", "low", "high")
     write_json(f"{args.out}.json", [{**row, **{key: finite(row[key]) for key in numbers}} for row in found])
-    write_text(f"{args.out}.md", page(args.claims, verdicts))
+    warning = f"Scale {args.scaled}: random models and few questions. THE VERDICTS MEAN NOTHING.\n\n"
+    write_text(f"{args.out}.md", (warning if args.scaled else "") + page(args.claims, verdicts))
     return 0
 
 

@@ -221,6 +221,7 @@ def test_claim_over_graded_answers_is_judged_by_their_resamples(check, tmp_path)
     assert found["claim"] == "wins" and found["value"] == 75 and found["verdict"] == REPRODUCED
     assert (found["low"], found["high"]) == (25, 100)  # of 4 questions, 3 of which moved
     page = (tmp_path / "claims.md").read_text()
+    assert "MEAN NOTHING" not in page
     assert "| After beats before. (Table 1; `wins`) | 75.0 [25.0, 100.0] | > 0 | **reproduced** |" in page
     assert "1 reproduced, 0 not reproduced, 0 inconclusive." in page
 
