@@ -110,6 +110,13 @@ def test_best_candidate_on_validation_becomes_the_checkpoint(finished):
     assert json.loads((folder / "model" / "redpen.json").read_text())["step"] == best["step"]
 
 
+def test_score_tells_which_benchmark_the_checkpoint_was_selected_by(finished):
+    resolved = yaml.safe_load((finished.results / "study.yaml").read_text())
+    (file,) = (finished.results / "scores" / "picked").glob("*.json")
+    told = {slug: found.get("selected_by", False) for slug, found in json.loads(file.read_text())["benchmarks"].items()}
+    assert len(told) > 1 and told == {slug: slug == resolved["runs"]["picked"]["select"] for slug in told}
+
+
 def test_each_spin_iteration_starts_from_the_one_before(finished):
     starts = [
         json.loads((finished.results / "checkpoints" / f"spin.t{t}" / "train.json").read_text()) for t in range(3)
