@@ -146,6 +146,9 @@ def test_page_of_claims_is_up_to_date() -> None:
         ("thinkpo_raises_accuracy_by_8_percent", 8.6),
         ("thinkpo_raises_average_by_8_percent", 100 * (57.4 - 55.3) / 55.3),
         ("thinkpo_raises_length", 25.9),
+        ("thinkpo_improves_r1_distill", -1.34),
+        ("spin_keeps_other_tasks", -1.6),
+        ("cft_self_critique_does_not_help", -0.5),
     ],
 )
 def test_printed_figures_give_the_papers_own_differences(printed: dict, claim: str, value: float) -> None:
