@@ -66,11 +66,16 @@ def test_request_for_a_box_stands_where_the_protocol_has_it(benchmarks) -> None:
     assert system["role"] == "system" and "\\boxed{}" in system["content"] and user["content"] == "What is 3 + 4?"
     (only,) = rendered(benchmarks["math.deepseek"])
     assert only["content"].startswith("What is 3 + 4?\n") and only["content"].endswith("within \\boxed{}.")
+    for slug in ("math500.skythought", "math500.skythought-short"):
+        assert "\\boxed{}.\n\nWhat is 3 + 4?" in rendered(benchmarks[slug])[-1]["content"]
     system, user = rendered(benchmarks["gsm8k.skythought"])
     assert "<|begin_of_thought|>" in system["content"] and "The final answer is" in user["content"]
 
 
-@pytest.mark.parametrize("slug", ["gpqa-diamond.qwen-cot", "mmlu-pro.qwen-cot", "gpqa-diamond.skythought"])
+CHOICES = ["gpqa-diamond.qwen-cot", "mmlu-pro.qwen-cot", "gpqa-diamond.skythought", "gpqa-diamond.skythought-short"]
+
+
+@pytest.mark.parametrize("slug", CHOICES)
 def test_options_are_lettered(benchmarks, slug: str) -> None:
     for count in (2, 10):
         text = rendered(benchmarks[slug], choices=[f"option {n}" for n in range(count)])[-1]["content"]
