@@ -44,6 +44,10 @@ CLAIM_CODE = ["scripts/check_claims.py", *(f"scripts/lib/{name}.py" for name in 
 SEEDS = "|".join(map(re.escape, STUDY["seeds"]))
 
 
+# Of a job that computes on several cores. At tiny scale one is as fast, and then two jobs run at once on two cores.
+THREADS = 1 if "scale" in STUDY else 8
+
+
 wildcard_constraints:
     model=SLUG,
     dataset=SLUG,

@@ -53,7 +53,7 @@ rule critique_by_model:
         critiques=critiques_by(*LOCAL_TEACHERS),
     conda:
         lambda wildcards: f"../envs/{engine_env(engine_of_teacher(wildcards))}.yaml"
-    threads: 8
+    threads: THREADS
     resources:
         gpu=1,
     params:

@@ -20,7 +20,7 @@ rule generate:
         "<benchmarks>/generate/{checkpoint}/{suite}.jsonl"
     conda:
         f"../envs/{engine_env()}.yaml"
-    threads: 8
+    threads: THREADS
     resources:
         gpu=1,
     params:

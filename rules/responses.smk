@@ -19,7 +19,7 @@ rule sample_responses:
         "<benchmarks>/sample_responses/{responses}/{shard}.jsonl"
     conda:
         f"../envs/{engine_env()}.yaml"
-    threads: 8
+    threads: THREADS
     resources:
         gpu=1,
     params:
@@ -47,7 +47,7 @@ rule grade_responses:
         "<benchmarks>/grade_responses/{responses}.jsonl"
     conda:
         "../envs/laptop.yaml"
-    threads: 8
+    threads: THREADS
     params:
         python=python_for("laptop"),
         version=grading_version_of,

@@ -53,7 +53,7 @@ rule train:
         "<benchmarks>/train/{run}.jsonl"
     conda:
         "../envs/laptop.yaml"
-    threads: 8
+    threads: THREADS
     resources:
         gpu=1,
         parallel="ddp",  # with more GPUs: a file in envs/accelerate/
@@ -83,7 +83,7 @@ rule validate:
         "<benchmarks>/validate/{run}.jsonl"
     conda:
         f"../envs/{engine_env()}.yaml"
-    threads: 8
+    threads: THREADS
     resources:
         gpu=1,
     params:
