@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scripts.lib.fingerprints import fingerprint
 from scripts.lib.grading import GRADER_VERSION, Item, grade
-from scripts.lib.jsonl import BadInput, read_json, read_rows
+from scripts.lib.jsonl import BadInput, each_row, read_json
 
 # A verdict's name in config to the field of a graded row that holds it.
 VERDICTS = {"ours": "correct", "paper-style": "paper_style", "math-verify": "math_verify"}
@@ -173,8 +173,10 @@ def read_scores(files: Iterable[str | Path], verdict: str = "ours", validation: 
     summaries, rows = {}, {}
     for file in files:
         checkpoint = Path(file).parent.name
-        for row in read_rows(Path(file).with_suffix(".jsonl"), required=("benchmark", "question_id", "correct")):
-            rows.setdefault((checkpoint, row["benchmark"]), []).append(row)
+        for row in each_row(Path(file).with_suffix(".jsonl"), required=("benchmark", "question_id", "correct")):
+            # Not the text, which can be 32,000 tokens long.
+            kept = {key: row.get(key) for key in ("question_id", "validation", *VERDICTS.values())}
+            rows.setdefault((checkpoint, row["benchmark"]), []).append(kept)
         for benchmark, summary in read_json(file)["benchmarks"].items():
             summaries[checkpoint, benchmark] = file, summary
     left_out: dict[str, set[str]] = {}
