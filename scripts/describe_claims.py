@@ -62,8 +62,8 @@ SURPRISES = """### What surprises
 - Direct answering is not always best: on Minerva at temperature 0.6 both kinds of self-critique score 0.2 to 0.5 more.
 - GSM8k rises by 8.3 points at SPIN's iteration 0; the text says more than 10.
 - Of SPIN's four iterations only the first gains more than its error. DPO on top of SPIN rests on a row that does not
-  add up: its six scores average 64.74, the printed average is 64.05 (papers/spin.yaml). By the scores it gains 1.6 points,
-  by the averages 0.9.
+  add up: its six scores average 64.74, the printed average is 64.05 (papers/spin.yaml). By the scores it gains 1.6
+  points, by the averages 0.9.
 - Big-Bench's sports task falls by 1.6 points, 4 of 250 questions.
 - ThinkPO's 8.6 % is the mean of five percentages. Four fifths of it are AIME, where 20.0 to 26.7 is two of 30
   questions; the average itself moves by 3.7 %.
