@@ -13,10 +13,14 @@ from scripts import (
     answer_questions,
     build_train_set,
     critique_responses,
+    evaluate_harness,
     fetch_model,
     generate,
+    generate_turns,
     grade_responses,
+    judge_turns,
     prepare_dataset,
+    prepare_harness,
     sample_responses,
     train,
     validate,
@@ -30,7 +34,16 @@ SLUG = r"[a-z0-9][a-z0-9.-]*"
 TEACHERS_STATE = "state/teachers"
 
 # What grading depends on. It is an input of `score` alone: nothing costly lies below.
-GRADING_MODULES = ("scoring", "grading", "compare", "answers", "formulas", "paper_style", "fingerprints")
+GRADING_MODULES = (
+    "scoring",
+    "grading",
+    "compare",
+    "answers",
+    "formulas",
+    "paper_style",
+    "fingerprints",
+    "instructions",
+)
 GRADING_CODE = ["scripts/score.py", *(f"scripts/lib/{name}.py" for name in GRADING_MODULES)]
 
 TABLE_CODE = [
@@ -42,6 +55,9 @@ CLAIM_CODE = ["scripts/check_claims.py", *(f"scripts/lib/{name}.py" for name in 
 
 # The names under seeds, as a pattern: their scores are averaged, not made from a checkpoint.
 SEEDS = "|".join(map(re.escape, STUDY["seeds"]))
+
+# The kinds of benchmarks that are answered suite by suite; harness and judge are jobs of their own.
+GENERATED = ("math", "choice", "ifeval")
 
 
 # Of a job that computes on several cores. At tiny scale one is as fast, and then two jobs run at once on two cores.
@@ -173,9 +189,35 @@ def answer_shards_of(wildcards):
     return [f"<results>/answers/{wildcards.answers}/shard-{shard}.jsonl" for shard in shards]
 
 
-def benchmarks_of(suites):
-    """The benchmarks of suites, each once, in the suites' order."""
-    return list(dict.fromkeys(name for suite in suites for name in STUDY["suites"][suite]))
+def benchmarks_of(suites, kinds=None):
+    """The benchmarks of suites (of these kinds, or all), each once, in the suites' order."""
+    names = dict.fromkeys(name for suite in suites for name in STUDY["suites"][suite])
+    return [name for name in names if kinds is None or STUDY["benchmarks"][name]["kind"] in kinds]
+
+
+def generated_in(suite):
+    """The benchmarks of a suite that `generate` answers and `score` grades."""
+    return benchmarks_of([suite], GENERATED)
+
+
+def pattern_of(slugs):
+    """A wildcard's pattern: one of these slugs."""
+    return "|".join(map(re.escape, slugs)) or "(?!)"
+
+
+def benchmarks_by(*kinds):
+    """A wildcard's pattern: the benchmarks of these kinds."""
+    return pattern_of(name for name, entry in STUDY["benchmarks"].items() if entry["kind"] in kinds)
+
+
+def instructed(suite):
+    """Whether a suite holds instructions that lm-eval's programs check."""
+    return bool(benchmarks_of([suite], ["ifeval"]))
+
+
+def grading_env_of(wildcards):
+    """The environment under envs/ that grades a suite."""
+    return "harness" if instructed(wildcards.suite) else "laptop"
 
 
 def validations_of(name):
@@ -228,14 +270,18 @@ def checkpoints_of(table):
     return list(dict.fromkeys(name for row in names for name in row))
 
 
+def summaries_of(checkpoints, suites):
+    """The score summaries of checkpoints: one for each suite, and one for each benchmark that is a job of its own."""
+    names = [suite for suite in suites if generated_in(suite)] + benchmarks_of(suites, ["harness", "judge"])
+    return collect("<results>/scores/{checkpoint}/{name}.json", checkpoint=checkpoints, name=names)
+
+
 def scores_of_table(table):
     """The score summaries that a table is made of."""
     if "columns" in table:
         needed = tables.scores_needed(table, STUDY)
-        return [f"<results>/scores/{checkpoint}/{suite}.json" for checkpoint, suite in needed]
-    return collect(
-        "<results>/scores/{checkpoint}/{suite}.json", checkpoint=checkpoints_of(table), suite=table["suites"]
-    )
+        return [f"<results>/scores/{checkpoint}/{name}.json" for checkpoint, name in needed]
+    return summaries_of(checkpoints_of(table), table["suites"])
 
 
 def scores_of(wildcards):
@@ -297,7 +343,7 @@ def figure_files_of(wildcards):
         return [f"<results>/checkpoints/{name}/train.json" for name in names]
     if figure["kind"] == "validation":
         return [f"<results>/checkpoints/{name}/validation.json" for name in names]
-    return collect("<results>/scores/{checkpoint}/{suite}.json", checkpoint=names, suite=figure["suites"])
+    return summaries_of(names, figure["suites"])
 
 
 def named_in_claims():
@@ -405,7 +451,7 @@ def engine_of_teacher(wildcards):
 def critiques_by(*kinds):
     """A wildcard's pattern: the entries of critiques whose teacher is of one of these kinds."""
     slugs = [slug for slug, entry in STUDY["critiques"].items() if STUDY["teachers"][entry["teacher"]]["kind"] in kinds]
-    return "|".join(map(re.escape, slugs)) or "(?!)"
+    return pattern_of(slugs)
 
 
 def told_apart(teacher):
@@ -518,7 +564,8 @@ def recipe_of(wildcards):
 def decoding_of(name):
     """What generation reads of a benchmark."""
     entry = STUDY["benchmarks"][name]
-    keys = ("prompt", "template", "temperature", "top_p", "samples", "max_tokens", "seed", "self_critique")
+    keys = ("prompt", "template", "temperature", "temperature_by_subject", "top_p", "samples", "max_tokens", "seed")
+    keys += ("self_critique",)
     return {key: entry[key] for key in keys if key in entry}
 
 
@@ -529,13 +576,41 @@ def validation_settings_of(wildcards):
 
 
 def suite_settings_of(wildcards):
-    names = benchmarks_of([wildcards.suite])
+    names = generated_in(wildcards.suite)
     return settings(generate, engine=engine_settings(), benchmarks={name: decoding_of(name) for name in names})
 
 
+def turns_settings_of(wildcards):
+    return settings(generate_turns, engine=engine_settings(), benchmark=decoding_of(wildcards.benchmark))
+
+
+def judge_settings_of(wildcards):
+    entry = STUDY["benchmarks"][wildcards.benchmark]
+    teacher, _ = told_apart(STUDY["teachers"][entry["teacher"]])
+    shown = {"reference_subjects": entry["reference_subjects"]}
+    return settings(judge_turns, teacher={**teacher, "judge_prompt": entry["judge_prompt"]}, **shown)
+
+
+def judge_limits_of(wildcards, output):
+    """What decides how the judge is asked, but none of its ratings. It takes `output`: Snakemake does not track it."""
+    return json.dumps(limit_values(STUDY["benchmarks"][wildcards.benchmark]), sort_keys=True)
+
+
+def harness_settings_of(wildcards):
+    entry = STUDY["benchmarks"][wildcards.benchmark]
+    return settings(evaluate_harness, **{key: value for key, value in entry.items() if key not in ("kind", "title")})
+
+
+def task_settings_of(wildcards):
+    entry = STUDY["benchmarks"][wildcards.benchmark]
+    return settings(prepare_harness, **{key: entry[key] for key in ("task", "task_path", "limit")})
+
+
 def grader_kinds_of(wildcards):
-    kinds = {name: STUDY["benchmarks"][name]["kind"] for name in benchmarks_of([wildcards.suite])}
-    return json.dumps({"benchmarks": kinds}, sort_keys=True)
+    entries = {name: STUDY["benchmarks"][name] for name in generated_in(wildcards.suite)}
+    kinds = {name: entry["kind"] for name, entry in entries.items()}
+    metrics = {name: entry["metric"] for name, entry in entries.items() if "metric" in entry}
+    return json.dumps({"benchmarks": kinds, **({"metrics": metrics} if metrics else {})}, sort_keys=True)
 
 
 def columns_of(suites):

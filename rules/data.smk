@@ -60,6 +60,8 @@ rule prepare_benchmark:
         "<logs>/prepare_benchmark/{benchmark}.log",
     benchmark:
         "<benchmarks>/prepare_benchmark/{benchmark}.jsonl"
+    wildcard_constraints:
+        benchmark=benchmarks_by(*GENERATED, "judge"),
     conda:
         "../envs/laptop.yaml"
     resources:
@@ -71,3 +73,46 @@ rule prepare_benchmark:
     shell:
         "{params.python} -m scripts.prepare_dataset --settings {params.settings:q}"
         " --rows {output.rows:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
+
+
+rule prepare_harness:
+    """Fetch the data of one lm-eval task, and write its questions."""
+    output:
+        rows="<results>/benchmarks/{benchmark}.jsonl",
+        summary="<results>/benchmarks/{benchmark}.json",
+    log:
+        "<logs>/prepare_harness/{benchmark}.log",
+    benchmark:
+        "<benchmarks>/prepare_harness/{benchmark}.jsonl"
+    wildcard_constraints:
+        benchmark=benchmarks_by("harness"),
+    conda:
+        "../envs/harness.yaml"
+    resources:
+        mem_mb=8_000,
+        runtime="2h",
+    params:
+        python=python_for("harness"),
+        settings=task_settings_of,
+    shell:
+        "{params.python} -m scripts.prepare_harness --settings {params.settings:q} --rows {output.rows:q}"
+        " --summary {output.summary:q} 2>&1 | tee {log:q}"
+
+
+rule fetch_punkt:
+    """Fetch the sentence splitter that IFEval's programs use."""
+    output:
+        directory("<results>/nltk_data"),
+    log:
+        "<logs>/fetch_punkt.log",
+    benchmark:
+        "<benchmarks>/fetch_punkt.jsonl"
+    conda:
+        "../envs/harness.yaml"
+    resources:
+        mem_mb=1_000,
+        runtime="30m",
+    params:
+        python=python_for("harness"),
+    shell:
+        "{params.python} -m scripts.fetch_punkt --folder {output:q} 2>&1 | tee {log:q}"

@@ -77,7 +77,8 @@ def rows_of(entry: dict) -> list[str]:
 def table(properties: dict, required: set[str]) -> str:
     """One Markdown table of keys."""
     lines = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
-    for key, node in properties.items():
+    # The key that chooses the form comes first, also where the others are merged into it.
+    for key, node in sorted(properties.items(), key=lambda item: "const" not in item[1]):
         node = dereferenced(node)
         default = "required" if key in required else f"`{dumps(node['default'])}`" if "default" in node else ""
         lines.append(f"| `{key}` | {kind_of(node)} | {default} | {node.get('description', '').replace('|', '/')} |")

@@ -227,13 +227,24 @@ def score_cells(row: dict, columns: dict[str, str], scores: dict, train: dict | 
     cells = trained_cells(row, train)
     mine = [scores[row["of"]][slug] for slug in columns]
     for (slug, title), found in zip(columns.items(), mine, strict=True):
-        percent = 100 * found["accuracy"], 100 * found["standard_error"]
-        cells.append(
-            cell(row["name"], title, *percent, found["questions"], **measured(row["of"], slug, "accuracy", found))
+        full = full_mark([found])
+        shown = full * found["accuracy"], full * found["standard_error"], found["questions"]
+        made_of = measured(row["of"], slug, "accuracy", found) | (
+            {} if full == 100 else {"out_of": full, "unit": "points"}
         )
-    mean = 100 * sum(found["accuracy"] for found in mine) / len(mine)
-    error = 100 * average_error([found["standard_error"] for found in mine])
-    return [*cells, cell(row["name"], AVERAGE, mean, error, sum(found["questions"] for found in mine))]
+        cells.append(cell(row["name"], title, *shown, **made_of))
+    full, questions = full_mark(mine), sum(found["questions"] for found in mine)
+    if full is None:
+        return [*cells, cell(row["name"], AVERAGE, None, n=questions)]
+    mean = full * sum(found["accuracy"] for found in mine) / len(mine)
+    error = full * average_error([found["standard_error"] for found in mine])
+    return [*cells, cell(row["name"], AVERAGE, mean, error, questions)]
+
+
+def full_mark(scores: list[dict]) -> float | None:
+    """What an accuracy of 1 is printed as: 100, or 10 for ratings; None where the scores differ in it."""
+    marks = {found.get("out_of", 100) for found in scores}
+    return marks.pop() if len(marks) == 1 else None
 
 
 def difference_cells(row: dict, columns: dict[str, str], scores: dict) -> list[dict]:
@@ -247,7 +258,8 @@ def difference_cells(row: dict, columns: dict[str, str], scores: dict) -> list[d
     found, tested = difference_to_best(*compared), mcnemar_to_best(*compared)
     cells = [cell(row["name"], "Rows", None), cell(row["name"], "Tokens", None)]
     for slug, title in [*columns.items(), (None, AVERAGE)]:
-        percent = {key: 100 * value for key, value in found[slug].items()}
+        full = full_mark([scores[row["difference"]][name] for name in (columns if slug is None else [slug])])
+        percent = {key: None if full is None else full * value for key, value in found[slug].items()}
         count = sum(len(mine) for mine in shares(row["difference"]).values()) if slug is None else None
         count = count or len(scores[row["difference"]][slug]["shares"])
         cells.append(cell(row["name"], title, n=count, **percent, **tested[slug]))
@@ -267,9 +279,12 @@ def comparison_cells(rows: list[dict], columns: dict[str, str], scores: dict) ->
         of = dict(names)
         before, after = (found[name] for name, _ in names[-2:])
         for name, item in found.items():
-            percent = 100 * item["accuracy"], 100 * item["standard_error"]
-            made_of = measured(of[name], slug, "accuracy", item)
-            cells.append(cell(title, f"Accuracy {name}", *percent, item["questions"], **made_of))
+            full = full_mark([item])
+            shown = full * item["accuracy"], full * item["standard_error"], item["questions"]
+            made_of = measured(of[name], slug, "accuracy", item) | (
+                {} if full == 100 else {"out_of": full, "unit": "points"}
+            )
+            cells.append(cell(title, f"Accuracy {name}", *shown, **made_of))
         cells.append(cell(title, "Accuracy change %", change(before["accuracy"], after["accuracy"])))
         for name, item in found.items():
             length = item["mean_tokens_finished"]
@@ -342,11 +357,15 @@ def caption_of(settings: dict, cells: list[dict]) -> str:
     ]
     if settings.get("mark_best"):
         parts.append("★ the best of its column; a lead of less than two standard errors may be chance.")
+    rated = dict.fromkeys(item["column"] for item in cells if item.get("out_of") == 10)
+    parts += [f"{column} is a mean rating out of 10." for column in rated]
     averages = {item["row"]: item for item in cells if item["column"] == AVERAGE}
     for row in settings["rows"]:
         if "difference" not in row:
             continue
         average = averages[row["name"]]
+        if average["low"] is None:  # ratings and percentages have no average
+            continue
         parts.append(
             f"{row['name']}: the best row is taken per column; 95 % interval of the average {average['low']:+.1f} to "
             f"{average['high']:+.1f} (paired bootstrap over questions, the best taken anew in each resample). "

@@ -17,6 +17,7 @@ from pathlib import Path
 from scripts.lib import cli
 from scripts.lib.fingerprints import fingerprints_in
 from scripts.lib.grading import GRADER_VERSION
+from scripts.lib.instructions import check_generations, summarise_all
 from scripts.lib.jsonl import read_rows, write_json, write_rows
 from scripts.lib.scoring import disagreements, grade_generations, mark_validation, summarise
 
@@ -24,10 +25,11 @@ from scripts.lib.scoring import disagreements, grade_generations, mark_validatio
 def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: grader kind by benchmark")
+    parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: kinds and IFEval's metrics")
     parser.add_argument("--benchmarks", nargs="+", required=True, help="questions, one <benchmark>.jsonl each")
     parser.add_argument("--generations", required=True, help="the checkpoint's answers (JSON Lines)")
     parser.add_argument("--validation", nargs="*", default=[], help="questions that the checkpoint was selected by")
+    parser.add_argument("--punkt", default=None, help="folder of rule fetch_punkt (kind ifeval)")
     parser.add_argument("--workers", type=int, default=None, help="worker processes (default: one a core)")
     parser.add_argument("--graded", required=True, help="JSON Lines to write")
     parser.add_argument("--disagreements", required=True, help="folder to write: a <benchmark>.jsonl each")
@@ -46,11 +48,15 @@ def main(args: argparse.Namespace) -> int:
         slug = Path(file).stem
         questions = {row["id"]: row for row in read_rows(file, required=("id", "question", "answer"))}
         rows = [row for row in generations if row["benchmark"] == slug]
-        graded = grade_generations(rows, questions, args.settings["benchmarks"][slug], args.workers)
+        kind = args.settings["benchmarks"][slug]
+        if kind == "ifeval":
+            graded = check_generations(rows, questions, args.settings["metrics"][slug], args.punkt, args.workers)
+        else:
+            graded = grade_generations(rows, questions, kind, args.workers)
         mark_validation(graded, questions, validation)
         write_rows(Path(args.disagreements) / f"{slug}.jsonl", disagreements(graded, questions))
         items += graded
-        scores[slug] = summarise(graded)
+        scores[slug] = {**summarise(graded), **(summarise_all(graded) if kind == "ifeval" else {})}
     write_rows(args.graded, items)
     write_json(args.summary, summary.fields(grader_version=GRADER_VERSION, benchmarks=scores))
     return 0

@@ -19,7 +19,10 @@ from scripts.lib.jsonl import BadInput
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
 # The packages whose version can change an output.
-PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "math-verify", "reasoning-gym", "openai", "snakemake")
+PACKAGES = (
+    *("torch", "transformers", "trl", "peft", "accelerate", "math-verify", "reasoning-gym", "openai", "snakemake"),
+    "lm-eval",
+)
 
 
 def json_argument(text: str) -> Any:

@@ -370,17 +370,19 @@ def _scaled(study: dict) -> dict:
 
     for slug, model in study["models"].items():
         study["models"][slug] = {"source": "random", "family": model["family"], "shape": scale["model"]}
-    for source in (*study["datasets"].values(), *(b["questions"] for b in study["benchmarks"].values())):
+    benchmarks = study["benchmarks"].values()
+    for source in (*study["datasets"].values(), *(b["questions"] for b in benchmarks if "questions" in b)):
         less(source, "rows", scale["rows"])
-    for entry in (*study["responses"].values(), *study["benchmarks"].values()):
-        less(entry, "samples", scale["samples"])
-        less(entry, "max_tokens", scale["max_tokens"])
-    for entry in study["benchmarks"].values():
+    for entry in (*study["responses"].values(), *benchmarks):
+        for key, most in (("samples", "samples"), ("max_tokens", "max_tokens"), ("limit", "rows")):
+            if key in entry:
+                less(entry, key, scale[most])
         if "self_critique" in entry:
             less(entry["self_critique"], "max_tokens", scale["max_tokens"])
             less(entry["self_critique"], "regenerations", scale["samples"])
-    for entry in (*study["critiques"].values(), *study["answers"].values()):
-        entry["max_errors"] = 1.0  # a random model writes no verdict
+    for entry in (*study["critiques"].values(), *study["answers"].values(), *benchmarks):
+        if "max_errors" in entry:
+            entry["max_errors"] = 1.0  # a random model writes no verdict
     for teacher in study["teachers"].values():
         if "max_tokens" in teacher:
             less(teacher, "max_tokens", scale["max_tokens"])

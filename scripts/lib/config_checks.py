@@ -58,10 +58,9 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
             known(("datasets", slug, "exclude", index), benchmark, ["benchmarks"])
         _source_file(entry, ("datasets", slug), place, found)
     for slug, entry in sound("benchmarks").items():
-        file_there(("benchmarks", slug, "prompt"), entry["prompt"])
-        file_there(("benchmarks", slug, "template"), entry["template"])
-        _source_file(entry["questions"], ("benchmarks", slug, "questions"), place, found)
-        _check_benchmark(slug, entry, file_there, place, found)
+        for key in ("prompt", "judge_prompt", "template"):
+            file_there(("benchmarks", slug, key), entry.get(key))
+        _check_benchmark(slug, entry, sound("teachers"), known, file_there, place, found)
     for slug, entry in sound("responses").items():
         known(("responses", slug, "dataset"), entry["dataset"], ["datasets"])
         if "field" in entry:
@@ -111,13 +110,19 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
                 f"{place(path)} = {entry['teacher']!r}: it writes critiques only. Name a teacher of kind openai, or "
                 "sample responses from a model."
             )
-    whole = {section: sound(section) for section in ("datasets", "responses", "critiques", "answers", "runs")}
+    sections = ("datasets", "responses", "critiques", "answers", "runs", "benchmarks")
+    whole = {section: sound(section) for section in sections}
     for slug, run in whole["runs"].items():
         _check_run(slug, run, whole, known, file_there, place, found)
     _check_start_cycles(whole["runs"], place, found)
     for slug, names in sound("suites").items():
         for index, name in enumerate(names):
             known(("suites", slug, index), name, ["benchmarks"])
+        if sound("benchmarks").get(slug, {}).get("kind") in ALONE:
+            found.append(
+                f"{place(('suites', slug))}: the benchmark of this name has scores of its own in the same place. "
+                "Rename one of them."
+            )
     for slug, table in sound("tables").items():
         for index, suite in enumerate(table["suites"]):
             known(("tables", slug, "suites", index), suite, ["suites"])
@@ -143,6 +148,8 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
             found.append(
                 f"{place(('tables', slug, 'mark_best'))}: not in this layout, where rows are benchmarks. Remove it."
             )
+        if table["layout"] == "benchmarks-as-rows":
+            _check_lengths(("tables", slug, "layout"), table["suites"], sound, place, found)
         table["rows"] = _rows(("tables", slug), table["rows"], checkpoints, families, known, place, found)
         titles: dict[str, str] = dict.fromkeys(("Average", "Rows", "Tokens"), "a column of every table")
         for suite in table["suites"]:
@@ -157,6 +164,8 @@ def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[
         path = ("figures", slug)
         for index, suite in enumerate(figure.get("suites", ())):
             known((*path, "suites", index), suite, ["suites"])
+        if figure["kind"] == "lengths":
+            _check_lengths((*path, "kind"), figure["suites"], sound, place, found)
         figure["rows"] = _rows(path, figure["rows"], checkpoints, families, known, place, found)
         for row in figure["rows"]:
             if figure["kind"] == "validation" and study["runs"].get(row["of"], {}).get("select", "last") == "last":
@@ -305,6 +314,46 @@ def _check_cells(path: tuple, table: dict, study: dict, known, place: Place, fou
             tell(f"{where}: nothing says what it shows. Give it a benchmark, fact, text or function, or a gap.")
 
 
+def _check_lengths(path: tuple, suites: list[str], sound, place: Place, found: list[str]) -> None:
+    names = dict.fromkeys(name for suite in suites for name in sound("suites").get(suite, ()))
+    without = [name for name in names if sound("benchmarks").get(name, {}).get("kind") == "harness"]
+    if without:
+        found.append(
+            f"{place(path)}: it shows the lengths of answers, which lm-eval does not tell ({', '.join(without)}). Name "
+            "suites without them."
+        )
+
+
+# The kinds of benchmarks that are jobs of their own, and what the fields of their questions must name.
+ALONE = {"harness", "judge"}
+FIELDS = {"judge": ("turns",), "ifeval": ("instruction_id_list", "kwargs")}
+
+
+def _check_benchmark(slug: str, entry: dict, teachers: dict, known, file_there, place: Place, found: list[str]) -> None:
+    path = ("benchmarks", slug)
+    if entry["kind"] not in ALONE:
+        _check_generated(slug, entry, file_there, place, found)
+    if "questions" in entry:
+        source = entry["questions"]
+        _source_file(source, (*path, "questions"), place, found)
+        lacking = [field for field in FIELDS.get(entry["kind"], ()) if field not in source.get("fields", {})]
+        if lacking:
+            found.append(
+                f"{place((*path, 'questions', 'fields'))}: {', '.join(lacking)} is missing, which kind "
+                f"{entry['kind']} needs. Name the column."
+            )
+    if (
+        entry["kind"] == "judge"
+        and known((*path, "teacher"), entry["teacher"], ["teachers"])
+        and teachers.get(entry["teacher"], {"kind": "openai"})["kind"] != "openai"
+    ):
+        where = f"{place((*path, 'teacher'))} = {entry['teacher']!r}"
+        found.append(f"{where}: it gives no ratings. Name a teacher of kind openai.")
+    folder = entry.get("task_path")
+    if folder is not None and not Path(folder).is_dir():
+        found.append(f"{place((*path, 'task_path'))} = {folder!r}: there is no such folder. Correct the path.")
+
+
 def _source_file(source: dict, path: tuple, place: Place, found: list[str]) -> None:
     if source["source"] == "jsonl" and not Path(source["path"]).is_file():
         found.append(f"{place((*path, 'path'))} = {source['path']!r}: there is no such file. Correct the path.")
@@ -314,7 +363,7 @@ def _source_file(source: dict, path: tuple, place: Place, found: list[str]) -> N
         )
 
 
-def _check_benchmark(slug: str, entry: dict, file_there, place: Place, found: list[str]) -> None:
+def _check_generated(slug: str, entry: dict, file_there, place: Place, found: list[str]) -> None:
     source = entry["questions"]
     has_choices = "choices" in source.get("fields", {}) or "choices_from" in source
     if entry["kind"] == "choice" and not has_choices:
@@ -337,8 +386,15 @@ def _check_run(slug: str, run: dict, study: dict, known, file_there, place: Plac
     known(("runs", slug, "recipe"), run["recipe"], ["recipes"])
     file_there(("runs", slug, "prompt"), run["prompt"])
     file_there(("runs", slug, "template"), run["template"])
-    if run["select"] != "last":
-        known(("runs", slug, "select"), run["select"], ["benchmarks"])
+    if (
+        run["select"] != "last"
+        and known(("runs", slug, "select"), run["select"], ["benchmarks"])
+        and study["benchmarks"].get(run["select"], {"kind": "math"})["kind"] not in ("math", "choice")
+    ):
+        found.append(
+            f"{place(('runs', slug, 'select'))} = {run['select']!r}: candidates are scored on questions with an "
+            "answer. Name a benchmark of kind math or choice."
+        )
     data = run["data"]
     if "mix" in data and set(data) - {
         "mix",

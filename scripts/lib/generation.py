@@ -16,7 +16,7 @@ from scripts.lib.cli import Progress
 from scripts.lib.engines import Completion, Sampling
 from scripts.lib.journal import Journal
 from scripts.lib.jsonl import BadInput, content_key, file_hash
-from scripts.lib.prompts import render
+from scripts.lib.prompts import Message, render
 from scripts.lib.verdicts import parse_verdict
 
 SHOWN = ("question", "response", "choices")  # what a prompt may show of a row
@@ -101,6 +101,14 @@ class Generator:
                 error = completion.error or "empty response"
                 made.append(row if completion.text.strip() else {**row, "error": error})
         return sorted(made, key=lambda row: row["id"])
+
+    def replies(self, conversations: Sequence[list[Message]], entry: dict) -> list[Completion]:
+        """The next message of each conversation, in order; `entry` as for `answers`, without prompt and samples."""
+        tokenizer = load_tokenizer(self.model, entry.get("template"))
+        prompts = [prompt_ids(tokenizer, messages) for messages in conversations]
+        sampling = Sampling(entry["temperature"], entry["top_p"], entry["max_tokens"])
+        found = self._complete(prompts, sampling, entry["seed"] * 1_000_003)
+        return [found[index] for index in range(len(prompts))]
 
     def _self_critiqued(
         self, found: dict[int, Completion], shown: list[dict], prompts: list, entry: dict, tokenizer, seed: int

@@ -70,7 +70,7 @@ def disagreements(graded: Sequence[dict], questions: dict[str, dict]) -> list[di
     """
     found = []
     for row in graded:
-        verdicts = {name: row[field] for name, field in VERDICTS.items()}
+        verdicts = {name: row.get(field) for name, field in VERDICTS.items()}
         if len({value for value in verdicts.values() if value is not None}) < 2:
             continue
         gold = questions[row["question_id"]]["answer"]
@@ -93,11 +93,13 @@ def shares_of(graded: Iterable[dict], verdict: str = "ours", without: Iterable[s
     """
     field = VERDICTS[verdict]
     rows = [row for row in graded if row["correct"] is not None]
-    if all(row[field] is None for row in rows):
+    # Rows of ifeval, judge and harness have one verdict, which can be a share.
+    verdicts_of = [(row["question_id"], row.get(field, row["correct"])) for row in rows]
+    if all(value is None for _, value in verdicts_of):
         return {}
-    by_question: dict[str, list[bool]] = {}
-    for row in rows:
-        by_question.setdefault(row["question_id"], []).append(bool(row[field]))
+    by_question: dict[str, list[float]] = {}
+    for question, value in verdicts_of:
+        by_question.setdefault(question, []).append(value or 0)
     shares = {question: sum(verdicts) / len(verdicts) for question, verdicts in sorted(by_question.items())}
     without = set(without)
     return {question: share for question, share in shares.items() if question not in without} or shares
@@ -113,6 +115,11 @@ def accuracy_of(shares: Mapping[str, float]) -> dict:
     accuracy = sum(shares.values()) / count if count else None
     error = math.sqrt(sum((share - accuracy) ** 2 for share in shares.values()) / count / count) if count else None
     return {"questions": count, "accuracy": accuracy, "standard_error": error}
+
+
+def without_verdict(graded: Sequence[dict]) -> set[str]:
+    """The ids of the questions none of whose answers has a verdict."""
+    return {row["question_id"] for row in graded} - shares_of(graded).keys()
 
 
 def validation_ids(graded: Iterable[dict]) -> set[str]:
@@ -179,15 +186,17 @@ def read_scores(files: Iterable[str | Path], verdict: str = "ours", validation: 
             rows.setdefault((checkpoint, row["benchmark"]), []).append(kept)
         for benchmark, summary in read_json(file)["benchmarks"].items():
             summaries[checkpoint, benchmark] = file, summary
+    # The same questions for every checkpoint: a judge may have rated no answer of one of them.
     left_out: dict[str, set[str]] = {}
-    for (_, benchmark), graded in rows.items() if validation == "exclude" else ():
-        left_out.setdefault(benchmark, set()).update(validation_ids(graded))
+    for (_, benchmark), graded in rows.items():
+        ids = validation_ids(graded) if validation == "exclude" else set()
+        left_out.setdefault(benchmark, set()).update(ids, without_verdict(graded))
     scores: dict[str, dict[str, dict]] = {}
     for (checkpoint, benchmark), (file, summary) in summaries.items():
         graded, without = rows.get((checkpoint, benchmark), []), left_out.get(benchmark, ())
         ours = shares_of(graded, without=without)
         if not ours:
-            raise BadInput(f"{file}: no graded answer for {benchmark}. Run rule score again.")
+            raise BadInput(f"{file}: no graded answer for {benchmark}. Make the file again.")
         shares = shares_of(graded, verdict, without)
         if not shares:
             raise BadInput(f"{file}: {verdict} has no verdict on {benchmark}. Name another verdict for the table.")

@@ -103,7 +103,7 @@ def commit_of(source: dict) -> str | None:
 
 
 MAX_CHOICES = 10  # A to J, as many as the graders know
-OPTIONAL = ("choices", "subject", "level", *GRADER_OPTIONS)  # a row may lack these
+OPTIONAL = ("choices", "subject", "level", "reference", *GRADER_OPTIONS)  # a row may lack these
 
 
 def _mapped(rows, source: dict, place: str) -> Iterator[dict]:

@@ -190,7 +190,7 @@ def test_same_bytes_on_a_second_run(make) -> None:
 def test_benchmark_without_a_graded_answer_is_told(make, tmp_path: Path, write_lines) -> None:
     make()
     write_lines("scores/cft/numbers.jsonl", [])
-    with pytest.raises(BadInput, match="numbers.json: no graded answer for gcd. Run rule score again."):
+    with pytest.raises(BadInput, match="numbers.json: no graded answer for gcd. Make the file again."):
         scoring.read_scores([f"{tmp_path}/scores/cft/numbers.json"])
 
 

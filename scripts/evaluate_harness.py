@@ -1,0 +1,67 @@
+"""Lets lm-eval ask and score one checkpoint on one of its tasks: a row for each question, and a summary.
+
+The task's data must be in the hub's cache (rule prepare_harness): nothing is downloaded here. Each answer is kept in
+`--state` as it comes, under the content of the weights, so that a killed job goes on where it was.
+
+    python -m scripts.evaluate_harness --settings '{"task": "arc_challenge", "task_path": null, "metric": "acc_norm", \\
+        "filter": "none", "shots": 25, "limit": null, "apply_chat_template": false, "template": null, \\
+        "dtype": "bfloat16", "seed": 1234}' \\
+        --benchmark results/laptop/benchmarks/arc.jsonl --model results/laptop/models/smollm2-135m --micro-batch 8 \\
+        --state state/laptop/evaluate_harness/smollm2-135m/arc \\
+        --graded results/laptop/scores/smollm2-135m/arc.jsonl --summary results/laptop/scores/smollm2-135m/arc.json
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from scripts.lib import cli
+from scripts.lib.jsonl import BadInput, content_key, read_rows, write_json, write_rows
+
+VERSION = 1  # raise by hand when the scores would differ
+
+
+def parse_args(argv: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: the benchmark's entry")
+    parser.add_argument("--benchmark", required=True, help="its questions (rule prepare_harness)")
+    parser.add_argument("--model", required=True, help="the model folder")
+    parser.add_argument("--micro-batch", type=int, default=8, help="rows per pass")
+    parser.add_argument("--state", required=True, help="folder of the answers so far")
+    parser.add_argument("--graded", required=True, help="JSON Lines to write")
+    parser.add_argument("--summary", required=True, help="JSON summary to write")
+    return parser.parse_args(argv)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Evaluates, writes graded rows and summary."""
+    os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}  # before lm-eval loads the libraries
+    from scripts.lib import harness
+    from scripts.lib.generation import weights_hash
+    from scripts.lib.journal import held
+    from scripts.lib.scoring import accuracy_of, shares_of
+
+    settings, slug = args.settings, Path(args.benchmark).stem
+    summary = cli.Summary("evaluate_harness", settings)
+    cli.quiet()
+    expected = {row["id"] for row in read_rows(args.benchmark, required=("id",))}
+    with held(args.state) as state:
+        key = content_key(weights_hash(args.model), settings, cli.versions())
+        results = harness.evaluate(settings, args.model, state / key, args.micro_batch)
+    rows = harness.graded(results, settings, slug)
+    if {row["question_id"] for row in rows} != expected:
+        raise BadInput(f"benchmark {slug}: the task's questions are not those of {args.benchmark}. Delete that file.")
+    shots, versions = results["n-shot"], results["versions"]
+    fields = {
+        "benchmarks": {slug: {**accuracy_of(shares_of(rows)), "responses": len(rows)}},
+        "tasks": {name: {"version": versions[name], "shots": shots[name]} for name in results["samples"]},
+        "task_configs": results["configs"],
+    }
+    write_rows(args.graded, sorted(rows, key=lambda row: row["id"]))
+    write_json(args.summary, summary.fields(**fields))
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args)
