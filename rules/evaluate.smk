@@ -83,19 +83,19 @@ rule generate_turns:
     wildcard_constraints:
         benchmark=benchmarks_by("judge"),
     conda:
-        "../envs/laptop.yaml"
+        f"../envs/{engine_env()}.yaml"
     threads: 8
     resources:
         gpu=1,
-        mem_mb=32_000,
-        runtime="6h",
     params:
-        python=python_for("laptop"),
+        python=python_for(engine_env()),
+        machine=machine_of(),
         settings=turns_settings_of,
         state=state_of("generate_turns"),
     shell:
         "{params.python} -m scripts.generate_turns --settings {params.settings:q} --benchmark {input.benchmark:q}"
-        " --model {input.model:q} --state {params.state:q} --turns {output.turns:q} 2>&1 | tee {log:q}"
+        " --model {input.model:q} --machine {params.machine:q} --state {params.state:q} --turns {output.turns:q}"
+        " 2>&1 | tee {log:q}"
 
 
 rule judge_turns:
@@ -147,8 +147,6 @@ rule evaluate_harness:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=32_000,
-        runtime="12h",
         micro_batch=8,  # rows per pass
     params:
         python=python_for("harness"),

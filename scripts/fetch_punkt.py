@@ -29,7 +29,7 @@ def main(args: argparse.Namespace) -> int:
     try:
         import nltk
     except ImportError as error:
-        raise BadInput(f"nltk cannot be loaded ({error}): {INSTALL}") from None
+        raise BadInput(f"nltk cannot be loaded in {sys.executable} ({error}). Install it: {INSTALL}") from None
     folder = Path(args.folder)
     try:
         shutil.copytree(str(nltk.data.find(PUNKT)), folder / PUNKT, dirs_exist_ok=True)

@@ -27,6 +27,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: engine and benchmark")
     parser.add_argument("--benchmark", required=True, help="questions with turns (JSON Lines)")
     parser.add_argument("--model", required=True, help="the model folder")
+    parser.add_argument("--machine", type=cli.json_argument, default={}, help="JSON: engine keys that change no output")
     parser.add_argument("--state", required=True, help="folder of the journal")
     parser.add_argument("--turns", required=True, help="JSON Lines to write")
     return parser.parse_args(argv)
@@ -40,7 +41,7 @@ def main(args: argparse.Namespace) -> int:
             raise BadInput(f"{args.benchmark}, row {row['id']!r}: turns is no list of messages. Correct the fields.")
     progress = cli.Progress("generated", sum(len(row["turns"]) for row in questions), unit="turns")
     with held(args.state) as state, Journal(state / "chunks.jsonl") as journal:
-        generator = Generator(args.model, args.settings["engine"], journal, progress)
+        generator = Generator(args.model, args.settings["engine"] | args.machine, journal, progress)
         write_rows(
             args.turns, sorted(turns(generator, questions, args.settings["benchmark"]), key=lambda row: row["id"])
         )

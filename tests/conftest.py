@@ -139,3 +139,14 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setenv("REDPEN_TEST_KEY", KEY)
     return Desk(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def punkt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of nltk data whose splitter knows no abbreviation: enough for sentences that end in a full stop."""
+    folder = tmp_path_factory.mktemp("nltk")
+    english = folder / "tokenizers" / "punkt_tab" / "english"
+    english.mkdir(parents=True)
+    for name in ("collocations.tab", "sent_starters.txt", "abbrev_types.txt", "ortho_context.tab"):
+        (english / name).write_text("")
+    return folder

@@ -4,11 +4,12 @@ lm-eval (https://github.com/EleutherAI/lm-evaluation-harness) asks and scores; n
 """
 
 import json
+import sys
 from pathlib import Path
 
 from scripts.lib.jsonl import BadInput
 
-INSTALL = "pip install -r envs/harness.txt, or name an interpreter that has it in REDPEN_PYTHON_HARNESS."
+INSTALL = "make harness (docs/harness.md), or name an interpreter that has it in REDPEN_PYTHON_HARNESS."
 
 
 def loaded(settings: dict) -> tuple[object, dict]:
@@ -20,7 +21,7 @@ def loaded(settings: dict) -> tuple[object, dict]:
     try:
         from lm_eval.tasks import TaskManager
     except ImportError as error:
-        raise BadInput(f"lm-eval cannot be loaded ({error}). Install it: {INSTALL}") from None
+        raise BadInput(f"lm-eval cannot be loaded in {sys.executable} ({error}). Install it: {INSTALL}") from None
     name, folder = settings["task"], settings["task_path"]
     manager = TaskManager(include_path=folder, include_defaults=folder is None)
     if name not in manager.all_tasks:

@@ -7,6 +7,7 @@ run in worker processes with a deadline, because they split, parse and search te
 import multiprocessing
 import os
 import random
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def check_generations(
         nltk.data.path.insert(0, str(Path(punkt).resolve()))  # before the next import, which looks for it
         from lm_eval.tasks.ifeval.instructions_registry import INSTRUCTION_DICT
     except ImportError as error:
-        raise BadInput(f"IFEval's programs cannot be loaded ({error}). Install lm-eval: {INSTALL}") from None
+        where = f"IFEval's programs cannot be loaded in {sys.executable} ({error})"
+        raise BadInput(f"{where}. Install lm-eval: {INSTALL}") from None
     unknown = {name for row in rows for name in questions[row["question_id"]]["instruction_id_list"]}
     unknown -= INSTRUCTION_DICT.keys()
     if unknown:

@@ -107,7 +107,8 @@ class Estimator:
 
     def suite_tokens(self, suite: str) -> float:
         """New tokens of all answers to a suite."""
-        return sum(map(self.benchmark_tokens, self.study["suites"][suite]))
+        entries = self.study["benchmarks"]
+        return sum(self.benchmark_tokens(name) for name in self.study["suites"][suite] if "samples" in entries[name])
 
     def benchmark_tokens(self, benchmark: str) -> float:
         """New tokens of all answers to a benchmark."""

@@ -28,17 +28,6 @@ QUESTIONS = {
 }
 
 
-@pytest.fixture(scope="module")
-def punkt(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of nltk data whose splitter knows no abbreviation: enough for sentences that end in a full stop."""
-    folder = tmp_path_factory.mktemp("nltk")
-    english = folder / "tokenizers" / "punkt_tab" / "english"
-    english.mkdir(parents=True)
-    for name in ("collocations.tab", "sent_starters.txt", "abbrev_types.txt", "ortho_context.tab"):
-        (english / name).write_text("")
-    return folder
-
-
 def answers(**texts: str) -> list[dict]:
     return [
         {"id": f"{key}#0", "question_id": key, "response": text, "tokens": 3, "finished": True}

@@ -67,7 +67,7 @@ def test_site_comes_from_the_environment(folder: Path) -> None:
 def test_gpu_jobs_and_grading_are_submitted_and_the_rest_stays_where_snakemake_runs(folder: Path) -> None:
     planned_rules = set(re.findall(r"^rule (\w+):$", planned(folder, target="all_tables"), re.MULTILINE))
     local = set(re.findall(r"\w+", (folder / "Snakefile").read_text().partition("localrules:")[2].partition("\n\n")[0]))
-    on_gpu = {"sample_responses", "critique_by_model", "train", "validate", "generate"}
+    on_gpu = {"sample_responses", "critique_by_model", "train", "validate", "generate", "generate_turns"}
     assert {"sample_responses", "train", "score"} <= planned_rules - local <= on_gpu | {"grade_responses", "score"}
     assert {"fetch_model", "prepare_dataset", "critique_by_api", "answer_questions"} <= local
 
