@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.harness import INSTALL
 from scripts.lib.instructions import PUNKT
 from scripts.lib.jsonl import BadInput
 
@@ -29,7 +28,7 @@ def main(args: argparse.Namespace) -> int:
     try:
         import nltk
     except ImportError as error:
-        raise BadInput(f"nltk cannot be loaded in {sys.executable} ({error}). Install it: {INSTALL}") from None
+        raise BadInput(f"nltk cannot be loaded in {sys.executable} ({error}). Install it: {cli.GET_LM_EVAL}") from None
     folder = Path(args.folder)
     try:
         shutil.copytree(str(nltk.data.find(PUNKT)), folder / PUNKT, dirs_exist_ok=True)

@@ -7,9 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+from scripts.lib.cli import GET_LM_EVAL
 from scripts.lib.jsonl import BadInput
-
-INSTALL = "make harness (docs/harness.md), or name an interpreter that has it in REDPEN_PYTHON_HARNESS."
 
 
 def loaded(settings: dict) -> tuple[object, dict]:
@@ -21,7 +20,7 @@ def loaded(settings: dict) -> tuple[object, dict]:
     try:
         from lm_eval.tasks import TaskManager
     except ImportError as error:
-        raise BadInput(f"lm-eval cannot be loaded in {sys.executable} ({error}). Install it: {INSTALL}") from None
+        raise BadInput(f"lm-eval cannot be loaded in {sys.executable} ({error}). Install it: {GET_LM_EVAL}") from None
     name, folder = settings["task"], settings["task_path"]
     manager = TaskManager(include_path=folder, include_defaults=folder is None)
     if name not in manager.all_tasks:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scripts.lib.harness import INSTALL
+from scripts.lib.cli import GET_LM_EVAL
 from scripts.lib.jsonl import BadInput
 from scripts.lib.scoring import accuracy_of, shares_of
 
@@ -45,7 +45,7 @@ def check_generations(
         from lm_eval.tasks.ifeval.instructions_registry import INSTRUCTION_DICT
     except ImportError as error:
         where = f"IFEval's programs cannot be loaded in {sys.executable} ({error})"
-        raise BadInput(f"{where}. Install lm-eval: {INSTALL}") from None
+        raise BadInput(f"{where}. Install lm-eval: {GET_LM_EVAL}") from None
     unknown = {name for row in rows for name in questions[row["question_id"]]["instruction_id_list"]}
     unknown -= INSTRUCTION_DICT.keys()
     if unknown:

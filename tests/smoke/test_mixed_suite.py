@@ -1,4 +1,4 @@
-"""A suite of every kind of benchmark through Snakemake, offline: a tiny model, a local lm-eval task, a loopback judge."""
+"""A suite of every kind of benchmark through Snakemake, offline: tiny model, local lm-eval task, loopback judge."""
 
 import os
 import shutil

@@ -1,5 +1,7 @@
 """IFEval's programs on answers written for it, and on the real prompts."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -65,20 +67,19 @@ def test_empty_answer_follows_nothing(punkt: Path) -> None:
     assert row["followed_loose"] == [False, False] and row["extracted"] is None
 
 
+def hostile(question: dict, response: str) -> tuple[list[bool], list[bool]]:
+    """Stands in for the programs: what it does is in the response."""
+    if response == "hang":
+        time.sleep(30)
+    if response == "die":
+        os._exit(3)
+    if response == "deep":
+        raise RecursionError("maximum recursion depth exceeded")
+    return [True], [True]
+
+
 def test_answer_that_a_program_hangs_on_or_dies_of_is_wrong_with_an_error(punkt: Path, monkeypatch) -> None:
-    import os
-    import time
-
     from scripts.lib import instructions
-
-    def hostile(question: dict, response: str) -> tuple[list[bool], list[bool]]:
-        if response == "hang":
-            time.sleep(30)
-        if response == "die":
-            os._exit(3)
-        if response == "deep":
-            raise RecursionError("maximum recursion depth exceeded")
-        return [True], [True]
 
     monkeypatch.setattr(instructions, "followed", hostile)
     monkeypatch.setattr(instructions, "DEADLINE_S", 1.0)
