@@ -127,7 +127,7 @@ def pool_of(part: dict, files: list[str], seed: int, tokenizer: str | None) -> t
     elif part["method"] == "thinkpo":
         long, short = (texts(rows, side) for rows, side in zip(tables, part["sides"], strict=True))
         pool, left = pairs.length_pairs(long, short, part["keep"], part["format_only"], draw)
-        usable = pool
+        usable = pool or pairs.length_pairs(long, short, "all", 0, draw)[0]
     else:
         pool, left = pairs.graded_pairs(tables[0], draw, part["pairs_per_question"])
         usable = pool or unlabelled_pairs(tables[0])

@@ -373,6 +373,9 @@ def _scaled(study: dict) -> dict:
     benchmarks = study["benchmarks"].values()
     for source in (*study["datasets"].values(), *(b["questions"] for b in benchmarks if "questions" in b)):
         less(source, "rows", scale["rows"])
+        if source["source"] == "hub" and scale["hub"] is not None:
+            source |= {"repo": f"{scale['hub']}/{source['repo'].replace('/', '--')}", "revision": None}
+            source.pop("expect_rows", None)
     for entry in (*study["responses"].values(), *benchmarks):
         for key, most in (("samples", "samples"), ("max_tokens", "max_tokens"), ("limit", "rows")):
             if key in entry:
@@ -383,12 +386,21 @@ def _scaled(study: dict) -> dict:
     for entry in (*study["critiques"].values(), *study["answers"].values(), *benchmarks):
         if "max_errors" in entry:
             entry["max_errors"] = 1.0  # a random model writes no verdict
+        if entry.get("kind") == "harness" and scale["hub"] is not None:
+            entry["task_path"] = f"{scale['hub']}/lm-eval"
+            entry["shots"] = entry["shots"] and 1  # null and 0 stay
+    for entry in (*study["responses"].values(), *study["critiques"].values(), *study["answers"].values()):
+        entry["shards"] = 1
     for teacher in study["teachers"].values():
         if "max_tokens" in teacher:
             less(teacher, "max_tokens", scale["max_tokens"])
     for run in study["runs"].values():
         mixed = len(run["data"].get("self_play", [run]))  # SPIN trains on the pairs of up to two iterations
         less(run["data"], "rows", scale["rows"] * mixed)
+        for part in (run["data"], *run["data"].get("mix", ())):
+            for key in ("gap_rows", "like_rows"):
+                less(part, key, scale["rows"])
+        less(run["hyperparameters"], "global_batch", scale["rows"])
         # A random model gets nothing right, so a filter would leave no row: it is loosened, and the summary says so.
         run["data"]["when_short"] = "take-unfiltered"
         steps = [step for step in run["hyperparameters"]["candidate_steps"] if step < scale["max_steps"]]

@@ -1,0 +1,76 @@
+"""The studies' hub datasets, read from small folders in their layouts; a layout that is another one is told."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scripts.lib import sources
+from scripts.lib.cli import ROOT
+from scripts.lib.config import resolve
+from scripts.lib.jsonl import BadInput
+from tests import hub_layouts
+
+FILES = [ROOT / "config" / name for name in ("cft.yaml", "spin.yaml", "thinkpo.yaml", "scale/tiny.yaml")]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> dict:
+    """The papers' study, tiny, with local folders in place of the hub."""
+    return resolve(FILES, {"scale": {"hub": str(hub_layouts.write(tmp_path_factory.mktemp("hub")))}})
+
+
+@pytest.fixture(autouse=True)
+def no_cache(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
+
+
+def hub_datasets() -> list[str]:
+    return sorted(name for name, entry in resolve(FILES)["datasets"].items() if entry["source"] == "hub")
+
+
+@pytest.mark.parametrize("name", hub_datasets())
+def test_training_data_are_read_from_their_layout(study: dict, name: str) -> None:
+    entry = study["datasets"][name]
+    rows, _ = sources.prepare(entry)
+    assert len(rows) == study["scale"]["rows"]
+    for field in entry["fields"]:
+        assert all(str(row[field]).strip() for row in rows), field
+    assert all(row["question"].startswith("What is ") and row["question"].endswith("?") for row in rows)
+    if "critique" in entry["fields"]:
+        assert {row["verdict"] for row in rows} == {"right", "wrong"}
+        assert all(row["response"].endswith("}") for row in rows)
+
+
+def test_shuffled_rows_are_the_same_each_time_and_a_larger_draw_holds_a_smaller_one(study: dict) -> None:
+    small = sources.prepare({**study["datasets"]["webinstruct-50k"], "rows": 4})[0]
+    large = sources.prepare({**study["datasets"]["webinstruct-90k"], "rows": 9})[0]
+    assert [row["question"] for row in large[:4]] == [row["question"] for row in small]
+    plain = sources.prepare({**study["datasets"]["webinstruct-50k"], "rows": 4, "shuffle": None})[0]
+    assert [row["question"] for row in plain] != [row["question"] for row in small]
+
+
+@pytest.mark.parametrize(
+    "name", ["webinstruct-cft-50k", "ultrachat-50k", "bespoke-stratos", "spin-iter0", "metamathqa-50k"]
+)
+def test_another_layout_is_told_with_the_columns_found_and_wanted(study: dict, name: str, tmp_path: Path) -> None:
+    entry = study["datasets"][name]
+    config = entry["config"] or "default"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "data.jsonl").write_text(json.dumps({"text": "x", "label": 1}) + "\n", encoding="utf-8")
+    files = f"  data_files:\n  - split: {entry['split']}\n    path: data.jsonl\n"
+    card = f"---\nconfigs:\n- config_name: {config}\n{files}---\n"
+    (tmp_path / "other" / "README.md").write_text(card, encoding="utf-8")
+    with pytest.raises(BadInput) as caught:
+        sources.prepare({**entry, "repo": str(tmp_path / "other")})
+    wanted = [place if isinstance(place, str) else place["column"] for place in entry["fields"].values()]
+    assert "no column" in str(caught.value) and all(place in str(caught.value) for place in wanted)
+    assert "(there are: label, text)" in str(caught.value) and "fields" in str(caught.value)
+
+
+def test_text_without_its_marks_is_told(study: dict, tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps({"input": "What?", "output": "Right."}) + "\n", encoding="utf-8")
+    entry = {**study["datasets"]["webinstruct-cft-50k"], "source": "jsonl", "path": str(file)}
+    with pytest.raises(BadInput, match="input with 'Question:' in it"):
+        sources.prepare(entry)
