@@ -1,0 +1,95 @@
+"""Every table of the three papers, end to end at the tiny scale: the same rules, no hub, no key, no GPU."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from scripts.lib import papers
+from scripts.lib.cli import ROOT
+from tests import hub_layouts
+from tests.fault_server import FaultServer
+from tests.warm import Warm
+
+STUDIES = [f"config/{name}.yaml" for name in ("cft", "spin", "thinkpo")]
+
+
+class Papers:
+    """A copy of the project in which the papers' tiny study is made."""
+
+    def __init__(self, folder: Path, server: FaultServer, warm: Warm) -> None:
+        self.folder, self.server, self.warm = folder, server, warm
+        self.results = folder / "results" / "papers-tiny"
+
+    def make(self, *targets: str, config: tuple[str, ...] = ()) -> str:
+        """Runs Snakemake on the three studies at the tiny scale, and returns what it printed."""
+        environment = {
+            **os.environ,
+            "REDPEN_PYTHON_LAPTOP": str(self.warm.program),
+            "REDPEN_PYTHON_HARNESS": str(self.warm.program),
+            "OPENAI_BASE_URL": self.server.url,
+            "OPENAI_API_KEY": "none-is-needed",
+            "OMP_NUM_THREADS": "1",
+            "HF_HOME": str(self.folder / "hub-cache"),
+        }
+        command = [sys.executable, "-m", "snakemake", "--quiet", "rules", "--configfile", *STUDIES]
+        command += ["config/scale/tiny.yaml", "--config", "engine=cpu", f"scale={{hub: {self.folder}/hub}}", *config]
+        done = subprocess.run(
+            [*command, "--", *targets], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=1800
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == 0, said[-6000:]
+        return said
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """The project's tracked files in a folder of their own, with a stand-in for the hub and for the teachers."""
+    folder = tmp_path_factory.mktemp("papers") / "redpen"
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    for name in filter(None, files.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    hub_layouts.write(folder / "hub")
+    short = Path(tempfile.mkdtemp(prefix="warm"))  # the path of a socket must be short
+    try:
+        with FaultServer(share=0.0) as server, Warm(short) as warm:
+            yield Papers(folder, server, warm)
+    finally:
+        shutil.rmtree(short)
+
+
+@pytest.fixture(scope="module")
+def finished(study: Papers) -> Papers:
+    """With every table made."""
+    study.make("all_tables")
+    return study
+
+
+def cells_of(study: Papers, table: str) -> dict[tuple[str, str], dict]:
+    found = json.loads((study.results / "tables" / f"{table}.json").read_text())
+    return {(cell["row"], cell["column"]): cell for cell in found}
+
+
+@pytest.mark.parametrize("table", papers.known_tables())
+def test_table_has_the_papers_values_beside_ours(finished: Papers, table: str) -> None:
+    cells = cells_of(finished, table)
+    for label, row in papers.printed(table).items():
+        for column, printed in row.items():
+            cell = cells[label, column]
+            assert cell["paper"] == printed
+            assert cell["value"] is not None or cell.get("gap") or printed is None, (label, column)
+    markdown = (finished.results / "tables" / f"{table}.md").read_text()
+    assert "THE NUMBERS MEAN NOTHING" in markdown
+    for ending in ("tex", "csv", "html"):
+        assert (finished.results / "tables" / f"{table}.{ending}").stat().st_size > 0
+
+
+def test_second_run_has_nothing_to_do(finished: Papers) -> None:
+    assert "Nothing to be done" in finished.make("all_tables")
