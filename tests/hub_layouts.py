@@ -87,6 +87,28 @@ LAYOUTS = {
             "category": "math",
         },
     ),
+    "google/IFEval": (
+        None,
+        "train",
+        2100,
+        lambda n, q, s, a: {
+            "key": n,
+            "prompt": f"{q} Use no commas.",
+            "instruction_id_list": ["punctuation:no_comma"],
+            "kwargs": [{}],
+        },
+    ),
+    "HuggingFaceH4/mt_bench_prompts": (
+        None,
+        "train",
+        2200,
+        lambda n, q, s, a: {
+            "prompt": [q, "And plus one?"],
+            "prompt_id": n,
+            "category": "math" if n % 2 else "writing",
+            "reference": [a, str(int(a) + 1)] if n % 2 else [],
+        },
+    ),
     # training data
     "TIGER-Lab/WebInstructSub": (
         None,
@@ -172,8 +194,39 @@ LAYOUTS = {
 }
 
 
+# lm-eval's tasks: letters or words to choose from (metrics acc and acc_norm), or an answer to write (a filter's name).
+CHOICES = ("arc_challenge", "truthfulqa_mc2", "winogrande", "hellaswag", "mmlu", "openbookqa")
+WRITTEN = {
+    "gsm8k": "strict-match",
+    **{f"bbh_cot_fewshot_{name}": "get-answer" for name in ("causal_judgement", "formal_fallacies", "sports_understanding")},
+}
+
+
+def write_tasks(folder: Path) -> None:
+    """Writes small tasks under the names of lm-eval's, in its form: YAML with the data beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate([*CHOICES, *WRITTEN]):
+        rows = [{"question": q, "answer": a, "wrong": a + "0"} for _, q, _, a in _sums(5000 + 100 * number)]
+        for split, part in (("train", rows[:4]), ("test", rows[4:])):
+            text = "".join(json.dumps(row) + "\n" for row in part)
+            (folder / f"{name}.{split}.jsonl").write_text(text, encoding="utf-8")
+        files = {split: str(folder / f"{name}.{split}.jsonl") for split in ("train", "test")}
+        task = {"task": name, "dataset_path": "json", "dataset_kwargs": {"data_files": files}, "test_split": "test"}
+        task |= {"fewshot_split": "train", "doc_to_text": "Question: {{question}}\nAnswer:", "metadata": {"version": 1.0}}
+        if name in CHOICES:
+            metrics = [{"metric": m, "aggregation": "mean", "higher_is_better": True} for m in ("acc", "acc_norm")]
+            task |= {"output_type": "multiple_choice", "doc_to_choice": ["{{answer}}", "{{wrong}}"], "doc_to_target": 0}
+        else:
+            metrics = [{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}]
+            task |= {"output_type": "generate_until", "doc_to_target": "{{answer}}"}
+            task["generation_kwargs"] = {"until": ["\n"], "max_gen_toks": 4, "do_sample": False}
+            task["filter_list"] = [{"name": WRITTEN[name], "filter": [{"function": "take_first"}]}]
+        (folder / f"{name}.yaml").write_text(json.dumps({**task, "metric_list": metrics}), encoding="utf-8")
+
+
 def write(folder: Path) -> Path:
-    """Writes every repository below `folder`, and returns it."""
+    """Writes every repository below `folder` and lm-eval's tasks below `folder`/lm-eval, and returns it."""
+    write_tasks(folder / "lm-eval")
     for repo, (config, split, start, columns) in LAYOUTS.items():
         place = folder / repo.replace("/", "--")
         configs = config if isinstance(config, tuple) else (config or "default",)
