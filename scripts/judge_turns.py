@@ -66,9 +66,11 @@ def main(args: argparse.Namespace) -> int:
         if row["correct"] is None:
             reasons[row["error"]] = reasons.get(row["error"], 0) + 1
     check_errors(args.graded, sum(reasons.values()), len(graded), args.limits["max_errors"], reasons)
+    by_turn = means(graded, lambda row: str(row["turn"]))
+    turns = {f"turn_{turn}": value for turn, value in by_turn.items()}  # metrics that a table may name
     fields = {
-        "benchmarks": {slug: {**summarise(graded), "out_of": HIGHEST}},
-        "by_turn": means(graded, lambda row: str(row["turn"])),
+        "benchmarks": {slug: {**summarise(graded), "out_of": HIGHEST, **turns}},
+        "by_turn": by_turn,
         "by_subject": means(graded, lambda row: questions[row["question_id"]].get("subject", "none")),
         "error_reasons": reasons,
         **usage.fields(),

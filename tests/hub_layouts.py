@@ -198,7 +198,10 @@ LAYOUTS = {
 CHOICES = ("arc_challenge", "truthfulqa_mc2", "winogrande", "hellaswag", "mmlu", "openbookqa")
 WRITTEN = {
     "gsm8k": "strict-match",
-    **{f"bbh_cot_fewshot_{name}": "get-answer" for name in ("causal_judgement", "formal_fallacies", "sports_understanding")},
+    **{
+        f"bbh_cot_fewshot_{name}": "get-answer"
+        for name in ("causal_judgement", "formal_fallacies", "sports_understanding")
+    },
 }
 
 
@@ -212,7 +215,11 @@ def write_tasks(folder: Path) -> None:
             (folder / f"{name}.{split}.jsonl").write_text(text, encoding="utf-8")
         files = {split: str(folder / f"{name}.{split}.jsonl") for split in ("train", "test")}
         task = {"task": name, "dataset_path": "json", "dataset_kwargs": {"data_files": files}, "test_split": "test"}
-        task |= {"fewshot_split": "train", "doc_to_text": "Question: {{question}}\nAnswer:", "metadata": {"version": 1.0}}
+        task |= {
+            "fewshot_split": "train",
+            "doc_to_text": "Question: {{question}}\nAnswer:",
+            "metadata": {"version": 1.0},
+        }
         if name in CHOICES:
             metrics = [{"metric": m, "aggregation": "mean", "higher_is_better": True} for m in ("acc", "acc_norm")]
             task |= {"output_type": "multiple_choice", "doc_to_choice": ["{{answer}}", "{{wrong}}"], "doc_to_target": 0}

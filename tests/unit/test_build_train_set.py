@@ -166,3 +166,30 @@ def test_parts_are_mixed_in_their_shares(tmp_path: Path, write_lines) -> None:
     ids = [row["id"] for row in read_rows(tmp_path / "t")]
     assert [name[:2] for name in ids] == ["0:", "0:", "1:", "1:", "1:", "1:"]
     assert all(name.endswith("#0") for name in ids[2:])
+
+
+def test_released_rows_give_critiques_and_verified_answers(build) -> None:
+    row = {"id": "a", "question": "2 + 2?", "solution": "4", "response": "4", "critique": "Yes.", "verdict": "right"}
+    wrong = {**row, "id": "b", "question": "2 + 3?", "verdict": "wrong"}
+    rows, _ = build([row, wrong], method="cft", kind="dataset")
+    assert [(made["id"], made["completion"]) for made in rows] == [("a", "Yes."), ("b", "Yes.")]
+    assert rows[0]["messages"][0]["content"] == "2 + 2? | 4"
+    rows, _ = build([row, wrong], kind="dataset", keep="judged-right")
+    assert [(made["id"], made["completion"]) for made in rows] == [("a", "4")]
+
+
+def test_rows_of_like_length_follow_the_lengths_of_another_set(monkeypatch) -> None:
+    monkeypatch.setattr(build_train_set, "token_counter", lambda tokenizer: lambda text: len(text.split()))
+    pool = [{"id": f"p{n:02}", "critique": "word " * n} for n in range(1, 41)]
+    like = [{"completion": "word " * n} for n in (2, 2, 3, 30)]
+    chosen = build_train_set.of_like_length(pool, "critique", like, 4, None)
+    # Each row once: the second of length 2 takes the nearest that is left.
+    assert sorted(len(row["critique"].split()) for row in chosen) == [1, 2, 3, 30]
+    assert len(build_train_set.of_like_length(pool, "critique", like, 99, None)) == 40
+
+
+def test_mean_gap_of_pairs_chosen_by_length_is_told(monkeypatch) -> None:
+    monkeypatch.setattr(build_train_set, "token_counter", lambda tokenizer: lambda text: len(text.split()))
+    pool = [{"id": f"p{n}", "chosen": "word " * (n + 1), "rejected": "word"} for n in range(10)]
+    kept, mean = build_train_set.by_gap(pool, {"length_gap": "long", "gap_rows": 2}, None)
+    assert [row["id"] for row in kept] == ["p8", "p9"] and mean == 8.5

@@ -1,8 +1,8 @@
-"""The config language: `extends:` and `for_each:`."""
+"""The config language: `extends:`, `for_each:` and `choose:`."""
 
 import pytest
 
-from scripts.lib.config_language import expand, merge
+from scripts.lib.config_language import chosen, dotted, expand, merge
 
 
 def expanded(entries: dict) -> dict:
@@ -150,3 +150,37 @@ def test_value_that_an_axis_holds_twice_is_told() -> None:
 def test_entry_that_a_family_makes_again_is_told() -> None:
     found = mistakes_of({"r-1": {}, "r-$a": {"for_each": {"a": [1]}}})
     assert found == ["runs.r-$a: it makes 'r-1', which is there already. Rename one."]
+
+
+# --- choose -----------------------------------------------------------------------------------------------------------
+
+DATA = {"rows": 9, "choose": "web", "scratch": {"critiques": "made"}, "released": {"dataset": "theirs", "rows": 5}}
+
+
+def chosen_of(inputs: dict, data: dict = DATA) -> tuple[dict, list[str]]:
+    mistakes: list[str] = []
+    made = chosen({"run": {"data": data}}, inputs, lambda path: dotted(tuple(path)), ("runs",), mistakes)
+    return made["run"]["data"], mistakes
+
+
+@pytest.mark.parametrize(
+    ("branch", "data"),
+    [("scratch", {"rows": 9, "critiques": "made"}), ("released", {"rows": 5, "dataset": "theirs"})],
+)
+def test_choose_takes_the_branch_that_inputs_name_and_the_other_keys(branch: str, data: dict) -> None:
+    assert chosen_of({"web": branch}) == (data, [])
+
+
+def test_choose_is_found_in_lists() -> None:
+    assert chosen_of({"web": "scratch"}, {"mix": [DATA, {"x": 1}]})[0]["mix"] == [
+        {"rows": 9, "critiques": "made"},
+        {"x": 1},
+    ]
+
+
+def test_unknown_input_and_branch_are_told() -> None:
+    _, mistakes = chosen_of({"wob": "scratch"})
+    assert mistakes == ["runs.run.data.choose = 'web': not under inputs (known: wob). Add it there."]
+    _, mistakes = chosen_of({"web": "sratch"})
+    assert len(mistakes) == 1 and mistakes[0].startswith("inputs.web = 'sratch': runs.run.data has no such branch")
+    assert "scratch, released" in mistakes[0]

@@ -125,3 +125,36 @@ runs: {x: {method: dpo, start: base, recipe: short, prompt: ask.j2, data: {datas
 """
     message = small.mistake(pairs)
     assert "runs.x.data.dataset = 'pairs': it has no chosen and rejected" in message
+
+
+RELEASED = """
+datasets:
+  pairs-$t: {source: jsonl, path: p.jsonl, for_each: {t: [0, 1]}, fields: {question: q, solution: s, response: r}}
+runs:
+  spin: {method: spin, start: base, recipe: short, prompt: ask.j2, last_iteration: 1, data: {pairs: [pairs-0, pairs-1]}}
+"""
+
+
+def test_spin_on_released_pairs_samples_nothing_and_mixes_two_rounds(small, write_lines):
+    write_lines("p.jsonl", [{"q": "?", "s": "a", "r": "b"}])
+    study = small.resolve(RELEASED)
+    assert not [name for name in study["responses"] if name.startswith("spin")]
+    data = study["runs"]["spin.t1"]["data"]
+    assert config_runs.sources(config_runs.parts(study["runs"]["spin.t1"])[0]) == [
+        (("self_play", 0), "datasets", "pairs-1"),
+        (("self_play", 1), "datasets", "pairs-0"),
+    ]
+    assert data["rows"] is None and study["runs"]["spin.t1"]["start"] == "spin.t0"
+    message = small.mistake(RELEASED.replace("[pairs-0, pairs-1]", "[pairs-0]"))
+    assert "runs.spin.data.pairs: 1 datasets for 2 iterations" in message
+    message = "\n".join(small.mistakes(RELEASED.replace("solution: s, response: r", "solution: s")))
+    assert "it has no response, which a spin run needs" in message
+
+
+def test_spin_can_take_the_answers_of_another_run(small):
+    again = (
+        "  again: {extends: spin, last_iteration: 0, iterations: null, data: {responses: spin.t0, rows: 9}}\ntables:"
+    )
+    study = small.resolve(SPIN.replace("tables:", again))
+    data = study["runs"]["again.t0"]["data"]
+    assert data["self_play"] == ["spin.t0"] and data["rows"] == 9 and "again.t0" not in study["responses"]

@@ -129,3 +129,25 @@ def test_verdicts_agree_with_real_labels():
     rows = shared_data.rows("openai_graded_gsm8k/graded.jsonl.gz")[::12]
     results = grade([Item(row["response"], row["answer"]) for row in rows])
     assert [bool(result.verdict) for result in results] == [row["correct"] for row in rows]
+
+
+def test_responses_that_are_a_datasets_own_field_are_graded_with_ids_of_their_own(tmp_path, write_lines):
+    from scripts import grade_responses
+    from scripts.lib.jsonl import read_rows
+
+    rows = [
+        {"id": "a", "question": "2 + 2?", "answer": "4", "solution": "It is \\boxed{4}."},
+        {"id": "b", "question": "Why?", "answer": None, "solution": "Because."},
+    ]
+    named = {
+        "--responses": write_lines("d.jsonl", rows),
+        "--graded": tmp_path / "g.jsonl",
+        "--summary": tmp_path / "g.json",
+    }
+    words = [str(word) for pair in named.items() for word in pair]
+    assert grade_responses.main(grade_responses.parse_args([*words, "--field", "solution"])) == 0
+    graded = read_rows(tmp_path / "g.jsonl")
+    assert [(row["id"], row["question_id"], row["response"], row["correct"]) for row in graded] == [
+        ("a#0", "a", "It is \\boxed{4}.", True),
+        ("b#0", "b", "Because.", None),
+    ]
