@@ -16,6 +16,8 @@ from tests import hub_layouts
 from tests.fault_server import FaultServer
 from tests.warm import Warm
 
+# What the endpoint says to all: a critique with its conclusion, and a judge's rating.
+ANSWER = "The sum is as it should be. Rating: [[7]]\nConclusion: right [END]"
 STUDIES = [f"config/{name}.yaml" for name in ("cft", "spin", "thinkpo")]
 
 
@@ -59,7 +61,7 @@ def study(tmp_path_factory):
     hub_layouts.write(folder / "hub")
     short = Path(tempfile.mkdtemp(prefix="warm"))  # the path of a socket must be short
     try:
-        with FaultServer(share=0.0) as server, Warm(short) as warm:
+        with FaultServer(answer=lambda _: (ANSWER, "stop")) as server, Warm(short) as warm:
             yield Papers(folder, server, warm)
     finally:
         shutil.rmtree(short)

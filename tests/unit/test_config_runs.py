@@ -1,5 +1,7 @@
 """What runs train on, spin's iterations as ordinary entries, and what is refused before any job."""
 
+from scripts.lib import config_runs
+
 SPIN = """
 runs:
   spin:
