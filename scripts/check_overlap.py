@@ -17,7 +17,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", required=True, help="the table's id, for the message")
     parser.add_argument("--datasets", nargs="*", default=[], help="prepared datasets (JSON Lines)")
-    parser.add_argument("--benchmarks", nargs="+", required=True, help="prepared benchmarks (JSON Lines)")
+    parser.add_argument("--benchmarks", nargs="*", default=[], help="prepared benchmarks (JSON Lines)")
     parser.add_argument("--report", required=True, help="JSON to write")
     return parser.parse_args(argv)
 

@@ -283,8 +283,9 @@ class Cells:
             return _sum([self._printed_variance(name, cell["over"][0]) for name in (row, cell["previous"])], 2)
         if not is_score(cell) or cell.get("metric", "accuracy") != "accuracy" or not isinstance(value, int | float):
             return None
-        scale = 1 if cell.get("unit") == "fraction" else 100
-        return scale**2 * (value / scale) * (1 - value / scale) / self.cell(row, column)["n"]
+        made = self.cell(row, column)
+        scale = {"percent": 100, "fraction": 1}.get(made["unit"])  # a rating is no share
+        return scale and scale**2 * (value / scale) * (1 - value / scale) / made["n"]
 
     def _rows_of(self, checkpoints: list[str]) -> list[str]:
         """The rows that show these checkpoints."""

@@ -24,8 +24,8 @@ STUDIES = [f"config/{name}.yaml" for name in ("cft", "spin", "thinkpo")]
 class Papers:
     """A copy of the project in which the papers' tiny study is made."""
 
-    def __init__(self, folder: Path, server: FaultServer, warm: Warm) -> None:
-        self.folder, self.server, self.warm = folder, server, warm
+    def __init__(self, folder: Path, server: FaultServer, warm: Warm, punkt: Path) -> None:
+        self.folder, self.server, self.warm, self.punkt = folder, server, warm, punkt
         self.results = folder / "results" / "papers-tiny"
 
     def make(self, *targets: str, config: tuple[str, ...] = ()) -> str:
@@ -36,6 +36,7 @@ class Papers:
             "REDPEN_PYTHON_HARNESS": str(self.warm.program),
             "OPENAI_BASE_URL": self.server.url,
             "OPENAI_API_KEY": "none-is-needed",
+            "NLTK_DATA": str(self.punkt),
             "OMP_NUM_THREADS": "1",
             "HF_HOME": str(self.folder / "hub-cache"),
         }
@@ -50,7 +51,7 @@ class Papers:
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
+def study(tmp_path_factory, punkt: Path):
     """The project's tracked files in a folder of their own, with a stand-in for the hub and for the teachers."""
     folder = tmp_path_factory.mktemp("papers") / "redpen"
     files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
@@ -62,7 +63,7 @@ def study(tmp_path_factory):
     short = Path(tempfile.mkdtemp(prefix="warm"))  # the path of a socket must be short
     try:
         with FaultServer(answer=lambda _: (ANSWER, "stop")) as server, Warm(short) as warm:
-            yield Papers(folder, server, warm)
+            yield Papers(folder, server, warm, punkt)
     finally:
         shutil.rmtree(short)
 

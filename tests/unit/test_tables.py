@@ -85,6 +85,14 @@ def test_benchmarks_as_rows_with_changes_and_their_mean() -> None:
     assert found["Avg.", "change"]["value"] == pytest.approx(55) and found["Avg.", "after"]["value"] == 55
 
 
+def test_rating_is_out_of_ten_and_has_no_mark(monkeypatch) -> None:
+    monkeypatch.setitem(SCORES, "rated", {"a": {**score(65), "out_of": 10, "turn_1": 7.0}})
+    columns = [{"name": "mt", "benchmark": "a"}, {"name": "first", "benchmark": "a", "metric": "turn_1"}]
+    found = cells([{"name": "R", "of": "rated"}], columns, paper={"R": {"mt": 6.0}})
+    assert found["R", "mt"]["value"] == 6.5 and found["R", "mt"]["unit"] == "points" and "mark" not in found["R", "mt"]
+    assert found["R", "mt"]["difference"] == 0.5 and found["R", "first"]["value"] == 7.0
+
+
 def test_lengths_are_of_answers_that_ended() -> None:
     found = cells([{"name": "B", "benchmark": "b"}], [{"name": "len", "of": "sft", "metric": "length"}])["B", "len"]
     assert (found["value"], found["n"], found["se"], found["unit"]) == (80.0, 90, None, "count")
