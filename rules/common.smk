@@ -80,15 +80,14 @@ wildcard_constraints:
 
 
 def interpreter_of(env):
-    """The interpreter of an environment under envs/: $REDPEN_PYTHON_<ENV>, else the local venv, else python.
+    """The interpreter of an environment under envs/: $REDPEN_PYTHON_<ENV>, else its venv, else .venv, else python.
 
     Both builds of vLLM, for GPUs and for CPUs, are the environment `vllm`.
     """
     family = env.partition("-")[0]
     named = os.environ.get(f"REDPEN_PYTHON_{family.upper()}")
-    folder = {"laptop": ".venv"}.get(family, f".venv-{family}")
-    local = Path(workflow.basedir) / folder / "bin" / "python"
-    return named or (str(local) if local.exists() else "python")
+    places = [Path(workflow.basedir) / folder / "bin" / "python" for folder in (f".venv-{family}", ".venv")]
+    return named or next((str(place) for place in places if place.exists()), "python")
 
 
 def python_for(env):
