@@ -49,9 +49,8 @@ def questions(settings: dict) -> tuple[list[dict], dict]:
 
 def text_of(task, doc: dict) -> str:
     """A question as it is compared with training questions: without the prompt around it, where the task tells."""
-    if isinstance(doc.get("question"), str):
-        return doc["question"]
-    text = task.doc_to_decontamination_query(doc) if task.should_decontaminate() else task.doc_to_text(doc)
+    column = "question" if "question" in doc else task.config.doc_to_decontamination_query
+    text = doc[column] if column in doc else task.doc_to_text(doc)
     return text if isinstance(text, str) else json.dumps(doc, sort_keys=True, default=str)
 
 
