@@ -19,6 +19,9 @@ from scripts.lib.teachers import Ledger, estimate, journals
 PREFERENCE = ("dpo", "spin", "thinkpo")
 # A preference step sees two answers, and the frozen reference passes over both: one pass beside the policy's three.
 PREFERENCE_FACTOR = 2 * (3 + 1) / 3
+TRAINING_PASSES = 3  # of a forward pass: what a training step costs
+ALONE = ("harness", "judge")  # kinds of benchmarks that are jobs of their own
+CHOICES = 4  # answers that lm-eval compares for a question, about
 WEIGHT_BYTES = 2  # bfloat16
 STATE_BYTES = 16  # to resume full fine-tuning: float32 weights, gradients' place and two moments
 
@@ -88,6 +91,15 @@ class Estimator:
             teacher = self.study["teachers"][entry["teacher"]]
             tokens = self.rows_of("critiques", slug) * self._length(teacher) / entry["shards"]
             return self._hours("generation", teacher["model"], tokens)
+        if job.rule == "generate_turns":
+            entry = self.study["benchmarks"][job.wildcards["benchmark"]]
+            tokens = 2 * self.rows_of("benchmarks", job.wildcards["benchmark"]) * self._length(entry)
+            return self._hours("generation", slug, tokens)
+        if job.rule == "judge_turns":
+            return Cost(dollars=self.judging(job.wildcards["benchmark"]))
+        if job.rule == "evaluate_harness":
+            found = self._hours("training", slug, self.harness_tokens(job.wildcards["benchmark"]))
+            return Cost(gpu_hours=found.gpu_hours / TRAINING_PASSES)
         if job.rule in ("critique_by_api", "answer_questions"):
             section = "critiques" if job.rule == "critique_by_api" else "answers"
             return Cost(dollars=self.dollars(section, slug) / self.study[section][slug]["shards"])
@@ -107,8 +119,25 @@ class Estimator:
 
     def suite_tokens(self, suite: str) -> float:
         """New tokens of all answers to a suite."""
-        entries = self.study["benchmarks"]
-        return sum(self.benchmark_tokens(name) for name in self.study["suites"][suite] if "samples" in entries[name])
+        names = self.study["suites"][suite]
+        return sum(map(self.benchmark_tokens, (n for n in names if self.study["benchmarks"][n]["kind"] not in ALONE)))
+
+    def harness_tokens(self, benchmark: str) -> float:
+        """Tokens that lm-eval reads for a benchmark: each question with its examples, once for each answer."""
+        shots = self.study["benchmarks"][benchmark]["shots"] or 0
+        read = CHOICES * (shots + 1) * self.study["plan"]["shot_tokens"]
+        return self.rows_of("benchmarks", benchmark) * read
+
+    def judging(self, benchmark: str) -> float:
+        """What the judge of one checkpoint's conversations would be paid: a judgement of each of two turns."""
+        entry = self.study["benchmarks"][benchmark]
+        teacher = self.study["teachers"][entry["teacher"]]
+        if teacher["kind"] != "openai":
+            return 0.0
+        rows = 2 * self.rows_of("benchmarks", benchmark)
+        read = self.study["plan"]["question_tokens"] + 1.5 * self._length(entry)  # of the second turn, both answers
+        ledger = Ledger(teacher["price"], teacher["budget"])
+        return ledger.cost(rows * read, rows * teacher["expected_tokens"], teacher["mode"] == "batch")
 
     def benchmark_tokens(self, benchmark: str) -> float:
         """New tokens of all answers to a benchmark."""
@@ -147,8 +176,8 @@ class Estimator:
         """Rows of an entry: questions, answers, critiques, or the rows that a run trains on."""
         entry = self.study[section][slug]
         if section in ("datasets", "benchmarks"):
-            source = entry["questions"] if section == "benchmarks" else entry
-            wanted = source["rows"] or source.get("expect_rows") or self.study["plan"]["rows"].get(slug)
+            source = entry.get("questions", {}) if section == "benchmarks" else entry  # lm-eval's tasks have none
+            wanted = source.get("rows") or source.get("expect_rows") or self.study["plan"]["rows"].get(slug)
             file = self.results / section / f"{slug}.json"
             if file.is_file():
                 return read_json(file)["rows"]

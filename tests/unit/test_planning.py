@@ -41,7 +41,14 @@ benchmarks:
     samples: 3
     max_tokens: 100
     questions: {source: reasoning-gym, tasks: {gcd: {}}, rows: 60, seed: 2}
-suites: {numbers: [gcd]}
+  arc: {kind: harness, task: arc_challenge, shots: 24, metric: acc_norm}
+  talk:
+    kind: judge
+    teacher: paid
+    prompt: prompts/answer.j2
+    max_tokens: 200
+    questions: {source: hub, repo: o/n, revision: unpinned, split: train, fields: {question: q, turns: t}, rows: 80}
+suites: {numbers: [gcd], mixed: [gcd, arc, talk]}
 """
 
 
@@ -81,6 +88,18 @@ def test_answers_to_a_suite_and_to_a_validation_set(estimator: Estimator) -> Non
     answers = 60 * 3 * 50 * 2 / 7200 / 3600
     assert estimator.cost(job("generate", checkpoint="sft", suite="numbers")).gpu_hours == pytest.approx(answers)
     assert estimator.cost(job("validate", run="dpo")).gpu_hours == pytest.approx(3 * answers)  # two and the last
+
+
+def test_benchmarks_that_are_jobs_of_their_own_are_not_in_their_suite(estimator: Estimator) -> None:
+    assert estimator.suite_tokens("mixed") == estimator.suite_tokens("numbers")
+    estimator.study["plan"]["rows"] = {"arc": 1172}
+    found = estimator.cost(job("evaluate_harness", checkpoint="sft", benchmark="arc")).gpu_hours
+    assert found == pytest.approx(1172 * 4 * 25 * 100 * 2 / 3600 / 3600 / 3)  # reading is a third of training
+    turns = estimator.cost(job("generate_turns", checkpoint="sft", benchmark="talk")).gpu_hours
+    assert turns == pytest.approx(80 * 2 * 100 * 2 / 7200 / 3600)
+    # 160 judgements: 100 + 1.5 × 100 tokens in at 1 USD, 400 out at 10 USD a million
+    paid = estimator.cost(job("judge_turns", checkpoint="sft", benchmark="talk")).dollars
+    assert paid == pytest.approx(160 * (250 * 1 + 400 * 10) / 1e6)
 
 
 def test_questions_that_are_prepared_are_counted(estimator: Estimator, tmp_path) -> None:
