@@ -39,14 +39,25 @@ sys.exit(answer[0] if answer else 137)
 
 
 class Warm:
-    """The warm process and its program, for as long as the block lasts; `program` is the path to call."""
+    """The warm process and its program, for as long as the block lasts; `program` is the path to call.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where the program and its socket lie; its path must be short.
+        environment: variables that libraries read when they are imported, such as HF_HOME.
+    """
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.environment = environment
         self.socket = str(folder / "warm.socket")
         self.program = folder / "python"
 
     def __enter__(self) -> "Warm":
-        environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+        environment = {
+            **os.environ,
+            "TOKENIZERS_PARALLELISM": "false",
+            "OMP_NUM_THREADS": "1",
+            "MPLBACKEND": "Agg",
+        } | self.environment
         command = [sys.executable, "-m", "tests.warm", self.socket]
         root = Path(__file__).resolve().parents[1]
         self.process = subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.PIPE, text=True)

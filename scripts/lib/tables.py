@@ -146,7 +146,8 @@ class Cells:
             return {**getattr(self, f"_{cell['function']}")(row, column, cell), **unit}
         if "fact" in cell:
             value = self.facts[cell["fact"], cell["of"]]
-            return {"value": value, "unit": UNITS.get(cell["fact"], "number"), **unit}
+            made = {"value": value, "unit": UNITS.get(cell["fact"], "number"), **unit}
+            return made | ({"gap": f"the run's summary has no {cell['fact']}"} if value is None else {})
         if "setting" in cell:
             return {"value": _setting(self.table["settings"][cell["benchmark"]], cell["setting"]), **unit}
         return {**self._score(cell), **unit} if "benchmark" in cell else {}
@@ -159,7 +160,8 @@ class Cells:
         made = {"checkpoint": cell["of"], "benchmark": cell["benchmark"], "metric": metric}
         if metric == "length":  # of the answers that ended by themselves
             n = found["responses"] - found["cut_off"]
-            return {**made, "value": found["mean_tokens_finished"], "n": n, "unit": "count"}
+            made |= {"value": found["mean_tokens_finished"], "n": n, "unit": "count"}
+            return made | ({} if n else {"gap": "no answer ended by itself"})
         if metric not in found:
             known = ", ".join(["length", *sorted(key for key in found if not key.startswith("shares"))])
             raise BadInput(

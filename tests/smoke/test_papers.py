@@ -38,7 +38,6 @@ class Papers:
             "OPENAI_API_KEY": "none-is-needed",
             "NLTK_DATA": str(self.punkt),
             "OMP_NUM_THREADS": "1",
-            "HF_HOME": str(self.folder / "hub-cache"),
         }
         command = [sys.executable, "-m", "snakemake", "--quiet", "rules", "--configfile", *STUDIES]
         command += ["config/scale/tiny.yaml", "--config", "engine=cpu", f"scale={{hub: {self.folder}/hub}}", *config]
@@ -62,7 +61,7 @@ def study(tmp_path_factory, punkt: Path):
     hub_layouts.write(folder / "hub")
     short = Path(tempfile.mkdtemp(prefix="warm"))  # the path of a socket must be short
     try:
-        with FaultServer(answer=lambda _: (ANSWER, "stop")) as server, Warm(short) as warm:
+        with FaultServer(answer=lambda _: (ANSWER, "stop")) as server, Warm(short, HF_HOME=str(short)) as warm:
             yield Papers(folder, server, warm, punkt)
     finally:
         shutil.rmtree(short)

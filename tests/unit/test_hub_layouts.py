@@ -42,6 +42,36 @@ def test_training_data_are_read_from_their_layout(study: dict, name: str) -> Non
         assert all(row["response"].endswith("}") for row in rows)
 
 
+def hub_benchmarks() -> list[str]:
+    """One benchmark of each data set on the hub."""
+    by_repo = {}
+    for name, entry in resolve(FILES)["benchmarks"].items():
+        if entry.get("questions", {}).get("source") == "hub":
+            by_repo.setdefault(entry["questions"]["repo"], name)
+    return sorted(by_repo.values())
+
+
+@pytest.mark.parametrize("name", hub_benchmarks())
+def test_benchmarks_are_read_from_their_layout(study: dict, name: str) -> None:
+    entry = study["benchmarks"][name]
+    rows, _ = sources.prepare(entry["questions"])
+    assert len(rows) == study["scale"]["rows"] and all(row["question"].startswith("What is ") for row in rows)
+    if entry["kind"] in ("math", "choice"):
+        assert all(row["answer"] for row in rows)
+    if entry["kind"] == "choice":
+        assert all(row["answer"] in "ABCD" and len(row["choices"]) > 1 for row in rows)
+    if entry["kind"] == "judge":
+        assert all(len(row["turns"]) == 2 for row in rows)
+    if entry["kind"] == "ifeval":
+        assert all(row["instruction_id_list"] == ["punctuation:no_comma"] for row in rows)
+
+
+def test_no_two_sets_share_a_question_but_those_that_do_on_the_hub(study: dict) -> None:
+    # Else check_overlap would stop the tiny study; SPIN's pairs ask UltraChat's questions.
+    starts = [start for _, _, start, _ in hub_layouts.LAYOUTS.values()]
+    assert len(set(starts)) == len(starts) - 4
+
+
 def test_shuffled_rows_are_the_same_each_time_and_a_larger_draw_holds_a_smaller_one(study: dict) -> None:
     small = sources.prepare({**study["datasets"]["webinstruct-50k"], "rows": 4})[0]
     large = sources.prepare({**study["datasets"]["webinstruct-90k"], "rows": 9})[0]

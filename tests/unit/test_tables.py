@@ -98,6 +98,13 @@ def test_lengths_are_of_answers_that_ended() -> None:
     assert (found["value"], found["n"], found["se"], found["unit"]) == (80.0, 90, None, "count")
 
 
+def test_length_of_answers_of_which_none_ended_is_a_gap(monkeypatch) -> None:
+    endless = score(0, responses=100, cut_off=100, mean_tokens_finished=None)
+    monkeypatch.setitem(SCORES, "endless", {"b": endless})
+    found = cells([{"name": "B", "benchmark": "b"}], [{"name": "len", "of": "endless", "metric": "length"}])["B", "len"]
+    assert found["value"] is None and found["gap"] == "no answer ended by itself"
+
+
 def test_gain_is_over_the_row_that_is_named() -> None:
     rows = [{"name": "SFT", "of": "sft"}, {"name": "CFT", "of": "cft", "previous": "SFT"}]
     found = cells(rows, [*COLUMNS, {"name": "gain", "function": "gain", "over": ["AVG"]}])
