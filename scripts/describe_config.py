@@ -16,6 +16,8 @@ Made from `schemas/config.schema.yaml` by `python -m scripts.describe_config --o
 Sections map a name (slug) to settings; an entry names the entries it builds on. In every section an entry may say
 `extends: <sibling>` and give only the keys that differ (mappings merge, lists are replaced, `null` deletes), and
 `for_each: {axis: [values]}` makes one entry for each value, with `$axis` replaced in the name and in the settings.
+In a run, a mapping with `choose: <name>` is replaced by that of its branches which `inputs: {<name>: <branch>}` names,
+with its other keys. A file's `include: [files]` belong to its study; a sweep's `base: <file>` is the study that it adds to.
 """
 
 
@@ -59,7 +61,7 @@ def variants(entry: dict) -> list[str]:
 def rows_of(entry: dict) -> list[str]:
     """The table of an entry's keys, and below it the tables of keys that hold mappings."""
     if "items" not in entry and "properties" not in entry:
-        return ["A name.\n"]
+        return ["Each is a name.\n"]
     if "properties" not in entry:
         return [f"A list of {dereferenced(entry['items']).get('description', 'names')}.\n"]
     parts = [table(entry["properties"], set(entry.get("required", ())))]

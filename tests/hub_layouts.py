@@ -222,7 +222,7 @@ def write_tasks(folder: Path) -> None:
         }
         if name in CHOICES:
             metrics = [{"metric": m, "aggregation": "mean", "higher_is_better": True} for m in ("acc", "acc_norm")]
-            task |= {"output_type": "multiple_choice", "doc_to_choice": ["{{answer}}", "{{wrong}}"], "doc_to_target": 0}
+            task |= {"output_type": "multiple_choice", "doc_to_choice": "{{[answer, wrong]}}", "doc_to_target": 0}
         else:
             metrics = [{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}]
             task |= {"output_type": "generate_until", "doc_to_target": "{{answer}}"}
