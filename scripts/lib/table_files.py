@@ -57,7 +57,9 @@ def beside(cell: Mapping) -> str:
     """What the paper printed: `71.1, +4.0 ▲`; empty where it printed nothing."""
     if cell["paper"] is None:
         return ""
-    parts = [number(cell["paper"], cell["unit"] if cell["unit"] in DIGITS else "number")]
+    # Beside a gap or a text it stands as it is printed.
+    plain = cell["value"] is None or cell["unit"] not in DIGITS
+    parts = [str(cell["paper"]) if plain else number(cell["paper"], cell["unit"])]
     if "difference" in cell:
         parts.append(
             f"{number(cell['difference'], cell['unit'], signed=True)} {MARKS.get(cell.get('mark'), '')}".strip()

@@ -149,13 +149,18 @@ def test_metric_that_the_scores_lack_is_told() -> None:
         cells(columns=[{"name": "A", "benchmark": "a", "metric": "turn_9"}])
 
 
+def test_text_stands_beside_a_printed_number() -> None:
+    found = cells([{"name": "R", "text": "2 epochs"}], [{"name": "size"}], paper={"R": {"size": 200}})["R", "size"]
+    assert table_files.text(found) == "2 epochs [200]" and "difference" not in found
+
+
 def test_files_show_ours_the_papers_and_the_mark(tmp_path) -> None:
     rows = [*ROWS[:2], {"name": "closed <b>", "gap": "no weights"}]
     made = list(cells(rows, paper={"CFT": {"A": 60.0}, "closed <b>": {"A": 70.0}}).values())
     table_files.write(tmp_path / "t", "t", "100 % of a_b", made, ["A note."])
     markdown = (tmp_path / "t.md").read_text()
     assert (
-        "80.0 ± 4.0 [60.0, +20.0 ▲]" in markdown and "gap [70]" in markdown and "- closed <b>: no weights" in markdown
+        "80.0 ± 4.0 [60.0, +20.0 ▲]" in markdown and "gap [70.0]" in markdown and "- closed <b>: no weights" in markdown
     )
     latex = (tmp_path / "t.tex").read_text()
     assert r"$\uparrow$" in latex and r"100 \% of a\_b" in latex
