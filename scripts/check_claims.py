@@ -75,7 +75,8 @@ def verdict_of(claim: dict, tables: dict[str, list[dict]], cell_of) -> dict:
                 cells[name].append(cell_of(at["table"], found))
     if missing:
         nothing = {"value": None, "low": None, "high": None, "verdict": claims.INCONCLUSIVE}
-        return {**nothing, "why": "; ".join(missing)}
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        return {**nothing, "why": "; ".join(missing[:3]) + more}
     try:
         verdict = claims.judge(claim["value"], claim["above"], cells)
     except ValueError as error:
