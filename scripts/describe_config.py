@@ -17,7 +17,8 @@ Sections map a name (slug) to settings; an entry names the entries it builds on.
 `extends: <sibling>` and give only the keys that differ (mappings merge, lists are replaced, `null` deletes), and
 `for_each: {axis: [values]}` makes one entry for each value, with `$axis` replaced in the name and in the settings.
 In a run, a mapping with `choose: <name>` is replaced by that of its branches which `inputs: {<name>: <branch>}` names,
-with its other keys. A file's `include: [files]` belong to its study; a sweep's `base: <file>` is the study that it adds to.
+with its other keys. A file's `include: [files]` belong to its study; a sweep's `base: <file>` is the study that it
+adds to.
 """
 
 

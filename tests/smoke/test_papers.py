@@ -39,7 +39,8 @@ class Papers:
             "NLTK_DATA": str(self.punkt),
             "OMP_NUM_THREADS": "1",
         }
-        command = [sys.executable, "-m", "snakemake", "--quiet", "rules", "--configfile", *STUDIES]
+        command = [sys.executable, "-m", "snakemake", "--quiet", "rules", "progress", "--keep-going"]
+        command += ["--configfile", *STUDIES]
         command += ["config/scale/tiny.yaml", "--config", "engine=cpu", f"scale={{hub: {self.folder}/hub}}", *config]
         done = subprocess.run(
             [*command, "--", *targets], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=1800
