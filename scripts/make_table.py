@@ -112,6 +112,11 @@ def write_cells(table: str, settings: dict, scores: list[str], facts: list[str],
     """A table whose rows and columns say what each cell shows."""
     printed = papers.printed(settings["paper"]) if settings["paper"] else {}
     found = scoring.read_scores(scores, settings["verdict"], settings["validation_questions"])
+    if any(score["left_out"] for mine in found.values() for score in mine.values()):
+        whole = scoring.read_scores(scores, settings["verdict"], "include")  # both are told
+        for checkpoint, mine in found.items():
+            for benchmark, score in mine.items():
+                score["with_validation"] = whole[checkpoint][benchmark]["accuracy"]
     cells = tables.Cells(settings, found, read_facts(facts), printed).all()
     write_json(out.with_suffix(".json"), cells)
     table_files.write(out, table, settings["title"], cells, [*notes_of(settings, cells), *scoring.notes_of(found)])

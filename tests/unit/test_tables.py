@@ -98,6 +98,12 @@ def test_lengths_are_of_answers_that_ended() -> None:
     assert (found["value"], found["n"], found["se"], found["unit"]) == (80.0, 90, None, "count")
 
 
+def test_figure_with_the_validation_questions_stands_beside_the_one_without(monkeypatch) -> None:
+    monkeypatch.setitem(SCORES, "chosen", {"a": {**score(60), "left_out": 10, "with_validation": 0.65}})
+    found = cells([{"name": "R", "of": "chosen"}], COLUMNS[:1])["R", "A"]
+    assert (found["value"], found["with_validation"], found["left_out"]) == (60, 65, 10)
+
+
 def test_length_of_answers_of_which_none_ended_is_a_gap(monkeypatch) -> None:
     endless = score(0, responses=100, cut_off=100, mean_tokens_finished=None)
     monkeypatch.setitem(SCORES, "endless", {"b": endless})
