@@ -1,4 +1,7 @@
-"""Every table of the three papers, end to end at the tiny scale: the same rules, no hub, no key, no GPU."""
+"""Tables of the three papers, end to end at the tiny scale: the same rules, no hub, no key, no GPU.
+
+By default some of them, for the time that all take; REDPEN_ALL_TABLES=1 makes every table and figure.
+"""
 
 import json
 import os
@@ -16,6 +19,9 @@ from tests import hub_layouts
 from tests.fault_server import FaultServer
 from tests.warm import Warm
 
+SOME = ["cft_table6_response_source", "cft_table7_teacher_model", "spin_table1_eval_settings"]
+TABLES = papers.known_tables() if os.environ.get("REDPEN_ALL_TABLES") else SOME
+TARGETS = ["all_tables"] if os.environ.get("REDPEN_ALL_TABLES") else SOME
 # What the endpoint says to all: a critique with its conclusion, and a judge's rating.
 ANSWER = "The sum is as it should be. Rating: [[7]]\nConclusion: right [END]"
 STUDIES = [f"config/{name}.yaml" for name in ("cft", "spin", "thinkpo")]
@@ -70,8 +76,8 @@ def study(tmp_path_factory, punkt: Path):
 
 @pytest.fixture(scope="module")
 def finished(study: Papers) -> Papers:
-    """With every table made."""
-    study.make("all_tables")
+    """With the tables made."""
+    study.make(*TARGETS)
     return study
 
 
@@ -80,7 +86,7 @@ def cells_of(study: Papers, table: str) -> dict[tuple[str, str], dict]:
     return {(cell["row"], cell["column"]): cell for cell in found}
 
 
-@pytest.mark.parametrize("table", papers.known_tables())
+@pytest.mark.parametrize("table", TABLES)
 def test_table_has_the_papers_values_beside_ours(finished: Papers, table: str) -> None:
     cells = cells_of(finished, table)
     for label, row in papers.printed(table).items():
@@ -95,4 +101,4 @@ def test_table_has_the_papers_values_beside_ours(finished: Papers, table: str) -
 
 
 def test_second_run_has_nothing_to_do(finished: Papers) -> None:
-    assert "Nothing to be done" in finished.make("all_tables")
+    assert "Nothing to be done" in finished.make(*TARGETS)
