@@ -64,6 +64,18 @@ def test_hub_model_is_pinned_to_its_commit(fetch, model_folder, monkeypatch):
     assert read_json(made / "redpen.json")["commit"] == "a" * 40
 
 
+def test_unpinned_hub_model_is_the_newest_and_records_its_commit(fetch, model_folder, monkeypatch):
+    asked = {}
+
+    def download(repo: str, revision: str | None, allow_patterns: list[str]) -> str:
+        asked.update(revision=revision)
+        return str(model_folder)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    made = fetch(source="hub", repo="owner/name", revision="unpinned", family="llama")
+    assert asked == {"revision": None} and read_json(made / "redpen.json")["commit"] == model_folder.name
+
+
 def test_hub_that_does_not_answer_is_told(fetch, monkeypatch):
     def download(*_, **__):
         raise OSError("no route")

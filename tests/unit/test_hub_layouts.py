@@ -104,3 +104,14 @@ def test_text_without_its_marks_is_told(study: dict, tmp_path: Path) -> None:
     entry = {**study["datasets"]["webinstruct-cft-50k"], "source": "jsonl", "path": str(file)}
     with pytest.raises(BadInput, match="input with 'Question:' in it"):
         sources.prepare(entry)
+
+
+def test_unpinned_data_set_is_read_at_the_commit_that_is_newest(monkeypatch) -> None:
+    class Api:
+        def dataset_info(self, repo: str):
+            return type("Info", (), {"sha": f"newest of {repo}"})
+
+    monkeypatch.setattr("huggingface_hub.HfApi", Api)
+    assert sources.commit_of({"repo": "a/b", "revision": "unpinned"}) == "newest of a/b"
+    assert sources.commit_of({"repo": "a/b", "revision": "f" * 40}) == "f" * 40
+    assert sources.commit_of({"path": "file.jsonl"}) is None
