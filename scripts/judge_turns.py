@@ -66,12 +66,9 @@ def main(args: argparse.Namespace) -> int:
         if row["correct"] is None:
             reasons[row["error"]] = reasons.get(row["error"], 0) + 1
     check_errors(args.graded, sum(reasons.values()), len(graded), args.limits["max_errors"], reasons)
-    by_turn = means(graded, lambda row: str(row["turn"]))
-    turns = {f"turn_{turn}": value for turn, value in by_turn.items()}  # metrics that a table may name
     fields = {
-        "benchmarks": {slug: {**summarise(graded), "out_of": HIGHEST, **turns}},
-        "by_turn": by_turn,
-        "by_subject": means(graded, lambda row: questions[row["question_id"]].get("subject", "none")),
+        "benchmarks": {slug: {**summarise(graded), **by_turn(graded), "out_of": HIGHEST}},
+        "by_subject": by_subject(graded, questions),
         "error_reasons": reasons,
         **usage.fields(),
     }
@@ -95,13 +92,24 @@ def rated(row: dict, judgement: str | None, error: str | None) -> dict:
     return made
 
 
-def means(graded: list[dict], group_of) -> dict[str, float]:
-    """The mean rating of each group of rows."""
+def by_turn(graded: list[dict]) -> dict[str, float]:
+    """The mean rating of each turn with its standard error: `turn_1`, `turn_1_standard_error`, …"""
+    found = {}
+    for turn in sorted({row["turn"] for row in graded}):
+        figures = accuracy_of(shares_of(row for row in graded if row["turn"] == turn))
+        if figures["questions"]:
+            found[f"turn_{turn}"] = HIGHEST * figures["accuracy"]
+            found[f"turn_{turn}_standard_error"] = HIGHEST * figures["standard_error"]
+    return found
+
+
+def by_subject(graded: list[dict], questions: dict[str, dict]) -> dict[str, float]:
+    """The mean rating of the questions of each subject."""
     groups: dict[str, list[dict]] = {}
     for row in graded:
-        groups.setdefault(group_of(row), []).append({**row, "question_id": row["id"]})
-    found = {name: accuracy_of(shares_of(mine))["accuracy"] for name, mine in sorted(groups.items())}
-    return {name: HIGHEST * value for name, value in found.items() if value is not None}
+        groups.setdefault(questions[row["question_id"]].get("subject", "none"), []).append(row)
+    found = {subject: accuracy_of(shares_of(rows))["accuracy"] for subject, rows in sorted(groups.items())}
+    return {subject: HIGHEST * value for subject, value in found.items() if value is not None}
 
 
 if __name__ == "__main__":

@@ -160,7 +160,8 @@ def test_score_is_the_mean_rating_and_a_judgement_without_one_keeps_its_place(ta
         assert score["accuracy"] == pytest.approx(((4 + 9) / 2 + 4) / 2 / 10)
         assert [row["rating"] for row in rows] == [4, 9, 4, None]
         assert rows[3]["error"] == "the judgement states no rating that can be read" and rows[3]["judgement"]
-        assert summary["by_turn"] == {"1": 4.0, "2": 9.0} and summary["by_subject"] == {"math": 4.0, "writing": 6.5}
+        assert (score["turn_1"], score["turn_2"], score["turn_1_standard_error"]) == (4.0, 9.0, 0.0)
+        assert summary["by_subject"] == {"math": 4.0, "writing": 6.5}
         assert summary["answers_used"] == 4 and summary["cost_usd"] > 0
         asked = sum(server.seen.values())
         assert talks.judge(server)[1] == rows and sum(server.seen.values()) == asked, "asked again what was paid for"
