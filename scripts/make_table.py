@@ -201,7 +201,7 @@ def cell(row: str, column: str, value: float | None, se: float | None = None, n:
 
 
 def best_cells(cells: list[dict]) -> set[tuple[str, str]]:
-    """(row, column) of the highest score in each column, several where they are equal; differences do not count."""
+    """(row, column) of the highest score in each column; differences do not count, nor do columns where all are equal."""
     columns: dict[str, list[dict]] = {}
     for item in cells:
         if item["se"] is not None and "low" not in item:

@@ -236,3 +236,5 @@ def test_best_of_each_column_has_a_star(make) -> None:
     assert page.count("★") == 5 and "★ the best of its column" in page
     assert r"$\star$" in out.with_suffix(".tex").read_text() and "★" in out.with_suffix(".html").read_text()
     assert "★" not in make().with_suffix(".md").read_text()
+    level = [{"row": row, "column": "GCD", "value": 3.0, "se": 1.0} for row in ("a", "b")]
+    assert make_table.best_cells(level) == set()
