@@ -201,14 +201,17 @@ def cell(row: str, column: str, value: float | None, se: float | None = None, n:
 
 
 def best_cells(cells: list[dict]) -> set[tuple[str, str]]:
-    """(row, column) of the highest score in each column; differences do not count, nor do columns where all are equal."""
+    """(row, column) of the highest score in each column, none where all are equal; differences do not count."""
     columns: dict[str, list[dict]] = {}
     for item in cells:
         if item["se"] is not None and "low" not in item:
             columns.setdefault(item["column"], []).append(item)
     highest = {column: max(item["value"] for item in found) for column, found in columns.items()}
     return {
-        (item["row"], column) for column, found in columns.items() for item in found if item["value"] == highest[column]
+        (item["row"], column)
+        for column, found in columns.items()
+        for item in found
+        if item["value"] == highest[column] > min(other["value"] for other in found)
     }
 
 
