@@ -16,7 +16,7 @@ import pytest
 from tests.slurm.conftest import Project, Watch, queue, wait_until
 
 # Enough steps (with a checkpoint after each) to be interrupted in the middle.
-LONG = ("--config", "scale={max_steps: 60}")
+LONG = ("--config", "scale={max_steps: 40}")
 
 
 class Finished(Project):
@@ -116,6 +116,33 @@ def test_run_outlives_its_controller(finished: Finished) -> None:
 
 
 # --- interruptions ----------------------------------------------------------------------------------------------------
+
+
+def test_cancelled_job_and_job_over_its_time_are_tried_again_and_go_on(project: Project) -> None:
+    limit = ("--set-resources", "train:runtime=1")  # minutes: Slurm knows no less
+    process = project.start(checkpoint_of("cft"), checkpoint_of("spin.t0"), *limit, *LONG)
+    pids = {}
+
+    def both_stopped() -> bool:
+        """Stops each training in its middle: so it is over its time without work. Slurm wakes a job that it ends."""
+        for run in {"cft", "spin.t0"} - set(pids):
+            if len(steps_saved(project, run)) > 1:
+                pids[run] = training_of(project, run)
+                os.kill(pids[run], signal.SIGSTOP)
+        return len(pids) == 2
+
+    wait_until(both_stopped, "two checkpoints of each run", process=process)
+    assert b"HF_HUB_OFFLINE=1" in Path(f"/proc/{pids['cft']}/environ").read_bytes()
+    saved = {run: steps_saved(project, run)[-1] for run in pids}
+    subprocess.run(["scancel", job_of("cft")], check=True)
+    status, said = project.end(process, seconds=200)
+    assert status == 0, said[-6000:]
+    assert "status is: 'CANCELLED'" in said and "status is: 'TIMEOUT'" in said, said[-6000:]
+    for run in pids:
+        log = project.log("train", run)
+        assert "going on from" in log, log
+        step = int(log.partition("checkpoint-")[2].split()[0])
+        assert saved[run] <= step < 40, "what had been trained was not trained again"
 
 
 def test_killed_snakemake_is_recovered(project: Project) -> None:
