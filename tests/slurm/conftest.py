@@ -66,7 +66,7 @@ def queue() -> list[dict[str, str]]:
     return [dict(zip(columns, line.split("|"))) for line in lines]
 
 
-def wait_until(found: Callable, what: str, seconds: float = 60, process: subprocess.Popen | None = None):
+def wait_until(found: Callable, what: str, seconds: float = 180, process: subprocess.Popen | None = None):
     """The first true value of `found()`; a process that should still run must not end before."""
     end = time.monotonic() + seconds
     while not (value := found()):

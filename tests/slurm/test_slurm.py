@@ -44,7 +44,7 @@ def finished(cluster: Path, empty: Path) -> Finished:
 
     process = project.start("all_tables")
     with (watch := Watch(kill_controller)):
-        status, said = project.end(process, seconds=240)
+        status, said = project.end(process, seconds=600)
     assert status == 0, said[-6000:]
     project.looks = watch.looks
     return project
@@ -135,7 +135,7 @@ def test_cancelled_job_and_job_over_its_time_are_tried_again_and_go_on(project: 
     assert b"HF_HUB_OFFLINE=1" in Path(f"/proc/{pids['cft']}/environ").read_bytes()
     saved = {run: steps_saved(project, run)[-1] for run in pids}
     subprocess.run(["scancel", job_of("cft")], check=True)
-    status, said = project.end(process, seconds=200)
+    status, said = project.end(process, seconds=500)
     assert status == 0, said[-6000:]
     assert "status is: 'CANCELLED'" in said and "status is: 'TIMEOUT'" in said, said[-6000:]
     for run in pids:
@@ -158,7 +158,7 @@ def test_killed_snakemake_is_recovered(project: Project) -> None:
     process.wait()
     orphan = job_of("cft")
     again = project.start(checkpoint_of("cft"), *LONG, command=("scripts.recover",))
-    status, said = project.end(again, seconds=120)
+    status, said = project.end(again, seconds=400)
     assert status == 0, said[-6000:]
     assert f"cancelling 1 jobs of the ended run: {orphan}" in said, said
     log = project.log("train", "cft")
@@ -170,7 +170,7 @@ def test_failure_shows_rule_job_and_the_end_of_its_log(project: Project) -> None
     rows = project.results / "train_sets" / "cft.jsonl"
     rows.write_text('{"id": "1", "messages": []}\n')
     process = project.start(checkpoint_of("cft"), "--retries", "0")
-    status, said = project.end(process, seconds=120)
+    status, said = project.end(process, seconds=400)
     assert status == 1
     failed = said[said.index("Error in rule train") :]
     assert "SLURM-job '" in failed and "logs/cluster-tiny/train/cft.log" in failed, failed
