@@ -1,6 +1,6 @@
 """Rows a second of the grading pool (all three verdicts) over math-verify alone in one process; prints the ratio.
 
-    python -m bench.grading_speed [--every 6] [--workers 2]
+    python -m bench.grading_speed [--every 3] [--workers 2]
 
 Both grade the same rows in one run, and the two math-verify verdicts of each row are compared. math-verify alone uses
 its own time-out of 5 s; rows on which one of the two ran out of time are counted apart.
@@ -27,7 +27,7 @@ def alone(items: Sequence[Item]) -> list[bool]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints both rates, the ratio and the number of verdicts that differ."""
     parser = argparse.ArgumentParser(prog="python -m bench.grading_speed", description=__doc__.split("\n")[0])
-    parser.add_argument("--every", type=int, default=6, help="grade every n-th row only (6)")
+    parser.add_argument("--every", type=int, default=3, help="grade every n-th row only (3)")
     parser.add_argument("--workers", type=int, default=2, help="worker processes (2)")
     args = parser.parse_args(argv)
     items = [item for name, rows in labelled_sets().items() for item, _ in rows[:: args.every] if item.kind == "math"]
