@@ -78,9 +78,7 @@ def main(args: argparse.Namespace) -> int:
             shown.loc[row, column] = text_of(frame.loc[row, column], errors.loc[row, column], column) + star
     write_text(out.with_suffix(".md"), f"**{caption}**\n\n{markdown(shown)}\n\n{note}\n")
     write_text(out.with_suffix(".html"), table_files.plain_page(caption, shown, note.split("\n\n")))
-    escaped = shown.map(latex_text).rename(index=latex_text, columns=latex_text)
-    latex = escaped.to_latex(caption=latex_text(caption), label=f"tab:{args.table}")
-    write_text(out.with_suffix(".tex"), latex)
+    write_text(out.with_suffix(".tex"), table_files.latex_table(shown, caption, args.table))
     for column in [name for name in frame.columns if errors[name].notna().any()]:
         frame.insert(frame.columns.get_loc(column) + 1, f"{column} se", errors[column])
     with replacing(out.with_suffix(".csv")) as temporary:
@@ -336,19 +334,6 @@ def text_of(value: float, error: float, column: str) -> str:
     if error != error:
         return f"{value:+.1f}" if "change" in column else f"{value:,.1f}" if "Length" in column else f"{value:,.0f}"
     return f"{value:.1f} ± {error:.1f}"
-
-
-def latex_text(text: str) -> str:
-    """Plain text as LaTeX shows it."""
-    special = {character: f"\\{character}" for character in "&%$#_{}"}
-    names = {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "±": r"$\pm$",
-        "★": r"$\star$",
-    }
-    return text.translate(str.maketrans(special | names))
 
 
 def caption_of(settings: dict, cells: list[dict]) -> str:

@@ -108,8 +108,7 @@ def write(out: Path, table_id: str, title: str, cells: Sequence[Mapping], notes:
     listed = "\n".join(f"- {line}" for line in lines)
     body = shown.reset_index().to_markdown(index=False, disable_numparse=True)
     write_text(Path(f"{out}.md"), "\n\n".join([f"**{title}**", body, *notes, *([listed] if listed else [])]) + "\n")
-    escaped = shown.map(latex).rename(index=latex, columns=latex)
-    write_text(Path(f"{out}.tex"), escaped.to_latex(caption=latex(title), label=f"tab:{table_id}"))
+    write_text(Path(f"{out}.tex"), latex_table(shown, title, table_id))
     fields = {field: field for field in CSV_FIELDS if any(cell.get(field) is not None for cell in cells)}
     frame = pandas.DataFrame([{key: cell.get(key) for key in ("row", "column", "unit", *fields)} for cell in cells])
     with replacing(Path(f"{out}.csv")) as temporary:
@@ -149,9 +148,16 @@ def _page(title: str, columns: Sequence[str], lines: Sequence[str], notes: Seque
     return PAGE.format(title=html.escape(title), head=head, rows="\n".join(lines), notes=paragraphs)
 
 
+def latex_table(shown, title: str, table_id: str) -> str:
+    """A data frame of texts as a LaTeX table."""
+    escaped = shown.map(latex).rename(index=latex, columns=latex)
+    return escaped.to_latex(caption=latex(title), label=f"tab:{table_id}")
+
+
 def latex(plain: str) -> str:
     """Plain text as LaTeX shows it."""
     special = {character: f"\\{character}" for character in "&%$#_{}"}
     names = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$"}
+    names |= {"★": r"$\star$"}
     names |= {"▲": r"$\uparrow$", "▼": r"$\downarrow$", "–": "--", "−": r"$-$", "Δ": r"$\Delta$", "λ": r"$\lambda$"}
     return plain.translate(str.maketrans(special | names))
