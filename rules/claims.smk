@@ -10,7 +10,7 @@ rule check_claims:
     input:
         tables=tables_of_claims,
         scores=scores_of_claims,
-        graded=items_of_claims,
+        graded=items_beside(scores_of_claims),
         script=CLAIM_CODE,
     output:
         multiext("<results>/claims", ".md", ".json"),

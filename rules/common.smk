@@ -56,7 +56,7 @@ CLAIM_CODE = ["scripts/check_claims.py", *(f"scripts/lib/{name}.py" for name in 
 # The names under seeds, as a pattern: their scores are averaged, not made from a checkpoint.
 SEEDS = "|".join(map(re.escape, STUDY["seeds"]))
 
-# The kinds of benchmarks that are answered suite by suite; harness and judge are jobs of their own.
+# The kinds of benchmarks that are answered suite by suite; those in tables.ALONE are jobs of their own.
 GENERATED = ("math", "choice", "ifeval")
 
 
@@ -155,8 +155,7 @@ def shards_of(wildcards):
     """All shards of one entry of responses, or the dataset whose own field they are."""
     if "field" in STUDY["responses"][wildcards.responses]:
         return [f"<results>/datasets/{STUDY['responses'][wildcards.responses]['dataset']}.jsonl"]
-    shards = range(STUDY["responses"][wildcards.responses]["shards"])
-    return [f"<results>/responses/{wildcards.responses}/shard-{shard}.jsonl" for shard in shards]
+    return shard_files("responses", wildcards.responses)
 
 
 def grading_version_of(wildcards):
@@ -176,16 +175,14 @@ def graded_of(wildcards):
     return f"<results>/responses/{STUDY['critiques'][wildcards.critiques]['responses']}/graded.jsonl"
 
 
-def critique_shards_of(wildcards):
-    """All shards of one entry of critiques."""
-    shards = range(STUDY["critiques"][wildcards.critiques]["shards"])
-    return [f"<results>/critiques/{wildcards.critiques}/shard-{shard}.jsonl" for shard in shards]
+def shard_files(section, slug):
+    """All shards of one entry of responses, critiques or answers."""
+    return [f"<results>/{section}/{slug}/shard-{shard}.jsonl" for shard in range(STUDY[section][slug]["shards"])]
 
 
-def answer_shards_of(wildcards):
-    """All shards of one entry of answers."""
-    shards = range(STUDY["answers"][wildcards.answers]["shards"])
-    return [f"<results>/answers/{wildcards.answers}/shard-{shard}.jsonl" for shard in shards]
+def shards_in(section):
+    """An input: all shards of one entry of critiques or answers."""
+    return lambda wildcards: shard_files(section, wildcards[section])
 
 
 def benchmarks_of(suites, kinds=None):
@@ -271,7 +268,7 @@ def checkpoints_of(table):
 
 def summaries_of(checkpoints, suites):
     """The score summaries of checkpoints: one for each suite, and one for each benchmark that is a job of its own."""
-    names = [suite for suite in suites if generated_in(suite)] + benchmarks_of(suites, ["harness", "judge"])
+    names = [suite for suite in suites if generated_in(suite)] + benchmarks_of(suites, tables.ALONE)
     return collect("<results>/scores/{checkpoint}/{name}.json", checkpoint=checkpoints, name=names)
 
 
@@ -288,9 +285,9 @@ def scores_of(wildcards):
     return scores_of_table(STUDY["tables"][wildcards.table])
 
 
-def score_items_of(wildcards):
-    """The graded answers beside those summaries."""
-    return [path.removesuffix(".json") + ".jsonl" for path in scores_of(wildcards)]
+def items_beside(scores):
+    """An input: the graded answers beside the score summaries that the function `scores` names."""
+    return lambda wildcards: [path.removesuffix(".json") + ".jsonl" for path in scores(wildcards)]
 
 
 def seed_scores_of(wildcards):
@@ -375,11 +372,6 @@ def made_of_claims(wildcards):
         settings = {key: table[key] for key in ("verdict", "validation_questions")}
         found[name] = {"checkpoints": checkpoints_of(table), **settings}
     return json.dumps(found, sort_keys=True)
-
-
-def items_of_claims(wildcards):
-    """The graded answers beside those summaries."""
-    return [path.removesuffix(".json") + ".jsonl" for path in scores_of_claims(wildcards)]
 
 
 # --- settings: what each job reads --------------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ rule critique_by_api:
 rule gather_critiques:
     """Put the shards of one entry of critiques together."""
     input:
-        critique_shards_of,
+        shards_in("critiques"),
     output:
         rows="<results>/critiques/{critiques}.jsonl",
         summary="<results>/critiques/{critiques}.json",
@@ -154,7 +154,7 @@ rule answer_questions:
 rule gather_answers:
     """Put the shards of one entry of answers together."""
     input:
-        answer_shards_of,
+        shards_in("answers"),
     output:
         rows="<results>/answers/{answers}.jsonl",
         summary="<results>/answers/{answers}.json",

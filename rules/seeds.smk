@@ -9,7 +9,7 @@ rule average_seeds:
     """Average the scores of a run's seeds."""
     input:
         scores=seed_scores_of,
-        graded=lambda wildcards: [path.removesuffix(".json") + ".jsonl" for path in seed_scores_of(wildcards)],
+        graded=items_beside(seed_scores_of),
         script=["scripts/average_seeds.py", "scripts/lib/scoring.py"],
     output:
         summary="<results>/scores/{checkpoint}/{suite}.json",

@@ -33,7 +33,7 @@ rule make_table:
     """Make one table from scores."""
     input:
         scores=scores_of,
-        graded=score_items_of,
+        graded=items_beside(scores_of),
         summaries=train_summaries_of,
         overlap="<results>/tables/{table}.overlap.json",
         paper=paper_of,

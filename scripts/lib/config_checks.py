@@ -6,6 +6,7 @@ from pathlib import Path
 
 from scripts.lib import config_runs, config_tables
 from scripts.lib.expressions import names_in
+from scripts.lib.tables import ALONE
 
 PREFERENCE = {"dpo", "spin", "thinkpo"}
 Place = Callable[[tuple], str]
@@ -240,8 +241,7 @@ def _check_lengths(path: tuple, suites: list[str], sound, place: Place, found: l
         )
 
 
-# The kinds of benchmarks that are jobs of their own, and what the fields of their questions must name.
-ALONE = {"harness", "judge"}
+# What the fields of a benchmark's questions must name, by kind.
 FIELDS = {"judge": ("turns",), "ifeval": ("instruction_id_list", "kwargs")}
 
 

@@ -8,19 +8,20 @@ used in place of assumptions.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from scripts import estimate_cost
 from scripts.lib import config_runs
 from scripts.lib.dag import Job
 from scripts.lib.jsonl import read_json
+from scripts.lib.tables import ALONE
 from scripts.lib.teachers import Ledger, estimate, journals
 
 PREFERENCE = ("dpo", "spin", "thinkpo")
 # A preference step sees two answers, and the frozen reference passes over both: one pass beside the policy's three.
 PREFERENCE_FACTOR = 2 * (3 + 1) / 3
 TRAINING_PASSES = 3  # of a forward pass: what a training step costs
-ALONE = ("harness", "judge")  # kinds of benchmarks that are jobs of their own
 CHOICES = 4  # answers that lm-eval compares for a question, about
 WEIGHT_BYTES = 2  # bfloat16
 STATE_BYTES = 16  # to resume full fine-tuning: float32 weights, gradients' place and two moments
@@ -267,23 +268,12 @@ def longest_chain(jobs: Iterable[Job], hours) -> list[Job]:
         hours: (job) → its hours.
     """
     jobs = set(jobs)
+    needs = {job: [other for other in job.needs if other in jobs] for job in jobs}
     best: dict[Job, tuple[float, int, Job | None]] = {}
-
-    def settle(first: Job) -> None:
-        stack = [first]
-        while stack:
-            job = stack[-1]
-            waiting = [other for other in job.needs if other in jobs and other not in best]
-            if waiting:
-                stack += waiting
-                continue
-            stack.pop()
-            before = [(*best[other][:2], other) for other in job.needs if other in jobs]
-            longest = max(before, key=lambda item: item[:2], default=(0.0, 0, None))
-            best[job] = (longest[0] + hours(job), longest[1] + 1, longest[2])
-
-    for job in jobs:
-        settle(job)
+    for job in TopologicalSorter(needs).static_order():
+        before = [(*best[other][:2], other) for other in needs[job]]
+        longest = max(before, key=lambda item: item[:2], default=(0.0, 0, None))
+        best[job] = (longest[0] + hours(job), longest[1] + 1, longest[2])
     last = max(best, key=lambda job: best[job][:2], default=None)
     chain: list[Job] = []
     while last is not None:

@@ -11,6 +11,9 @@ from collections.abc import Iterator, Mapping
 from scripts.lib.jsonl import BadInput
 from scripts.lib.statistics import average_error, difference_to_best, mcnemar_to_best
 
+# The kinds of benchmarks that are jobs of their own, with scores of their own in a suite's place.
+ALONE = ("harness", "judge")
+
 SOURCES = ("gap", "function", "fact", "setting", "text", "benchmark")
 # The facts of a run, and the kind of file that holds each.
 FACTS = {
@@ -78,14 +81,14 @@ def suite_of(table: Mapping, suites: Mapping[str, list[str]], benchmark: str) ->
 
 
 def scores_needed(table: Mapping, study: Mapping) -> list[tuple[str, str]]:
-    """(checkpoint, suite) of every score that the table shows, each once; a benchmark that is a job of its own (kinds
-    harness and judge) stands in the suite's place.
+    """(checkpoint, suite) of every score that the table shows, each once; a benchmark that is a job of its own (ALONE)
+    stands in the suite's place.
     """
     found = {}
     for _, _, cell in specs(table):
         if is_score(cell):
             name = cell["benchmark"]
-            if study["benchmarks"][name]["kind"] not in ("harness", "judge"):
+            if study["benchmarks"][name]["kind"] not in ALONE:
                 name = suite_of(table, study["suites"], name)
             for checkpoint in (cell["of"], *cell.get("best_of", ())):
                 found[checkpoint, name] = True
