@@ -90,31 +90,27 @@ def by_ours(settings: dict, scores: dict) -> list[str]:
     """Our own grader's accuracies, where the table counts another one's verdicts."""
     if settings["verdict"] == "ours":
         return []
-    rows = []
-    for row in settings["rows"]:
-        found = scores[row["of"]] if "of" in row else {}
-        rows += (
-            [
-                f"{row['name']}: "
-                + ", ".join(
-                    f"{title} {100 * found[slug]['accuracy_ours']:.1f}" for slug, title in settings["columns"].items()
-                )
-            ]
-            if found
-            else []
-        )
-    return [f"{GRADERS[settings['verdict']]} By our own grader: {'; '.join(rows)}."]
+    rows = {
+        row["name"]: [
+            f"{title} {100 * scores[row['of']][slug]['accuracy_ours']:.1f}"
+            for slug, title in settings["columns"].items()
+        ]
+        for row in settings["rows"]
+        if "of" in row
+    }
+    return [our_grader(settings["verdict"], rows)]
+
+
+def our_grader(verdict: str, rows: dict[str, list[str]]) -> str:
+    """The note under a table that counts another grader's verdicts: ours, by row."""
+    lines = "; ".join(f"{row}: {', '.join(figures)}" for row, figures in rows.items())
+    return f"{GRADERS[verdict]} By our own grader: {lines}."
 
 
 def write_cells(table: str, settings: dict, scores: list[str], facts: list[str], out: Path) -> int:
     """A table whose rows and columns say what each cell shows."""
     printed = papers.printed(settings["paper"]) if settings["paper"] else {}
     found = scoring.read_scores(scores, settings["verdict"], settings["validation_questions"])
-    if any(score["left_out"] for mine in found.values() for score in mine.values()):
-        whole = scoring.read_scores(scores, settings["verdict"], "include")  # both are told
-        for checkpoint, mine in found.items():
-            for benchmark, score in mine.items():
-                score["with_validation"] = whole[checkpoint][benchmark]["accuracy"]
     cells = tables.Cells(settings, found, read_facts(facts), printed).all()
     write_json(out.with_suffix(".json"), cells)
     table_files.write(out, table, settings["title"], cells, [*notes_of(settings, cells), *scoring.notes_of(found)])
@@ -149,12 +145,11 @@ def notes_of(settings: dict, cells: list[dict]) -> list[str]:
             "= within noise (1.96 standard errors of both), ▲ above, ▼ below; no mark where its error is unknown."
         )
     if settings["verdict"] != "ours" and any("by_our_grader" in item for item in cells):
-        by_ours = {}
+        by_ours: dict[str, list[str]] = {}
         for item in cells:
             if "by_our_grader" in item:
                 by_ours.setdefault(item["row"], []).append(f"{item['column']} {item['by_our_grader']:.1f}")
-        lines = "; ".join(f"{row}: {', '.join(found)}" for row, found in by_ours.items())
-        notes.append(f"{GRADERS[settings['verdict']]} By our own grader: {lines}.")
+        notes.append(our_grader(settings["verdict"], by_ours))
     return [note for note in notes if note]
 
 
@@ -219,6 +214,14 @@ def measured(checkpoint: str, benchmark: str, metric: str, found: dict) -> dict:
     return which | {key: found[key] for key in ("verdict", "left_out") if found.get(key)}
 
 
+def accuracy_cell(row: str, column: str, checkpoint: str, benchmark: str, found: dict) -> dict:
+    """A checkpoint's accuracy on a benchmark in percent, or its rating."""
+    full = full_mark([found])
+    shown = full * found["accuracy"], full * found["standard_error"], found["questions"]
+    rating = {} if full == 100 else {"out_of": full, "unit": "points"}
+    return cell(row, column, *shown, **measured(checkpoint, benchmark, "accuracy", found), **rating)
+
+
 def trained_cells(row: dict, train: dict | None) -> list[dict]:
     """The cells of a row that say what it was trained on: rows and tokens."""
     counts = train["counts"] if train else {}
@@ -233,12 +236,7 @@ def score_cells(row: dict, columns: dict[str, str], scores: dict, train: dict | 
     cells = trained_cells(row, train)
     mine = [scores[row["of"]][slug] for slug in columns]
     for (slug, title), found in zip(columns.items(), mine, strict=True):
-        full = full_mark([found])
-        shown = full * found["accuracy"], full * found["standard_error"], found["questions"]
-        made_of = measured(row["of"], slug, "accuracy", found) | (
-            {} if full == 100 else {"out_of": full, "unit": "points"}
-        )
-        cells.append(cell(row["name"], title, *shown, **made_of))
+        cells.append(accuracy_cell(row["name"], title, row["of"], slug, found))
     full, questions = full_mark(mine), sum(found["questions"] for found in mine)
     if full is None:
         return [*cells, cell(row["name"], AVERAGE, None, n=questions)]
@@ -285,12 +283,7 @@ def comparison_cells(rows: list[dict], columns: dict[str, str], scores: dict) ->
         of = dict(names)
         before, after = (found[name] for name, _ in names[-2:])
         for name, item in found.items():
-            full = full_mark([item])
-            shown = full * item["accuracy"], full * item["standard_error"], item["questions"]
-            made_of = measured(of[name], slug, "accuracy", item) | (
-                {} if full == 100 else {"out_of": full, "unit": "points"}
-            )
-            cells.append(cell(title, f"Accuracy {name}", *shown, **made_of))
+            cells.append(accuracy_cell(title, f"Accuracy {name}", of[name], slug, item))
         cells.append(cell(title, "Accuracy change %", change(before["accuracy"], after["accuracy"])))
         for name, item in found.items():
             length = item["mean_tokens_finished"]

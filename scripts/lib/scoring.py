@@ -169,8 +169,9 @@ def read_scores(files: Iterable[str | Path], verdict: str = "ours", validation: 
 
     Returns:
         By checkpoint and benchmark: the summary with accuracy, standard error and questions of that verdict and those
-        questions, `shares` (an array by question, in the order of the ids) and the number of validation questions that
-        are `left_out`; where the verdict is not ours, its name and `accuracy_ours`.
+        questions, `shares` (an array by question, in the order of the ids), the number of validation questions that
+        are `left_out`, and the accuracy `with_validation` questions; where the verdict is not ours, its name and
+        `accuracy_ours`.
 
     Raises:
         BadInput: a benchmark without a graded answer, or without any verdict of that grader.
@@ -187,13 +188,15 @@ def read_scores(files: Iterable[str | Path], verdict: str = "ours", validation: 
         for benchmark, summary in read_json(file)["benchmarks"].items():
             summaries[checkpoint, benchmark] = file, summary
     # The same questions for every checkpoint: a judge may have rated no answer of one of them.
-    left_out: dict[str, set[str]] = {}
+    unrated: dict[str, set[str]] = {}
+    selecting: dict[str, set[str]] = {}
     for (_, benchmark), graded in rows.items():
-        ids = validation_ids(graded) if validation == "exclude" else set()
-        left_out.setdefault(benchmark, set()).update(ids, without_verdict(graded))
+        unrated.setdefault(benchmark, set()).update(without_verdict(graded))
+        selecting.setdefault(benchmark, set()).update(validation_ids(graded) if validation == "exclude" else ())
     scores: dict[str, dict[str, dict]] = {}
     for (checkpoint, benchmark), (file, summary) in summaries.items():
-        graded, without = rows.get((checkpoint, benchmark), []), left_out.get(benchmark, ())
+        graded, lacking = rows.get((checkpoint, benchmark), []), unrated.get(benchmark, set())
+        without = lacking | selecting.get(benchmark, set())
         ours = shares_of(graded, without=without)
         if not ours:
             raise BadInput(f"{file}: no graded answer for {benchmark}. Make the file again.")
@@ -205,6 +208,7 @@ def read_scores(files: Iterable[str | Path], verdict: str = "ours", validation: 
             **accuracy_of(shares),
             **({"accuracy_ours": accuracy_of(ours)["accuracy"], "verdict": verdict} if verdict != "ours" else {}),
             "left_out": len(shares_of(graded)) - len(ours),
+            "with_validation": accuracy_of(shares_of(graded, verdict, lacking))["accuracy"],
             "shares": numpy.array(list(shares.values())),
         }
     return scores

@@ -184,8 +184,7 @@ class Cells:
             made |= {"by_our_grader": factor * found["accuracy_ours"], "verdict": found["verdict"]}
         if found.get("left_out"):
             made["left_out"] = found["left_out"]
-            if isinstance(found.get("with_validation"), float):
-                made["with_validation"] = factor * found["with_validation"]
+            made["with_validation"] = factor * found["with_validation"]
         return made
 
     def _minus_best(self, cell: Mapping, benchmarks: list[str], wanted: str | None) -> dict:
