@@ -58,7 +58,7 @@ rule score:
         suite=pattern_of(STUDY["suites"]),
     conda:
         lambda wildcards: f"../envs/{grading_env_of(wildcards)}.yaml"
-    threads: 2
+    threads: min(2, THREADS)
     params:
         python=lambda wildcards, output: python_for(grading_env_of(wildcards))(wildcards, output),
         kinds=grader_kinds_of,
@@ -84,7 +84,7 @@ rule generate_turns:
         benchmark=benchmarks_by("judge"),
     conda:
         f"../envs/{engine_env()}.yaml"
-    threads: 8
+    threads: THREADS
     resources:
         gpu=1,
     params:
@@ -144,7 +144,7 @@ rule evaluate_harness:
         benchmark=benchmarks_by("harness"),
     conda:
         "../envs/harness.yaml"
-    threads: 8
+    threads: THREADS
     resources:
         gpu=1,
         micro_batch=8,  # rows per pass
