@@ -11,6 +11,7 @@ The verifier teacher checks every step exactly (docs/verifier.md), an openai tea
 
 import argparse
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -68,11 +69,11 @@ def finish(args: argparse.Namespace, rows: Iterable[dict], usage: Usage | None =
         BadInput: more rows than allowed have no usable critique. Nothing is written then.
     """
     counts = dict.fromkeys(("rows", "right", "wrong", "errors", "pointed_at_a_step", "with_gold", "agreeing"), 0)
-    reasons: dict[str, int] = {}
-    asked = failed = 0
+    reasons: Counter[str] = Counter()
+    asked = 0
 
     def counted() -> Iterator[dict]:
-        nonlocal asked, failed
+        nonlocal asked
         for row in rows:
             verdict, judged = row.get("verdict"), not row.pop("not_asked", False)
             counts["rows"] += 1
@@ -85,10 +86,9 @@ def finish(args: argparse.Namespace, rows: Iterable[dict], usage: Usage | None =
                 counts["agreeing"] += (verdict == "right") == row["correct"]
             asked += judged
             if judged and "error" in row:
-                failed += 1
-                reasons[row["error"]] = reasons.get(row["error"], 0) + 1
+                reasons[row["error"]] += 1
             yield row
-        check_errors(args.critiques, failed, asked, args.limits.get("max_errors", 1.0), reasons)
+        check_errors(args.critiques, reasons.total(), asked, args.limits.get("max_errors", 1.0), reasons)
 
     write_rows(args.critiques, counted())
     return {**counts, "error_reasons": reasons, **(usage.fields() if usage else {})}

@@ -7,6 +7,7 @@
 
 import argparse
 import heapq
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,13 +52,12 @@ def merged(files: list[str]) -> Iterator[dict]:
 
 def added(parts: list[dict]) -> dict:
     """The sums of the numbers in the shards' summaries, and of the reasons that they count."""
-    total: dict = {"error_reasons": {}}
+    total: dict = {"error_reasons": Counter()}
     for part in parts:
         for name, value in part.items():
             if isinstance(value, int | float):
                 total[name] = total.get(name, 0) + value
-        for reason, count in part["error_reasons"].items():
-            total["error_reasons"][reason] = total["error_reasons"].get(reason, 0) + count
+        total["error_reasons"].update(part["error_reasons"])
     return total
 
 

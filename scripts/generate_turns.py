@@ -13,7 +13,7 @@ Finished chunks are read from the journal in `--state`, as in `generate`.
 import argparse
 
 from scripts.lib import cli
-from scripts.lib.generation import Generator
+from scripts.lib.generation import Generator, response_row
 from scripts.lib.journal import Journal, held
 from scripts.lib.jsonl import BadInput, read_rows, write_rows
 from scripts.lib.prompts import render
@@ -67,15 +67,8 @@ def turns(generator: Generator, questions: list[dict], entry: dict) -> list[dict
             completions = generator.replies(conversations, {**entry, "temperature": temperature})
             for question, completion in zip(asked, completions, strict=True):
                 talks[question["id"]].append({"role": "assistant", "content": completion.text})
-                row = {
-                    "id": f"{question['id']}#turn{turn}",
-                    "question_id": question["id"],
-                    "turn": turn,
-                    "response": completion.text,
-                    "tokens": completion.tokens,
-                    "finished": completion.finished,
-                }
-                made.append(row if completion.text.strip() else {**row, "error": "empty response"})
+                place = {"id": f"{question['id']}#turn{turn}", "question_id": question["id"], "turn": turn}
+                made.append(response_row(place, completion))
     return made
 
 

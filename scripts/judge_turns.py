@@ -9,6 +9,7 @@ rating keeps its place with an `error` and does not count.
 """
 
 import argparse
+from collections import Counter
 from pathlib import Path
 
 from scripts.lib import cli
@@ -61,11 +62,8 @@ def main(args: argparse.Namespace) -> int:
             value, error = teaching.answer(request)
             usage.add(request, value)
             graded.append(rated({**row, "benchmark": slug}, value and value["text"], error))
-    reasons: dict[str, int] = {}
-    for row in graded:
-        if row["correct"] is None:
-            reasons[row["error"]] = reasons.get(row["error"], 0) + 1
-    check_errors(args.graded, sum(reasons.values()), len(graded), args.limits["max_errors"], reasons)
+    reasons = Counter(row["error"] for row in graded if row["correct"] is None)
+    check_errors(args.graded, reasons.total(), len(graded), args.limits["max_errors"], reasons)
     fields = {
         "benchmarks": {slug: {**summarise(graded), **by_turn(graded), "out_of": HIGHEST}},
         "by_subject": by_subject(graded, questions),

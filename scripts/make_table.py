@@ -216,7 +216,7 @@ def measured(checkpoint: str, benchmark: str, metric: str, found: dict) -> dict:
 
 def accuracy_cell(row: str, column: str, checkpoint: str, benchmark: str, found: dict) -> dict:
     """A checkpoint's accuracy on a benchmark in percent, or its rating."""
-    full = full_mark([found])
+    full = scoring.full_mark([found])
     shown = full * found["accuracy"], full * found["standard_error"], found["questions"]
     rating = {} if full == 100 else {"out_of": full, "unit": "points"}
     return cell(row, column, *shown, **measured(checkpoint, benchmark, "accuracy", found), **rating)
@@ -237,18 +237,12 @@ def score_cells(row: dict, columns: dict[str, str], scores: dict, train: dict | 
     mine = [scores[row["of"]][slug] for slug in columns]
     for (slug, title), found in zip(columns.items(), mine, strict=True):
         cells.append(accuracy_cell(row["name"], title, row["of"], slug, found))
-    full, questions = full_mark(mine), sum(found["questions"] for found in mine)
+    full, questions = scoring.full_mark(mine), sum(found["questions"] for found in mine)
     if full is None:
         return [*cells, cell(row["name"], AVERAGE, None, n=questions)]
     mean = full * sum(found["accuracy"] for found in mine) / len(mine)
     error = full * average_error([found["standard_error"] for found in mine])
     return [*cells, cell(row["name"], AVERAGE, mean, error, questions)]
-
-
-def full_mark(scores: list[dict]) -> float | None:
-    """What an accuracy of 1 is printed as: 100, or 10 for ratings; None where the scores differ in it."""
-    marks = {found.get("out_of", 100) for found in scores}
-    return marks.pop() if len(marks) == 1 else None
 
 
 def difference_cells(row: dict, columns: dict[str, str], scores: dict) -> list[dict]:
@@ -262,7 +256,7 @@ def difference_cells(row: dict, columns: dict[str, str], scores: dict) -> list[d
     found, tested = difference_to_best(*compared), mcnemar_to_best(*compared)
     cells = [cell(row["name"], "Rows", None), cell(row["name"], "Tokens", None)]
     for slug, title in [*columns.items(), (None, AVERAGE)]:
-        full = full_mark([scores[row["difference"]][name] for name in (columns if slug is None else [slug])])
+        full = scoring.full_mark([scores[row["difference"]][name] for name in (columns if slug is None else [slug])])
         percent = {key: None if full is None else full * value for key, value in found[slug].items()}
         count = sum(len(mine) for mine in shares(row["difference"]).values()) if slug is None else None
         count = count or len(scores[row["difference"]][slug]["shares"])

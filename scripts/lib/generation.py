@@ -35,6 +35,12 @@ def weights_hash(model: str | Path) -> str:
     return content_key({file.name: file_hash(file) for file in files})
 
 
+def response_row(place: dict, completion: Completion) -> dict:
+    """`place` (ids) with the response, its tokens and whether it ended by itself; an `error` where it is empty."""
+    row = {**place, "response": completion.text, "tokens": completion.tokens, "finished": completion.finished}
+    return row if completion.text.strip() else {**row, "error": completion.error or "empty response"}
+
+
 class Generator:
     """Answers questions with one model, through one journal. The model is loaded when the first chunk is missing.
 
@@ -89,17 +95,9 @@ class Generator:
             if entry.get("self_critique"):
                 found, notes = self._self_critiqued(found, shown, prompts, entry, tokenizer, seed)
             for index, completion in found.items():
-                row = {
-                    "id": f"{rows[index]['id']}#{sample}",
-                    "question_id": rows[index]["id"],
-                    "sample": sample,
-                    "response": completion.text,
-                    "tokens": completion.tokens,
-                    "finished": completion.finished,
-                    **notes.get(index, {}),
-                }
-                error = completion.error or "empty response"
-                made.append(row if completion.text.strip() else {**row, "error": error})
+                question = rows[index]["id"]
+                place = {"id": f"{question}#{sample}", "question_id": question, "sample": sample}
+                made.append(response_row(place, completion) | notes.get(index, {}))
         return sorted(made, key=lambda row: row["id"])
 
     def replies(self, conversations: Sequence[list[Message]], entry: dict) -> list[Completion]:

@@ -158,6 +158,12 @@ def summarise(graded: Sequence[dict]) -> dict:
     return found
 
 
+def full_mark(scores: list[dict]) -> float | None:
+    """What an accuracy of 1 is printed as: 100, or 10 for ratings; None where the scores differ in it."""
+    marks = {found.get("out_of", 100) for found in scores}
+    return marks.pop() if len(marks) == 1 else None
+
+
 def read_scores(files: Iterable[str | Path], verdict: str = "ours", validation: str = "exclude") -> dict:
     """Summaries with the graded rows beside them, read so that checkpoints can be compared question by question.
 

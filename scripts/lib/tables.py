@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from scripts.lib.jsonl import BadInput
+from scripts.lib.scoring import full_mark
 from scripts.lib.statistics import average_error, difference_to_best, mcnemar_to_best
 
 # The kinds of benchmarks that are jobs of their own, with scores of their own in a suite's place.
@@ -191,16 +192,20 @@ class Cells:
         """A checkpoint's score minus the best of others: paired by question where there are graded answers."""
         found = [{slug: self.scores[of][slug] for slug in benchmarks} for of in (cell["of"], *cell["best_of"])]
         n = sum(found[0][slug]["questions"] for slug in benchmarks)
+        full = full_mark([score for scores in found for score in scores.values()])
+        if full is None:
+            return {"gap": f"{', '.join(benchmarks)} are not all out of the same full mark"}
+        told = {"n": n, "unit": "percent" if full == 100 else "points"}
         if all("shares" in score for scores in found for score in scores.values()):
             shares = [{slug: score["shares"] for slug, score in scores.items()} for scores in found]
             figures = difference_to_best(shares[0], shares[1:])[wanted]
             tested = mcnemar_to_best(shares[0], shares[1:])[wanted]
-            return {**{key: 100 * value for key, value in figures.items()}, **tested, "n": n, "unit": "percent"}
+            return {**{key: full * value for key, value in figures.items()}, **tested, **told}
         means = [math.fsum(score["accuracy"] for score in scores.values()) / len(benchmarks) for scores in found]
         errors = [average_error([score["standard_error"] for score in scores.values()]) for scores in found]
         best = max(range(1, len(means)), key=means.__getitem__)
         error = math.hypot(errors[0], errors[best])
-        return {"value": 100 * (means[0] - means[best]), "se": 100 * error, "n": n, "unit": "percent"}
+        return {"value": full * (means[0] - means[best]), "se": full * error, **told}
 
     def _average(self, row: str, column: str, cell: Mapping) -> dict:
         """The plain mean of other columns of the row, or, for a row of averages, of other rows of the column."""
