@@ -1,7 +1,4 @@
-"""Tables of the three papers, end to end at the tiny scale: the same rules, no hub, no key, no GPU.
-
-By default some of them, for the time that all take; REDPEN_ALL_TABLES=1 makes every table and figure.
-"""
+"""Every table and figure of the three papers, end to end at the tiny scale: the same rules, no hub, no key, no GPU."""
 
 import json
 import os
@@ -19,9 +16,6 @@ from tests import hub_layouts
 from tests.fault_server import FaultServer
 from tests.warm import Warm
 
-SOME = ["cft_table6_response_source", "cft_table7_teacher_model", "spin_table1_eval_settings"]
-TABLES = papers.known_tables() if os.environ.get("REDPEN_ALL_TABLES") else SOME
-TARGETS = ["all_tables"] if os.environ.get("REDPEN_ALL_TABLES") else SOME
 # What the endpoint says to all: a critique with its conclusion, and a judge's rating.
 ANSWER = "The sum is as it should be. Rating: [[7]]\nConclusion: right [END]"
 STUDIES = [f"config/{name}.yaml" for name in ("cft", "spin", "thinkpo")]
@@ -34,8 +28,8 @@ class Papers:
         self.folder, self.server, self.warm, self.punkt = folder, server, warm, punkt
         self.results = folder / "results" / "papers-tiny"
 
-    def make(self, *targets: str, config: tuple[str, ...] = ()) -> str:
-        """Runs Snakemake on the three studies at the tiny scale, and returns what it printed."""
+    def make(self) -> str:
+        """Makes all tables of the three studies at the tiny scale, and returns what Snakemake printed."""
         environment = {
             **os.environ,
             "REDPEN_PYTHON_LAPTOP": str(self.warm.program),
@@ -46,11 +40,10 @@ class Papers:
             "OMP_NUM_THREADS": "1",
         }
         command = [sys.executable, "-m", "snakemake", "--quiet", "rules", "progress", "--keep-going"]
-        command += ["--configfile", *STUDIES]
-        command += ["config/scale/tiny.yaml", "--config", "engine=cpu", f"scale={{hub: {self.folder}/hub}}", *config]
-        done = subprocess.run(
-            [*command, "--", *targets], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=1800
-        )
+        command += ["--scheduler", "greedy", "--max-jobs-per-timespan", "100/10s"]  # docs/papers.md
+        command += ["--configfile", *STUDIES, "config/scale/tiny.yaml"]
+        command += ["--config", "engine=cpu", f"scale={{hub: {self.folder}/hub}}", "--", "all_tables"]
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=1800)
         said = done.stdout + done.stderr
         assert done.returncode == 0, said[-6000:]
         return said
@@ -77,7 +70,7 @@ def study(tmp_path_factory, punkt: Path):
 @pytest.fixture(scope="module")
 def finished(study: Papers) -> Papers:
     """With the tables made."""
-    study.make(*TARGETS)
+    study.make()
     return study
 
 
@@ -86,7 +79,7 @@ def cells_of(study: Papers, table: str) -> dict[tuple[str, str], dict]:
     return {(cell["row"], cell["column"]): cell for cell in found}
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", papers.known_tables())
 def test_table_has_the_papers_values_beside_ours(finished: Papers, table: str) -> None:
     cells = cells_of(finished, table)
     for label, row in papers.printed(table).items():
@@ -101,4 +94,4 @@ def test_table_has_the_papers_values_beside_ours(finished: Papers, table: str) -
 
 
 def test_second_run_has_nothing_to_do(finished: Papers) -> None:
-    assert "Nothing to be done" in finished.make(*TARGETS)
+    assert "Nothing to be done" in finished.make()
