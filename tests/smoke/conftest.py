@@ -4,10 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.warm import Warm
 
 ROOT = Path(__file__).resolve().parents[2]
 # Smaller models than config/scale/tiny.yaml, but more rows and steps: time enough to kill a job in the middle.
@@ -41,19 +45,19 @@ class Study:
         options = ["--configfile", "small.yaml", "--config", ENGINE, "--quiet", "rules"]
         return [sys.executable, "-m", "snakemake", *options, "--", *targets]
 
-    def start(self, *targets: str) -> subprocess.Popen:
-        """Starts Snakemake in a process group of its own."""
+    def start(self, *targets: str, python: str | Path = sys.executable) -> subprocess.Popen:
+        """Starts Snakemake in a process group of its own; `python` runs the scripts."""
         log = (self.folder / "snakemake.out").open("ab")
-        environment = {**os.environ, "REDPEN_PYTHON_LAPTOP": sys.executable}
+        environment = {**os.environ, "REDPEN_PYTHON_LAPTOP": str(python)}
         return subprocess.Popen(
             self.command(*targets), cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
         )
 
-    def make(self, *targets: str) -> str:
+    def make(self, *targets: str, python: str | Path = sys.executable) -> str:
         """Runs Snakemake to the end and returns what it printed; a failure shows it."""
         log = self.folder / "snakemake.out"
         log.unlink(missing_ok=True)
-        status = self.start(*targets).wait(timeout=3000)
+        status = self.start(*targets, python=python).wait(timeout=3000)
         said = log.read_text()
         assert status == 0, said[-4000:]
         return said
@@ -64,7 +68,14 @@ class Study:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Study:
+def warm() -> Iterator[Warm]:
+    """A Python that starts warm, for runs of many jobs that no test interrupts."""
+    with tempfile.TemporaryDirectory(prefix="warm") as short, Warm(Path(short), HF_HOME=short) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, warm: Warm) -> Study:
     """The small study with every table made. Tests copy it and never write into it."""
     folder = tmp_path_factory.mktemp("finished") / "redpen"
     files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
@@ -75,7 +86,7 @@ def finished(tmp_path_factory) -> Study:
     benchmark = next(iter(yaml.safe_load((ROOT / "config.yaml").read_text())["benchmarks"]))
     (folder / "small.yaml").write_text(SCALE + PICKED.replace("BENCHMARK", benchmark))
     study = Study(folder)
-    study.make("all_tables")
+    study.make("all_tables", python=warm.program)
     return study
 
 

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -50,7 +49,7 @@ class Papers:
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory, punkt: Path):
+def study(tmp_path_factory, punkt: Path, warm: Warm):
     """The project's tracked files in a folder of their own, with a stand-in for the hub and for the teachers."""
     folder = tmp_path_factory.mktemp("papers") / "redpen"
     files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
@@ -59,12 +58,8 @@ def study(tmp_path_factory, punkt: Path):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     hub_layouts.write(folder / "hub")
-    short = Path(tempfile.mkdtemp(prefix="warm"))  # the path of a socket must be short
-    try:
-        with FaultServer(answer=lambda _: (ANSWER, "stop")) as server, Warm(short, HF_HOME=str(short)) as warm:
-            yield Papers(folder, server, warm, punkt)
-    finally:
-        shutil.rmtree(short)
+    with FaultServer(answer=lambda _: (ANSWER, "stop")) as server:
+        yield Papers(folder, server, warm, punkt)
 
 
 @pytest.fixture(scope="module")
