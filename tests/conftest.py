@@ -1,10 +1,13 @@
 """Fixtures that several tests share: a small valid config, a tiny tokenizer and a tiny model made on the spot."""
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.warm import Warm
 
 SMALL_STUDY = """
 study: small
@@ -76,6 +79,13 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallStudy:
     monkeypatch.chdir(tmp_path)
     Path("ask.j2").write_text("{% block user %}{{ question }}{% endblock %}", encoding="utf-8")
     return SmallStudy()
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """A Python that starts warm, for runs of many jobs that no test interrupts."""
+    with tempfile.TemporaryDirectory(prefix="warm") as short, Warm(Path(short), HF_HOME=short) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

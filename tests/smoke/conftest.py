@@ -4,8 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -65,13 +63,6 @@ class Study:
     def unlock(self) -> None:
         """What `make demo` does before it starts."""
         subprocess.run([sys.executable, "-m", "scripts.clean_lock"], cwd=self.folder, check=True)
-
-
-@pytest.fixture(scope="session")
-def warm() -> Iterator[Warm]:
-    """A Python that starts warm, for runs of many jobs that no test interrupts."""
-    with tempfile.TemporaryDirectory(prefix="warm") as short, Warm(Path(short), HF_HOME=short) as started:
-        yield started
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from scripts.lib.grading import GRADER_VERSION, Item
 from scripts.lib.jsonl import read_json, read_rows
 from scripts.lib.prompts import render
 from tests import shared_data
+from tests.warm import Warm
 
 # File: its number of rows (README of the data) and the protocol of config/benchmarks.yaml whose prompt is used.
 MATH = {
@@ -119,7 +120,7 @@ ROWS = 2  # of each file
 
 
 @pytest.fixture(scope="module")
-def answered(tmp_path_factory, protocols) -> Path:
+def answered(tmp_path_factory, protocols, warm: Warm) -> Path:
     """A project folder in which SmolLM2 has answered some questions of each file; a second suite waits."""
     folder = tmp_path_factory.mktemp("answered") / "redpen"
     for part in ("Snakefile", "rules", "schemas", "scripts", "prompts", "templates", "profiles", "envs"):
@@ -150,13 +151,13 @@ def answered(tmp_path_factory, protocols) -> Path:
         },
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
-    make(folder, "now")
+    make(folder, warm.program, "now")
     return folder
 
 
-def make(folder: Path, *targets: str) -> str:
-    """Runs Snakemake to the end and returns what it said."""
-    environment = {**os.environ, "REDPEN_PYTHON_LAPTOP": sys.executable}
+def make(folder: Path, python: str | Path, *targets: str) -> str:
+    """Runs Snakemake to the end and returns what it said; `python` runs the scripts."""
+    environment = {**os.environ, "REDPEN_PYTHON_LAPTOP": str(python)}
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--", *targets]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
@@ -194,7 +195,7 @@ def test_grading_again_generates_nothing(answered: Path) -> None:
     graded = (results / "scores/smollm2-135m/files.jsonl").read_bytes()
     with (answered / "scripts/lib/compare.py").open("a", encoding="utf-8") as grader:
         grader.write("# The grader has changed.\n")
-    said = make(answered, "now")
+    said = make(answered, sys.executable, "now")
     assert "rule score:" in said and "rule make_table:" in said and "rule generate:" not in said
     assert [(file.stat().st_mtime_ns, file.read_bytes()) for file in (generations, journal)] == before
     assert (results / "scores/smollm2-135m/files.jsonl").read_bytes() == graded

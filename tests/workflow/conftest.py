@@ -13,6 +13,7 @@ import yaml
 
 from scripts.lib.cli import ROOT
 from scripts.lib.config import resolve
+from tests.warm import Warm
 
 TINY = "config/scale/tiny.yaml"
 TARGET = "cft_table2"
@@ -29,15 +30,15 @@ Jobs = set[tuple[str, str]]  # (rule, wildcards)
 
 
 class Tree:
-    """A copy of the project, results and state included, in which Snakemake is called."""
+    """A copy of the project, results and state included, in which Snakemake is called; `python` runs the scripts."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, python: str | Path = sys.executable) -> None:
+        self.folder, self.python = folder, python
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
         environment = {
             **os.environ,
-            "REDPEN_PYTHON_LAPTOP": sys.executable,
+            "REDPEN_PYTHON_LAPTOP": str(self.python),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "XDG_CACHE_HOME": str(self.folder / "cache"),
         }
@@ -107,10 +108,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Tree:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+def finished(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Tree:
     """The tiny study with TARGET made, which no test changes."""
     tree = copied(tmp_path_factory.mktemp("finished") / "tree")
-    tree.tiny("--", TARGET)
+    Tree(tree.folder, warm.program).tiny("--", TARGET)
     return tree
 
 
