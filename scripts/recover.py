@@ -12,12 +12,11 @@ import getpass
 import logging
 import os
 import re
-import subprocess
 import time
 from pathlib import Path
 
 from scripts import clean_lock
-from scripts.lib import cli
+from scripts.lib import cli, slurm
 from scripts.lib.jsonl import BadInput
 
 log = logging.getLogger(__name__)
@@ -40,7 +39,7 @@ def main(args: argparse.Namespace) -> int:
     jobs = queued(names)
     if jobs:
         log.info("cancelling %d jobs of the ended run: %s", len(jobs), " ".join(jobs))
-        slurm("scancel", *jobs)
+        slurm.call("scancel", *jobs)
     end = time.monotonic() + args.wait
     while jobs and (jobs := queued(names)):
         if time.monotonic() > end:
@@ -65,24 +64,10 @@ def run_names(logs: Path) -> set[str]:
 
 def queued(names: set[str]) -> list[str]:
     """The ids of this user's jobs with one of these names that have not ended."""
-    lines = slurm("squeue", "--noheader", "--user", getpass.getuser(), "--format=%A|%j").splitlines() if names else []
+    if not names:
+        return []
+    lines = slurm.call("squeue", "--noheader", "--user", getpass.getuser(), "--format=%A|%j").splitlines()
     return sorted({job for job, name in (line.strip().split("|", 1) for line in lines) if name in names})
-
-
-def slurm(*command: str) -> str:
-    """What a Slurm command prints.
-
-    Raises:
-        BadInput: it fails, or is not there.
-    """
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
-    except FileNotFoundError:
-        raise BadInput(f"{command[0]} is not here. Call this on the machine that snakemake ran on.") from None
-    except subprocess.TimeoutExpired:
-        raise BadInput(f"{command[0]} does not answer. Try again when Slurm's controller is back.") from None
-    except subprocess.CalledProcessError as error:
-        raise BadInput(f"{command[0]} failed: {error.stderr.strip()}. Try again when Slurm answers.") from None
 
 
 if __name__ == "__main__":

@@ -7,16 +7,16 @@ Reads JSON Lines rows `{"id", "messages", "completion"}` (sft, cft) or `{"id", "
 Progress is kept in `--state` under a key made from the recipe, the data and the start weights; a job that died goes on
 from the newest complete checkpoint. `select_checkpoint` removes it: by then Snakemake has taken note of the result,
 while the outputs of a job that outlived a killed Snakemake are deleted and made again. On SIGTERM or SIGUSR1
-(preemption, a time limit) it saves a checkpoint after the step in hand and ends with status 75.
+(preemption, a time limit) it saves a checkpoint after the step in hand, queues its Slurm job again where Slurm does not
+do so itself, and ends with status 75.
 
-Several processes (one for each GPU) are started by `accelerate launch`, and say so with `--processes`.
+Several processes (one for each GPU) are started by `scripts.launch`, and say so with `--processes`.
 
     python -m scripts.train --recipe '{"method": "sft", "learning_rate": 1e-3, "epochs": 1, ...}' \\
         --data results/laptop/train_sets/sft.jsonl --start results/laptop/models/smollm2-135m --micro-batch 8 \\
         --state state/laptop/train/sft --weights results/laptop/checkpoints/sft/candidates \\
         --summary results/laptop/checkpoints/sft/train.json
-    accelerate launch --config_file envs/accelerate/ddp.yaml --num_processes 8 --main_process_port 0 \\
-        -m scripts.train --processes 8 ...
+    python -m scripts.launch --parallel ddp --processes 8 scripts.train --processes 8 ...
 """
 
 import argparse
@@ -27,7 +27,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from scripts.lib import cli
+from scripts.lib import cli, slurm
 from scripts.lib.journal import held
 from scripts.lib.jsonl import BadInput, content_key, file_hash, read_json, read_rows, write_json
 
@@ -174,7 +174,10 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
     result = trainer.train(resume_from_checkpoint=checkpoint)
     if stop.signal and trainer.state.global_step < trainer.state.max_steps:
         log.warning("signal %d: stopped after step %d, which is saved", stop.signal, trainer.state.global_step)
-        training.processes(args.processes).wait_for_everyone()  # the launcher ends the others when one ends
+        processes = training.processes(args.processes)
+        if processes.is_main_process:
+            slurm.queue_again()
+        processes.wait_for_everyone()  # the launcher ends the others when one ends
         sys.exit(INTERRUPTED)
     losses = [
         {"step": entry["step"], "loss": entry["loss"]}
