@@ -8,6 +8,7 @@ that a changed key concerns.
 import json
 import os
 import re
+import shlex
 
 from scripts import (
     answer_questions,
@@ -105,15 +106,27 @@ def gpus_of(resources):
     return int(gres.rpartition(":")[2]) if gres.startswith("gpu") else resources.gpu
 
 
-def train_command(wildcards, output, resources):
+# Prints a port that is free on this node.
+FREE_PORT = "import socket; s = socket.socket(); s.bind((str(), 0)); print(s.getsockname()[1])"
+
+
+def train_command(wildcards, output, threads, resources):
     """A param that starts scripts.train, in one process for each GPU. It takes `output`: not tracked."""
     python = python_for("laptop")(wildcards, output)
-    gpus = gpus_of(resources)
-    if gpus == 1:
+    nodes, gpus = resources.get("nodes", 1), gpus_of(resources)
+    if nodes > 1 and not (resources.get("mpi") and resources.get("gres")):
+        raise WorkflowError("train: several nodes want gpu, gres, tasks, tasks_per_gpu and mpi too (docs/slurm.md)")
+    processes = nodes * gpus
+    if processes <= 1:
         return f"{python} -m scripts.train"
-    # Port 0: a free one, so that several jobs can share a node.
-    launch = f"accelerate.commands.launch --config_file envs/accelerate/{resources.parallel}.yaml"
-    return f"{python} -m {launch} --num_processes {gpus} --main_process_port 0 -m scripts.train --processes {gpus}"
+    launch = f"{python} -m scripts.launch --parallel {resources.parallel} --processes {processes}"
+    if nodes > 1:
+        # Where a node's processes have ended, the others have a minute.
+        srun = f"{resources.mpi} --nodes={nodes} --ntasks={nodes} --gres={resources.gres} --wait=60 --cpu-bind=q"
+        srun += f" --cpus-per-task={resources.get('cpus_per_task', threads)}"
+        main = f'"$(hostname):$({python} -c {shlex.quote(FREE_PORT)})"'
+        launch = f"{srun} {launch} --nodes {nodes} --main {main}"
+    return f"{launch} scripts.train --processes {processes}"
 
 
 def settings(module, **values):

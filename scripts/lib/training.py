@@ -40,7 +40,7 @@ def split_batch(global_batch: int, micro_batch: int, processes: int) -> tuple[in
 
 
 def processes(asked: int) -> PartialState:
-    """This process among those that train together (`accelerate launch` starts them), as accelerate sees it.
+    """This process among those that train together (`scripts.launch` starts them), as accelerate sees it.
 
     Raises:
         BadInput: their number is not the one that was asked for.
@@ -49,7 +49,7 @@ def processes(asked: int) -> PartialState:
     if state.num_processes != asked:
         raise BadInput(
             f"{asked} processes were asked for, and {state.num_processes} run. "
-            "Start `accelerate launch --num_processes` and `--processes` with the same number."
+            "Give `scripts.launch --processes` and the script's `--processes` the same number."
         )
     return state
 
@@ -60,7 +60,7 @@ def check_global_batch(global_batch: int, config: TrainingArguments) -> None:
     if rows != global_batch:
         raise BadInput(
             f"a step would see {rows} rows, not the recipe's {global_batch}: one process sees {config.n_gpu} GPUs. "
-            "Set CUDA_VISIBLE_DEVICES to one of them, or start one process for each with accelerate launch."
+            "Set CUDA_VISIBLE_DEVICES to one of them, or start one process for each with scripts.launch."
         )
 
 

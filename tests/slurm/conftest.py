@@ -1,7 +1,9 @@
 """A real Slurm cluster on this machine, and copies of the project in which snakemake sends its jobs there."""
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +16,7 @@ import pytest
 from scripts.lib.cli import ROOT
 
 CLUSTER = Path(__file__).with_name("cluster.sh")
+CLUSTER_STATE = Path(os.environ.get("REDPEN_TEST_CLUSTER", "/tmp/redpen-slurm"))
 STUDY = "tests/slurm/study.yaml"
 CANNOT_RUN_HERE = 3  # cluster.sh's status
 
@@ -59,11 +62,28 @@ class Project:
 
 
 def queue() -> list[dict[str, str]]:
-    """Slurm's jobs that have not ended: id, state, time run, why they wait, rule with its wildcards."""
-    columns = {"id": "%A", "state": "%T", "time": "%M", "reason": "%r", "rule": "%k"}
+    """Slurm's jobs that have not ended: id, state, time run, why they wait, node, rule with its wildcards."""
+    columns = {"id": "%A", "state": "%T", "time": "%M", "reason": "%r", "node": "%N", "rule": "%k"}
     command = ["squeue", "--noheader", f"--format={'|'.join(columns.values())}"]
     lines = subprocess.run(command, capture_output=True, text=True, timeout=30).stdout.splitlines()
     return [dict(zip(columns, line.split("|"))) for line in lines]
+
+
+def lose_node(node: str, job: str) -> None:
+    """Takes a node away as a power loss does: at once its slurmd, the job's steps and all its processes are gone."""
+    daemon, steps, processes = int((CLUSTER_STATE / f"{node}.pid").read_text()), [], []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if (entry / "cmdline").read_bytes().startswith(b"slurmstepd: [%d." % int(job)):
+                steps.append(int(entry.name))
+            elif b"SLURM_JOB_ID=%d" % int(job) in (entry / "environ").read_bytes().split(b"\0"):
+                processes.append(int(entry.name))
+        except OSError:  # it ended meanwhile
+            continue
+    assert steps and processes
+    for pid in (daemon, *steps, *processes):  # nobody is left to report the next one's end
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def wait_until(found: Callable, what: str, seconds: float = 180, process: subprocess.Popen | None = None):

@@ -4,6 +4,7 @@ The first run makes all tables of a small study while its controller is killed a
 run of it anew, for longer, and interrupt that.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.conftest import Project, Watch, queue, wait_until
+from tests.slurm.conftest import CLUSTER, CLUSTER_STATE, Project, Watch, lose_node, queue, wait_until
 
 # Enough steps (with a checkpoint after each) to be interrupted in the middle.
 LONG = ("--config", "scale={max_steps: 40}")
@@ -36,8 +37,7 @@ def finished(cluster: Path, empty: Path) -> Finished:
         # Slurm writes its state down every 5 s: a job that is younger would be lost, and submitted again.
         if project.controller_came_back or not any(job["time"] >= "0:07" for job in look if job["state"] == "RUNNING"):
             return
-        pid = int((Path(os.environ.get("REDPEN_TEST_CLUSTER", "/tmp/redpen-slurm")) / "slurmctld.pid").read_text())
-        os.kill(pid, signal.SIGKILL)
+        os.kill(int((CLUSTER_STATE / "slurmctld.pid").read_text()), signal.SIGKILL)
         watch.ended.wait(3)
         subprocess.run([cluster, "controller"], check=True, timeout=60)
         project.controller_came_back = True
@@ -50,13 +50,18 @@ def finished(cluster: Path, empty: Path) -> Finished:
     return project
 
 
+def untrained(finished: Finished, folder: Path) -> Project:
+    """A copy of the finished project, without the checkpoints of cft and spin.t0."""
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    for run in ("cft", "spin.t0"):
+        shutil.rmtree(folder / "results" / "cluster-tiny" / "checkpoints" / run)
+    return Project(folder)
+
+
 @pytest.fixture
 def project(finished: Finished, tmp_path: Path) -> Project:
     """A copy of the finished project, without the checkpoints of cft and spin.t0."""
-    shutil.copytree(finished.folder, tmp_path / "redpen", symlinks=True)
-    for run in ("cft", "spin.t0"):
-        shutil.rmtree(tmp_path / "redpen" / "results" / "cluster-tiny" / "checkpoints" / run)
-    return Project(tmp_path / "redpen")
+    return untrained(finished, tmp_path / "redpen")
 
 
 def checkpoint_of(run: str) -> str:
@@ -77,14 +82,33 @@ def training_of(project: Project, run: str) -> int | None:
             here = (entry / "cwd").resolve(strict=True) == project.folder
         except OSError:
             continue
-        if here and words[1:3] == ["-m", "scripts.train"] and f"state/cluster-tiny/train/{run}" in words:
+        script = words.index("-m") + 1 if "-m" in words else None
+        if here and script and words[script] == "scripts.train" and f"state/cluster-tiny/train/{run}" in words:
             return int(entry.name)
     return None
 
 
-def job_of(run: str) -> str:
-    """The id of the job that trains a run."""
-    return next(job["id"] for job in queue() if job["rule"] == f"rule_train_wildcards_{run}")
+def job_of(run: str) -> dict[str, str]:
+    """The job that trains a run."""
+    return next(job for job in queue() if job["rule"] == f"rule_train_wildcards_{run}")
+
+
+def went_on_from(project: Project, run: str) -> int:
+    """The step that a run's last training went on from, says its log."""
+    log = project.log("train", run)
+    assert "going on from" in log, log
+    return int(log.partition("going on from")[2].partition("checkpoint-")[2].split()[0])
+
+
+def stopped_after(log: str) -> int:
+    """The step that a training saved when SIGTERM came, says its log."""
+    assert f"signal {signal.SIGTERM:d}: stopped after step" in log, log
+    return int(log.partition("stopped after step ")[2].partition(",")[0])
+
+
+def summary_of(project: Project, run: str) -> dict:
+    """A run's training summary."""
+    return json.loads((project.results / "checkpoints" / run / "train.json").read_text())
 
 
 def on_gpu(job: dict[str, str]) -> bool:
@@ -134,15 +158,12 @@ def test_cancelled_job_and_job_over_its_time_are_tried_again_and_go_on(project: 
     wait_until(both_stopped, "two checkpoints of each run", process=process)
     assert b"HF_HUB_OFFLINE=1" in Path(f"/proc/{pids['cft']}/environ").read_bytes()
     saved = {run: steps_saved(project, run)[-1] for run in pids}
-    subprocess.run(["scancel", job_of("cft")], check=True)
+    subprocess.run(["scancel", job_of("cft")["id"]], check=True)
     status, said = project.end(process, seconds=500)
     assert status == 0, said[-6000:]
     assert "status is: 'CANCELLED'" in said and "status is: 'TIMEOUT'" in said, said[-6000:]
     for run in pids:
-        log = project.log("train", run)
-        assert "going on from" in log, log
-        step = int(log.partition("checkpoint-")[2].split()[0])
-        assert saved[run] <= step < 40, "what had been trained was not trained again"
+        assert saved[run] <= went_on_from(project, run) < 40, "what had been trained was not trained again"
 
 
 def test_killed_snakemake_is_recovered(project: Project) -> None:
@@ -156,22 +177,105 @@ def test_killed_snakemake_is_recovered(project: Project) -> None:
     saved = steps_saved(project, "cft")[-1]
     process.kill()
     process.wait()
-    orphan = job_of("cft")
+    orphan = job_of("cft")["id"]
     again = project.start(checkpoint_of("cft"), *LONG, command=("scripts.recover",))
     status, said = project.end(again, seconds=400)
     assert status == 0, said[-6000:]
     assert f"cancelling 1 jobs of the ended run: {orphan}" in said, said
-    log = project.log("train", "cft")
-    assert int(log.partition("going on from")[2].partition("checkpoint-")[2].split()[0]) >= saved
+    assert went_on_from(project, "cft") >= saved
     assert list((project.results / "checkpoints" / "cft" / "model").glob("*.safetensors"))
 
 
-def test_failure_shows_rule_job_and_the_end_of_its_log(project: Project) -> None:
-    rows = project.results / "train_sets" / "cft.jsonl"
-    rows.write_text('{"id": "1", "messages": []}\n')
-    process = project.start(checkpoint_of("cft"), "--retries", "0")
-    status, said = project.end(process, seconds=400)
-    assert status == 1
-    failed = said[said.index("Error in rule train") :]
-    assert "SLURM-job '" in failed and "logs/cluster-tiny/train/cft.log" in failed, failed
-    assert "completion" in failed and "cft.jsonl" in failed, failed
+# --- one run in which Slurm takes two GPUs away, and a job fails ------------------------------------------------------
+
+
+class Interrupted(Project):
+    """The project after that run, and what was seen meanwhile: jobs, and the newest checkpoints, by training."""
+
+    jobs: dict[str, dict[str, str]]
+    saved: dict[str, int]
+    told: str  # the log of the preempted training when it had ended
+    output: str
+
+
+@pytest.fixture(scope="module")
+def interrupted(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Interrupted:
+    """A run without retries: the training of cft is preempted, the node of spin.t0 is lost, and a score fails."""
+    project = Interrupted(untrained(finished, tmp_path_factory.mktemp("interrupted") / "redpen").folder)
+    (project.results / "generations" / "base" / "numbers.jsonl").write_text("no JSON\n")
+    targets = (checkpoint_of("cft"), checkpoint_of("spin.t0"), "results/cluster-tiny/scores/base/numbers.json")
+    process = project.start(*targets, "--retries", "0", *LONG)
+    project.jobs, project.saved = {}, {}
+
+    def both_stopped() -> bool:
+        """Holds each training in its middle. Slurm wakes the one that it preempts."""
+        for run in {"cft", "spin.t0"} - set(project.jobs):
+            if len(steps_saved(project, run)) > 1:
+                os.kill(training_of(project, run), signal.SIGSTOP)
+                project.jobs[run], project.saved[run] = job_of(run), steps_saved(project, run)[-1]
+        return len(project.jobs) == 2
+
+    wait_until(both_stopped, "two checkpoints of each run", process=process)
+    lost = project.jobs["spin.t0"]["node"]
+    lose_node(lost, project.jobs["spin.t0"]["id"])
+    project.told = preempt(project, process, "cft")
+    wait_until(lambda: job_of("spin.t0")["state"] == "PENDING", "lost training in the queue", process=process)
+    _, project.output = project.end(process, seconds=300)
+    subprocess.run([CLUSTER, "node", lost], check=True, timeout=60)
+    return project
+
+
+def preempt(project: Project, process: subprocess.Popen, run: str) -> str:
+    """Another job takes a GPU of a run's training; returns what the training said until it was in the queue again."""
+    node = job_of(run)["node"].replace("[1-2]", "2")
+    wish = ["--partition=urgent", f"--nodelist={node}", "--gpus=1", "--mem=100", "--output=/dev/null"]
+    subprocess.run(["sbatch", *wish, "--wrap=sleep 2"], check=True, timeout=30)
+    wait_until(lambda: job_of(run)["state"] == "PENDING", "preempted training in the queue", process=process)
+    return project.log("train", run)
+
+
+def restarts(job: dict[str, str]) -> str:
+    """How often Slurm started a job that has ended well, after the first time."""
+    shown = subprocess.run(["scontrol", "show", "job", job["id"]], capture_output=True, text=True, timeout=30).stdout
+    assert "JobState=COMPLETED" in shown, shown
+    return shown.partition("Restarts=")[2].split()[0]
+
+
+def test_preempted_training_saves_and_goes_on_under_the_same_id(interrupted: Interrupted) -> None:
+    assert interrupted.saved["cft"] <= stopped_after(interrupted.told) == went_on_from(interrupted, "cft")
+    assert restarts(interrupted.jobs["cft"]) == "1"
+    assert len(summary_of(interrupted, "cft")["losses"]) == 40
+
+
+def test_training_whose_node_was_lost_goes_on_on_another(interrupted: Interrupted) -> None:
+    assert went_on_from(interrupted, "spin.t0") >= interrupted.saved["spin.t0"]
+    assert restarts(interrupted.jobs["spin.t0"]) == "1"
+    assert len(summary_of(interrupted, "spin.t0")["losses"]) == 40
+
+
+def test_failure_shows_rule_job_and_the_end_of_its_log(interrupted: Interrupted) -> None:
+    said = interrupted.output
+    failed = said[said.index("Error in rule score") :]
+    assert "SLURM-job '" in failed and "logs/cluster-tiny/score/base/numbers.log" in failed, failed
+    assert "numbers.jsonl" in failed, failed
+
+
+# --- more than one node -----------------------------------------------------------------------------------------------
+
+
+def test_training_on_two_nodes_has_the_losses_of_one_process(project: Project, interrupted: Interrupted) -> None:
+    two = ("nodes=2", "gpu=0", "gres='gpu:1'", "tasks=2", "tasks_per_gpu=0", "mpi='srun'")
+    wish = ("--set-resources", *(f"train:{value}" for value in two))
+    process = project.start(checkpoint_of("cft"), *wish, "--retries", "0", *LONG)
+    wait_until(lambda: len(steps_saved(project, "cft")) > 1, "two checkpoints", process=process)
+    job = job_of("cft")
+    assert job["node"] == "node[1-2]"
+    step = stopped_after(preempt(project, process, "cft"))
+    status, said = project.end(process, seconds=300)
+    assert status == 0, said[-6000:]
+    assert went_on_from(project, "cft") == step and restarts(job) == "1"
+    two, one = summary_of(project, "cft"), summary_of(interrupted, "cft")
+    assert (two["processes"], one["processes"]) == (2, 1)
+    assert two["micro_batch"] * two["accumulation"] * 2 == one["micro_batch"] * one["accumulation"] == 4
+    for first, second in zip(one["losses"], two["losses"], strict=True):
+        assert second == pytest.approx(first, abs=1e-4)

@@ -6,6 +6,7 @@ Tolerance: each loss within 1e-4 of that of one process, in float32. Sums in ano
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -55,20 +56,24 @@ def flags(recipe: dict, rows: Path, start: Path, folder: Path, processes: int) -
     return [word for name, value in values.items() for word in (f"--{name}", str(value))]
 
 
-def launch(recipe: dict, rows: Path, start: Path, folder: Path) -> subprocess.Popen:
-    """Starts a training in two processes the way the rule does."""
+def launch(recipe: dict, rows: Path, start: Path, folder: Path, nodes: int) -> list[subprocess.Popen]:
+    """Starts a training in two processes the way the rule does: a launcher for each node (all nodes are this one)."""
     folder.mkdir(exist_ok=True)
-    config = ROOT / "envs" / "accelerate" / "ddp.yaml"
-    options = ["--config_file", config, "--num_processes", "2", "--main_process_port", "0"]
-    command = [sys.executable, "-m", "accelerate.commands.launch", *map(str, options), "-m", "scripts.train"]
+    with socket.create_server(("", 0)) as free:
+        meet = ["--nodes", str(nodes), "--main", f"{socket.gethostname()}:{free.getsockname()[1]}"]
+    options = ["--parallel", "ddp", "--processes", "2", *(meet if nodes > 1 else [])]
+    command = [sys.executable, "-m", "scripts.launch", *options, "scripts.train"]
     with (folder / "log").open("ab") as log:
-        return subprocess.Popen(
-            [*command, *flags(recipe, rows, start, folder, 2)],
-            cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-            stdout=log,
-            stderr=log,
-        )
+        return [
+            subprocess.Popen(
+                [*command, *flags(recipe, rows, start, folder, 2)],
+                cwd=ROOT,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+                stdout=log,
+                stderr=log,
+            )
+            for _ in range(nodes)
+        ]
 
 
 def workers_of(launcher: subprocess.Popen) -> list[int]:
@@ -77,18 +82,17 @@ def workers_of(launcher: subprocess.Popen) -> list[int]:
     return [int(pid) for pid in children.read_text().split()]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_two_processes_have_the_loss_curve_of_one(kind, rows, model_folder, tmp_path) -> None:
+@pytest.mark.parametrize(("kind", "nodes"), [("sft", 1), ("dpo", 2)])
+def test_two_processes_have_the_loss_curve_of_one(kind, nodes, rows, model_folder, tmp_path) -> None:
     recipe = {**RECIPE, **KINDS[kind]}
     assert train.main(train.parse_args(flags(recipe, rows, model_folder, tmp_path / "one", 1))) == 0
     one = json.loads((tmp_path / "one" / "train.json").read_text())
-    two = launch(recipe, rows, model_folder, tmp_path / "two")
-    if kind == "sft":  # interrupted in the middle, by a signal to one process only
-        interrupt(two, tmp_path / "two")
-        two = launch(recipe, rows, model_folder, tmp_path / "two")
+    launchers = launch(recipe, rows, model_folder, tmp_path / "two", nodes)
+    interrupt(launchers, tmp_path / "two")
+    launchers = launch(recipe, rows, model_folder, tmp_path / "two", nodes)
     said = (tmp_path / "two" / "log").read_text
-    assert two.wait(timeout=120) == 0, said()[-4000:]
-    assert ("going on from" in said()) is (kind == "sft")
+    assert [launcher.wait(timeout=120) for launcher in launchers] == [0] * nodes, said()[-4000:]
+    assert "going on from" in said()
     two = json.loads((tmp_path / "two" / "train.json").read_text())
     assert (one["processes"], one["micro_batch"], one["accumulation"]) == (1, 2, 2)
     assert (two["processes"], two["micro_batch"], two["accumulation"]) == (2, 2, 1)
@@ -97,14 +101,19 @@ def test_two_processes_have_the_loss_curve_of_one(kind, rows, model_folder, tmp_
         assert second == pytest.approx(first, abs=1e-4)
 
 
-def interrupt(launcher: subprocess.Popen, folder: Path) -> None:
-    """Sends SIGTERM to the second process after the first checkpoint: both must save the same step and end."""
+def interrupt(launchers: list[subprocess.Popen], folder: Path) -> None:
+    """Sends SIGTERM after the first checkpoint, as Slurm does, to launchers too, but to the last process only.
+
+    All processes must save the same step, and the launchers end with the status of the script.
+    """
     end = time.monotonic() + 60
     while not list(folder.glob("state/*/checkpoint-4/trainer_state.json")):
-        assert launcher.poll() is None and time.monotonic() < end, (folder / "log").read_text()[-4000:]
+        running = all(launcher.poll() is None for launcher in launchers)
+        assert running and time.monotonic() < end, (folder / "log").read_text()[-4000:]
         time.sleep(0.005)
-    os.kill(workers_of(launcher)[1], signal.SIGTERM)
-    assert launcher.wait(timeout=60) != 0
+    for pid in [workers_of(launchers[-1])[-1], *(launcher.pid for launcher in launchers)]:
+        os.kill(pid, signal.SIGTERM)
+    assert [launcher.wait(timeout=60) for launcher in launchers] == [train.INTERRUPTED] * len(launchers)
     said = (folder / "log").read_text()
     assert f"signal {signal.SIGTERM:d}: stopped after step" in said, said[-4000:]
     step = int(said.partition("stopped after step ")[2].partition(",")[0])

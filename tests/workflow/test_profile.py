@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def planned(folder: Path, *arguments: str, target: str = TRAIN, **environment: str) -> str:
+def planned(folder: Path, *arguments: str, target: str = TRAIN, status: int = 0, **environment: str) -> str:
     """What a dry run with the profile says, with shell commands."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("SBATCH_", "SLURM_"))}
     done = subprocess.run(
@@ -46,7 +46,7 @@ def planned(folder: Path, *arguments: str, target: str = TRAIN, **environment: s
         text=True,
         timeout=120,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == status, done.stdout + done.stderr
     return done.stdout
 
 
@@ -78,10 +78,22 @@ def test_one_gpu_needs_no_launcher(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("wish", [("train:gpu=8",), ("train:gpu=0", "train:gres='gpu:a100:8'")], ids=["gpu", "gres"])
-def test_more_gpus_are_one_process_each_on_a_free_port(folder: Path, wish: tuple[str, ...]) -> None:
+def test_more_gpus_are_one_process_each(folder: Path, wish: tuple[str, ...]) -> None:
     train = job(planned(folder, "--set-resources", *wish, "train:parallel=fsdp"), "train")
-    assert "--config_file envs/accelerate/fsdp.yaml --num_processes 8 --main_process_port 0" in train, train
-    assert "-m scripts.train --processes 8 --recipe" in train, train
+    assert "python -m scripts.launch --parallel fsdp --processes 8 scripts.train --processes 8 --recipe" in train, train
+
+
+def test_more_nodes_are_one_launcher_each(folder: Path) -> None:
+    two = ("nodes=2", "gpu=0", "gres='gpu:8'", "tasks=2", "tasks_per_gpu=0", "mpi='srun'", "cpus_per_task=16")
+    train = job(planned(folder, "--set-resources", *(f"train:{value}" for value in two)), "train")
+    assert "srun --nodes=2 --ntasks=2 --gres=gpu:8" in train and "--cpus-per-task=16 python" in train, train
+    assert "scripts.launch --parallel ddp --processes 16 --nodes 2 --main" in train, train
+    assert "scripts.train --processes 16 --recipe" in train, train
+
+
+def test_nodes_alone_are_refused(folder: Path) -> None:
+    said = planned(folder, "--set-resources", "train:nodes=2", "train:gpu=16", status=1)
+    assert "train: several nodes want gpu, gres, tasks, tasks_per_gpu and mpi too" in said, said
 
 
 @pytest.mark.parametrize("name", ["ddp", "fsdp", "zero3"])

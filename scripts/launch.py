@@ -1,0 +1,56 @@
+"""Starts a script in one process for each GPU, on one node or several: `accelerate launch`, with the script's status.
+
+Each node calls this once. On one node the processes meet at a free port. On several they meet at `--main`, a free port
+of the node that runs the job's script, which the rule's `srun` tells to all nodes.
+
+    python -m scripts.launch --parallel fsdp --processes 8 scripts.train --processes 8 ...
+    srun --nodes=2 --ntasks=2 --overlap python -m scripts.launch --parallel fsdp --processes 16 --nodes 2 \\
+        --main gpu-node-7:41235 scripts.train --processes 16 ...
+
+SIGTERM, which Slurm sends to all processes, is for the script: this waits until the script has saved its progress.
+SIGUSR1 likewise.
+"""
+
+import argparse
+import signal
+
+from scripts.lib import cli
+
+
+def parse_args(argv: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parallel", required=True, help="a file in envs/accelerate/: ddp, fsdp or zero3")
+    parser.add_argument("--processes", type=int, required=True, help="how many in all")
+    parser.add_argument("--nodes", type=int, default=1, help="how many nodes share them evenly")
+    parser.add_argument("--main", metavar="HOST:PORT", help="where the nodes meet (several nodes)")
+    parser.add_argument("script", help="a module, such as scripts.train")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its arguments")
+    return parser.parse_args(argv)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Starts this node's processes and waits until they end; returns the status of the first that failed."""
+    from accelerate.commands import launch
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    host, _, port = (args.main or ":0").rpartition(":")  # 0: a free one
+    options = ["--config_file", str(cli.ROOT / "envs" / "accelerate" / f"{args.parallel}.yaml")]
+    options += ["--num_processes", str(args.processes), "--main_process_port", port]
+    if args.nodes > 1:
+        options += ["--num_machines", str(args.nodes), "--main_process_ip", host]
+        # c10d numbers the nodes itself. The rank keeps accelerate from refusing a port at which the nodes meet already.
+        options += ["--rdzv_backend", "c10d", "--machine_rank", "1"]
+    wanted = launch.launch_command_parser().parse_args([*options, "--module", args.script, *args.arguments])
+    wanted.signals_to_handle = "SIGINT"  # of torchrun, which would end the script soon after SIGTERM
+    try:
+        launch.launch_command(wanted)
+    except ChildFailedError as error:
+        return error.get_first_failure()[1].exitcode
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args)
