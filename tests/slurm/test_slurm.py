@@ -1,7 +1,7 @@
 """What `--profile slurm` promises, on a real cluster: jobs queue for GPUs, and whatever ends in the middle goes on.
 
 The first run makes all tables of a small study while its controller is killed and started again; the others train one
-run of it anew, for longer, and interrupt that.
+or two runs of it anew, for longer, and interrupt that.
 """
 
 import json
@@ -234,22 +234,23 @@ def preempt(project: Project, process: subprocess.Popen, run: str) -> str:
     return project.log("train", run)
 
 
-def restarts(job: dict[str, str]) -> str:
-    """How often Slurm started a job that has ended well, after the first time."""
+def ended(job: dict[str, str]) -> dict[str, str]:
+    """What Slurm says of a job that has ended well: `Restarts` (how often it was queued again), `NodeList`, …"""
     shown = subprocess.run(["scontrol", "show", "job", job["id"]], capture_output=True, text=True, timeout=30).stdout
     assert "JobState=COMPLETED" in shown, shown
-    return shown.partition("Restarts=")[2].split()[0]
+    return dict(word.split("=", 1) for word in shown.split() if "=" in word)
 
 
 def test_preempted_training_saves_and_goes_on_under_the_same_id(interrupted: Interrupted) -> None:
     assert interrupted.saved["cft"] <= stopped_after(interrupted.told) == went_on_from(interrupted, "cft")
-    assert restarts(interrupted.jobs["cft"]) == "1"
+    assert ended(interrupted.jobs["cft"])["Restarts"] == "1"
     assert len(summary_of(interrupted, "cft")["losses"]) == 40
 
 
 def test_training_whose_node_was_lost_goes_on_on_another(interrupted: Interrupted) -> None:
     assert went_on_from(interrupted, "spin.t0") >= interrupted.saved["spin.t0"]
-    assert restarts(interrupted.jobs["spin.t0"]) == "1"
+    job = interrupted.jobs["spin.t0"]
+    assert ended(job)["Restarts"] == "1" and ended(job)["NodeList"] != job["node"]
     assert len(summary_of(interrupted, "spin.t0")["losses"]) == 40
 
 
@@ -273,7 +274,7 @@ def test_training_on_two_nodes_has_the_losses_of_one_process(project: Project, i
     step = stopped_after(preempt(project, process, "cft"))
     status, said = project.end(process, seconds=300)
     assert status == 0, said[-6000:]
-    assert went_on_from(project, "cft") == step and restarts(job) == "1"
+    assert went_on_from(project, "cft") == step and ended(job)["Restarts"] == "1"
     two, one = summary_of(project, "cft"), summary_of(interrupted, "cft")
     assert (two["processes"], one["processes"]) == (2, 1)
     assert two["micro_batch"] * two["accumulation"] * 2 == one["micro_batch"] * one["accumulation"] == 4
