@@ -52,12 +52,15 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> int:
     """Trains, exports the candidates, writes the summary."""
+    from datasets import disable_progress_bars
+
     from scripts.lib import training
     from scripts.lib.chat import load_tokenizer
     from scripts.lib.generation import weights_hash
     from scripts.lib.preference import tokenise_pairs
 
     cli.quiet()
+    disable_progress_bars()
     recipe, start, weights = args.recipe, Path(args.start), Path(args.weights)
     summary = cli.Summary("train", recipe)
     preference = recipe["method"] in training.PREFERENCE_METHODS
@@ -104,7 +107,6 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
     Ends the process with status 75 where a signal told it to stop before the last step.
     """
     import torch
-    from datasets import Dataset
     from transformers import AutoModelForCausalLM, PrinterCallback, set_seed
     from transformers.trainer_utils import get_last_checkpoint
     from trl import DPOConfig, SFTConfig
@@ -161,7 +163,7 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
     trainer = kind(
         model=model,
         args=config,
-        train_dataset=Dataset.from_list(tokenised),
+        train_dataset=training.shared_dataset(tokenised, state / "rows", training.processes(args.processes)),
         processing_class=tokenizer,
         peft_config=training.lora_config(recipe["lora"]),
         callbacks=[training.Report(), keep, stop],

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
+from datasets import Dataset
 from torch.nn import functional
 from transformers import AutoConfig, AutoModelForCausalLM, TrainerCallback, TrainingArguments
 from transformers.trainer_pt_utils import LengthGroupedSampler
@@ -256,6 +257,17 @@ class StopOnSignal(TrainerCallback):
             self.signal = int(share)
         if self.signal:
             control.should_save = control.should_training_stop = True
+
+
+def shared_dataset(rows: list[dict], folder: Path, processes: PartialState) -> Dataset:
+    """The rows, from files in `folder`: there TRL keeps a precomputed reference too, for all processes and a resume."""
+    if processes.is_main_process and not folder.exists():
+        temporary = folder.with_name(f".{folder.name}.tmp")
+        shutil.rmtree(temporary, ignore_errors=True)
+        Dataset.from_list(rows).save_to_disk(temporary)
+        os.replace(temporary, folder)
+    processes.wait_for_everyone()
+    return Dataset.load_from_disk(folder)
 
 
 def drop_incomplete_checkpoints(folder: Path) -> None:

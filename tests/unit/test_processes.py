@@ -36,6 +36,7 @@ KINDS = {
         **{"beta": 0.1, "loss": "logistic", "precompute_reference": False},
     },
 }
+KINDS["precomputed"] = {**KINDS["dpo"], "lora": None, "precompute_reference": True}
 
 
 @pytest.fixture
@@ -85,7 +86,9 @@ def workers_of(launcher: subprocess.Popen) -> list[int]:
     return [int(pid) for pid in children.read_text().split()]
 
 
-@pytest.mark.parametrize(("kind", "parallel", "nodes"), [("sft", "ddp", 1), ("dpo", "ddp", 2), ("sft", "fsdp", 1)])
+@pytest.mark.parametrize(
+    ("kind", "parallel", "nodes"), [("precomputed", "ddp", 1), ("dpo", "ddp", 2), ("sft", "fsdp", 1)]
+)
 def test_two_processes_are_the_training_of_one(kind, parallel, nodes, rows, model_folder, tmp_path) -> None:
     recipe = {**RECIPE, **KINDS[kind]}
     assert train.main(train.parse_args(flags(recipe, rows, model_folder, tmp_path / "one", 1))) == 0
