@@ -1,7 +1,7 @@
 """Starts a script in one process for each GPU, on one node or several: `accelerate launch`, with the script's status.
 
 Each node calls this once. On one node the processes meet at a free port. On several they meet at `--main`, a free port
-of the node that runs the job's script, which the rule's `srun` tells to all nodes.
+of the first node, which the rule's `srun` tells to all nodes; `srun` also numbers them.
 
     python -m scripts.launch --parallel fsdp --processes 8 scripts.train --processes 8 ...
     srun --nodes=2 --ntasks=2 --overlap python -m scripts.launch --parallel fsdp --processes 16 --nodes 2 \\
@@ -12,6 +12,7 @@ SIGUSR1 likewise.
 """
 
 import argparse
+import os
 import signal
 
 from scripts.lib import cli
@@ -23,7 +24,9 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--parallel", required=True, help="a file in envs/accelerate/: ddp, fsdp or zero3")
     parser.add_argument("--processes", type=int, required=True, help="how many in all")
     parser.add_argument("--nodes", type=int, default=1, help="how many nodes share them evenly")
-    parser.add_argument("--main", metavar="HOST:PORT", help="where the nodes meet (several nodes)")
+    rank = os.environ.get("SLURM_PROCID", "0")
+    parser.add_argument("--node", type=int, default=int(rank), help="which of them this is, from 0 (Slurm says it)")
+    parser.add_argument("--main", metavar="HOST:PORT", help="where the nodes meet: a free port of node 0")
     parser.add_argument("script", help="a module, such as scripts.train")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its arguments")
     return parser.parse_args(argv)
@@ -40,9 +43,8 @@ def main(args: argparse.Namespace) -> int:
     options = ["--config_file", str(cli.ROOT / "envs" / "accelerate" / f"{args.parallel}.yaml")]
     options += ["--num_processes", str(args.processes), "--main_process_port", port]
     if args.nodes > 1:
-        options += ["--num_machines", str(args.nodes), "--main_process_ip", host]
-        # c10d numbers the nodes itself. The rank keeps accelerate from refusing a port at which the nodes meet already.
-        options += ["--rdzv_backend", "c10d", "--machine_rank", "1"]
+        # No rendezvous backend: under one, the other launchers fail when that of node 0 ends before them.
+        options += ["--num_machines", str(args.nodes), "--machine_rank", str(args.node), "--main_process_ip", host]
     wanted = launch.launch_command_parser().parse_args([*options, "--module", args.script, *args.arguments])
     wanted.signals_to_handle = "SIGINT"  # of torchrun, which would end the script soon after SIGTERM
     try:

@@ -53,6 +53,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Trains, exports the candidates, writes the summary."""
     from datasets import disable_progress_bars
+    from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
     from scripts.lib import training
     from scripts.lib.chat import load_tokenizer
@@ -86,6 +87,7 @@ def main(args: argparse.Namespace) -> int:
         if not processes.is_main_process:
             return 0
         facts = read_json(state / "facts.json")
+        unset_hf_deepspeed_config()  # ZeRO-3 would share what is loaded from here on with processes that have ended
         shutil.rmtree(weights, ignore_errors=True)
         weights.mkdir(parents=True)
         candidates = {}
@@ -118,8 +120,6 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
     stop = training.StopOnSignal()
     micro, accumulation = training.split_batch(recipe["global_batch"], args.micro_batch, args.processes)
     set_seed(recipe["seed"])
-    dtype = torch.bfloat16 if recipe["precision"] == "bfloat16" else torch.float32
-    model = AutoModelForCausalLM.from_pretrained(args.start, dtype=dtype)
     common = dict(
         output_dir=str(state),
         per_device_train_batch_size=micro,
@@ -158,6 +158,9 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
     else:
         config = SFTConfig(**common, dataset_kwargs={"skip_prepare_dataset": True})
     training.check_global_batch(recipe["global_batch"], config)
+    # After the configuration: where that is DeepSpeed's, each process loads its share of the weights only.
+    dtype = torch.bfloat16 if recipe["precision"] == "bfloat16" else torch.float32
+    model = AutoModelForCausalLM.from_pretrained(args.start, dtype=dtype)
     keep = training.SaveCandidates(state / "candidates", set(recipe["candidate_steps"]))
     kind = PreferenceTrainer if isinstance(config, DPOConfig) else training.CompletionTrainer
     trainer = kind(

@@ -191,7 +191,7 @@ class CompletionTrainer(SameOrder, SFTTrainer):
 
 
 class Report(TrainerCallback):
-    """Logs steps done, rate, loss and time left."""
+    """Logs steps done, rate, loss and time left, in one of several processes."""
 
     def __init__(self, every_s: float = 10.0) -> None:
         self.every_s = every_s
@@ -201,7 +201,9 @@ class Report(TrainerCallback):
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         now = time.monotonic()
-        if "loss" not in (logs or {}) or (now - self.last < self.every_s and state.global_step < state.max_steps):
+        if "loss" not in (logs or {}) or not state.is_world_process_zero:
+            return
+        if now - self.last < self.every_s and state.global_step < state.max_steps:
             return
         self.last = now
         rate = (state.global_step - self.first) / (now - self.start)

@@ -66,17 +66,17 @@ def launch(recipe: dict, rows: Path, start: Path, folder: Path, parallel: str, n
         meet = ["--nodes", str(nodes), "--main", f"{socket.gethostname()}:{free.getsockname()[1]}"]
     options = ["--parallel", parallel, "--processes", "2", *(meet if nodes > 1 else [])]
     script = "tests.unit.sharded_train" if parallel == "fsdp" else "scripts.train"
-    command = [sys.executable, "-m", "scripts.launch", *options, script]
+    training_flags = [script, *flags(recipe, rows, start, folder, 2)]
     with (folder / "log").open("ab") as log:
         return [
             subprocess.Popen(
-                [*command, *flags(recipe, rows, start, folder, 2)],
+                [sys.executable, "-m", "scripts.launch", *options, "--node", str(node), *training_flags],
                 cwd=ROOT,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+                env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "DS_ACCELERATOR": "cpu"},
                 stdout=log,
                 stderr=log,
             )
-            for _ in range(nodes)
+            for node in range(nodes)
         ]
 
 
@@ -87,9 +87,18 @@ def workers_of(launcher: subprocess.Popen) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "parallel", "nodes"), [("precomputed", "ddp", 1), ("dpo", "ddp", 2), ("sft", "fsdp", 1)]
+    ("kind", "parallel", "nodes"),
+    [
+        ("precomputed", "ddp", 1),
+        ("dpo", "ddp", 2),
+        ("sft", "fsdp", 1),
+        ("sft", "zero3", 2),
+        ("precomputed", "zero3", 1),
+    ],
 )
 def test_two_processes_are_the_training_of_one(kind, parallel, nodes, rows, model_folder, tmp_path) -> None:
+    if parallel == "zero3":
+        pytest.importorskip("deepspeed", reason="pip install -r envs/deepspeed.txt")
     recipe = {**RECIPE, **KINDS[kind]}
     assert train.main(train.parse_args(flags(recipe, rows, model_folder, tmp_path / "one", 1))) == 0
     one = json.loads((tmp_path / "one" / "train.json").read_text())
