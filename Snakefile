@@ -31,12 +31,6 @@ pathvars:
     benchmarks=f"timings/{STUDY['study']}",
 
 
-# Jobs find this checkout's scripts, whatever the working directory of a cluster job is.
-# What a cluster's node needs is on disk already: it does not ask the hub, which it may not reach.
-OFFLINE = "HF_HUB_OFFLINE=1 " if workflow.remote_exec else ""
-shell.prefix(f"export {OFFLINE}TOKENIZERS_PARALLELISM=false HF_HUB_DISABLE_TELEMETRY=1; set -euo pipefail; ")
-
-
 rule all_tables:
     """Every table and figure of the study."""
     input:
@@ -45,6 +39,15 @@ rule all_tables:
 
 
 include: "rules/common.smk"
+
+
+# On a cluster's node a job finds on disk what it needs, and does not ask the hub, which it may not reach. It queues again
+# where Slurm preempts it: its processes are told to end (SIGTERM), and a job that ends of that has failed.
+QUEUE_AGAIN = f'{interpreter_of("laptop")} -c "from scripts.lib import slurm; slurm.queue_again()"'
+ON_NODE = f"trap '{QUEUE_AGAIN}' TERM; export HF_HUB_OFFLINE=1; " if workflow.remote_exec else ""
+shell.prefix(f"{ON_NODE}export TOKENIZERS_PARALLELISM=false HF_HUB_DISABLE_TELEMETRY=1; set -euo pipefail; ")
+
+
 include: "rules/data.smk"
 include: "rules/responses.smk"
 include: "rules/critiques.smk"

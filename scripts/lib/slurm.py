@@ -28,6 +28,8 @@ def call(*command: str) -> str:
 def queue_again() -> None:
     """Lets Slurm queue the job of this process again, where one that was told to stop would count as failed.
 
+    Called by a training that has saved its progress, and for all other jobs by their shell (Snakefile).
+
     A preempted job is told, and has its partition's GraceTime; `--signal` tells one before its time is up. If it ends
     by itself then, it has failed, and Snakemake, which counts tries, tries it again. A job that Slurm is ending (it is
     COMPLETING) is left alone, or one that was cancelled would come back.

@@ -1,7 +1,7 @@
 """What `--profile slurm` promises, on a real cluster: jobs queue for GPUs, and whatever ends in the middle goes on.
 
-The first run makes all tables of a small study while its controller is killed and started again; the others train one
-or two runs of it anew, for longer, and interrupt that.
+The first run makes all tables of a small study while its controller is killed and started again; the others make some of
+it anew, mostly trainings of more steps, and interrupt that.
 """
 
 import json
@@ -74,8 +74,8 @@ def steps_saved(project: Project, run: str) -> list[int]:
     return sorted(int(file.parent.name.rpartition("-")[2]) for file in files)
 
 
-def training_of(project: Project, run: str) -> int | None:
-    """The pid of a run's training process."""
+def process_of(project: Project, name: str, rule: str = "train") -> int | None:
+    """The pid of the process that works on a job (its wildcards, parted by slashes)."""
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             words = (entry / "cmdline").read_bytes().decode().split("\0")
@@ -83,14 +83,14 @@ def training_of(project: Project, run: str) -> int | None:
         except OSError:
             continue
         script = words.index("-m") + 1 if "-m" in words else None
-        if here and script and words[script] == "scripts.train" and f"state/cluster-tiny/train/{run}" in words:
+        if here and script and words[script] == f"scripts.{rule}" and f"state/cluster-tiny/{rule}/{name}" in words:
             return int(entry.name)
     return None
 
 
-def job_of(run: str) -> dict[str, str]:
-    """The job that trains a run."""
-    return next(job for job in queue() if job["rule"] == f"rule_train_wildcards_{run}")
+def job_of(name: str, rule: str = "train") -> dict[str, str]:
+    """The job in the queue that has these wildcards."""
+    return next(job for job in queue() if job["rule"] == f"rule_{rule}_wildcards_{name.replace('/', '_')}")
 
 
 def went_on_from(project: Project, run: str) -> int:
@@ -151,7 +151,7 @@ def test_cancelled_job_and_job_over_its_time_are_tried_again_and_go_on(project: 
         """Stops each training in its middle: so it is over its time without work. Slurm wakes a job that it ends."""
         for run in {"cft", "spin.t0"} - set(pids):
             if len(steps_saved(project, run)) > 1:
-                pids[run] = training_of(project, run)
+                pids[run] = process_of(project, run)
                 os.kill(pids[run], signal.SIGSTOP)
         return len(pids) == 2
 
@@ -172,7 +172,7 @@ def test_killed_snakemake_is_recovered(project: Project) -> None:
     recover = [sys.executable, "-m", "scripts.recover"]
     refused = subprocess.run(recover, cwd=project.folder, capture_output=True, text=True)
     assert refused.returncode == 1 and f"snakemake is alive (pid {process.pid})" in refused.stderr, refused.stderr
-    training = training_of(project, "cft")
+    training = process_of(project, "cft")
     os.kill(training, signal.SIGSTOP)  # still there when snakemake is gone
     saved = steps_saved(project, "cft")[-1]
     process.kill()
@@ -211,7 +211,7 @@ def interrupted(finished: Finished, tmp_path_factory: pytest.TempPathFactory) ->
         """Holds each training in its middle. Slurm wakes the one that it preempts."""
         for run in {"cft", "spin.t0"} - set(project.jobs):
             if len(steps_saved(project, run)) > 1:
-                os.kill(training_of(project, run), signal.SIGSTOP)
+                os.kill(process_of(project, run), signal.SIGSTOP)
                 project.jobs[run], project.saved[run] = job_of(run), steps_saved(project, run)[-1]
         return len(project.jobs) == 2
 
@@ -225,13 +225,13 @@ def interrupted(finished: Finished, tmp_path_factory: pytest.TempPathFactory) ->
     return project
 
 
-def preempt(project: Project, process: subprocess.Popen, run: str) -> str:
-    """Another job takes a GPU of a run's training; returns what the training said until it was in the queue again."""
-    node = job_of(run)["node"].replace("[1-2]", "2")
+def preempt(project: Project, process: subprocess.Popen, name: str, rule: str = "train") -> str:
+    """Another job takes a GPU of a job, for which this waits to be in the queue again; returns what it said."""
+    node = job_of(name, rule)["node"].replace("[1-2]", "2")
     wish = ["--partition=urgent", f"--nodelist={node}", "--gpus=1", "--mem=100", "--output=/dev/null"]
     subprocess.run(["sbatch", *wish, "--wrap=sleep 2"], check=True, timeout=30)
-    wait_until(lambda: job_of(run)["state"] == "PENDING", "preempted training in the queue", process=process)
-    return project.log("train", run)
+    wait_until(lambda: job_of(name, rule)["state"] == "PENDING", "preempted job in the queue", process=process)
+    return project.log(rule, name)
 
 
 def ended(job: dict[str, str]) -> dict[str, str]:
@@ -259,6 +259,21 @@ def test_failure_shows_rule_job_and_the_end_of_its_log(interrupted: Interrupted)
     failed = said[said.index("Error in rule score") :]
     assert "SLURM-job '" in failed and "logs/cluster-tiny/score/base/numbers.log" in failed, failed
     assert "numbers.jsonl" in failed, failed
+
+
+def test_preempted_generation_goes_on_under_the_same_id(project: Project, finished: Finished) -> None:
+    answers = Path("results", "cluster-tiny", "generations", "base", "numbers.jsonl")
+    (project.folder / answers).unlink()
+    shutil.rmtree(project.state / "generate" / "base")
+    process = project.start(str(answers), "--retries", "0")
+    generation = wait_until(lambda: process_of(project, "base/numbers", "generate"), "generation", process=process)
+    os.kill(generation, signal.SIGSTOP)
+    job = job_of("base/numbers", "generate")
+    preempt(project, process, "base/numbers", "generate")
+    status, said = project.end(process, seconds=300)
+    assert status == 0, said[-6000:]
+    assert ended(job)["Restarts"] == "1"
+    assert (project.folder / answers).read_bytes() == (finished.folder / answers).read_bytes()
 
 
 # --- more than one node -----------------------------------------------------------------------------------------------
