@@ -1,7 +1,7 @@
 """What `--profile slurm` promises, on a real cluster: jobs queue for GPUs, and whatever ends in the middle goes on.
 
-The first run makes all tables of a small study while its controller is killed and started again; the others make some of
-it anew, mostly trainings of more steps, and interrupt that.
+The first run makes all tables of a small study while its controller is killed and started again; the others make some
+of it anew, mostly trainings of more steps, and interrupt that.
 """
 
 import json
