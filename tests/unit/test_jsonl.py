@@ -13,6 +13,7 @@ from scripts.lib.jsonl import (
     read_json,
     read_rows,
     replacing,
+    replacing_folder,
     write_json,
     write_rows,
     write_text,
@@ -99,6 +100,22 @@ def test_replacing_puts_the_new_file_in_place_at_the_end(tmp_path: Path) -> None
         temporary.write_text("new")
         assert (tmp_path / "f").read_text() == "old"
     assert (tmp_path / "f").read_text() == "new" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_replacing_folder_keeps_the_old_one_when_the_block_raises(tmp_path: Path) -> None:
+    write_text(tmp_path / "d" / "old", "")
+    with pytest.raises(RuntimeError), replacing_folder(tmp_path / "d") as temporary:
+        write_text(temporary / "half", "")
+        raise RuntimeError
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / "d", tmp_path / "d" / "old"]
+
+
+def test_replacing_folder_puts_the_new_one_in_place_at_the_end(tmp_path: Path) -> None:
+    write_text(tmp_path / "d" / "old", "")
+    with replacing_folder(tmp_path / "d") as temporary:
+        write_text(temporary / "new", "")
+        assert (tmp_path / "d" / "old").exists()
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / "d", tmp_path / "d" / "new"]
 
 
 def test_json_is_the_same_bytes_whatever_the_order_of_keys(tmp_path: Path) -> None:
