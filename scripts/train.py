@@ -24,6 +24,7 @@ import logging
 import math
 import shutil
 import sys
+import warnings
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -62,6 +63,8 @@ def main(args: argparse.Namespace) -> int:
 
     cli.quiet()
     disable_progress_bars()
+    # DeepSpeed calls torch by names of the past, several times a step.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed\.")
     recipe, start, weights = args.recipe, Path(args.start), Path(args.weights)
     summary = cli.Summary("train", recipe)
     preference = recipe["method"] in training.PREFERENCE_METHODS
@@ -118,6 +121,7 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
 
     recipe = args.recipe
     stop = training.StopOnSignal()
+    processes = training.processes(args.processes)
     micro, accumulation = training.split_batch(recipe["global_batch"], args.micro_batch, args.processes)
     set_seed(recipe["seed"])
     common = dict(
@@ -166,7 +170,7 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
     trainer = kind(
         model=model,
         args=config,
-        train_dataset=training.shared_dataset(tokenised, state / "rows", training.processes(args.processes)),
+        train_dataset=training.shared_dataset(tokenised, state / "rows", processes),
         processing_class=tokenizer,
         peft_config=training.lora_config(recipe["lora"]),
         callbacks=[training.Report(), keep, stop],
@@ -179,7 +183,6 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
     result = trainer.train(resume_from_checkpoint=checkpoint)
     if stop.signal and trainer.state.global_step < trainer.state.max_steps:
         log.warning("signal %d: stopped after step %d, which is saved", stop.signal, trainer.state.global_step)
-        processes = training.processes(args.processes)
         if processes.is_main_process:
             slurm.queue_again()
         processes.wait_for_everyone()  # the launcher ends the others when one ends

@@ -9,7 +9,6 @@ import platform
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -132,12 +131,10 @@ def git_commit() -> str | None:
 
 
 def quiet() -> None:
-    """Turns off what fills a log: progress bars of transformers, with a line for each tensor, and what torch says of
-    the names by which DeepSpeed calls it, several times a step."""
+    """Turns off the progress bars of transformers, which fill a log with one line a tensor."""
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed\.")
 
 
 def device_name() -> str:

@@ -66,11 +66,11 @@ def launch(recipe: dict, rows: Path, start: Path, folder: Path, parallel: str, n
         meet = ["--nodes", str(nodes), "--main", f"{socket.gethostname()}:{free.getsockname()[1]}"]
     options = ["--parallel", parallel, "--processes", "2", *(meet if nodes > 1 else [])]
     script = "tests.unit.sharded_train" if parallel == "fsdp" else "scripts.train"
-    training_flags = [script, *flags(recipe, rows, start, folder, 2)]
+    command = [script, *flags(recipe, rows, start, folder, 2)]
     with (folder / "log").open("ab") as log:
         return [
             subprocess.Popen(
-                [sys.executable, "-m", "scripts.launch", *options, "--node", str(node), *training_flags],
+                [sys.executable, "-m", "scripts.launch", *options, "--node", str(node), *command],
                 cwd=ROOT,
                 env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "DS_ACCELERATOR": "cpu"},
                 stdout=log,

@@ -1,4 +1,4 @@
-"""A training that was told to stop queues its Slurm job again, unless Slurm is ending the job."""
+"""A job that was told to stop queues again in Slurm, unless Slurm is ending the job."""
 
 import os
 from pathlib import Path
