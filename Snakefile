@@ -17,7 +17,7 @@ if not config.keys() & {"study", "base"}:
     configfile: "config.yaml"
 
 
-from scripts.lib.config import ConfigError, resolve
+from scripts.lib.study.resolve import ConfigError, resolve
 
 try:
     STUDY = resolve(workflow.configfiles, workflow.config_settings.config)

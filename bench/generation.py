@@ -16,11 +16,11 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from scripts.lib import cli
-from scripts.lib.chat import load_tokenizer, prompt_ids
-from scripts.lib.generation import Generator
+from scripts.lib.generation.chat import load_tokenizer, prompt_ids
+from scripts.lib.generation.generator import Generator
+from scripts.lib.generation.prompts import render
 from scripts.lib.journal import Journal
 from scripts.lib.jsonl import read_rows
-from scripts.lib.prompts import render
 
 
 def main() -> None:

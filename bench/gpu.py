@@ -19,11 +19,13 @@ from pathlib import Path
 import torch
 
 from scripts import train
-from scripts.lib import cli, engines, training
-from scripts.lib.chat import load_tokenizer, prompt_ids
-from scripts.lib.engines import Sampling
+from scripts.lib import cli
+from scripts.lib.generation import engines
+from scripts.lib.generation.chat import load_tokenizer, prompt_ids
+from scripts.lib.generation.engines import Sampling
 from scripts.lib.jsonl import read_rows
-from scripts.lib.preference import tokenise_pairs
+from scripts.lib.training import trainers
+from scripts.lib.training.preference import tokenise_pairs
 
 RECIPE = {
     **{"run": "bench", "template": None, "seed": 1, "learning_rate": 1e-5, "epochs": 1, "scheduler": "linear"},
@@ -87,7 +89,7 @@ def fit(args: argparse.Namespace, rows: list[dict], **recipe) -> float:
 def train_sft(args: argparse.Namespace) -> tuple[int, float, int]:
     """(tokens, seconds, floating-point operations per weight and token) of supervised training."""
     rows = repeated(read_rows(args.rows), args.steps * args.batch)
-    made, _ = training.tokenise(rows, load_tokenizer(args.model), 100_000, "error")
+    made, _ = trainers.tokenise(rows, load_tokenizer(args.model), 100_000, "error")
     return sum(len(row["input_ids"]) for row in made), fit(args, made, method="sft"), 6
 
 

@@ -23,9 +23,10 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from bench.training import RECIPE
 from scripts import train
-from scripts.lib import cli, preference, training
-from scripts.lib.chat import load_tokenizer
+from scripts.lib import cli
+from scripts.lib.generation.chat import load_tokenizer
 from scripts.lib.jsonl import read_rows
+from scripts.lib.training import preference, trainer
 
 BATCH = 8  # pairs
 PREFERENCE = {**RECIPE, "method": "dpo", "beta": 0.1, "loss": "logistic", "precompute_reference": False}
@@ -88,7 +89,7 @@ def bare_passes(model_folder: str, pairs: list[dict], tokenizer) -> float:
     """Seconds of the passes alone: no optimizer, no data loading, no trainer."""
     torch.manual_seed(1)
     model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.bfloat16)
-    model = get_peft_model(model, training.lora_config(RECIPE["lora"])).train()
+    model = get_peft_model(model, trainer.lora_config(RECIPE["lora"])).train()
     collate = DataCollatorForPreference(pad_token_id=tokenizer.pad_token_id)
     batches = [collate(pairs[at : at + BATCH]) for at in range(0, len(pairs), BATCH)]
     start = time.perf_counter()

@@ -20,9 +20,10 @@ from transformers import AutoModelForCausalLM
 from trl import SFTConfig, SFTTrainer
 
 from scripts import train
-from scripts.lib import cli, training
-from scripts.lib.chat import load_tokenizer
+from scripts.lib import cli
+from scripts.lib.generation.chat import load_tokenizer
 from scripts.lib.jsonl import read_rows
+from scripts.lib.training import trainers
 
 BATCH = 8
 RECIPE = {
@@ -44,7 +45,7 @@ def main() -> None:
     args = parser.parse_args()
     cli.quiet()
     tokenizer = load_tokenizer(args.model)
-    rows, _ = training.tokenise(read_rows(args.data)[: args.steps * BATCH], tokenizer, 2048, "error")
+    rows, _ = trainers.tokenise(read_rows(args.data)[: args.steps * BATCH], tokenizer, 2048, "error")
     tokens = sum(len(row["input_ids"]) for row in rows)
     ways = {"bare loop": bare_loop, "train script": train_script, "TRL as it comes": plain_trl}
     best = dict.fromkeys(ways, 0.0)
@@ -60,7 +61,7 @@ def bare_loop(model_folder: str, rows: list[dict], tokenizer) -> float:
     """Seconds for one pass with nothing but PyTorch around the model."""
     torch.manual_seed(1)
     model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.bfloat16)
-    model = get_peft_model(model, training.lora_config(RECIPE["lora"])).train()
+    model = get_peft_model(model, trainers.lora_config(RECIPE["lora"])).train()
     weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=RECIPE["learning_rate"], weight_decay=0.0)
     backbone, head = model.get_base_model().model, model.get_base_model().lm_head
@@ -113,7 +114,7 @@ def plain_trl(model_folder: str, rows: list[dict], tokenizer) -> float:
             args=config,
             train_dataset=Dataset.from_list(rows),
             processing_class=tokenizer,
-            peft_config=training.lora_config(RECIPE["lora"]),
+            peft_config=trainers.lora_config(RECIPE["lora"]),
         )
         return trainer.train().metrics["train_runtime"]
 

@@ -9,7 +9,7 @@ data found none.
 import sys
 from collections import Counter
 
-from scripts.lib.verdicts import parse_verdict
+from scripts.lib.grading.verdicts import parse_verdict
 from tests.shared_data import rows
 
 FILES = (

@@ -14,8 +14,8 @@ from collections import Counter
 from fractions import Fraction
 from statistics import median
 
-from scripts.lib.arithmetic import find_statements, show_number
-from scripts.lib.verifier import split_steps, write_critique
+from scripts.lib.teachers.arithmetic import find_statements, show_number
+from scripts.lib.teachers.verifier import split_steps, write_critique
 from tests.shared_data import rows
 
 _OPERATIONS = {

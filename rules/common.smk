@@ -26,38 +26,44 @@ from scripts import (
     train,
     validate,
 )
-from scripts.lib import config_runs, tables
+from scripts.lib.study import runs
+from scripts.lib.tables import figures
 from scripts.lib.jsonl import write_text
 
 SLUG = r"[a-z0-9][a-z0-9.-]*"
+
+
+def code_of(room):
+    """The modules of one room of the library."""
+    return sorted(
+        str(path.relative_to(workflow.basedir)) for path in Path(workflow.basedir, "scripts/lib", room).glob("*.py")
+    )
+
 
 # The journals of teachers that cost money: shared by all studies, never deleted by a rule.
 TEACHERS_STATE = "state/teachers"
 
 # What grading depends on. It is an input of `score` alone: nothing costly lies below.
-GRADING_MODULES = (
-    "scoring",
-    "grading",
-    "compare",
-    "answers",
-    "formulas",
-    "paper_style",
-    "fingerprints",
-    "instructions",
-)
-GRADING_CODE = ["scripts/score.py", *(f"scripts/lib/{name}.py" for name in GRADING_MODULES)]
+GRADING_CODE = ["scripts/score.py", "scripts/lib/questions/fingerprints.py", *code_of("grading")]
 
 TABLE_CODE = [
     "scripts/make_table.py",
-    *(f"scripts/lib/{name}.py" for name in ("statistics", "scoring", "tables", "table_files", "papers")),
+    "scripts/lib/study/papers.py",
+    "scripts/lib/grading/scoring.py",
+    *code_of("tables"),
 ]
-CLAIM_CODE = ["scripts/check_claims.py", *(f"scripts/lib/{name}.py" for name in ("claims", "expressions", "scoring"))]
+CLAIM_CODE = [
+    "scripts/check_claims.py",
+    "scripts/lib/study/expressions.py",
+    "scripts/lib/grading/scoring.py",
+    *code_of("tables"),
+]
 
 
 # The names under seeds, as a pattern: their scores are averaged, not made from a checkpoint.
 SEEDS = "|".join(map(re.escape, STUDY["seeds"]))
 
-# The kinds of benchmarks that are answered suite by suite; those in tables.ALONE are jobs of their own.
+# The kinds of benchmarks that are answered suite by suite; those in ALONE are jobs of their own.
 GENERATED = ("math", "choice", "ifeval")
 
 
@@ -253,14 +259,14 @@ def train_data_of(wildcards):
         "answers": "<results>/answers/{}.jsonl",
     }
     paths["runs"] = "<results>/train_sets/{}.jsonl"
-    parts = config_runs.parts(STUDY["runs"][wildcards.run])
-    return [paths[section].format(slug) for part in parts for _, section, slug in config_runs.sources(part)]
+    parts = runs.parts(STUDY["runs"][wildcards.run])
+    return [paths[section].format(slug) for part in parts for _, section, slug in runs.sources(part)]
 
 
 def gap_tokenizer_of(wildcards):
     """The start model of a run whose rows or pairs are chosen by their length: its tokenizer measures it."""
     run = STUDY["runs"][wildcards.run]
-    gapped = any(part.get("length_gap") or part.get("like") for part in config_runs.parts(run))
+    gapped = any(part.get("length_gap") or part.get("like") for part in runs.parts(run))
     return [weights_of(run["start"])] if gapped else []
 
 
@@ -273,22 +279,22 @@ def curve_of(wildcards):
 def checkpoints_of(table):
     """The models and runs in a table's rows, or in its cells, each once."""
     if "columns" in table:
-        scored = [checkpoint for checkpoint, _ in tables.scores_needed(table, STUDY)]
-        return list(dict.fromkeys([*scored, *(run for _, run in tables.facts_needed(table))]))
+        scored = [checkpoint for checkpoint, _ in figures.scores_needed(table, STUDY)]
+        return list(dict.fromkeys([*scored, *(run for _, run in figures.facts_needed(table))]))
     names = [[row["of"]] if "of" in row else [row["difference"], *row["best_of"]] for row in table["rows"]]
     return list(dict.fromkeys(name for row in names for name in row))
 
 
 def summaries_of(checkpoints, suites):
     """The score summaries of checkpoints: one for each suite, and one for each benchmark that is a job of its own."""
-    names = [suite for suite in suites if generated_in(suite)] + benchmarks_of(suites, tables.ALONE)
+    names = [suite for suite in suites if generated_in(suite)] + benchmarks_of(suites, figures.ALONE)
     return collect("<results>/scores/{checkpoint}/{name}.json", checkpoint=checkpoints, name=names)
 
 
 def scores_of_table(table):
     """The score summaries that a table is made of."""
     if "columns" in table:
-        needed = tables.scores_needed(table, STUDY)
+        needed = figures.scores_needed(table, STUDY)
         return [f"<results>/scores/{checkpoint}/{name}.json" for checkpoint, name in needed]
     return summaries_of(checkpoints_of(table), table["suites"])
 
@@ -321,7 +327,7 @@ def train_summaries_of(wildcards):
                 for shard in range(STUDY["responses"][run]["shards"])
             ],
         }
-        return [file for kind, run in tables.facts_needed(table) for file in files[kind](run)]
+        return [file for kind, run in figures.facts_needed(table) for file in files[kind](run)]
     runs = [name for name in checkpoints_of(table) if name in STUDY["runs"]]
     return [f"<results>/checkpoints/{run}/train.json" for run in runs]
 
@@ -336,11 +342,11 @@ def datasets_of(wildcards):
         if run is None:
             continue
         pending.append(run["start"])
-        for part in config_runs.parts(run):
-            for _, section, slug in config_runs.sources(part):
+        for part in runs.parts(run):
+            for _, section, slug in runs.sources(part):
                 if section == "runs":
                     continue  # only the length of its rows matters
-                found[f"<results>/datasets/{config_runs.dataset_behind(STUDY, section, slug)}.jsonl"] = True
+                found[f"<results>/datasets/{runs.dataset_behind(STUDY, section, slug)}.jsonl"] = True
     return sorted(found)
 
 
@@ -535,8 +541,8 @@ def priced_entries(resolved=False):
 def train_set_settings_of(wildcards):
     run = STUDY["runs"][wildcards.run]
     parts = []
-    for part in config_runs.parts(run):
-        sources = config_runs.sources(part)
+    for part in runs.parts(run):
+        sources = runs.sources(part)
         made = {"files": len(sources), **{key: part[key] for key in ("method", "prompt", "weight", "keep")}}
         if part["method"] == "thinkpo" and "long" in part:
             fields = [part[side].get("field") if "dataset" in part[side] else "response" for side in ("long", "short")]
@@ -626,7 +632,7 @@ def table_settings_of(wildcards):
     table = STUDY["tables"][wildcards.table]
     if "columns" not in table:
         return json.dumps({**table, "columns": columns_of(table["suites"])})
-    shown = {cell["benchmark"] for _, _, cell in tables.specs(table) if "setting" in cell}
+    shown = {cell["benchmark"] for _, _, cell in figures.specs(table) if "setting" in cell}
     values = {"layout": "cells", "scaled": STUDY.get("scale", {}).get("suffix")}
     values["settings"] = {name: STUDY["benchmarks"][name] for name in sorted(shown)}
     return json.dumps({**table, **values})

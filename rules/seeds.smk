@@ -10,7 +10,7 @@ rule average_seeds:
     input:
         scores=seed_scores_of,
         graded=items_beside(seed_scores_of),
-        script=["scripts/average_seeds.py", "scripts/lib/scoring.py"],
+        script=["scripts/average_seeds.py", "scripts/lib/grading/scoring.py"],
     output:
         summary="<results>/scores/{checkpoint}/{suite}.json",
         graded="<results>/scores/{checkpoint}/{suite}.jsonl",

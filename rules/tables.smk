@@ -62,7 +62,7 @@ rule make_figure:
     """Draw one figure from training summaries or scores."""
     input:
         files=figure_files_of,
-        script=["scripts/make_figure.py", "scripts/lib/statistics.py"],
+        script=["scripts/make_figure.py", "scripts/lib/tables/statistics.py"],
     output:
         multiext("<results>/figures/{figure}", ".svg", ".png"),
     log:

@@ -13,9 +13,9 @@ import itertools
 from collections.abc import Iterator
 
 from scripts.lib import cli
+from scripts.lib.generation.prompts import hashes, render
 from scripts.lib.jsonl import each_row, write_json, write_rows
-from scripts.lib.prompts import hashes, render
-from scripts.lib.teachers import Request, Teaching, Usage, check_errors, request_of
+from scripts.lib.teachers.teaching import Request, Teaching, Usage, check_errors, request_of
 
 VERSION = 1  # raise by hand when the answers would differ
 

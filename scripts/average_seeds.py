@@ -13,8 +13,8 @@ import statistics
 from pathlib import Path
 
 from scripts.lib import cli
+from scripts.lib.grading.scoring import VERDICTS, accuracy_of, shares_of, validation_ids
 from scripts.lib.jsonl import BadInput, read_json, read_rows, write_json, write_rows
-from scripts.lib.scoring import VERDICTS, accuracy_of, shares_of, validation_ids
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:

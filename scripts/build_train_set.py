@@ -19,9 +19,10 @@ import argparse
 import bisect
 import random
 
-from scripts.lib import cli, pairs
+from scripts.lib import cli
+from scripts.lib.generation.prompts import hashes, render
 from scripts.lib.jsonl import BadInput, read_rows, write_json, write_rows
-from scripts.lib.prompts import hashes, render
+from scripts.lib.training import pairs
 
 VERSION = 1  # raise by hand when the training set would differ
 
@@ -148,7 +149,7 @@ def texts(rows: list[dict], side: dict) -> list[dict]:
 
 def token_counter(tokenizer: str | None):
     """A function that counts the tokens of a text, by the start model's tokenizer."""
-    from scripts.lib.chat import load_tokenizer
+    from scripts.lib.generation.chat import load_tokenizer
 
     count = load_tokenizer(tokenizer)
     return lambda text: len(count(text)["input_ids"])

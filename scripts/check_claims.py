@@ -12,8 +12,10 @@ import argparse
 import math
 from pathlib import Path
 
-from scripts.lib import claims, cli, scoring
+from scripts.lib import cli
+from scripts.lib.grading import scoring
 from scripts.lib.jsonl import BadInput, read_json, read_rows, write_json, write_text
+from scripts.lib.tables import claims
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:

@@ -8,8 +8,8 @@ import argparse
 from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.fingerprints import fingerprint
 from scripts.lib.jsonl import BadInput, read_rows, write_json
+from scripts.lib.questions.fingerprints import fingerprint
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:

@@ -16,11 +16,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from scripts.lib import cli
+from scripts.lib.generation.prompts import hashes, render
+from scripts.lib.grading.verdicts import parse_verdict
 from scripts.lib.jsonl import each_row, write_json, write_rows
-from scripts.lib.prompts import hashes, render
-from scripts.lib.teachers import Request, Teaching, Usage, check_errors, problem_of, request_of
-from scripts.lib.verdicts import parse_verdict
-from scripts.lib.verifier import write_critique
+from scripts.lib.teachers.teaching import Request, Teaching, Usage, check_errors, problem_of, request_of
+from scripts.lib.teachers.verifier import write_critique
 
 VERSION = 3  # raise by hand when the critiques would differ
 
@@ -159,7 +159,7 @@ def by_api(args: argparse.Namespace) -> dict:
 
 def by_model(args: argparse.Namespace) -> dict:
     """A model on this machine. Its shards are chunks of rows, as those of sampled responses are."""
-    from scripts.lib.generation import Generator
+    from scripts.lib.generation.generator import Generator
     from scripts.lib.journal import Journal, held
 
     teacher = args.settings["teacher"]

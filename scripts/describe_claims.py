@@ -8,8 +8,10 @@ import argparse
 import yaml
 
 from scripts import check_claims
-from scripts.lib import claims, cli, config, config_language, papers
+from scripts.lib import cli
 from scripts.lib.jsonl import write_text
+from scripts.lib.study import language, papers, resolve
+from scripts.lib.tables import claims
 
 PAPERS = {"cft": "CFT (2501.17703v4)", "spin": "SPIN (2401.01335v3)", "thinkpo": "ThinkPO (2502.13173v1)"}
 INTRO = """# Claims
@@ -112,10 +114,10 @@ def claims_of(paper: str) -> dict[str, dict]:
     """The claims of claims/<paper>.yaml, with `extends` and `for_each` worked out and defaults filled in."""
     given = read_yaml(f"claims/{paper}.yaml")["claims"]
     mistakes: list[str] = []
-    entries = config_language.expand(given, "claims", lambda path: f"claims/{paper}.yaml: {path}", {}, mistakes)
+    entries = language.expand(given, "claims", lambda path: f"claims/{paper}.yaml: {path}", {}, mistakes)
     if mistakes:
-        raise config.ConfigError(mistakes)
-    return config.conform(entries, {"$ref": "#/$defs/claims"}, ())
+        raise resolve.ConfigError(mistakes)
+    return resolve.conform(entries, {"$ref": "#/$defs/claims"}, ())
 
 
 def printed_tables(paper: str) -> dict[str, list[dict]]:

@@ -6,8 +6,8 @@ python -m scripts.describe_config --out docs/config.md
 import argparse
 
 from scripts.lib import cli
-from scripts.lib.config import dereferenced, schema
 from scripts.lib.jsonl import dumps, write_text
+from scripts.lib.study.resolve import dereferenced, schema
 
 INTRO = """# Config reference
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from scripts import answer_questions, critique_responses
 from scripts.lib import cli
 from scripts.lib.jsonl import each_row
-from scripts.lib.teachers import Ledger, estimate, journals
+from scripts.lib.teachers.teaching import Ledger, estimate, journals
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:

@@ -37,10 +37,10 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Evaluates, writes graded rows and summary."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}  # before lm-eval loads the libraries
-    from scripts.lib import harness
-    from scripts.lib.generation import weights_hash
+    from scripts.lib.generation import harness
+    from scripts.lib.generation.generator import weights_hash
+    from scripts.lib.grading.scoring import accuracy_of, shares_of
     from scripts.lib.journal import held
-    from scripts.lib.scoring import accuracy_of, shares_of
 
     settings, slug = args.settings, Path(args.benchmark).stem
     summary = cli.Summary("evaluate_harness", settings)

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.instructions import PUNKT
+from scripts.lib.grading.instructions import PUNKT
 from scripts.lib.jsonl import BadInput
 
 

@@ -13,10 +13,10 @@ Finished chunks are read from the journal in `--state`, as in `generate`.
 import argparse
 
 from scripts.lib import cli
-from scripts.lib.generation import Generator, response_row
+from scripts.lib.generation.generator import Generator, response_row
+from scripts.lib.generation.prompts import render
 from scripts.lib.journal import Journal, held
 from scripts.lib.jsonl import BadInput, read_rows, write_rows
-from scripts.lib.prompts import render
 
 VERSION = 1  # raise by hand when the conversations would differ
 

@@ -13,11 +13,11 @@ from collections import Counter
 from pathlib import Path
 
 from scripts.lib import cli
+from scripts.lib.generation.prompts import hashes
+from scripts.lib.grading.scoring import accuracy_of, shares_of, summarise
 from scripts.lib.jsonl import read_rows, write_json, write_rows
-from scripts.lib.prompts import hashes
-from scripts.lib.ratings import HIGHEST, judge_request, parse_rating
-from scripts.lib.scoring import accuracy_of, shares_of, summarise
-from scripts.lib.teachers import Teaching, Usage, check_errors
+from scripts.lib.teachers.ratings import HIGHEST, judge_request, parse_rating
+from scripts.lib.teachers.teaching import Teaching, Usage, check_errors
 
 VERSION = 1  # raise by hand when the ratings would differ
 

@@ -83,7 +83,7 @@ def validation(axes, settings: dict, files: list[Path]) -> None:
 
 def accuracy(axes, settings: dict, files: list[Path]) -> None:
     """Accuracy with standard errors, checkpoint by checkpoint, a line for each benchmark and one for their average."""
-    from scripts.lib.statistics import average_error
+    from scripts.lib.tables.statistics import average_error
 
     scores: dict[str, dict] = {}
     for file in files:

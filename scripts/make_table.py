@@ -2,9 +2,10 @@
 
 A cell is `{"row", "column", "value", "se", "n", "paper"}`, in percent; a difference also has its 95 % interval
 (`low`, `high`), and a figure that graded answers give says which (`checkpoint`, `benchmark`, `metric`). A table with
-`columns` (scripts/lib/tables.py) also has the paper's values beside its own.
+`columns` (scripts/lib/tables/figures.py) also has the paper's values beside its own.
 
-With `--partial` it renders what there is without running a job, into `<table>.partial.*` (scripts/lib/partial.py).
+With `--partial` it renders what there is without running a job, into
+`<table>.partial.*` (scripts/lib/tables/partial.py).
 
     python -m scripts.make_table --partial cft_table2 --configfile config.yaml
     python -m scripts.make_table --table cft_table2 --settings '{"title": "…", "note": "", "columns": {"gcd": "GCD"}, \\
@@ -16,8 +17,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from scripts.lib import cli, papers, scoring, table_files, tables
+from scripts.lib import cli
+from scripts.lib.grading import scoring
 from scripts.lib.jsonl import read_json, read_rows, replacing, write_json, write_text
+from scripts.lib.study import papers
+from scripts.lib.tables import figures, files
 
 AVERAGE = "Average"
 GRADERS = {"paper-style": "Graded in the manner of the papers' harness.", "math-verify": "Graded by math-verify."}
@@ -77,8 +81,8 @@ def main(args: argparse.Namespace) -> int:
             star = " ★" if (row, column) in best else ""
             shown.loc[row, column] = text_of(frame.loc[row, column], errors.loc[row, column], column) + star
     write_text(out.with_suffix(".md"), f"**{caption}**\n\n{markdown(shown)}\n\n{note}\n")
-    write_text(out.with_suffix(".html"), table_files.plain_page(caption, shown, note.split("\n\n")))
-    write_text(out.with_suffix(".tex"), table_files.latex_table(shown, caption, args.table))
+    write_text(out.with_suffix(".html"), files.plain_page(caption, shown, note.split("\n\n")))
+    write_text(out.with_suffix(".tex"), files.latex_table(shown, caption, args.table))
     for column in [name for name in frame.columns if errors[name].notna().any()]:
         frame.insert(frame.columns.get_loc(column) + 1, f"{column} se", errors[column])
     with replacing(out.with_suffix(".csv")) as temporary:
@@ -111,21 +115,21 @@ def write_cells(table: str, settings: dict, scores: list[str], facts: list[str],
     """A table whose rows and columns say what each cell shows."""
     printed = papers.printed(settings["paper"]) if settings["paper"] else {}
     found = scoring.read_scores(scores, settings["verdict"], settings["validation_questions"])
-    cells = tables.Cells(settings, found, read_facts(facts), printed).all()
+    cells = figures.Cells(settings, found, read_facts(facts), printed).all()
     write_json(out.with_suffix(".json"), cells)
-    table_files.write(out, table, settings["title"], cells, [*notes_of(settings, cells), *scoring.notes_of(found)])
+    files.write(out, table, settings["title"], cells, [*notes_of(settings, cells), *scoring.notes_of(found)])
     return 0
 
 
 def write_partial(table: str, configfiles: list[str], overrides: dict) -> int:
     """A table of what there is; prints it too."""
-    from scripts.lib import partial
+    from scripts.lib.tables import partial
 
     settings, out, cells = partial.cells(table, configfiles, overrides)
     out = out.with_name(f"{table}.partial")
     notes = ["A partial table: no job was run for it.", *partial.notes(settings, cells)]
     write_json(f"{out}.json", cells)
-    table_files.write(out, table, f"{settings['title']} (partial)", cells, notes)
+    files.write(out, table, f"{settings['title']} (partial)", cells, notes)
     sys.stdout.write(Path(f"{out}.md").read_text(encoding="utf-8"))
     return 0
 
@@ -231,7 +235,7 @@ def trained_cells(row: dict, train: dict | None) -> list[dict]:
 
 def score_cells(row: dict, columns: dict[str, str], scores: dict, train: dict | None) -> list[dict]:
     """The cells of a checkpoint: rows and tokens trained on, accuracy by benchmark, and their average."""
-    from scripts.lib.statistics import average_error
+    from scripts.lib.tables.statistics import average_error
 
     cells = trained_cells(row, train)
     mine = [scores[row["of"]][slug] for slug in columns]
@@ -247,7 +251,7 @@ def score_cells(row: dict, columns: dict[str, str], scores: dict, train: dict | 
 
 def difference_cells(row: dict, columns: dict[str, str], scores: dict) -> list[dict]:
     """The cells of a checkpoint minus the best of others, column by column, with bootstrap intervals."""
-    from scripts.lib.statistics import difference_to_best, mcnemar_to_best
+    from scripts.lib.tables.statistics import difference_to_best, mcnemar_to_best
 
     def shares(checkpoint: str) -> dict:
         return {slug: scores[checkpoint][slug]["shares"] for slug in columns}

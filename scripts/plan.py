@@ -12,9 +12,10 @@ import argparse
 import sys
 from collections import Counter
 
-from scripts.lib import cli, dag
+from scripts.lib import cli
 from scripts.lib.cli import duration
-from scripts.lib.planning import Cost, Estimator, longest_chain
+from scripts.lib.jobs import dag
+from scripts.lib.jobs.planning import Cost, Estimator, longest_chain
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:

@@ -10,9 +10,10 @@ Repeated questions are left out, and so are the questions of the benchmarks give
 import argparse
 from pathlib import Path
 
-from scripts.lib import cli, sources
-from scripts.lib.fingerprints import fingerprints_in
+from scripts.lib import cli
 from scripts.lib.jsonl import file_hash, write_json, write_rows
+from scripts.lib.questions import sources
+from scripts.lib.questions.fingerprints import fingerprints_in
 
 VERSION = 2  # raise by hand when the rows would differ
 

@@ -8,7 +8,8 @@ The data lie in the hub's cache afterwards ($HF_HOME), where rule evaluate_harne
 
 import argparse
 
-from scripts.lib import cli, harness
+from scripts.lib import cli
+from scripts.lib.generation import harness
 from scripts.lib.jsonl import file_hash, write_json, write_rows
 
 VERSION = 1  # raise by hand when the rows would differ

@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 
 from scripts import clean_lock
-from scripts.lib import cli, slurm
+from scripts.lib import cli
+from scripts.lib.jobs import slurm
 from scripts.lib.jsonl import BadInput
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ import argparse
 from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.generation import Generator
+from scripts.lib.generation.generator import Generator
 from scripts.lib.journal import Journal, held
 from scripts.lib.jsonl import read_rows, write_rows
 

@@ -15,11 +15,11 @@ import argparse
 from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.fingerprints import fingerprints_in
 from scripts.lib.grading import GRADER_VERSION
-from scripts.lib.instructions import check_generations, summarise_all
+from scripts.lib.grading.instructions import check_generations, summarise_all
+from scripts.lib.grading.scoring import disagreements, grade_generations, summarise
 from scripts.lib.jsonl import read_rows, write_json, write_rows
-from scripts.lib.scoring import disagreements, grade_generations, mark_validation, summarise
+from scripts.lib.questions.fingerprints import fingerprints_in, mark_validation
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:

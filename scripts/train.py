@@ -28,7 +28,8 @@ import warnings
 from contextlib import nullcontext
 from pathlib import Path
 
-from scripts.lib import cli, slurm
+from scripts.lib import cli
+from scripts.lib.jobs import slurm
 from scripts.lib.journal import held
 from scripts.lib.jsonl import BadInput, content_key, file_hash, read_json, read_rows, write_json
 
@@ -56,10 +57,10 @@ def main(args: argparse.Namespace) -> int:
     from datasets import disable_progress_bars
     from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
-    from scripts.lib import training
-    from scripts.lib.chat import load_tokenizer
-    from scripts.lib.generation import weights_hash
-    from scripts.lib.preference import tokenise_pairs
+    from scripts.lib.generation.chat import load_tokenizer
+    from scripts.lib.generation.generator import weights_hash
+    from scripts.lib.training import trainers
+    from scripts.lib.training.preference import tokenise_pairs
 
     cli.quiet()
     disable_progress_bars()
@@ -67,21 +68,21 @@ def main(args: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed\.")
     recipe, start, weights = args.recipe, Path(args.start), Path(args.weights)
     summary = cli.Summary("train", recipe)
-    preference = recipe["method"] in training.PREFERENCE_METHODS
+    preference = recipe["method"] in trainers.PREFERENCE_METHODS
     rows = read_rows(args.data, required=("messages", *(("chosen", "rejected") if preference else ("completion",))))
     tokenizer = load_tokenizer(start, recipe["template"])
-    tokenise = tokenise_pairs if preference else training.tokenise
+    tokenise = tokenise_pairs if preference else trainers.tokenise
     tokenised, counts = tokenise(rows, tokenizer, recipe["max_tokens"], recipe["too_long"])
     start_hash = weights_hash(start)
     key = content_key(VERSION, recipe, file_hash(args.data), start_hash)
     state = Path(args.state) / key
-    processes = training.processes(args.processes)
+    processes = trainers.processes(args.processes)
     with held(args.state) if processes.is_main_process else nullcontext():
         if processes.is_main_process:
             for other in Path(args.state).iterdir():
                 if other.is_dir() and other != state:
                     shutil.rmtree(other)  # progress of an earlier recipe, data set or start
-            training.drop_incomplete_checkpoints(state)
+            trainers.drop_incomplete_checkpoints(state)
         processes.wait_for_everyone()
         if not (state / "facts.json").exists():
             facts = fit(args, tokenised, tokenizer, state)
@@ -98,7 +99,7 @@ def main(args: argparse.Namespace) -> int:
             log.info("writing %s", weights / saved.name)
             origin = {"run": recipe["run"], "step": int(saved.name[5:]), "start_weights": start_hash}
             probe = [*tokenised[0].get("input_ids", ()), *tokenised[0].get("prompt_ids", ())]
-            candidates[saved.name] = training.export(
+            candidates[saved.name] = trainers.export(
                 start, saved, weights / saved.name, tokenizer, bool(recipe["lora"]), probe, origin
             )
         fields = {"rows": counts["rows_trained"], "counts": counts, "candidates": candidates}
@@ -116,13 +117,13 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
     from transformers.trainer_utils import get_last_checkpoint
     from trl import DPOConfig, SFTConfig
 
-    from scripts.lib import training
-    from scripts.lib.preference import PreferenceTrainer
+    from scripts.lib.training import trainers
+    from scripts.lib.training.preference import PreferenceTrainer
 
     recipe = args.recipe
-    stop = training.StopOnSignal()
-    processes = training.processes(args.processes)
-    micro, accumulation = training.split_batch(recipe["global_batch"], args.micro_batch, args.processes)
+    stop = trainers.StopOnSignal()
+    processes = trainers.processes(args.processes)
+    micro, accumulation = trainers.split_batch(recipe["global_batch"], args.micro_batch, args.processes)
     set_seed(recipe["seed"])
     common = dict(
         output_dir=str(state),
@@ -151,7 +152,7 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
         dataloader_pin_memory=torch.cuda.is_available(),
         activation_checkpointing=recipe["activation_checkpointing"],
     )
-    if recipe["method"] in training.PREFERENCE_METHODS:
+    if recipe["method"] in trainers.PREFERENCE_METHODS:
         config = DPOConfig(
             **common,
             beta=recipe["beta"],
@@ -161,22 +162,22 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
         )
     else:
         config = SFTConfig(**common, dataset_kwargs={"skip_prepare_dataset": True})
-    training.check_global_batch(recipe["global_batch"], config)
+    trainers.check_global_batch(recipe["global_batch"], config)
     # After the configuration: where that is DeepSpeed's, each process loads its share of the weights only.
     dtype = torch.bfloat16 if recipe["precision"] == "bfloat16" else torch.float32
     model = AutoModelForCausalLM.from_pretrained(args.start, dtype=dtype)
-    keep = training.SaveCandidates(state / "candidates", set(recipe["candidate_steps"]))
-    kind = PreferenceTrainer if isinstance(config, DPOConfig) else training.CompletionTrainer
+    keep = trainers.SaveCandidates(state / "candidates", set(recipe["candidate_steps"]))
+    kind = PreferenceTrainer if isinstance(config, DPOConfig) else trainers.CompletionTrainer
     trainer = kind(
         model=model,
         args=config,
-        train_dataset=training.shared_dataset(tokenised, state / "rows", processes),
+        train_dataset=trainers.shared_dataset(tokenised, state / "rows", processes),
         processing_class=tokenizer,
-        peft_config=training.lora_config(recipe["lora"]),
-        callbacks=[training.Report(), keep, stop],
+        peft_config=trainers.lora_config(recipe["lora"]),
+        callbacks=[trainers.Report(), keep, stop],
     )
     keep.trainer = trainer
-    trainer.remove_callback(PrinterCallback)  # training.Report says it in fewer lines
+    trainer.remove_callback(PrinterCallback)  # trainers.Report says it in fewer lines
     checkpoint = get_last_checkpoint(str(state)) if state.is_dir() else None
     if checkpoint:
         log.info("going on from %s", checkpoint)

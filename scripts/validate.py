@@ -13,10 +13,10 @@ from contextlib import closing
 from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.generation import Generator
+from scripts.lib.generation.generator import Generator
+from scripts.lib.grading.scoring import grade_generations, summarise
 from scripts.lib.journal import Journal, held
 from scripts.lib.jsonl import BadInput, read_rows, write_json
-from scripts.lib.scoring import grade_generations, summarise
 
 VERSION = 1  # raise by hand when the curve would differ
 log = logging.getLogger(__name__)

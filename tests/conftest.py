@@ -48,7 +48,7 @@ class SmallStudy:
 
     def resolve(self, changes: str = "", *more: str, overrides: dict | None = None) -> dict:
         """The resolved study of config.yaml with `changes`, of more files (each a text), and of overrides."""
-        from scripts.lib.config import resolve
+        from scripts.lib.study.resolve import resolve
 
         config = merged(yaml.safe_load(SMALL_STUDY), yaml.safe_load(changes) or {})
         Path("config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
@@ -60,7 +60,7 @@ class SmallStudy:
 
     def mistakes(self, changes: str = "", *more: str, overrides: dict | None = None) -> list[str]:
         """What `resolve` finds wrong; fails where it finds nothing."""
-        from scripts.lib.config import ConfigError
+        from scripts.lib.study.resolve import ConfigError
 
         with pytest.raises(ConfigError) as caught:
             self.resolve(changes, *more, overrides=overrides)

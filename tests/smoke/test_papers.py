@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib import papers
 from scripts.lib.cli import ROOT
+from scripts.lib.study import papers
 from tests import hub_layouts
 from tests.fault_server import FaultServer
 from tests.warm import Warm

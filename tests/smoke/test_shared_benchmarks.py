@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.lib import compare, paper_style, sources
 from scripts.lib.cli import ROOT
-from scripts.lib.fingerprints import fingerprint
-from scripts.lib.grading import GRADER_VERSION, Item
+from scripts.lib.generation.prompts import render
+from scripts.lib.grading import GRADER_VERSION, Item, compare, paper_style
 from scripts.lib.jsonl import read_json, read_rows
-from scripts.lib.prompts import render
+from scripts.lib.questions import sources
+from scripts.lib.questions.fingerprints import fingerprint
 from tests import shared_data
 from tests.warm import Warm
 
@@ -43,7 +43,7 @@ EXTRA = {
 @pytest.fixture(scope="module")
 def protocols(tmp_path_factory) -> dict[str, dict]:
     """The resolved entries of config/benchmarks.yaml."""
-    from scripts.lib.config import resolve
+    from scripts.lib.study.resolve import resolve
 
     study = tmp_path_factory.mktemp("protocols") / "study.yaml"
     study.write_text(f"study: papers\ninclude: [{ROOT / 'config' / 'benchmarks.yaml'}]\n", encoding="utf-8")
@@ -193,7 +193,7 @@ def test_grading_again_generates_nothing(answered: Path) -> None:
     journal = answered / "state/shared/generate/smollm2-135m/files/chunks.jsonl"
     before = [(file.stat().st_mtime_ns, file.read_bytes()) for file in (generations, journal)]
     graded = (results / "scores/smollm2-135m/files.jsonl").read_bytes()
-    with (answered / "scripts/lib/compare.py").open("a", encoding="utf-8") as grader:
+    with (answered / "scripts/lib/grading/compare.py").open("a", encoding="utf-8") as grader:
         grader.write("# The grader has changed.\n")
     said = make(answered, sys.executable, "now")
     assert "rule score:" in said and "rule make_table:" in said and "rule generate:" not in said

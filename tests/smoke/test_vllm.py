@@ -21,8 +21,8 @@ import yaml
 
 from scripts import answer_questions, fetch_model, generate, prepare_dataset
 from scripts.lib.cli import ROOT
+from scripts.lib.grading.scoring import grade_generations, summarise
 from scripts.lib.jsonl import read_json, read_rows, write_rows
-from scripts.lib.scoring import grade_generations, summarise
 from tests.teacher_desk import KEY, LIMITS, TEACHER, Desk, graded
 
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from scripts.lib import answers
+from scripts.lib.grading import answers
 from tests import shared_data
 
 EXTRACTED = [

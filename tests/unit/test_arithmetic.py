@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from scripts.lib.arithmetic import find_statements, show_number, value_of
+from scripts.lib.teachers.arithmetic import find_statements, show_number, value_of
 
 TRUE = [
     "3 + 4 = 7",

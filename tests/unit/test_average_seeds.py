@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from scripts import average_seeds
+from scripts.lib.grading.scoring import read_scores, summarise
 from scripts.lib.jsonl import BadInput, read_json, read_rows, write_json
-from scripts.lib.scoring import read_scores, summarise
 
 
 @pytest.fixture

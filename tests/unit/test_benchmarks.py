@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.cli import ROOT
-from scripts.lib.config import resolve
-from scripts.lib.prompts import render
+from scripts.lib.generation.prompts import render
+from scripts.lib.study.resolve import resolve
 
 # Sizes of papers/cft.yaml (benchmark_sizes) and papers/thinkpo.yaml (benchmarks).
 SIZES = {"math": 5000, "math500": 500, "minerva-math": 272, "gsm8k": 1319, "aime24": 30, "aime25": 30, "amc23": 40} | {
@@ -83,7 +83,7 @@ def test_options_are_lettered(benchmarks, slug: str) -> None:
 
 
 def test_deepseek_template_is_user_and_assistant(benchmarks, model_folder: Path) -> None:
-    from scripts.lib.chat import load_tokenizer
+    from scripts.lib.generation.chat import load_tokenizer
 
     tokenizer = load_tokenizer(model_folder, ROOT / benchmarks["math.deepseek"]["template"])
     asked = tokenizer.apply_chat_template(

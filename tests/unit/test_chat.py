@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.chat import answer_ids, load_tokenizer, prompt_ids
+from scripts.lib.generation.chat import answer_ids, load_tokenizer, prompt_ids
 from scripts.lib.jsonl import BadInput
 
 QUESTION = [{"role": "user", "content": "2 + 2?"}]

@@ -6,10 +6,10 @@ import numpy
 import pytest
 
 from scripts import check_claims, describe_claims
-from scripts.lib.claims import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, Cell, judge, sample
 from scripts.lib.cli import ROOT
-from scripts.lib.expressions import evaluate, names_in
 from scripts.lib.jsonl import BadInput, read_json, write_json
+from scripts.lib.study.expressions import evaluate, names_in
+from scripts.lib.tables.claims import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, Cell, judge, sample
 
 
 def figures(**values: list[float]) -> dict:

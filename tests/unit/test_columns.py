@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.lib.columns import value_at
+from scripts.lib.questions.columns import value_at
 
 ROW = {"a.b": 1, "messages": [{"content": "hi"}, {"content": "there"}], "input": "Question: x? Solution: 4", "n": None}
 

@@ -2,9 +2,8 @@
 
 import pytest
 
-from scripts.lib import compare, paper_style
-from scripts.lib.formulas import Formula, UnreadableError, equal
-from scripts.lib.grading import Item
+from scripts.lib.grading import Item, compare, paper_style
+from scripts.lib.grading.formulas import Formula, UnreadableError, equal
 from tests import shared_data
 
 SAME = [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.cli import ROOT
-from scripts.lib.config import ConfigError, resolve
+from scripts.lib.study.resolve import ConfigError, resolve
 
 RUN = "method: sft, start: base, recipe: short, prompt: ask.j2"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.lib.config_language import chosen, dotted, expand, merge
+from scripts.lib.study.language import chosen, dotted, expand, merge
 
 
 def expanded(entries: dict) -> dict:

@@ -1,6 +1,6 @@
 """What runs train on, spin's iterations as ordinary entries, and what is refused before any job."""
 
-from scripts.lib import config_runs
+from scripts.lib.study import runs
 
 SPIN = """
 runs:
@@ -29,15 +29,15 @@ def test_spin_becomes_a_run_and_responses_for_each_iteration(small):
 
 
 def test_spin_mixes_in_the_pairs_of_the_iteration_before(small):
-    runs = small.resolve(SPIN)["runs"]
-    mixed = [runs[f"spin.t{t}"]["data"]["self_play"] for t in range(3)]
+    made = small.resolve(SPIN)["runs"]
+    mixed = [made[f"spin.t{t}"]["data"]["self_play"] for t in range(3)]
     assert mixed == [["spin.t0"], ["spin.t1", "spin.t0"], ["spin.t2", "spin.t1"]]
 
 
 def test_spin_iterations_change_the_recipe_of_their_own_iteration(small):
-    runs = small.resolve(SPIN)["runs"]
-    rates = [runs[f"spin.t{t}"]["hyperparameters"]["learning_rate"] for t in range(3)]
-    betas = [runs[f"spin.t{t}"]["hyperparameters"]["beta"] for t in range(3)]
+    made = small.resolve(SPIN)["runs"]
+    rates = [made[f"spin.t{t}"]["hyperparameters"]["learning_rate"] for t in range(3)]
+    betas = [made[f"spin.t{t}"]["hyperparameters"]["beta"] for t in range(3)]
     assert rates == [1.0e-3, 5.0e-4, 1.0e-3] and betas == [0.1, 0.1, 5.0]
 
 
@@ -86,7 +86,7 @@ def test_each_method_names_its_own_sources(small):
 
 
 def test_mix_gives_each_part_its_method_prompt_and_weight(small):
-    from scripts.lib import config_runs
+    from scripts.lib.study import runs
 
     mixed = """
 runs:
@@ -97,12 +97,12 @@ runs:
     prompt: ask.j2
     data: {rows: 30, mix: [{dataset: sums, weight: 2}, {method: cft, critiques: sums-verifier}]}
 """
-    parts = config_runs.parts(small.resolve(mixed)["runs"]["mixed"])
+    parts = runs.parts(small.resolve(mixed)["runs"]["mixed"])
     assert [(part["method"], part["weight"], part["prompt"]) for part in parts] == [
         ("sft", 2.0, "ask.j2"),
         ("cft", 1.0, "ask.j2"),
     ]
-    assert [config_runs.sources(part)[0][1:] for part in parts] == [
+    assert [runs.sources(part)[0][1:] for part in parts] == [
         ("datasets", "sums"),
         ("critiques", "sums-verifier"),
     ]
@@ -142,7 +142,7 @@ def test_spin_on_released_pairs_samples_nothing_and_mixes_two_rounds(small, writ
     study = small.resolve(RELEASED)
     assert not [name for name in study["responses"] if name.startswith("spin")]
     data = study["runs"]["spin.t1"]["data"]
-    assert config_runs.sources(config_runs.parts(study["runs"]["spin.t1"])[0]) == [
+    assert runs.sources(runs.parts(study["runs"]["spin.t1"])[0]) == [
         (("self_play", 0), "datasets", "pairs-1"),
         (("self_play", 1), "datasets", "pairs-0"),
     ]

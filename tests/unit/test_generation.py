@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib import engines
 from scripts.lib.cli import Progress
-from scripts.lib.engines import Completion, Sampling
-from scripts.lib.generation import Generator, weights_hash
+from scripts.lib.generation import engines
+from scripts.lib.generation.engines import Completion, Sampling
+from scripts.lib.generation.generator import Generator, weights_hash
 from scripts.lib.journal import Journal
 from scripts.lib.jsonl import BadInput, content_key
 
@@ -378,7 +378,7 @@ def test_tiny_top_p_is_greedy(real, prompts) -> None:
 def test_draws_follow_temperature_and_top_p() -> None:
     import torch
 
-    from scripts.lib.engines.transformers_engine import choose
+    from scripts.lib.generation.engines.transformers_engine import choose
 
     logits = torch.log(torch.tensor([[0.5, 0.3, 0.15, 0.05]])).expand(20_000, 4)
 

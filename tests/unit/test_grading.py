@@ -5,8 +5,7 @@ import time
 
 import pytest
 
-from scripts.lib import compare, grading
-from scripts.lib.grading import Grade, Item, grade
+from scripts.lib.grading import Grade, Item, compare, grade, pool
 from tests import shared_data
 
 HOSTILE = [
@@ -72,15 +71,15 @@ def test_odd_characters_are_read():
 
 
 def test_a_worker_that_dies_loses_its_row_and_no_other(monkeypatch):
-    original = grading._Worker.__init__
+    original = pool._Worker.__init__
     started = []
 
     def start(self, context):
         original(self, context)
         started.append(self)
 
-    monkeypatch.setattr(grading._Worker, "__init__", start)
-    hand_out = grading._Pool._hand_out
+    monkeypatch.setattr(pool._Worker, "__init__", start)
+    hand_out = pool._Pool._hand_out
     struck = []
 
     def strike(self, worker):
@@ -90,7 +89,7 @@ def test_a_worker_that_dies_loses_its_row_and_no_other(monkeypatch):
             worker.process.join()
         hand_out(self, worker)
 
-    monkeypatch.setattr(grading._Pool, "_hand_out", strike)
+    monkeypatch.setattr(pool._Pool, "_hand_out", strike)
     results = grade([Item(f"\\boxed{{{number}}}", "3") for number in range(8)], workers=1)
     assert [result.error is not None for result in results].count(True) == 1
     assert "worker process ended" in next(result.error for result in results if result.error)

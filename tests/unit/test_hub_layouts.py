@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib import sources
 from scripts.lib.cli import ROOT
-from scripts.lib.config import resolve
 from scripts.lib.jsonl import BadInput
+from scripts.lib.questions import sources
+from scripts.lib.study.resolve import resolve
 from tests import hub_layouts
 
 FILES = [ROOT / "config" / name for name in ("cft.yaml", "spin.yaml", "thinkpo.yaml", "scale/tiny.yaml")]

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from scripts import fetch_punkt
-from scripts.lib.instructions import check_generations, summarise_all
+from scripts.lib.grading.instructions import check_generations, summarise_all
+from scripts.lib.grading.scoring import accuracy_of, shares_of, summarise
 from scripts.lib.jsonl import BadInput
-from scripts.lib.scoring import accuracy_of, shares_of, summarise
-from scripts.lib.sources import prepare
+from scripts.lib.questions.sources import prepare
 from tests import shared_data
 
 FIELDS = {"id": "id", "question": "question", "instruction_id_list": "instruction_id_list", "kwargs": "kwargs"}
@@ -79,7 +79,7 @@ def hostile(question: dict, response: str) -> tuple[list[bool], list[bool]]:
 
 
 def test_answer_that_a_program_hangs_on_or_dies_of_is_wrong_with_an_error(punkt: Path, monkeypatch) -> None:
-    from scripts.lib import instructions
+    from scripts.lib.grading import instructions
 
     monkeypatch.setattr(instructions, "followed", hostile)
     monkeypatch.setattr(instructions, "DEADLINE_S", 1.0)

@@ -8,8 +8,8 @@ import pytest
 from scripts import generate_turns, judge_turns
 from scripts.lib.cli import ROOT
 from scripts.lib.jsonl import BadInput, read_json, read_rows, write_rows
-from scripts.lib.ratings import judge_request, parse_rating
-from scripts.lib.sources import prepare
+from scripts.lib.questions.sources import prepare
+from scripts.lib.teachers.ratings import judge_request, parse_rating
 from tests import shared_data
 from tests.fault_server import FaultServer
 from tests.teacher_desk import KEY, LIMITS, TEACHER
@@ -107,7 +107,7 @@ def talks(tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_second_turn_is_asked_with_the_first_answer_in_the_conversation(talks: Talks, monkeypatch) -> None:
-    from scripts.lib.generation import Generator
+    from scripts.lib.generation.generator import Generator
 
     seen = []
 
@@ -129,7 +129,7 @@ def test_second_turn_is_asked_with_the_first_answer_in_the_conversation(talks: T
 
 
 def test_killed_conversations_go_on_with_the_same_bytes(talks: Talks, monkeypatch) -> None:
-    from scripts.lib.engines.transformers_engine import TransformersEngine
+    from scripts.lib.generation.engines.transformers_engine import TransformersEngine
 
     whole = talks.hold()
     journal = talks.folder / "state" / "chunks.jsonl"

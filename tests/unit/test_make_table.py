@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts import make_table
-from scripts.lib import scoring
+from scripts.lib.grading import scoring
 from scripts.lib.jsonl import BadInput, read_json, write_json
 
 # Right answers of 4 questions by checkpoint and benchmark.

@@ -1,6 +1,6 @@
 """Pairs: what is chosen, what is rejected, and what is left out and counted."""
 
-from scripts.lib import pairs
+from scripts.lib.training import pairs
 
 
 def response(question: str, sample: int, text: str, correct: bool | None, **more) -> dict:

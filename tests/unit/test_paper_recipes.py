@@ -5,10 +5,10 @@ import fnmatch
 import pytest
 import yaml
 
-from scripts.lib import papers
 from scripts.lib.cli import ROOT
-from scripts.lib.config import resolve
-from scripts.lib.config_runs import parts, sources
+from scripts.lib.study import papers
+from scripts.lib.study.resolve import resolve
+from scripts.lib.study.runs import parts, sources
 
 STUDY = resolve([ROOT / "config" / f"{name}.yaml" for name in ("cft", "spin", "thinkpo")])
 LISTED = yaml.safe_load((ROOT / "tests" / "unit" / "paper_recipes.yaml").read_text(encoding="utf-8"))

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from scripts import make_table
-from scripts.lib import partial, table_files
-from scripts.lib.dag import Graph, Job
+from scripts.lib.jobs.dag import Graph, Job
 from scripts.lib.jsonl import write_json
+from scripts.lib.tables import files as table_files
+from scripts.lib.tables import partial
 
 STUDY = {
     "study": "s",

@@ -6,9 +6,9 @@ import pytest
 
 from scripts import plan
 from scripts.lib.cli import ROOT
-from scripts.lib.config import resolve
-from scripts.lib.dag import Job
-from scripts.lib.planning import Cost, Estimator, longest_chain
+from scripts.lib.jobs.dag import Job
+from scripts.lib.jobs.planning import Cost, Estimator, longest_chain
+from scripts.lib.study.resolve import resolve
 
 STUDY = """
 study: planned

@@ -65,7 +65,7 @@ def models(model_folder):
 
 @pytest.mark.parametrize("beta", [0.01, 0.3, 5.0])
 def test_loss_and_gradient_equal_the_formula(models, beta):
-    from scripts.lib.preference import answer_log_probs, preference_loss
+    from scripts.lib.training.preference import answer_log_probs, preference_loss
 
     policy, reference = models
     inputs = batch(PAIRS)
@@ -83,7 +83,7 @@ def test_loss_and_gradient_equal_the_formula(models, beta):
 
 
 def test_padding_and_prompt_tokens_do_not_count(models):
-    from scripts.lib.preference import answer_log_probs
+    from scripts.lib.training.preference import answer_log_probs
 
     policy, _ = models
     together = answer_log_probs(policy, batch(PAIRS))
@@ -92,7 +92,7 @@ def test_padding_and_prompt_tokens_do_not_count(models):
 
 
 def test_hinge_is_zero_beyond_a_margin_of_one():
-    from scripts.lib.preference import preference_loss
+    from scripts.lib.training.preference import preference_loss
 
     policy, reference = torch.tensor([3.0, 0.5, 0.0, 0.0]), torch.zeros(4)
     loss, margin = preference_loss(policy, reference, 1.0, "hinge")
@@ -155,7 +155,7 @@ def test_trl_own_loss_is_the_same(model_folder, tokenizer, tmp_path):
     from transformers import AutoModelForCausalLM
     from trl import DPOConfig, DPOTrainer
 
-    from scripts.lib.preference import PreferenceTrainer
+    from scripts.lib.training.preference import PreferenceTrainer
 
     torch.manual_seed(5)
     policy = AutoModelForCausalLM.from_pretrained(model_folder)
@@ -182,17 +182,17 @@ def test_trl_own_loss_is_the_same(model_folder, tokenizer, tmp_path):
 @pytest.mark.parametrize("lora", [None, LORA], ids=["full", "lora"])
 def test_later_iteration_is_measured_against_its_own_start(lora, model_folder, tokenizer, tmp_path):
     """Iteration 1 starts from iteration 0: with the original model as reference its first loss would not be log 2."""
-    from scripts.lib import training
+    from scripts.lib.training import trainers
 
     fit(model_folder, tokenizer, tmp_path, "t0", lora=lora, method="spin")
     saved = sorted((tmp_path / "t0" / "candidates").iterdir())[-1]
-    training.export(model_folder, saved, tmp_path / "model", tokenizer, lora is not None, [40, 41], {})
+    trainers.export(model_folder, saved, tmp_path / "model", tokenizer, lora is not None, [40, 41], {})
     first = fit(tmp_path / "model", tokenizer, tmp_path, "t1", lora=lora, method="spin")["losses"][0]
     assert first["loss"] == pytest.approx(math.log(2), abs=1e-3) and first["margin"] == pytest.approx(0, abs=1e-3)
 
     from transformers import AutoModelForCausalLM
 
-    from scripts.lib.preference import answer_log_probs, preference_loss
+    from scripts.lib.training.preference import answer_log_probs, preference_loss
 
     policy = AutoModelForCausalLM.from_pretrained(tmp_path / "model", dtype=torch.float32)
     original = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
@@ -203,7 +203,7 @@ def test_later_iteration_is_measured_against_its_own_start(lora, model_folder, t
 
 
 def test_pairs_are_tokenised_to_one_end_token_each(tokenizer):
-    from scripts.lib.preference import tokenise_pairs
+    from scripts.lib.training.preference import tokenise_pairs
 
     row = {"id": "a", "messages": [{"role": "user", "content": "1 + 1?"}], "chosen": "2", "rejected": "three"}
     made, counts = tokenise_pairs([row], tokenizer, 100, "error")
@@ -214,7 +214,7 @@ def test_pairs_are_tokenised_to_one_end_token_each(tokenizer):
 
 def test_long_and_equal_pairs_are_refused(tokenizer):
     from scripts.lib.jsonl import BadInput
-    from scripts.lib.preference import tokenise_pairs
+    from scripts.lib.training.preference import tokenise_pairs
 
     row = {"id": "a", "messages": [{"role": "user", "content": "?"}], "chosen": "x" * 90, "rejected": "y"}
     with pytest.raises(BadInput, match=r"1 of 1 rows are longer than max_tokens = 60.*Raise max_tokens"):

@@ -17,9 +17,9 @@ import pytest
 from safetensors.torch import load_file
 
 from scripts import train
-from scripts.lib import training
 from scripts.lib.cli import ROOT
 from scripts.lib.jsonl import BadInput
+from scripts.lib.training import trainers
 
 STEPS = 40
 RECIPE = {
@@ -116,7 +116,7 @@ def test_two_processes_are_the_training_of_one(kind, parallel, nodes, rows, mode
         assert second == pytest.approx(first, abs=1e-4)
     trained = [load_file(next(tmp_path.glob(f"{folder}/weights/*/model.safetensors"))) for folder in ("one", "two")]
     assert trained[0].keys() == trained[1].keys()
-    assert max(training.largest_difference(trained[0][name], trained[1][name]) for name in trained[0]) < 1e-3
+    assert max(trainers.largest_difference(trained[0][name], trained[1][name]) for name in trained[0]) < 1e-3
     # What FSDP alone writes into a checkpoint: the weights, put together from those of the processes.
     assert bool(list(tmp_path.glob("two/state/*/checkpoint-40/pytorch_model_fsdp.bin"))) is (parallel == "fsdp")
 
@@ -143,7 +143,7 @@ def interrupt(launchers: list[subprocess.Popen], folder: Path) -> None:
 
 def test_number_of_processes_must_be_the_one_asked_for() -> None:
     with pytest.raises(BadInput, match="2 processes were asked for, and 1 run"):
-        training.processes(2)
+        trainers.processes(2)
 
 
 def test_second_gpu_in_one_process_is_refused(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_second_gpu_in_one_process_is_refused(tmp_path: Path) -> None:
     config = SFTConfig(
         output_dir=str(tmp_path), per_device_train_batch_size=2, gradient_accumulation_steps=2, bf16=False
     )
-    training.check_global_batch(4, config)
+    trainers.check_global_batch(4, config)
     config._n_gpu = 2
     with pytest.raises(BadInput, match="a step would see 8 rows, not the recipe's 4: one process sees 2 GPUs"):
-        training.check_global_batch(4, config)
+        trainers.check_global_batch(4, config)

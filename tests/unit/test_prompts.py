@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.cli import ROOT
+from scripts.lib.generation.prompts import hashes, render
 from scripts.lib.jsonl import BadInput, file_hash
-from scripts.lib.prompts import hashes, render
 
 
 @pytest.fixture

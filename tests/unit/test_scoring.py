@@ -7,8 +7,8 @@ import pytest
 
 from scripts import score
 from scripts.lib.grading import GRADER_VERSION
+from scripts.lib.grading.scoring import disagreements, grade_generations, read_scores, shares_of, summarise
 from scripts.lib.jsonl import BadInput, read_json, read_rows
-from scripts.lib.scoring import disagreements, grade_generations, read_scores, shares_of, summarise
 
 
 def answer(question: str, correct: bool | None, tokens: int = 10, finished: bool = True, **more) -> dict:

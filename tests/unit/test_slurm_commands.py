@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib import slurm
+from scripts.lib.jobs import slurm
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.fingerprints import fingerprint, fingerprints_in
 from scripts.lib.jsonl import BadInput
-from scripts.lib.sources import prepare
+from scripts.lib.questions.fingerprints import fingerprint, fingerprints_in
+from scripts.lib.questions.sources import prepare
 
 FIELDS = {"id": "id", "question": "question", "answer": "answer"}
 ADD = {"chain_sum": {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 2}}

@@ -6,7 +6,7 @@ import math
 import numpy
 import pytest
 
-from scripts.lib.statistics import average_error, difference_to_best, mcnemar, mcnemar_to_best
+from scripts.lib.tables.statistics import average_error, difference_to_best, mcnemar, mcnemar_to_best
 
 
 def test_error_of_an_average_of_independent_figures() -> None:

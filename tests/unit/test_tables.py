@@ -5,8 +5,9 @@ import math
 import numpy
 import pytest
 
-from scripts.lib import papers, table_files, tables
 from scripts.lib.jsonl import BadInput
+from scripts.lib.study import papers
+from scripts.lib.tables import figures, files
 
 
 def score(right: int, of: int = 100, **more) -> dict:
@@ -39,7 +40,7 @@ ROWS = [{"name": "SFT", "of": "sft"}, {"name": "CFT", "of": "cft"}, {"name": "Δ
 
 def cells(rows=ROWS, columns=COLUMNS, paper=None, facts=None, **table) -> dict:
     whole = {"rows": rows, "columns": columns, "with": {}, "verdict": "ours", "settings": {}, **table}
-    made = tables.Cells(whole, SCORES, facts or {}, paper or {}).all()
+    made = figures.Cells(whole, SCORES, facts or {}, paper or {}).all()
     return {(cell["row"], cell["column"]): cell for cell in made}
 
 
@@ -124,7 +125,7 @@ def test_gap_says_why_and_what_depends_on_it_is_a_gap_too() -> None:
     found = cells(rows)
     assert found["closed", "A"]["gap"] == "no weights" and found["closed", "A"]["value"] is None
     assert found["CFT", "A"]["value"] == 80 and found["CFT", "AVG"] == {**found["CFT", "AVG"], "gap": "not run"}
-    assert "CFT (B, AVG): not run" in table_files.gaps(list(found.values()))
+    assert "CFT (B, AVG): not run" in files.gaps(list(found.values()))
 
 
 def test_row_of_one_column_overrides_and_placeholders_are_filled() -> None:
@@ -143,11 +144,11 @@ def test_row_of_one_column_overrides_and_placeholders_are_filled() -> None:
 def test_only_what_the_cells_show_is_needed() -> None:
     study = {"suites": {"s": ["a"], "t": ["b"]}, "benchmarks": {"a": {"kind": "math"}, "b": {"kind": "harness"}}}
     table = {"rows": ROWS, "columns": COLUMNS[:1], "with": {}, "suites": ["s", "t"]}
-    assert tables.scores_needed(table, study) == [("sft", "s"), ("cft", "s")]
+    assert figures.scores_needed(table, study) == [("sft", "s"), ("cft", "s")]
     # lm-eval's tasks are jobs of their own: the benchmark stands in the suite's place.
-    assert tables.scores_needed({**table, "columns": COLUMNS[1:2]}, study) == [("sft", "b"), ("cft", "b")]
+    assert figures.scores_needed({**table, "columns": COLUMNS[1:2]}, study) == [("sft", "b"), ("cft", "b")]
     facts = {**table, "columns": [{"name": "r", "fact": "rows"}, {"name": "g", "fact": "mean_gap"}]}
-    assert tables.facts_needed(facts)[:2] == [("train", "sft"), ("train_set", "sft")]
+    assert figures.facts_needed(facts)[:2] == [("train", "sft"), ("train_set", "sft")]
 
 
 def test_metric_that_the_scores_lack_is_told() -> None:
@@ -157,13 +158,13 @@ def test_metric_that_the_scores_lack_is_told() -> None:
 
 def test_text_stands_beside_a_printed_number() -> None:
     found = cells([{"name": "R", "text": "2 epochs"}], [{"name": "size"}], paper={"R": {"size": 200}})["R", "size"]
-    assert table_files.text(found) == "2 epochs [200]" and "difference" not in found
+    assert files.text(found) == "2 epochs [200]" and "difference" not in found
 
 
 def test_files_show_ours_the_papers_and_the_mark(tmp_path) -> None:
     rows = [*ROWS[:2], {"name": "closed <b>", "gap": "no weights"}]
     made = list(cells(rows, paper={"CFT": {"A": 60.0}, "closed <b>": {"A": 70.0}}).values())
-    table_files.write(tmp_path / "t", "t", "100 % of a_b", made, ["A note."])
+    files.write(tmp_path / "t", "t", "100 % of a_b", made, ["A note."])
     markdown = (tmp_path / "t.md").read_text()
     assert (
         "80.0 ± 4.0 [60.0, +20.0 ▲]" in markdown and "gap [70.0]" in markdown and "- closed <b>: no weights" in markdown

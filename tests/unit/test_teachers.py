@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from scripts import answer_questions, build_train_set, critique_responses, gather_shards
-from scripts.lib import config_runs, teacher_batch, teacher_live, teachers
 from scripts.lib.cli import ROOT
 from scripts.lib.jsonl import BadInput, read_json, read_rows, write_rows
+from scripts.lib.study import runs
+from scripts.lib.teachers import batch, live, teaching
 from tests.fault_server import FaultServer
 from tests.teacher_desk import KEY, LIMITS, TEACHER, Desk, graded
 
@@ -44,11 +45,11 @@ def test_changed_setting_and_back_asks_for_nothing(desk: Desk) -> None:
 @pytest.mark.parametrize("change", [{"model": "m-2"}, {"top_p": 0.5}, {"max_tokens": 99}, {"temperature": None}])
 def test_what_decides_an_answer_is_in_its_key(change: dict) -> None:
     messages = [{"role": "user", "content": "2 + 2?"}]
-    key = teachers.request_of(TEACHER, messages).key
-    assert teachers.request_of({**TEACHER, **change}, messages).key != key
-    assert teachers.request_of(TEACHER, messages, sample=1).key != key
-    assert teachers.request_of(TEACHER, [{"role": "user", "content": "2 + 3?"}]).key != key
-    assert teachers.request_of({**TEACHER, "critique_prompt": "other.j2"}, messages).key == key
+    key = teaching.request_of(TEACHER, messages).key
+    assert teaching.request_of({**TEACHER, **change}, messages).key != key
+    assert teaching.request_of(TEACHER, messages, sample=1).key != key
+    assert teaching.request_of(TEACHER, [{"role": "user", "content": "2 + 3?"}]).key != key
+    assert teaching.request_of({**TEACHER, "critique_prompt": "other.j2"}, messages).key == key
 
 
 def test_rows_with_the_same_messages_are_asked_once(desk: Desk) -> None:
@@ -165,7 +166,7 @@ def test_answers_under_way_are_kept_when_another_row_stops_everything(desk: Desk
 
 
 def test_endpoint_that_is_down_is_not_asked_for_every_row(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(teacher_live, "LONGEST_WAIT_S", 0.01)
+    monkeypatch.setattr(live, "LONGEST_WAIT_S", 0.01)
     desk.set_rows(graded(200))
     with FaultServer(status=503) as server, pytest.raises(BadInput) as caught:
         desk.run(server, concurrency=2)
@@ -194,12 +195,12 @@ def test_retry_after_is_waited_for_by_all(desk: Desk) -> None:
 
 
 def test_retry_after_in_all_its_forms() -> None:
-    assert teacher_live.retry_after({"retry-after": "2"}) == 2
-    assert teacher_live.retry_after({"retry-after-ms": "1500", "retry-after": "2"}) == 1.5
+    assert live.retry_after({"retry-after": "2"}) == 2
+    assert live.retry_after({"retry-after-ms": "1500", "retry-after": "2"}) == 1.5
     date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 30))
-    assert 25 < teacher_live.retry_after({"retry-after": date}) <= 30
-    assert teacher_live.retry_after({"retry-after": "soon"}) is None
-    assert teacher_live.retry_after({}) is None
+    assert 25 < live.retry_after({"retry-after": date}) <= 30
+    assert live.retry_after({"retry-after": "soon"}) is None
+    assert live.retry_after({}) is None
 
 
 def test_retry_after_of_hours_stops_the_job(desk: Desk) -> None:
@@ -357,9 +358,9 @@ def test_answers_are_what_an_sft_run_trains_on(small) -> None:
     runs: {new: {method: sft, start: base, recipe: short, prompt: ask.j2, data: {answers: sums-api}}}
     """
     study = small.resolve(changes)
-    part = config_runs.parts(study["runs"]["new"])[0]
-    assert config_runs.sources(part) == [(("answers",), "answers", "sums-api")]
-    assert config_runs.dataset_behind(study, "answers", "sums-api") == "sums"
+    part = runs.parts(study["runs"]["new"])[0]
+    assert runs.sources(part) == [(("answers",), "answers", "sums-api")]
+    assert runs.dataset_behind(study, "answers", "sums-api") == "sums"
     assert build_train_set.TEXT["answers"] == "response"
 
 
@@ -403,27 +404,27 @@ def test_critiques_of_a_model_are_the_same_in_shards(desk: Desk, model_folder: P
 
 def test_batch_answers_every_row_at_half_the_price(desk: Desk) -> None:
     with FaultServer(batch_polls=3) as server:
-        live = Desk(desk.folder / "live")
-        live.run(server)
+        one_by_one = Desk(desk.folder / "live")
+        one_by_one.run(server)
         rows = desk.run(server, mode="batch")
         assert desk.run(server, mode="batch") == rows
         assert len(server.batches) == 1
     assert [row["verdict"] for row in rows] == ["right"] * 20
-    costs = [read_json(folder / "shard-0.json")["cost_usd"] for folder in (desk.folder, live.folder)]
+    costs = [read_json(folder / "shard-0.json")["cost_usd"] for folder in (desk.folder, one_by_one.folder)]
     assert costs[0] == pytest.approx(costs[1] / 2, abs=2e-6)
     assert not list((desk.folder / "state").rglob("batches/0*.jsonl")), "sent files are removed"
 
 
 def test_batches_are_split_at_the_endpoints_limits(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(teacher_batch, "MOST_REQUESTS", 8)
+    monkeypatch.setattr(batch, "MOST_REQUESTS", 8)
     with FaultServer() as server:
         desk.run(server, mode="batch")
-        sent = [server.files[batch["input_file_id"]].splitlines() for batch in server.batches.values()]
+        sent = [server.files[sent_batch["input_file_id"]].splitlines() for sent_batch in server.batches.values()]
         assert [len(lines) for lines in sent] == [8, 8, 4]
         size = max(len(line) for lines in sent for line in lines) + 1
-        monkeypatch.setattr(teacher_batch, "MOST_BYTES", 3 * size + 1)
+        monkeypatch.setattr(batch, "MOST_BYTES", 3 * size + 1)
         desk.run(server, mode="batch", teacher={"temperature": 0.9})
-        more = [server.files[batch["input_file_id"]] for batch in list(server.batches.values())[3:]]
+        more = [server.files[sent_batch["input_file_id"]] for sent_batch in list(server.batches.values())[3:]]
     assert max(map(len, more)) <= 3 * size + 1 and sum(len(file.splitlines()) for file in more) == 20
     ids = [json.loads(line)["custom_id"] for lines in sent for line in lines]
     assert ids == [record["key"] for record in desk.journal()[:20]]
@@ -508,8 +509,8 @@ def test_environment_names_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("REDPEN_TEST_KEY", KEY)
     monkeypatch.setenv("REDPEN_TEST_URL", "http://here/v1")
     limits = {**LIMITS, "base_url": "http://there/v1", "base_url_env": "REDPEN_TEST_URL"}
-    assert teachers.endpoint_of("t", limits) == ("http://here/v1", KEY)
+    assert teaching.endpoint_of("t", limits) == ("http://here/v1", KEY)
     monkeypatch.delenv("REDPEN_TEST_URL")
-    assert teachers.endpoint_of("t", limits)[0] == "http://there/v1"
-    assert teachers.endpoint_of("t", {**LIMITS, "api_key_env": None}) == (teachers.OPENAI, "none")
+    assert teaching.endpoint_of("t", limits)[0] == "http://there/v1"
+    assert teaching.endpoint_of("t", {**LIMITS, "api_key_env": None}) == (teaching.OPENAI, "none")
     assert os.environ["REDPEN_TEST_KEY"] == KEY

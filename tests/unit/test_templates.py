@@ -2,9 +2,9 @@
 
 import pytest
 
-from scripts.lib import chat
 from scripts.lib.cli import ROOT
-from scripts.lib.prompts import render
+from scripts.lib.generation import chat
+from scripts.lib.generation.prompts import render
 
 TEMPLATES = [None, *sorted(str(path) for path in (ROOT / "templates").glob("*.jinja"))]
 PROMPTS = ["prompts/answer.j2", "prompts/long-thought.j2"]
@@ -35,7 +35,7 @@ def test_template_renders_the_whole_conversation_as_prompt_and_answer_do(templat
 
 
 def test_loss_is_on_the_end_token_and_not_on_the_prompt(templated):
-    from scripts.lib.training import tokenise
+    from scripts.lib.training.trainers import tokenise
 
     row = {"id": "a", "messages": [{"role": "user", "content": "?"}], "completion": "7"}
     made, _ = tokenise([row], templated, 1000, "error")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.chat import answer_ids, prompt_ids
+from scripts.lib.generation.chat import answer_ids, prompt_ids
 from scripts.lib.jsonl import BadInput
 
-training = pytest.importorskip("scripts.lib.training")
+training = pytest.importorskip("scripts.lib.training.trainers")
 
 TEXTS = ["4", "It is 9.", "13 + 29 = 42, so it is 42.", "No.", "7", "Seven is prime.", "1 + 1 = 2", "The answer is 30."]
 ROWS = [

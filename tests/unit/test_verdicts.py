@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.lib.verdicts import parse_verdict
+from scripts.lib.grading.verdicts import parse_verdict
 from tests import shared_data
 
 STATED = {

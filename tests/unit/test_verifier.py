@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.lib.verifier import Critique, split_steps, write_critique
+from scripts.lib.teachers.verifier import Critique, split_steps, write_critique
 from tests.shared_data import rows
 
 

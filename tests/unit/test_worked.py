@@ -5,8 +5,8 @@ from fractions import Fraction
 
 import pytest
 
-from scripts.lib import worked
-from scripts.lib.sources import prepare
+from scripts.lib.questions import worked
+from scripts.lib.questions.sources import prepare
 
 ROWS = 300
 TASKS = {

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from scripts.lib.cli import ROOT
-from scripts.lib.config import resolve
+from scripts.lib.study.resolve import resolve
 from tests.warm import Warm
 
 TINY = "config/scale/tiny.yaml"

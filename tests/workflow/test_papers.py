@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
-from scripts.lib import papers
 from scripts.lib.cli import ROOT
+from scripts.lib.study import papers
 
 STUDIES = {name: f"config/{name}.yaml" for name in ("cft", "spin", "thinkpo")}
 RELEASED = "inputs={webinstruct: released, spin-pairs: released, thinkpo-pairs: released}"

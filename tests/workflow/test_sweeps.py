@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.lib import dag
 from scripts.lib.cli import ROOT
-from scripts.lib.config import SECTIONS
+from scripts.lib.jobs import dag
+from scripts.lib.study.resolve import SECTIONS
 from tests.workflow.conftest import TARGET, TINY, Tree, copied
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")

@@ -1,0 +1,94 @@
+"""Generation with transformers: one batch a chunk, finished rows dropped from the batch as they end.
+
+`model.generate` keeps every row in the batch until the longest one has ended. Here a row leaves the key-value cache
+soon after its end token, which is most of the time saved (see `bench/generation.py`).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts.lib.cli import quiet
+from scripts.lib.generation.engines import Completion, Sampling, stop_ids
+
+
+class TransformersEngine:
+    """Holds one model, on the GPU where there is one, and generates chunk by chunk."""
+
+    def __init__(self, model: str | Path, tokenizer, dtype: str) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        quiet()
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.model = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype)).to(self.device).eval()
+        self.tokenizer = tokenizer
+        self.stop_ids = torch.tensor(stop_ids(model, tokenizer))
+
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[Completion]:
+        """One completion for each prompt (token ids), in order; `seed` decides every draw of the chunk."""
+        import torch
+        from transformers import DynamicCache
+
+        generator = torch.Generator(self.device).manual_seed(seed)
+        width = max(map(len, prompts))
+        pad = self.tokenizer.pad_token_id
+        ids = torch.tensor([[pad] * (width - len(p)) + list(p) for p in prompts], device=self.device)
+        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=self.device)
+        cache = DynamicCache(config=self.model.config)
+        texts: list[list[int]] = [[] for _ in prompts]
+        finished = [False] * len(prompts)
+        rows = torch.arange(len(prompts))  # the prompt that each row of the batch belongs to
+        live = torch.ones(len(prompts), dtype=torch.bool)  # rows of the batch that have not ended
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        with torch.inference_mode():
+            for step in range(sampling.max_tokens):
+                logits = self.model(
+                    input_ids=ids,
+                    attention_mask=mask,
+                    position_ids=positions,
+                    past_key_values=cache,
+                    use_cache=True,
+                    logits_to_keep=1,
+                ).logits[:, -1]
+                token = choose(logits, sampling, generator)
+                ended = torch.isin(token.cpu(), self.stop_ids)
+                for place in live.nonzero().flatten().tolist():
+                    row = int(rows[place])
+                    if ended[place]:
+                        finished[row] = True
+                    else:
+                        texts[row].append(int(token[place]))
+                live &= ~ended
+                if not live.any() or step == sampling.max_tokens - 1:
+                    break
+                # Copying the cache costs about a step, so it waits until an eighth of the batch has ended.
+                if (~live).sum() * 8 >= len(live):
+                    keep = live.nonzero().flatten()
+                    on_device = keep.to(self.device)
+                    cache.batch_select_indices(on_device)
+                    token, mask, positions = token[on_device], mask[on_device], positions[on_device]
+                    rows, live = rows[keep], live[keep]
+                ids = token[:, None]
+                mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+                positions = positions[:, -1:] + 1
+        return [
+            Completion(self.tokenizer.decode(text, skip_special_tokens=True), len(text), done)
+            for text, done in zip(texts, finished, strict=True)
+        ]
+
+    def close(self) -> None:
+        """Lets go of the model."""
+        del self.model
+
+
+def choose(logits, sampling: Sampling, generator):
+    """The next token of each row: shape (rows, vocabulary) to (rows,). Probabilities are in float32."""
+    import torch
+    from transformers import TopPLogitsWarper
+
+    if sampling.temperature == 0:
+        return logits.argmax(-1)
+    scores = logits.float() / sampling.temperature
+    if sampling.top_p < 1:
+        scores = TopPLogitsWarper(sampling.top_p)(None, scores)
+    return torch.multinomial(scores.softmax(-1), 1, generator=generator).flatten()

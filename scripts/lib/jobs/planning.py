@@ -1,0 +1,282 @@
+"""What jobs would take: GPU hours, money and disk, estimated from a study's settings before anything is run.
+
+Tokens are counted from rows, samples and token limits, with the assumptions under `plan` in the config; a machine's
+speeds are under `machines`. Files that are there already (prepared questions, graded responses, teachers' journals) are
+used in place of assumptions.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from scripts import estimate_cost
+from scripts.lib.jobs.dag import Job
+from scripts.lib.jsonl import read_json
+from scripts.lib.study import runs
+from scripts.lib.tables.figures import ALONE
+from scripts.lib.teachers.teaching import Ledger, estimate, journals
+
+PREFERENCE = ("dpo", "spin", "thinkpo")
+# A preference step sees two answers, and the frozen reference passes over both: one pass beside the policy's three.
+PREFERENCE_FACTOR = 2 * (3 + 1) / 3
+TRAINING_PASSES = 3  # of a forward pass: what a training step costs
+CHOICES = 4  # answers that lm-eval compares for a question, about
+WEIGHT_BYTES = 2  # bfloat16
+STATE_BYTES = 16  # to resume full fine-tuning: float32 weights, gradients' place and two moments
+
+
+@dataclass
+class Cost:
+    """What jobs would take.
+
+    Attributes:
+        gpu_hours: hours of one GPU (of the whole machine, where it has none).
+        dollars: what teachers behind endpoints would be paid.
+    """
+
+    gpu_hours: float = 0.0
+    dollars: float = 0.0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.gpu_hours + other.gpu_hours, self.dollars + other.dollars)
+
+
+@dataclass
+class Estimator:
+    """Estimates the jobs of one study.
+
+    Args:
+        study: the resolved study.
+        state: folder of the teachers' journals.
+
+    Attributes:
+        unknown: what could not be counted, each once.
+    """
+
+    study: dict
+    state: Path = Path("state/teachers")
+    unknown: dict[str, None] = field(default_factory=dict)
+    _dollars: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    @property
+    def results(self) -> Path:
+        """The study's results."""
+        return Path("results") / self.study["study"]
+
+    @property
+    def machine(self) -> dict | None:
+        """The machine that the plan is for."""
+        return self.study["machines"].get(self.study["plan"]["machine"])
+
+    # --- jobs -------------------------------------------------------------------------------------------------------
+
+    def cost(self, job: Job) -> Cost:
+        """What one job would take; nothing for rules that take minutes on a CPU."""
+        slug = next(iter(job.wildcards.values()), "")
+        if job.rule == "train":
+            return self._hours("training", slug, self.training_tokens(slug))
+        if job.rule == "sample_responses":
+            entry = self.study["responses"][slug]
+            tokens = self.rows_of("responses", slug) * self._length(entry) / entry["shards"]
+            return self._hours("generation", entry["model"], tokens)
+        if job.rule == "generate":
+            return self._hours("generation", slug, self.suite_tokens(job.wildcards["suite"]))
+        if job.rule == "validate":
+            run = self.study["runs"][slug]
+            candidates = 1 + len(run["hyperparameters"]["candidate_steps"])
+            return self._hours("generation", slug, candidates * self.benchmark_tokens(run["select"]))
+        if job.rule == "critique_by_model":
+            entry = self.study["critiques"][slug]
+            teacher = self.study["teachers"][entry["teacher"]]
+            tokens = self.rows_of("critiques", slug) * self._length(teacher) / entry["shards"]
+            return self._hours("generation", teacher["model"], tokens)
+        if job.rule == "generate_turns":
+            entry = self.study["benchmarks"][job.wildcards["benchmark"]]
+            tokens = 2 * self.rows_of("benchmarks", job.wildcards["benchmark"]) * self._length(entry)
+            return self._hours("generation", slug, tokens)
+        if job.rule == "judge_turns":
+            return Cost(dollars=self.judging(job.wildcards["benchmark"]))
+        if job.rule == "evaluate_harness":
+            found = self._hours("training", slug, self.harness_tokens(job.wildcards["benchmark"]))
+            return Cost(gpu_hours=found.gpu_hours / TRAINING_PASSES)
+        if job.rule in ("critique_by_api", "answer_questions"):
+            section = "critiques" if job.rule == "critique_by_api" else "answers"
+            return Cost(dollars=self.dollars(section, slug) / self.study[section][slug]["shards"])
+        if job.gpu:
+            self.unknown[f"jobs of rule {job.rule} are not estimated"] = None
+        return Cost()
+
+    def training_tokens(self, slug: str) -> float:
+        """Tokens that a run passes over, those of a preference pair counted for all their passes."""
+        run = self.study["runs"][slug]
+        recipe = run["hyperparameters"]
+        rows = self.rows_of("runs", slug) * recipe["epochs"]
+        if recipe["max_steps"] is not None:
+            rows = recipe["max_steps"] * recipe["global_batch"]
+        factor = PREFERENCE_FACTOR if run["method"] in PREFERENCE else 1
+        return factor * rows * self.study["plan"]["row_share"] * recipe["max_tokens"]
+
+    def suite_tokens(self, suite: str) -> float:
+        """New tokens of all answers to a suite."""
+        names = self.study["suites"][suite]
+        return sum(map(self.benchmark_tokens, (n for n in names if self.study["benchmarks"][n]["kind"] not in ALONE)))
+
+    def harness_tokens(self, benchmark: str) -> float:
+        """Tokens that lm-eval reads for a benchmark: each question with its examples, once for each answer."""
+        shots = self.study["benchmarks"][benchmark]["shots"] or 0
+        read = CHOICES * (shots + 1) * self.study["plan"]["shot_tokens"]
+        return self.rows_of("benchmarks", benchmark) * read
+
+    def judging(self, benchmark: str) -> float:
+        """What the judge of one checkpoint's conversations would be paid: a judgement of each of two turns."""
+        entry = self.study["benchmarks"][benchmark]
+        teacher = self.study["teachers"][entry["teacher"]]
+        if teacher["kind"] != "openai":
+            return 0.0
+        rows = 2 * self.rows_of("benchmarks", benchmark)
+        read = self.study["plan"]["question_tokens"] + 1.5 * self._length(entry)  # of the second turn, both answers
+        ledger = Ledger(teacher["price"], teacher["budget"])
+        return ledger.cost(rows * read, rows * teacher["expected_tokens"], teacher["mode"] == "batch")
+
+    def benchmark_tokens(self, benchmark: str) -> float:
+        """New tokens of all answers to a benchmark."""
+        entry = self.study["benchmarks"][benchmark]
+        return self.rows_of("benchmarks", benchmark) * entry["samples"] * self._length(entry)
+
+    def _length(self, entry: dict) -> float:
+        """Mean length of an answer in tokens."""
+        return self.study["plan"]["answer_share"] * entry["max_tokens"]
+
+    def _hours(self, what: str, checkpoint: str, tokens: float) -> Cost:
+        size = self.billions(checkpoint)
+        if self.machine is None or size is None:
+            return Cost()
+        return Cost(gpu_hours=tokens * size / self.machine[what] / 3600)
+
+    # --- sizes ------------------------------------------------------------------------------------------------------
+
+    def billions(self, checkpoint: str) -> float | None:
+        """Parameters of a model, or of the model that a run starts from, in billions; None where it is not known."""
+        while checkpoint in self.study["runs"]:
+            checkpoint = self.study["runs"][checkpoint]["start"]
+        model = self.study["models"][checkpoint]
+        if model["source"] == "random":
+            return 0.0
+        if "billions" in model:
+            return model["billions"]
+        for name in (model.get("repo", ""), checkpoint, model.get("file", "")):
+            found = re.findall(r"(?<![0-9a-z.])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", name.lower())
+            if found:
+                return float(found[0][0]) * {"b": 1.0, "m": 1e-3}[found[0][1]]
+        self.unknown[f"models.{checkpoint}: its size is not in its name: add billions"] = None
+        return None
+
+    def rows_of(self, section: str, slug: str) -> float:
+        """Rows of an entry: questions, answers, critiques, or the rows that a run trains on."""
+        entry = self.study[section][slug]
+        if section in ("datasets", "benchmarks"):
+            source = entry.get("questions", {}) if section == "benchmarks" else entry  # lm-eval's tasks have none
+            wanted = source.get("rows") or source.get("expect_rows") or self.study["plan"]["rows"].get(slug)
+            file = self.results / section / f"{slug}.json"
+            if file.is_file():
+                return read_json(file)["rows"]
+            if wanted is None:
+                self.unknown[f"{section}.{slug}: its rows are not known, counted as 1,000: add it to plan.rows"] = None
+            return wanted or 1000
+        if section in ("responses", "answers"):
+            rows = self.rows_of("datasets", entry["dataset"])
+            return min(rows, entry["rows"] or rows) * entry["samples"]
+        if section == "critiques":
+            rows = self.rows_of("responses", entry["responses"])
+            return min(rows, entry["rows"] or rows)
+        if entry["data"]["rows"] is not None:
+            return entry["data"]["rows"]
+        return sum(map(self._part_rows, runs.parts(entry)))
+
+    def _part_rows(self, part: dict) -> float:
+        """Rows of one part of a run's data."""
+        sources = [(section, slug) for _, section, slug in runs.sources(part) if section != "runs"]
+        rows = [self.rows_of(section, slug) for section, slug in sources]
+        if "self_play" in part:  # the iterations of SPIN add up; of other pairs one source decides
+            return sum(rows)
+        return min([*rows, *([part["like_rows"]] if "like" in part else [])])
+
+    # --- teachers ---------------------------------------------------------------------------------------------------
+
+    def dollars(self, section: str, slug: str) -> float:
+        """What an entry of critiques or answers would cost beyond what the journals hold."""
+        if (section, slug) not in self._dollars:
+            self._dollars[section, slug] = self._priced(section, slug)
+        return self._dollars[section, slug]
+
+    def _priced(self, section: str, slug: str) -> float:
+        entry = self.study[section][slug]
+        teacher = self.study["teachers"][entry["teacher"]]
+        ledger = Ledger(teacher["price"], teacher["budget"])
+        if teacher["price"] is None:
+            self.unknown[f"teachers.{entry['teacher']}: no price, counted as free"] = None
+        source = f"responses/{entry['responses']}/graded" if section == "critiques" else f"datasets/{entry['dataset']}"
+        file = self.results / f"{source}.jsonl"
+        settings = {"teacher": teacher, "rows": entry["rows"], "samples": entry.get("samples", 1)}
+        with journals(self.state / entry["teacher"], ledger, writes=False) as journal:
+            if file.is_file():
+                asked = estimate_cost.requests_of({"name": f"{section}.{slug}", "file": file, "settings": settings})
+                return estimate(teacher, teacher, asked, journal, ledger).cost
+        rows = self.rows_of(section, slug)
+        read = self.study["plan"]["question_tokens"]
+        if section == "critiques":
+            read += self._length(self.study["responses"][entry["responses"]])
+        written = ledger.completion_tokens(min(teacher["expected_tokens"], teacher["max_tokens"]))
+        return ledger.cost(rows * read, rows * written, teacher["mode"] == "batch")
+
+    # --- disk -------------------------------------------------------------------------------------------------------
+
+    def disk(self, jobs: Iterable[Job]) -> dict[str, float]:
+        """Gigabytes that the weights of the jobs take.
+
+        Returns:
+            models and checkpoints: for good; candidates: for good where the study keeps them, else of the run that has
+            most; training: to resume the largest run that trains all weights, while it trains.
+        """
+        found = {"models": 0.0, "checkpoints": 0.0, "candidates": 0.0, "training": 0.0}
+        for job in jobs:
+            slug = next(iter(job.wildcards.values()), "")
+            if job.rule not in ("fetch_model", "train", "select_checkpoint"):
+                continue
+            size = self.billions(slug) or 0.0  # a billion parameters of one byte are one gigabyte
+            if job.rule == "fetch_model":
+                found["models"] += WEIGHT_BYTES * size
+            elif job.rule == "select_checkpoint":
+                found["checkpoints"] += WEIGHT_BYTES * size
+            else:
+                recipe = self.study["runs"][slug]["hyperparameters"]
+                candidates = WEIGHT_BYTES * size * (1 + len(recipe["candidate_steps"]))
+                kept = self.study["keep_candidates"]
+                found["candidates"] = found["candidates"] + candidates if kept else max(found["candidates"], candidates)
+                if recipe["lora"] is None:
+                    found["training"] = max(found["training"], STATE_BYTES * size)
+        return found
+
+
+def longest_chain(jobs: Iterable[Job], hours) -> list[Job]:
+    """The jobs, first to last, that cannot run side by side and take longest.
+
+    Args:
+        jobs: those that would run.
+        hours: (job) → its hours.
+    """
+    jobs = set(jobs)
+    needs = {job: [other for other in job.needs if other in jobs] for job in jobs}
+    best: dict[Job, tuple[float, int, Job | None]] = {}
+    for job in TopologicalSorter(needs).static_order():
+        before = [(*best[other][:2], other) for other in needs[job]]
+        longest = max(before, key=lambda item: item[:2], default=(0.0, 0, None))
+        best[job] = (longest[0] + hours(job), longest[1] + 1, longest[2])
+    last = max(best, key=lambda job: best[job][:2], default=None)
+    chain: list[Job] = []
+    while last is not None:
+        chain.insert(0, last)
+        last = best[last][2]
+    return chain

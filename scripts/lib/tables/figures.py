@@ -1,0 +1,324 @@
+"""Tables of cells: what each cell shows, which files it needs, and its figures.
+
+A table with `columns` has rows and columns that each say part of what a cell shows: a score of a checkpoint on a
+benchmark, a fact from a summary, a setting of the config, a text, a function of other cells, or a gap, which is
+something that is not reproduced, with the reason.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from scripts.lib.grading.scoring import full_mark
+from scripts.lib.jsonl import BadInput
+from scripts.lib.tables.statistics import average_error, difference_to_best, mcnemar_to_best
+
+# The kinds of benchmarks that are jobs of their own, with scores of their own in a suite's place.
+ALONE = ("harness", "judge")
+
+SOURCES = ("gap", "function", "fact", "setting", "text", "benchmark")
+# The facts of a run, and the kind of file that holds each.
+FACTS = {
+    **dict.fromkeys(("rows", "tokens", "steps", "hours", "gpu_hours"), "train"),
+    **dict.fromkeys(("learning_rate", "global_batch", "beta", "epochs"), "train"),
+    "mean_gap": "train_set",
+    "best_validation": "validation",
+    "sampling_hours": "sampling",
+}
+# In what unit a metric or fact is shown where the cell does not say it, and the digits of each unit.
+UNITS = {"accuracy": "percent", "best_validation": "percent", "mean_gap": "count"}
+UNITS |= dict.fromkeys(("length", "rows", "tokens", "steps"), "count")
+UNITS |= dict.fromkeys(("hours", "gpu_hours", "sampling_hours"), "hours")
+DIGITS = {"percent": 1, "count": 0, "fraction": 3, "points": 2, "hours": 2, "change": 1, "number": None}
+
+
+def spec(table: Mapping, row: Mapping, column: Mapping) -> dict:
+    """What one cell shows: one key of SOURCES (none: nothing), and of, metric, unit, over, best_of, previous beside it.
+
+    What the row says for this column alone comes first, then the row's gap or function, the column's, and then what
+    both say together, where the row wins. `$x` in a slug is `x` under `with`, of the row, the column or the table.
+    """
+    own = row.get("cells", {}).get(column["name"], {})
+    keys = {key: value for key, value in {**column, **row, **own}.items() if key not in ("name", "cells", "with")}
+    places = [(own, SOURCES), (row, SOURCES[:2]), (column, SOURCES[:2]), (row, SOURCES[2:5]), (column, SOURCES[2:5])]
+    places.append((keys, SOURCES[5:]))
+    source = next(((key, layer[key]) for layer, kinds in places for key in kinds if key in layer), None)
+    found = {key: value for key, value in keys.items() if key not in SOURCES}
+    if source:
+        found[source[0]] = source[1]
+        if source[0] == "function" and "over" not in row and "function" in row and "function" not in own:
+            found.pop("over", None)  # the column's, of another function
+        if source[0] == "setting" and "benchmark" in keys:
+            found["benchmark"] = keys["benchmark"]
+    for key in ("of", "benchmark"):
+        if key in found:
+            found[key] = filled(found[key], table, column, row, own)
+    if "best_of" in found:
+        found["best_of"] = [filled(slug, table, column, row, own) for slug in found["best_of"]]
+    return found
+
+
+def filled(slug: str, *layers: Mapping) -> str:
+    """The slug with `$x` replaced by what the last of the layers says under `with`."""
+    for name, value in {key: value for layer in layers for key, value in layer.get("with", {}).items()}.items():
+        slug = slug.replace(f"${name}", value)
+    return slug
+
+
+def specs(table: Mapping) -> Iterator[tuple[Mapping, Mapping, dict]]:
+    """(row, column, spec) of every cell."""
+    for row in table["rows"]:
+        for column in table["columns"]:
+            yield row, column, spec(table, row, column)
+
+
+def is_score(cell: Mapping) -> bool:
+    """Whether the cell shows a score."""
+    return "benchmark" in cell and "setting" not in cell
+
+
+def suite_of(table: Mapping, suites: Mapping[str, list[str]], benchmark: str) -> str | None:
+    """The suite of the table that holds a benchmark."""
+    return next((suite for suite in table["suites"] if benchmark in suites.get(suite, ())), None)
+
+
+def scores_needed(table: Mapping, study: Mapping) -> list[tuple[str, str]]:
+    """(checkpoint, suite) of every score that the table shows, each once; a benchmark that is a job of its own (ALONE)
+    stands in the suite's place.
+    """
+    found = {}
+    for _, _, cell in specs(table):
+        if is_score(cell):
+            name = cell["benchmark"]
+            if study["benchmarks"][name]["kind"] not in ALONE:
+                name = suite_of(table, study["suites"], name)
+            for checkpoint in (cell["of"], *cell.get("best_of", ())):
+                found[checkpoint, name] = True
+    return list(found)
+
+
+def facts_needed(table: Mapping) -> list[tuple[str, str]]:
+    """(kind of file, run) of every fact that the table shows, each once."""
+    return list(dict.fromkeys((FACTS[cell["fact"]], cell["of"]) for _, _, cell in specs(table) if "fact" in cell))
+
+
+class Cells:
+    """The figures of a table's cells, each computed once.
+
+    Args:
+        table: the resolved entry; `settings` holds the resolved benchmarks that it shows settings of.
+        scores: by checkpoint and benchmark: the summary, with `shares` (for each question, the share of its answers
+            that is right) where there are graded answers, and `accuracy_ours` where `verdict` is another grader's.
+        facts: by (fact, run).
+        paper: the printed row by label (empty: the table is of no paper).
+    """
+
+    def __init__(self, table: Mapping, scores: Mapping, facts: Mapping, paper: Mapping[str, Mapping]) -> None:
+        self.table, self.scores, self.facts, self.paper = table, scores, facts, paper
+        self.rows = {row["name"]: row for row in table["rows"]}
+        self.columns = {column["name"]: column for column in table["columns"]}
+        self.done: dict[tuple[str, str], dict] = {}
+
+    def all(self) -> list[dict]:
+        """Every cell, row by row: row, column, value, se, n, unit, paper; the difference to the paper and its mark
+        (within, above, below) where both are numbers; the reason of a gap.
+        """
+        return [self.cell(row, column) for row in self.rows for column in self.columns]
+
+    def cell(self, row: str, column: str) -> dict:
+        """One cell."""
+        if (row, column) not in self.done:
+            made = {"row": row, "column": column, "value": None, "se": None, "n": None, "unit": "number", "paper": None}
+            made |= self._figure(row, column)
+            made["paper"] = self.paper.get(row, {}).get(column)
+            self.done[row, column] = made
+            made |= self._compared(made, row, column)
+        return self.done[row, column]
+
+    def spec(self, row: str, column: str) -> dict:
+        return spec(self.table, self.rows[row], self.columns[column])
+
+    # --- figures ----------------------------------------------------------------------------------------------------
+
+    def _figure(self, row: str, column: str) -> dict:
+        cell = self.spec(row, column)
+        unit = {"unit": cell["unit"]} if "unit" in cell else {}
+        if "gap" in cell:
+            return {"gap": cell["gap"]}
+        if "text" in cell:
+            return {"value": cell["text"], "unit": "text"}
+        if "function" in cell:
+            return {**getattr(self, f"_{cell['function']}")(row, column, cell), **unit}
+        if "fact" in cell:
+            value = self.facts[cell["fact"], cell["of"]]
+            made = {"value": value, "unit": UNITS.get(cell["fact"], "number"), **unit}
+            return made | ({"gap": f"the run's summary has no {cell['fact']}"} if value is None else {})
+        if "setting" in cell:
+            return {"value": _setting(self.table["settings"][cell["benchmark"]], cell["setting"]), **unit}
+        return {**self._score(cell), **unit} if "benchmark" in cell else {}
+
+    def _score(self, cell: Mapping) -> dict:
+        """One metric of a checkpoint on a benchmark, with what it was measured on."""
+        if cell.get("best_of"):
+            return self._minus_best(cell, [cell["benchmark"]], cell["benchmark"])
+        found, metric = self.scores[cell["of"]][cell["benchmark"]], cell.get("metric", "accuracy")
+        made = {"checkpoint": cell["of"], "benchmark": cell["benchmark"], "metric": metric}
+        if metric == "length":  # of the answers that ended by themselves
+            n = found["responses"] - found["cut_off"]
+            made |= {"value": found["mean_tokens_finished"], "n": n, "unit": "count"}
+            return made | ({} if n else {"gap": "no answer ended by itself"})
+        if metric not in found:
+            known = ", ".join(["length", *sorted(key for key in found if not key.startswith("shares"))])
+            raise BadInput(
+                f"{cell['of']}, {cell['benchmark']}: no metric {metric!r} (there are: {known}). Correct the metric."
+            )
+        full = found.get("out_of", 100)  # of accuracy: ratings are told out of 10
+        unit = cell.get("unit", "points" if full == 10 else UNITS.get(metric, "points"))
+        factor = full if metric == "accuracy" and unit != "fraction" else 1
+        error = found.get("standard_error" if metric == "accuracy" else f"{metric}_standard_error")
+        made |= {
+            "value": _times(factor, found[metric]),
+            "se": _times(factor, error),
+            "n": found["questions"],
+            "unit": unit,
+        }
+        if metric == "accuracy" and "accuracy_ours" in found:
+            made |= {"by_our_grader": factor * found["accuracy_ours"], "verdict": found["verdict"]}
+        if found.get("left_out"):
+            made["left_out"] = found["left_out"]
+            made["with_validation"] = factor * found["with_validation"]
+        return made
+
+    def _minus_best(self, cell: Mapping, benchmarks: list[str], wanted: str | None) -> dict:
+        """A checkpoint's score minus the best of others: paired by question where there are graded answers."""
+        found = [{slug: self.scores[of][slug] for slug in benchmarks} for of in (cell["of"], *cell["best_of"])]
+        n = sum(found[0][slug]["questions"] for slug in benchmarks)
+        full = full_mark([score for scores in found for score in scores.values()])
+        if full is None:
+            return {"gap": f"{', '.join(benchmarks)} are not all out of the same full mark"}
+        told = {"n": n, "unit": "percent" if full == 100 else "points"}
+        if all("shares" in score for scores in found for score in scores.values()):
+            shares = [{slug: score["shares"] for slug, score in scores.items()} for scores in found]
+            figures = difference_to_best(shares[0], shares[1:])[wanted]
+            tested = mcnemar_to_best(shares[0], shares[1:])[wanted]
+            return {**{key: full * value for key, value in figures.items()}, **tested, **told}
+        means = [math.fsum(score["accuracy"] for score in scores.values()) / len(benchmarks) for scores in found]
+        errors = [average_error([score["standard_error"] for score in scores.values()]) for scores in found]
+        best = max(range(1, len(means)), key=means.__getitem__)
+        error = math.hypot(errors[0], errors[best])
+        return {"value": full * (means[0] - means[best]), "se": full * error, **told}
+
+    def _average(self, row: str, column: str, cell: Mapping) -> dict:
+        """The plain mean of other columns of the row, or, for a row of averages, of other rows of the column."""
+        if "function" in self.rows[row]:
+            over = [self.cell(name, column) for name in cell.get("over", [n for n in self.rows if n != row])]
+        else:
+            over = [self.cell(row, name) for name in cell["over"]]
+        if cell.get("best_of") and "function" not in self.rows[row]:
+            benchmarks = [self.spec(row, name)["benchmark"] for name in cell["over"]]
+            return self._minus_best(cell, benchmarks, None)
+        lacking = [item for item in over if not isinstance(item["value"], int | float)]
+        if lacking or not over:
+            reasons = dict.fromkeys(
+                item.get("gap", f"{item['row']}, {item['column']}: not a number") for item in lacking
+            )
+            return {"gap": "; ".join(reasons)}
+        errors = [item["se"] for item in over]
+        counts = [item["n"] for item in over]
+        made = {
+            "value": math.fsum(item["value"] for item in over) / len(over),
+            "se": average_error(errors) if None not in errors else None,
+            "n": sum(counts) if None not in counts else None,
+            "unit": over[0]["unit"],
+        }
+        if any("by_our_grader" in item for item in over):
+            made["by_our_grader"] = math.fsum(item.get("by_our_grader", item["value"]) for item in over) / len(over)
+        return made
+
+    def _change(self, row: str, column: str, cell: Mapping) -> dict:
+        """The change from one column to another of the row, in percent of the first."""
+        before, after = (self.cell(row, name) for name in cell["over"])
+        for item in (before, after):
+            if item["value"] is None:
+                return {"gap": item.get("gap", f"{item['column']} has no value"), "unit": "change"}
+        value = 100 * (after["value"] - before["value"]) / before["value"] if before["value"] else None
+        return {"value": value, "unit": "change"} | ({"gap": "a change from 0 has no size"} if value is None else {})
+
+    def _gain(self, row: str, column: str, cell: Mapping) -> dict:
+        """A column's value minus the same in the row named by `previous`; without one there is nothing to compare."""
+        if "previous" not in cell:
+            return {}
+        (name,) = cell["over"]
+        mine, other = self.cell(row, name), self.cell(cell["previous"], name)
+        for item in (mine, other):
+            if item["value"] is None:
+                return {"gap": item.get("gap", f"{item['row']} has no value")}
+        error = math.hypot(mine["se"], other["se"]) if None not in (mine["se"], other["se"]) else None
+        return {"value": mine["value"] - other["value"], "se": error, "n": mine["n"], "unit": mine["unit"]}
+
+    # --- beside the paper -------------------------------------------------------------------------------------------
+
+    def _compared(self, made: Mapping, row: str, column: str) -> dict:
+        """The difference to the printed value, and whether it is within the noise of both (1.96 standard errors).
+
+        The paper's own error is that of a share p of n questions, sqrt(p (1 − p) / n); averages and differences combine
+        those of their parts as if they were independent.
+        """
+        if not all(isinstance(value, int | float) for value in (made["value"], made["paper"])):
+            return {}
+        difference = made["value"] - made["paper"]
+        variance = self._printed_variance(row, column)
+        if variance is None or made["se"] is None:
+            return {"difference": difference}
+        limit = 1.96 * math.sqrt(made["se"] ** 2 + variance)
+        mark = "within" if abs(difference) <= limit else "above" if difference > 0 else "below"
+        return {"difference": difference, "mark": mark}
+
+    def _printed_variance(self, row: str, column: str) -> float | None:
+        """The variance of a printed share, average or difference, in the cell's unit; None where it is not known."""
+        if row not in self.rows or column not in self.columns:
+            return None
+        cell, value = self.spec(row, column), self.paper.get(row, {}).get(column)
+        function = cell.get("function")
+        if cell.get("best_of"):
+            mine, others = self._rows_of([cell["of"]]), self._rows_of(cell["best_of"])
+            others = [name for name in others if isinstance(self.paper[name].get(column), int | float)]
+            best = max(others, key=lambda name: self.paper[name][column], default=None)
+            return _sum([self._printed_variance(name, column) for name in (*mine, best) if name], 2)
+        if function == "average":
+            whole_row = "function" in self.rows[row]
+            over = cell.get("over", [name for name in self.rows if name != row]) if whole_row else cell["over"]
+            parts = [self._printed_variance(*((name, column) if whole_row else (row, name))) for name in over]
+            total = _sum(parts, len(over))
+            return None if total is None else total / len(over) ** 2
+        if function == "gain" and "previous" in cell:
+            return _sum([self._printed_variance(name, cell["over"][0]) for name in (row, cell["previous"])], 2)
+        if not is_score(cell) or cell.get("metric", "accuracy") != "accuracy" or not isinstance(value, int | float):
+            return None
+        made = self.cell(row, column)
+        scale = {"percent": 100, "fraction": 1}.get(made["unit"])  # a rating is no share
+        return scale and scale**2 * (value / scale) * (1 - value / scale) / made["n"]
+
+    def _rows_of(self, checkpoints: list[str]) -> list[str]:
+        """The rows that show these checkpoints."""
+        plain = {
+            filled(row["of"], self.table, row): name
+            for name, row in reversed(self.rows.items())
+            if "of" in row and "best_of" not in row
+        }
+        return [plain[slug] for slug in checkpoints if slug in plain and plain[slug] in self.paper]
+
+
+def _times(factor: float, value: float | None) -> float | None:
+    return None if value is None else factor * value
+
+
+def _sum(parts: list[float | None], wanted: int) -> float | None:
+    return None if None in parts or len(parts) != wanted else math.fsum(parts)
+
+
+def _setting(entry: Mapping, path: str):
+    """`questions.rows` of a benchmark's entry."""
+    value = entry
+    for key in path.split("."):
+        value = value[key]
+    return value

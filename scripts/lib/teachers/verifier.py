@@ -1,0 +1,232 @@
+"""A critique of a response to a maths question, written by rule and exact arithmetic, without a model.
+
+The grader decides whether the final answer is right; the critique's verdict always equals it. This module finds what to
+say: the first step with a false calculation, else where a worked solution goes another way, else the answer itself.
+The text is a function of the arguments alone, so a second run writes the same bytes.
+
+Example, for the response "3 + 4 = 8\\n8 * 2 = 16" with answer "14":
+"Step 1: 3 + 4 = 8 is wrong: 3 + 4 = 7. The final answer 16 is wrong; it should be 14. Conclusion: wrong [END]"
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from scripts.lib.teachers.arithmetic import MAX_CHARACTERS, Statement, find_statements, show_number, value_of
+
+MAX_QUOTE = 80  # characters of an answer or of one calculation
+MAX_SOLUTION = 240  # characters of a worked solution without calculations
+LONG_STATEMENT = 30  # characters above which the sides are not written a second time
+MAX_LISTED = 4  # calculations quoted in one sentence
+
+_NUMBERED = re.compile(r"(?m)^[ \t]*(?:\*\*)?(?:Step\s+)?(\d{1,3})\s?[.:)](?=\s|\*)")
+_INLINE = re.compile(r"(?i)(?<![A-Za-z])step\s+(\d{1,3})\s?[:.]")
+_SENTENCE = re.compile(
+    r"(?<=[.!?])(?<!\b[A-Z]\.)(?<!\b[MD]r\.)(?<!\bMs\.)(?<!\bMrs\.)(?<!\b[ei]\.)\s+(?=[A-Z0-9$\\(#])"
+)
+_CONTINUES = re.compile(r"\s*(?:&\s*)?(?:=|≈|\\approx\b|\\end\{|[)\]}.,;]*\s*$)")
+
+
+@dataclass(frozen=True)
+class Critique:
+    """One critique.
+
+    Attributes:
+        text: plain English that ends with "Conclusion: right [END]" or "Conclusion: wrong [END]".
+        verdict: equal to the grader's.
+        first_wrong_step: 1-based over `split_steps(response)`; None where no step could be named.
+        reason: what the flaw was found by; None where none was found; "arithmetic" also for a slip
+            on the way to a right answer.
+    """
+
+    text: str
+    verdict: Literal["right", "wrong"]
+    first_wrong_step: int | None
+    reason: Literal["arithmetic", "solution", "answer"] | None
+
+
+def split_steps(response: str) -> list[str]:
+    """Returns the steps of a response, in order, stripped; [] for a blank one.
+
+    Steps are the numbered ones ("Step 1:", "2.") where line starts count from 1, what stands before the first belonging
+    to it; else the lines, where one that opens with a relation sign belongs to the line before; else, in a single line,
+    "Step 1: ... Step 2: ..." or the sentences.
+    """
+    return [response[start:end].strip() for start, end in _step_spans(response)]
+
+
+def write_critique(
+    response: str, *, correct: bool, extracted: str | None, answer: str, solution: str | None = None
+) -> Critique:
+    """Returns the critique of `response`; never raises on any text, and the same arguments give the same critique.
+
+    Args:
+        response: the text to judge; what lies past MAX_CHARACTERS is not read.
+        correct: the grader's verdict on the final answer.
+        extracted: the final answer that the grader read, None if it found none.
+        answer: the reference answer.
+        solution: a worked solution, used where the flaw is not arithmetic.
+    """
+    response = response[:MAX_CHARACTERS]
+    spans = _step_spans(response)
+    statements = find_statements(response)
+    slip = next((statement for statement in statements if not statement.holds), None)
+    step = None if slip is None else _step_of(slip, spans)
+    given = "" if extracted is None else _quote(extracted)
+    if correct:
+        final = f"The final answer {given or _quote(answer)} is right."
+        said = [f"Step {step} has a slip: {_explain(slip)}."] if slip else _all_hold(statements)
+        return _close([*said, final], "right", step, "arithmetic" if slip else None)
+    final = f"The final answer {given} is wrong; it should be {_quote(answer)}."
+    if not given:
+        final = f"The response gives no final answer; it should be {_quote(answer)}."
+    if slip:
+        return _close([f"Step {step}: {_explain(slip)}.", final], "wrong", step, "arithmetic")
+    lost = _answer_slip(statements, extracted, answer)
+    if lost:
+        step = _step_of(statements[-1], spans)
+        said = f"The calculations hold and end at {_show(lost)}, but the answer given is {given or 'missing'}."
+        return _close([said, final], "wrong", step, "answer")
+    if solution and solution.strip():
+        step, said = _departure(statements, spans, solution)
+        return _close([*said, final], "wrong", step, "solution")
+    said = "The calculations hold, but the approach is wrong." if statements else "No step leads to the answer."
+    return _close([said, final], "wrong", None, "answer")
+
+
+def _step_spans(response: str) -> list[tuple[int, int]]:
+    """Where each step starts and ends; the spans cover the text, so that every calculation belongs to one of them."""
+    if not response.strip():
+        return []
+    starts = _counted(_NUMBERED, response)
+    lines = [match.start() for match in re.finditer(r"(?m)^(?=[^\n]*\S)", response)]
+    if not starts and len(lines) > 1:
+        starts = [at for at in lines if not _CONTINUES.match(response, at, _line_end(response, at))]
+    if not starts:
+        starts = _counted(_INLINE, response) or [0, *(match.end() for match in _SENTENCE.finditer(response))]
+    starts = [0, *starts[1:]]
+    return list(zip(starts, [*starts[1:], len(response)], strict=True))
+
+
+def _counted(marker: re.Pattern[str], text: str) -> list[int]:
+    """The places of at least two markers that count 1, 2, 3, ...; [] where they do not."""
+    starts: list[int] = []
+    for match in marker.finditer(text):
+        if int(match.group(1)) == len(starts) + 1:
+            starts.append(match.start())
+    return starts if len(starts) > 1 else []
+
+
+def _line_end(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end
+
+
+def _step_of(statement: Statement, spans: Sequence[tuple[int, int]]) -> int:
+    return max(1, sum(start <= statement.position for start, _ in spans))
+
+
+def _explain(slip: Statement) -> str:
+    """Says that a statement is false and what it should be: "3 + 4 = 8 is wrong: 3 + 4 = 7"."""
+    wrong = f"{_show(slip)} is wrong"
+    if slip.value is None or slip.bare or len(slip.left) > MAX_QUOTE or len(slip.right) > MAX_QUOTE:
+        return f"{wrong}: the two sides are not equal"
+    places = len(slip.right.partition(".")[2]) if slip.literal else 0
+    value, stated = (show_number(side, max(2, places)) for side in (slip.value, slip.stated))
+    if max(len(value), len(stated)) > MAX_QUOTE or value == stated:
+        return f"{wrong}: the two sides are not equal"
+    sign = "%" if slip.percent else ""
+    left, right = _equals(slip.left, value + sign), _equals(slip.right, stated + sign)
+    if slip.literal:
+        return f"{wrong}: {left}"
+    if _is_number(slip.left):
+        return f"{wrong}: {right}"
+    if len(slip.left) + len(slip.right) > LONG_STATEMENT:
+        return f"{wrong}: the left side is {value}{sign}, the right side {stated}{sign}"
+    return f"{wrong}: {left} but {right}"
+
+
+def _is_number(text: str) -> bool:
+    return bool(re.fullmatch(r"[\s(\-]*[\d.,]+[\s)]*", text))
+
+
+def _equals(side: str, value: str) -> str:
+    if _is_number(side):
+        return side
+    return f"{side} is {value}" if value.startswith("about") else f"{side} = {value}"
+
+
+def _show(statement: Statement) -> str:
+    left, right = statement.left, statement.right
+    return f"{_clip(left)} = {_clip(right)}"
+
+
+def _all_hold(statements: Sequence[Statement]) -> list[str]:
+    shown = _listed(_distinct(statements), ", ")
+    return [f"The calculations hold: {shown}."] if shown else []
+
+
+def _listed(statements: Sequence[Statement], joint: str) -> str:
+    """The first calculations and the last one: the result must not be cut off."""
+    shown = [_show(statement) for statement in statements]
+    if len(shown) <= MAX_LISTED:
+        return joint.join(shown)
+    return f"{joint.join(shown[: MAX_LISTED - 1])}, and so on to {shown[-1]}"
+
+
+def _distinct(statements: Sequence[Statement]) -> list[Statement]:
+    """The calculations with a result, each once: a calculator mark repeats the text before it."""
+    kept: dict[tuple[Fraction | None, Fraction], Statement] = {}
+    for statement in statements:
+        if statement.literal and not statement.bare:
+            kept.setdefault((statement.value, statement.stated), statement)
+    return list(kept.values())
+
+
+def _answer_slip(statements: Sequence[Statement], extracted: str | None, answer: str) -> Statement | None:
+    """The last calculation, where it comes to the reference answer and the response then gives another."""
+    reference = value_of(answer)
+    if reference is None or not statements or statements[-1].stated != reference:
+        return None
+    return statements[-1] if extracted is None or value_of(extracted) != reference else None
+
+
+def _departure(
+    statements: Sequence[Statement], spans: Sequence[tuple[int, int]], solution: str
+) -> tuple[int | None, list[str]]:
+    """The first step with a result that the worked solution never has, and what the solution does from there on."""
+    steps = _distinct(find_statements(solution))
+    results = {statement.stated for statement in steps}
+    seen: set[Fraction] = set()
+    strange = None
+    for statement in _distinct(statements):
+        if statement.stated not in results:
+            strange = statement
+            break
+        seen.add(statement.stated)
+    if not steps:
+        formulas = [part for part in split_steps(solution) if "=" in part]
+        worked = _quote(" ".join(formulas) or solution, MAX_SOLUTION)
+        return None, [f"The approach does not lead to the answer. The right way: {worked}."]
+    missing = next((index for index, step in enumerate(steps) if step.stated not in seen), 0)
+    right_way = _listed(steps[missing:], ", then ")
+    if strange is None:
+        return None, [f"The steps do not lead to the answer. The right way goes on with {right_way}."]
+    step = _step_of(strange, spans)
+    return step, [f"By step {step} ({_show(strange)}) the work has left the right way: {right_way}."]
+
+
+def _clip(text: str, limit: int = MAX_QUOTE) -> str:
+    return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
+
+
+def _quote(text: str, limit: int = MAX_QUOTE) -> str:
+    """Text from outside on one line, cut, without calculator marks and without the words that end a critique."""
+    text = re.sub(r"<<[^<>\n]*>>|(?i:\[END\]|conclusion\s*:\s*(?:right|wrong)?)", "", text[: 4 * limit])
+    return _clip(" ".join(text.split()), limit).rstrip(".").strip() or "(blank)"
+
+
+def _close(sentences: Sequence[str], verdict: Literal["right", "wrong"], step: int | None, reason) -> Critique:
+    return Critique(" ".join([*sentences, f"Conclusion: {verdict} [END]"]), verdict, step, reason)

@@ -1,0 +1,328 @@
+"""Training pieces shared by the methods: batches, tokenised rows, trainers, checkpoints, merged weights."""
+
+import logging
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from datasets import Dataset
+from torch.nn import functional
+from transformers import AutoConfig, AutoModelForCausalLM, TrainerCallback, TrainingArguments
+from transformers.trainer_pt_utils import LengthGroupedSampler
+from transformers.trainer_utils import get_last_checkpoint
+from trl import SFTTrainer
+
+from scripts.lib.generation.chat import answer_ids, prompt_ids
+from scripts.lib.jsonl import BadInput, replacing_folder, write_json
+
+log = logging.getLogger(__name__)
+PREFERENCE_METHODS = ("dpo", "spin", "thinkpo")
+
+
+def split_batch(global_batch: int, micro_batch: int, processes: int) -> tuple[int, int]:
+    """(rows per device and forward pass, accumulation steps), which multiply back to `global_batch`.
+
+    >>> split_batch(global_batch=512, micro_batch=8, processes=8)
+    (8, 8)
+
+    Raises:
+        BadInput: `global_batch` is not a multiple of `processes`.
+    """
+    if global_batch % processes:
+        raise BadInput(f"global_batch {global_batch} is not a multiple of the {processes} processes. Change either.")
+    share = global_batch // processes
+    rows = max(size for size in range(1, min(micro_batch, share) + 1) if share % size == 0)
+    return rows, share // rows
+
+
+def processes(asked: int) -> PartialState:
+    """This process among those that train together (`scripts.launch` starts them), as accelerate sees it.
+
+    Raises:
+        BadInput: their number is not the one that was asked for.
+    """
+    state = PartialState(cpu=not torch.cuda.is_available())
+    if state.num_processes != asked:
+        raise BadInput(
+            f"{asked} processes were asked for, and {state.num_processes} run. "
+            "Give `scripts.launch --processes` and the script's `--processes` the same number."
+        )
+    return state
+
+
+def check_global_batch(global_batch: int, config: TrainingArguments) -> None:
+    """Raises BadInput where a step of the trainer would not see `global_batch` rows."""
+    rows = config.train_batch_size * config.gradient_accumulation_steps * config.world_size
+    if rows != global_batch:
+        raise BadInput(
+            f"a step would see {rows} rows, not the recipe's {global_batch}: one process sees {config.n_gpu} GPUs. "
+            "Set CUDA_VISIBLE_DEVICES to one of them, or start one process for each with scripts.launch."
+        )
+
+
+def tokenise(rows: list[dict], tokenizer, max_tokens: int, too_long: str) -> tuple[list[dict], dict[str, int]]:
+    """Rows for the trainer, and the counts that the summary states.
+
+    Args:
+        rows: `{"id": …, "messages": [{"role": "user", "content": …}], "completion": "The answer is 7."}` each.
+        tokenizer: renders the chat template.
+        max_tokens: longest row, prompt and completion together, in tokens.
+        too_long: `error` refuses longer rows, `drop` leaves them out and counts them. None is ever truncated.
+
+    Returns:
+        `{"input_ids": […], "labels": […]}` each, with labels -100 on the prompt; and rows and tokens by kind.
+
+    Raises:
+        BadInput: rows that are too long under `error`, or no row is left.
+    """
+    kept, long = [], []
+    prompt_tokens = completion_tokens = 0
+    for row in rows:
+        prompt, completion = prompt_ids(tokenizer, row["messages"]), answer_ids(tokenizer, row["completion"])
+        if len(prompt) + len(completion) > max_tokens:
+            long.append((row["id"], len(prompt) + len(completion)))
+            continue
+        kept.append({"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion})
+        prompt_tokens += len(prompt)
+        completion_tokens += len(completion)
+    refuse_long_rows(long, len(rows), max_tokens, too_long)
+    counts = {
+        "rows_in": len(rows),
+        "rows_trained": len(kept),
+        "rows_dropped_too_long": len(long),
+        "rows_truncated": 0,
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+    }
+    return kept, counts
+
+
+def lora_config(lora: dict | None):
+    """peft's configuration of a recipe's `lora`, or None for full fine-tuning."""
+    from peft import LoraConfig
+
+    if lora is None:
+        return None
+    return LoraConfig(
+        r=lora["rank"],
+        lora_alpha=lora["alpha"],
+        lora_dropout=lora["dropout"],
+        target_modules=lora["targets"],
+        task_type="CAUSAL_LM",
+    )
+
+
+def refuse_long_rows(long: list[tuple[str, int]], rows: int, max_tokens: int, too_long: str) -> None:
+    """Raises where rows are too long under `error`, or where none is left under `drop`.
+
+    Args:
+        long: (id, tokens) of the rows over the limit.
+        rows: number of all rows.
+        max_tokens: the limit.
+        too_long: `error` or `drop`.
+    """
+    if long and too_long == "error":
+        worst = ", ".join(f"{name} ({length})" for name, length in sorted(long, key=lambda item: -item[1])[:5])
+        raise BadInput(
+            f"{len(long)} of {rows} rows are longer than max_tokens = {max_tokens}: {worst}. "
+            "Raise max_tokens in the recipe, or set too_long: drop there."
+        )
+    if len(long) == rows:
+        raise BadInput(f"no row is left to train on: {len(long)} of {rows} are over max_tokens = {max_tokens}.")
+
+
+def scored_logits(model, inputs: dict, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(logits, positions): only positions that predict a wanted token of some row go through the head.
+
+    Args:
+        model: a causal language model.
+        inputs: `input_ids` and `attention_mask`, each (rows, length).
+        wanted: (rows, length - 1), True where the next token is scored.
+
+    Returns:
+        Logits of shape (rows, positions, vocabulary), and the positions; position i predicts token i + 1.
+    """
+    positions = wanted.any(dim=0).nonzero().flatten()
+    logits = model(
+        input_ids=inputs["input_ids"],
+        attention_mask=inputs["attention_mask"],
+        logits_to_keep=positions,
+        use_cache=False,
+    ).logits
+    return logits, positions
+
+
+class SameOrder:
+    """Rows come in the same order, and in the same steps, however many processes share them."""
+
+    def _get_train_sampler(self, train_dataset=None):
+        """The trainer's own sampler; one that groups rows by length does so within the global batch, not the share."""
+        sampler = super()._get_train_sampler(train_dataset)
+        if isinstance(sampler, LengthGroupedSampler):
+            sampler.batch_size *= self.args.world_size
+        return sampler
+
+
+class CompletionTrainer(SameOrder, SFTTrainer):
+    """TRL's SFTTrainer with a loss that, on CPU, puts only the completion through the language-model head.
+
+    TRL's fused head does that where Triton runs. Elsewhere it scores every position, in float32 tiles that the
+    backward pass computes again, and adds entropy and top-1 over the vocabulary: on a CPU that is more than half of
+    the step (`bench/training.py`).
+    """
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The summed negative log-likelihood of the labelled tokens over their number in the whole batch."""
+        if inputs["input_ids"].is_cuda or return_outputs:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        targets = inputs["labels"][:, 1:]
+        logits, scored = scored_logits(model, inputs, targets != -100)
+        targets = targets[:, scored]
+        total = functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="sum")
+        count = (targets != -100).sum() if num_items_in_batch is None else num_items_in_batch
+        loss = total / torch.as_tensor(count).clamp(min=1)
+        # The count is over all processes, whose gradients are then averaged.
+        return loss * self.accelerator.num_processes if num_items_in_batch is not None else loss
+
+
+class Report(TrainerCallback):
+    """Logs steps done, rate, loss and time left, in one of several processes."""
+
+    def __init__(self, every_s: float = 10.0) -> None:
+        self.every_s = every_s
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.start, self.first, self.last = time.monotonic(), state.global_step, 0.0
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        now = time.monotonic()
+        if "loss" not in (logs or {}) or not state.is_world_process_zero:
+            return
+        if now - self.last < self.every_s and state.global_step < state.max_steps:
+            return
+        self.last = now
+        rate = (state.global_step - self.first) / (now - self.start)
+        log.info(
+            "trained %d of %d steps, %.3g steps/s, %d s left, loss %.4g",
+            *(state.global_step, state.max_steps, rate, (state.max_steps - state.global_step) / rate, logs["loss"]),
+        )
+
+
+class SaveCandidates(TrainerCallback):
+    """Keeps what the trainer holds (an adapter or full weights) at the steps named in config."""
+
+    def __init__(self, folder: Path, steps: set[int]) -> None:
+        self.folder, self.steps = folder, steps
+        self.trainer: Any = None
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step in self.steps or state.global_step == state.max_steps:
+            self.save(state.global_step)
+
+    def save(self, step: int) -> None:
+        """Writes `step-000045`, whole or not at all."""
+        final = self.folder / f"step-{step:06d}"
+        if final.exists():
+            return
+        temporary = final.with_name(final.name + ".tmp")
+        self.trainer.save_model(str(temporary))
+        if self.trainer.accelerator.is_main_process:
+            os.replace(temporary, final)
+
+
+class StopOnSignal(TrainerCallback):
+    """On SIGTERM or SIGUSR1 the training saves a checkpoint after the step in hand, and ends.
+
+    Slurm sends SIGTERM when it preempts or cancels a job or its time is up, and SIGKILL some seconds later (KillWait).
+    """
+
+    def __init__(self) -> None:
+        self.signal = 0  # the number of the signal that came, to this process or another one
+        self.before = {number: signal.signal(number, self._take) for number in (signal.SIGTERM, signal.SIGUSR1)}
+
+    def on_train_end(self, args, state, control, **kwargs):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _take(self, number: int, frame: object) -> None:
+        self.signal = number
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if args.world_size > 1:  # all processes must stop at the same step
+            share = torch.tensor(self.signal, device=args.device)
+            torch.distributed.all_reduce(share, op=torch.distributed.ReduceOp.MAX)
+            self.signal = int(share)
+        if self.signal:
+            control.should_save = control.should_training_stop = True
+
+
+def shared_dataset(rows: list[dict], folder: Path, processes: PartialState) -> Dataset:
+    """The rows, from files in `folder`: there TRL keeps a precomputed reference too, for all processes and a resume."""
+    if processes.is_main_process and not folder.exists():
+        with replacing_folder(folder) as temporary:
+            Dataset.from_list(rows).save_to_disk(temporary)
+    processes.wait_for_everyone()
+    return Dataset.load_from_disk(folder)
+
+
+def drop_incomplete_checkpoints(folder: Path) -> None:
+    """Removes the newest checkpoints in `folder` that lack their trainer state, which is written last."""
+    while folder.is_dir() and (newest := get_last_checkpoint(str(folder))):
+        if (Path(newest) / "trainer_state.json").exists():
+            return
+        log.warning("%s is incomplete: removed", newest)
+        shutil.rmtree(newest)
+
+
+def largest_difference(first: torch.Tensor, second: torch.Tensor) -> float:
+    """The largest absolute difference between two tensors, in float32."""
+    return (first.float() - second.float()).abs().max().item()
+
+
+def export(start: Path, saved: Path, folder: Path, tokenizer, adapter: bool, probe: list[int], origin: dict) -> dict:
+    """Writes a complete model folder (weights, tokenizer, `redpen.json`) from what the trainer saved.
+
+    An adapter is merged in float32, and the result is rounded to the start model's dtype.
+
+    Args:
+        start: the model folder that training started from.
+        saved: what `SaveCandidates` wrote.
+        folder: the model folder to write.
+        tokenizer: saved beside the weights, with its chat template.
+        adapter: whether `saved` holds a LoRA adapter.
+        probe: token ids of one training row, to compare the merged model with the unmerged one.
+        origin: what `redpen.json` says.
+
+    Returns:
+        The largest difference between a logit of the unmerged and of the merged model, all in float32: before the
+        merged weights are rounded, and after. Empty without an adapter.
+    """
+    dtype = AutoConfig.from_pretrained(start).dtype or torch.float32
+    facts: dict[str, float] = {}
+    if adapter:
+        from peft import PeftModel
+
+        ids = torch.tensor([probe])
+        model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32), str(saved))
+        with torch.inference_mode():
+            unmerged = model(input_ids=ids).logits
+        model = model.merge_and_unload()
+        with torch.inference_mode():
+            facts["logit_difference_merged"] = largest_difference(unmerged, model(input_ids=ids).logits)
+            model = model.to(dtype).to(torch.float32)
+            facts["logit_difference_rounded"] = largest_difference(unmerged, model(input_ids=ids).logits)
+        model = model.to(dtype)
+    else:
+        model = AutoModelForCausalLM.from_pretrained(saved, dtype=dtype)
+    with replacing_folder(folder) as temporary:
+        model.save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
+        for file in temporary.iterdir():
+            file.chmod(0o644)  # save_pretrained leaves the weights readable by their owner alone
+        write_json(temporary / "redpen.json", {**origin, **facts})
+    return facts
