@@ -18,24 +18,28 @@ if not config.keys() & {"study", "base"}:
 
 
 from scripts.lib.study.resolve import ConfigError, resolve
+from scripts.lib.study.settings import Study, program_versions
 
 try:
-    STUDY = resolve(workflow.configfiles, workflow.config_settings.config)
+    resolved = resolve(workflow.configfiles, workflow.config_settings.config)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
+STUDY = Study(resolved, program_versions(Path(workflow.basedir) / "scripts"))
+
 
 pathvars:
-    results=f"results/{STUDY['study']}",
-    logs=f"logs/{STUDY['study']}",
-    benchmarks=f"timings/{STUDY['study']}",
+    results=f"results/{STUDY.name}",
+    logs=f"logs/{STUDY.name}",
+    benchmarks=f"timings/{STUDY.name}",
 
 
 rule all_tables:
-    """Every table and figure of the study."""
     input:
         collect("<results>/tables/{table}.md", table=STUDY["tables"]),
         collect("<results>/figures/{figure}.svg", figure=STUDY["figures"]),
+    """Every table and figure of the study."""
+    localrule: True
 
 
 include: "rules/common.smk"
@@ -43,8 +47,8 @@ include: "rules/common.smk"
 
 # On a cluster's node a job finds on disk what it needs, and does not ask the hub, which it may not reach. It queues again
 # where Slurm preempts it: its processes are told to end (SIGTERM), and a job that ends of that has failed.
-QUEUE_AGAIN = f'{interpreter_of("laptop")} -c "from scripts.lib import slurm; slurm.queue_again()"'
-ON_NODE = f"trap '{QUEUE_AGAIN}' TERM; export HF_HUB_OFFLINE=1; " if workflow.remote_exec else ""
+QUEUE_AGAIN = f'{shlex.quote(interpreter_of("laptop"))} -c "from scripts.lib.jobs import slurm; slurm.queue_again()"'
+ON_NODE = f"trap {shlex.quote(QUEUE_AGAIN)} TERM; export HF_HUB_OFFLINE=1; " if workflow.remote_exec else ""
 shell.prefix(f"{ON_NODE}export TOKENIZERS_PARALLELISM=false HF_HUB_DISABLE_TELEMETRY=1; set -euo pipefail; ")
 
 
@@ -57,31 +61,6 @@ include: "rules/seeds.smk"
 include: "rules/tables.smk"
 include: "rules/claims.smk"
 include: "rules/plan.smk"
-
-
-localrules:
-    all_tables,
-    fetch_model,
-    prepare_dataset,
-    prepare_benchmark,
-    prepare_harness,
-    fetch_punkt,
-    select_checkpoint,
-    critique_responses,
-    critique_by_api,
-    gather_critiques,
-    answer_questions,
-    gather_answers,
-    build_train_set,
-    judge_turns,
-    estimate,
-    check_overlap,
-    average_seeds,
-    make_table,
-    make_figure,
-    check_claims,
-    claims,
-    plan,
 
 
 onstart:

@@ -9,9 +9,8 @@ Rules that ask an endpoint run where snakemake runs: compute nodes may be offlin
 
 
 rule critique_responses:
-    """Check one shard of responses exactly, without a model."""
     input:
-        graded=graded_of,
+        graded=STUDY.graded_responses,
     output:
         critiques="<results>/critiques/{critiques}/shard-{shard}.jsonl",
         summary="<results>/critiques/{critiques}/shard-{shard}.json",
@@ -20,19 +19,18 @@ rule critique_responses:
     benchmark:
         "<benchmarks>/critique_responses/{critiques}/{shard}.jsonl"
     wildcard_constraints:
-        critiques=critiques_by("verifier"),
+        critiques=STUDY.critiqued_by("verifier"),
+    """Check one shard of responses exactly, without a model."""
+    localrule: True
     conda:
         "../envs/laptop.yaml"
-    resources:
-        mem_mb=4_000,
-        runtime="2h",
     params:
         python=python_for("laptop"),
-        settings=critique_settings_of,
-        limits=limits_of("critiques"),
-        shards=lambda wildcards: STUDY["critiques"][wildcards.critiques]["shards"],
+        settings=STUDY.critique_settings,
+        limits=STUDY.critique_limits,
+        shards=STUDY.critique_shard_count,
     shell:
-        "{params.python} -m scripts.critique_responses --settings {params.settings:q} --limits {params.limits:q}"
+        "{params.python:q} -m scripts.critique_responses --settings {params.settings:q} --limits {params.limits:q}"
         " --graded {input.graded:q} --shard {wildcards.shard} --shards {params.shards}"
         " --critiques {output.critiques:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
 
@@ -40,8 +38,8 @@ rule critique_responses:
 rule critique_by_model:
     """Have a model of the study write one shard of critiques."""
     input:
-        graded=graded_of,
-        model=lambda wildcards: weights_of(teacher_of("critiques", wildcards)["model"]),
+        graded=STUDY.graded_responses,
+        model=STUDY.critic_weights,
     output:
         critiques="<results>/critiques/{critiques}/shard-{shard}.jsonl",
         summary="<results>/critiques/{critiques}/shard-{shard}.json",
@@ -50,30 +48,29 @@ rule critique_by_model:
     benchmark:
         "<benchmarks>/critique_by_model/{critiques}/{shard}.jsonl"
     wildcard_constraints:
-        critiques=critiques_by(*LOCAL_TEACHERS),
+        critiques=STUDY.critiqued_by(*LOCAL_TEACHERS),
     conda:
-        lambda wildcards: f"../envs/{engine_env(engine_of_teacher(wildcards))}.yaml"
+        lambda wildcards: f"../envs/{STUDY.critic_env(wildcards)}.yaml"
     threads: THREADS
     resources:
         gpu=1,
     params:
-        python=lambda wildcards, output: interpreter_of(engine_env(engine_of_teacher(wildcards))),
-        machine=machine_of(engine_of_teacher),
-        settings=critique_settings_of,
-        limits=limits_of("critiques"),
-        shards=lambda wildcards: STUDY["critiques"][wildcards.critiques]["shards"],
-        state=lambda wildcards, output: f"state/{STUDY['study']}/critique_by_model/{wildcards.critiques}",
+        python=lambda wildcards, output: interpreter_of(STUDY.critic_env(wildcards)),
+        machine=machine_of(STUDY.critic_engine),
+        settings=STUDY.critique_settings,
+        limits=STUDY.critique_limits,
+        shards=STUDY.critique_shard_count,
+        state=state_of("critique_by_model", "critiques"),
     shell:
-        "{params.python} -m scripts.critique_responses --settings {params.settings:q} --limits {params.limits:q}"
+        "{params.python:q} -m scripts.critique_responses --settings {params.settings:q} --limits {params.limits:q}"
         " --graded {input.graded:q} --model {input.model:q} --machine {params.machine:q}"
         " --shard {wildcards.shard} --shards {params.shards} --state {params.state:q}"
         " --critiques {output.critiques:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
 
 
 rule critique_by_api:
-    """Have a teacher behind an endpoint write one shard of critiques."""
     input:
-        graded=graded_of,
+        graded=STUDY.graded_responses,
     output:
         critiques="<results>/critiques/{critiques}/shard-{shard}.jsonl",
         summary="<results>/critiques/{critiques}/shard-{shard}.json",
@@ -82,28 +79,26 @@ rule critique_by_api:
     benchmark:
         "<benchmarks>/critique_by_api/{critiques}/{shard}.jsonl"
     wildcard_constraints:
-        critiques=critiques_by("openai"),
+        critiques=STUDY.critiqued_by("openai"),
+    """Have a teacher behind an endpoint write one shard of critiques."""
+    localrule: True
     conda:
         "../envs/laptop.yaml"
-    resources:
-        mem_mb=4_000,
-        runtime="3d",
     params:
         python=python_for("laptop"),
-        settings=critique_settings_of,
-        limits=limits_of("critiques"),
-        shards=lambda wildcards: STUDY["critiques"][wildcards.critiques]["shards"],
+        settings=STUDY.critique_settings,
+        limits=STUDY.critique_limits,
+        shards=STUDY.critique_shard_count,
         state=TEACHERS_STATE,
     shell:
-        "{params.python} -m scripts.critique_responses --settings {params.settings:q} --limits {params.limits:q}"
+        "{params.python:q} -m scripts.critique_responses --settings {params.settings:q} --limits {params.limits:q}"
         " --graded {input.graded:q} --shard {wildcards.shard} --shards {params.shards} --state {params.state:q}"
         " --critiques {output.critiques:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
 
 
 rule gather_critiques:
-    """Put the shards of one entry of critiques together."""
     input:
-        shards_in("critiques"),
+        STUDY.critique_shards,
     output:
         rows="<results>/critiques/{critiques}.jsonl",
         summary="<results>/critiques/{critiques}.json",
@@ -111,22 +106,20 @@ rule gather_critiques:
         "<logs>/gather_critiques/{critiques}.log",
     benchmark:
         "<benchmarks>/gather_critiques/{critiques}.jsonl"
+    """Put the shards of one entry of critiques together."""
+    localrule: True
     conda:
         "../envs/laptop.yaml"
-    resources:
-        mem_mb=4_000,
-        runtime="30m",
     params:
         python=python_for("laptop"),
     shell:
-        "{params.python} -m scripts.gather_shards --shards {input:q} --rows {output.rows:q}"
+        "{params.python:q} -m scripts.gather_shards --shards {input:q} --rows {output.rows:q}"
         " --summary {output.summary:q} 2>&1 | tee {log:q}"
 
 
 rule answer_questions:
-    """Have a teacher behind an endpoint answer one shard of a dataset's questions."""
     input:
-        dataset=lambda wildcards: f"<results>/datasets/{STUDY['answers'][wildcards.answers]['dataset']}.jsonl",
+        dataset=STUDY.answered_dataset,
     output:
         answers="<results>/answers/{answers}/shard-{shard}.jsonl",
         summary="<results>/answers/{answers}/shard-{shard}.json",
@@ -134,27 +127,25 @@ rule answer_questions:
         "<logs>/answer_questions/{answers}/{shard}.log",
     benchmark:
         "<benchmarks>/answer_questions/{answers}/{shard}.jsonl"
+    """Have a teacher behind an endpoint answer one shard of a dataset's questions."""
+    localrule: True
     conda:
         "../envs/laptop.yaml"
-    resources:
-        mem_mb=4_000,
-        runtime="3d",
     params:
         python=python_for("laptop"),
-        settings=answer_settings_of,
-        limits=limits_of("answers"),
-        shards=lambda wildcards: STUDY["answers"][wildcards.answers]["shards"],
+        settings=STUDY.answer_settings,
+        limits=STUDY.answer_limits,
+        shards=STUDY.answer_shard_count,
         state=TEACHERS_STATE,
     shell:
-        "{params.python} -m scripts.answer_questions --settings {params.settings:q} --limits {params.limits:q}"
+        "{params.python:q} -m scripts.answer_questions --settings {params.settings:q} --limits {params.limits:q}"
         " --dataset {input.dataset:q} --shard {wildcards.shard} --shards {params.shards} --state {params.state:q}"
         " --answers {output.answers:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
 
 
-rule gather_answers:
-    """Put the shards of one entry of answers together."""
+use rule gather_critiques as gather_answers with:
     input:
-        shards_in("answers"),
+        STUDY.answer_shards,
     output:
         rows="<results>/answers/{answers}.jsonl",
         summary="<results>/answers/{answers}.json",
@@ -162,30 +153,21 @@ rule gather_answers:
         "<logs>/gather_answers/{answers}.log",
     benchmark:
         "<benchmarks>/gather_answers/{answers}.jsonl"
-    conda:
-        "../envs/laptop.yaml"
-    resources:
-        mem_mb=4_000,
-        runtime="30m",
-    params:
-        python=python_for("laptop"),
-    shell:
-        "{params.python} -m scripts.gather_shards --shards {input:q} --rows {output.rows:q}"
-        " --summary {output.summary:q} 2>&1 | tee {log:q}"
 
 
 rule estimate:
-    """Print what the teachers behind endpoints would cost: rows, tokens, price, time, and what is paid for already."""
     input:
-        [entry["file"] for entry in priced_entries()],
+        STUDY.priced_files,
     log:
         "<logs>/estimate.log",
+    """Print what the teachers behind endpoints would cost: rows, tokens, price, time, and what is paid for already."""
+    localrule: True
     conda:
         "../envs/laptop.yaml"
     params:
         python=python_for("laptop"),
-        entries=json.dumps(priced_entries(resolved=True)),
+        entries=STUDY.priced(),
         state=TEACHERS_STATE,
     shell:
-        "{params.python} -m scripts.estimate_cost --entries {params.entries:q} --state {params.state:q}"
+        "{params.python:q} -m scripts.estimate_cost --entries {params.entries:q} --state {params.state:q}"
         " 2>&1 | tee {log:q}"

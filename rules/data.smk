@@ -8,29 +8,26 @@ OUTPUTS  <results>/models/{model}/           safetensors, tokenizer, redpen.json
 
 
 rule fetch_model:
-    """Bring one base model into a folder of safetensors."""
     output:
         model=directory("<results>/models/{model}"),
     log:
         "<logs>/fetch_model/{model}.log",
     benchmark:
         "<benchmarks>/fetch_model/{model}.jsonl"
+    """Bring one base model into a folder of safetensors."""
+    localrule: True
     conda:
         "../envs/laptop.yaml"
-    resources:
-        mem_mb=8_000,
-        runtime="4h",
     params:
         python=python_for("laptop"),
-        settings=model_settings_of,
+        settings=STUDY.model_settings,
     shell:
-        "{params.python} -m scripts.fetch_model --settings {params.settings:q} --model {output.model:q} 2>&1 | tee {log:q}"
+        "{params.python:q} -m scripts.fetch_model --settings {params.settings:q} --model {output.model:q} 2>&1 | tee {log:q}"
 
 
 rule prepare_dataset:
-    """Write one dataset's questions, without those of the benchmarks it excludes."""
     input:
-        exclude=lambda wildcards: benchmark_files(STUDY["datasets"][wildcards.dataset]["exclude"]),
+        exclude=STUDY.excluded_questions,
     output:
         rows="<results>/datasets/{dataset}.jsonl",
         summary="<results>/datasets/{dataset}.json",
@@ -38,21 +35,19 @@ rule prepare_dataset:
         "<logs>/prepare_dataset/{dataset}.log",
     benchmark:
         "<benchmarks>/prepare_dataset/{dataset}.jsonl"
+    """Write one dataset's questions, without those of the benchmarks it excludes."""
+    localrule: True
     conda:
         "../envs/laptop.yaml"
-    resources:
-        mem_mb=8_000,
-        runtime="2h",
     params:
         python=python_for("laptop"),
-        settings=dataset_settings_of,
+        settings=STUDY.dataset_settings,
     shell:
-        "{params.python} -m scripts.prepare_dataset --settings {params.settings:q} --exclude {input.exclude:q}"
+        "{params.python:q} -m scripts.prepare_dataset --settings {params.settings:q} --exclude {input.exclude:q}"
         " --rows {output.rows:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
 
 
 rule prepare_benchmark:
-    """Write one benchmark's questions."""
     output:
         rows="<results>/benchmarks/{benchmark}.jsonl",
         summary="<results>/benchmarks/{benchmark}.json",
@@ -61,22 +56,20 @@ rule prepare_benchmark:
     benchmark:
         "<benchmarks>/prepare_benchmark/{benchmark}.jsonl"
     wildcard_constraints:
-        benchmark=benchmarks_by(*GENERATED, "judge"),
+        benchmark=STUDY.of_kind(*GENERATED, "judge"),
+    """Write one benchmark's questions."""
+    localrule: True
     conda:
         "../envs/laptop.yaml"
-    resources:
-        mem_mb=4_000,
-        runtime="1h",
     params:
         python=python_for("laptop"),
-        settings=benchmark_settings_of,
+        settings=STUDY.benchmark_settings,
     shell:
-        "{params.python} -m scripts.prepare_dataset --settings {params.settings:q}"
+        "{params.python:q} -m scripts.prepare_dataset --settings {params.settings:q}"
         " --rows {output.rows:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
 
 
 rule prepare_harness:
-    """Fetch the data of one lm-eval task, and write its questions."""
     output:
         rows="<results>/benchmarks/{benchmark}.jsonl",
         summary="<results>/benchmarks/{benchmark}.json",
@@ -85,34 +78,31 @@ rule prepare_harness:
     benchmark:
         "<benchmarks>/prepare_harness/{benchmark}.jsonl"
     wildcard_constraints:
-        benchmark=benchmarks_by("harness"),
+        benchmark=STUDY.of_kind("harness"),
+    """Fetch the data of one lm-eval task, and write its questions."""
+    localrule: True
     conda:
         "../envs/harness.yaml"
-    resources:
-        mem_mb=8_000,
-        runtime="2h",
     params:
         python=python_for("harness"),
-        settings=task_settings_of,
+        settings=STUDY.task_settings,
     shell:
-        "{params.python} -m scripts.prepare_harness --settings {params.settings:q} --rows {output.rows:q}"
+        "{params.python:q} -m scripts.prepare_harness --settings {params.settings:q} --rows {output.rows:q}"
         " --summary {output.summary:q} 2>&1 | tee {log:q}"
 
 
 rule fetch_punkt:
-    """Fetch the sentence splitter that IFEval's programs use."""
     output:
         directory("<results>/nltk_data"),
     log:
         "<logs>/fetch_punkt.log",
     benchmark:
         "<benchmarks>/fetch_punkt.jsonl"
+    """Fetch the sentence splitter that IFEval's programs use."""
+    localrule: True
     conda:
         "../envs/harness.yaml"
-    resources:
-        mem_mb=1_000,
-        runtime="30m",
     params:
         python=python_for("harness"),
     shell:
-        "{params.python} -m scripts.fetch_punkt --folder {output:q} 2>&1 | tee {log:q}"
+        "{params.python:q} -m scripts.fetch_punkt --folder {output:q} 2>&1 | tee {log:q}"

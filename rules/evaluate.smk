@@ -12,8 +12,8 @@ OUTPUTS  <results>/generations/{checkpoint}/{suite}.jsonl      raw answers, kept
 rule generate:
     """Generate one checkpoint's answers to all benchmarks of a suite."""
     input:
-        benchmarks=lambda wildcards: benchmark_files(generated_in(wildcards.suite)),
-        model=lambda wildcards: weights_of(wildcards.checkpoint),
+        benchmarks=STUDY.suite_questions,
+        model=STUDY.checkpoint_weights,
     output:
         generations="<results>/generations/{checkpoint}/{suite}.jsonl",
     log:
@@ -21,19 +21,19 @@ rule generate:
     benchmark:
         "<benchmarks>/generate/{checkpoint}/{suite}.jsonl"
     wildcard_constraints:
-        suite=pattern_of(STUDY["suites"]),
+        suite=one_of(STUDY["suites"]),
     conda:
-        f"../envs/{engine_env()}.yaml"
+        f"../envs/{STUDY.engine_env()}.yaml"
     threads: THREADS
     resources:
         gpu=1,
     params:
-        python=python_for(engine_env()),
+        python=python_for(STUDY.engine_env()),
         machine=machine_of(),
-        settings=suite_settings_of,
+        settings=STUDY.suite_settings,
         state=state_of("generate"),
     shell:
-        "{params.python} -m scripts.generate --settings {params.settings:q} --benchmarks {input.benchmarks:q}"
+        "{params.python:q} -m scripts.generate --settings {params.settings:q} --benchmarks {input.benchmarks:q}"
         " --model {input.model:q} --machine {params.machine:q} --state {params.state:q}"
         " --generations {output.generations:q} 2>&1 | tee {log:q}"
 
@@ -42,10 +42,10 @@ rule score:
     """Grade one checkpoint's answers to a suite."""
     input:
         generations="<results>/generations/{checkpoint}/{suite}.jsonl",
-        benchmarks=lambda wildcards: benchmark_files(generated_in(wildcards.suite)),
-        validation=lambda wildcards: benchmark_files(validations_of(wildcards.checkpoint)),
-        punkt=lambda wildcards: ["<results>/nltk_data"] if instructed(wildcards.suite) else [],
-        script=GRADING_CODE,
+        benchmarks=STUDY.suite_questions,
+        validation=STUDY.selecting_questions,
+        punkt=STUDY.sentence_splitter,
+        script=[*code_of("score", "grading"), "scripts/lib/questions/fingerprints.py"],
     output:
         summary="<results>/scores/{checkpoint}/{suite}.json",
         graded="<results>/scores/{checkpoint}/{suite}.jsonl",
@@ -55,16 +55,16 @@ rule score:
     benchmark:
         "<benchmarks>/score/{checkpoint}/{suite}.jsonl"
     wildcard_constraints:
-        suite=pattern_of(STUDY["suites"]),
+        suite=one_of(STUDY["suites"]),
     conda:
-        lambda wildcards: f"../envs/{grading_env_of(wildcards)}.yaml"
+        lambda wildcards: f"../envs/{STUDY.grading_env(wildcards)}.yaml"
     threads: min(2, THREADS)
     params:
-        python=lambda wildcards, output: python_for(grading_env_of(wildcards))(wildcards, output),
-        kinds=grader_kinds_of,
+        python=lambda wildcards, output: interpreter_of(STUDY.grading_env(wildcards)),
+        kinds=STUDY.grader_settings,
         punkt=lambda wildcards, input: f"--punkt {input.punkt}" if input.punkt else "",
     shell:
-        "{params.python} -m scripts.score --settings {params.kinds:q} --benchmarks {input.benchmarks:q}"
+        "{params.python:q} -m scripts.score --settings {params.kinds:q} --benchmarks {input.benchmarks:q}"
         " --validation {input.validation:q} --generations {input.generations:q} {params.punkt} --workers {threads}"
         " --graded {output.graded:q} --disagreements {output.disagreements:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
 
@@ -73,7 +73,7 @@ rule generate_turns:
     """Hold one checkpoint's conversations of a judged benchmark, turn by turn."""
     input:
         benchmark="<results>/benchmarks/{benchmark}.jsonl",
-        model=lambda wildcards: weights_of(wildcards.checkpoint),
+        model=STUDY.checkpoint_weights,
     output:
         turns="<results>/generations/{checkpoint}/{benchmark}.jsonl",
     log:
@@ -81,25 +81,24 @@ rule generate_turns:
     benchmark:
         "<benchmarks>/generate_turns/{checkpoint}/{benchmark}.jsonl"
     wildcard_constraints:
-        benchmark=benchmarks_by("judge"),
+        benchmark=STUDY.of_kind("judge"),
     conda:
-        f"../envs/{engine_env()}.yaml"
+        f"../envs/{STUDY.engine_env()}.yaml"
     threads: THREADS
     resources:
         gpu=1,
     params:
-        python=python_for(engine_env()),
+        python=python_for(STUDY.engine_env()),
         machine=machine_of(),
-        settings=turns_settings_of,
+        settings=STUDY.turns_settings,
         state=state_of("generate_turns"),
     shell:
-        "{params.python} -m scripts.generate_turns --settings {params.settings:q} --benchmark {input.benchmark:q}"
+        "{params.python:q} -m scripts.generate_turns --settings {params.settings:q} --benchmark {input.benchmark:q}"
         " --model {input.model:q} --machine {params.machine:q} --state {params.state:q} --turns {output.turns:q}"
         " 2>&1 | tee {log:q}"
 
 
 rule judge_turns:
-    """Have a teacher behind an endpoint rate every turn of a checkpoint's conversations."""
     input:
         turns="<results>/generations/{checkpoint}/{benchmark}.jsonl",
         benchmark="<results>/benchmarks/{benchmark}.jsonl",
@@ -111,19 +110,18 @@ rule judge_turns:
     benchmark:
         "<benchmarks>/judge_turns/{checkpoint}/{benchmark}.jsonl"
     wildcard_constraints:
-        benchmark=benchmarks_by("judge"),
+        benchmark=STUDY.of_kind("judge"),
+    """Have a teacher behind an endpoint rate every turn of a checkpoint's conversations."""
+    localrule: True
     conda:
         "../envs/laptop.yaml"
-    resources:
-        mem_mb=4_000,
-        runtime="1d",
     params:
         python=python_for("laptop"),
-        settings=judge_settings_of,
-        limits=judge_limits_of,
+        settings=STUDY.judge_settings,
+        limits=STUDY.judge_limits,
         state=TEACHERS_STATE,
     shell:
-        "{params.python} -m scripts.judge_turns --settings {params.settings:q} --limits {params.limits:q}"
+        "{params.python:q} -m scripts.judge_turns --settings {params.settings:q} --limits {params.limits:q}"
         " --turns {input.turns:q} --benchmark {input.benchmark:q} --state {params.state:q}"
         " --graded {output.graded:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
 
@@ -132,7 +130,7 @@ rule evaluate_harness:
     """Let lm-eval ask and score one checkpoint on one of its tasks."""
     input:
         benchmark="<results>/benchmarks/{benchmark}.jsonl",
-        model=lambda wildcards: weights_of(wildcards.checkpoint),
+        model=STUDY.checkpoint_weights,
     output:
         summary="<results>/scores/{checkpoint}/{benchmark}.json",
         graded="<results>/scores/{checkpoint}/{benchmark}.jsonl",
@@ -141,7 +139,7 @@ rule evaluate_harness:
     benchmark:
         "<benchmarks>/evaluate_harness/{checkpoint}/{benchmark}.jsonl"
     wildcard_constraints:
-        benchmark=benchmarks_by("harness"),
+        benchmark=STUDY.of_kind("harness"),
     conda:
         "../envs/harness.yaml"
     threads: THREADS
@@ -150,9 +148,9 @@ rule evaluate_harness:
         micro_batch=8,  # rows per pass
     params:
         python=python_for("harness"),
-        settings=harness_settings_of,
+        settings=STUDY.harness_settings,
         state=state_of("evaluate_harness"),
     shell:
-        "{params.python} -m scripts.evaluate_harness --settings {params.settings:q} --benchmark {input.benchmark:q}"
+        "{params.python:q} -m scripts.evaluate_harness --settings {params.settings:q} --benchmark {input.benchmark:q}"
         " --model {input.model:q} --micro-batch {resources.micro_batch} --state {params.state:q}"
         " --graded {output.graded:q} --summary {output.summary:q} 2>&1 | tee {log:q}"

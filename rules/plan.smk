@@ -6,16 +6,17 @@ OUTPUTS  none: the plan is printed
 
 
 rule plan:
-    """Print what the targets under plan.targets would take: jobs, GPU hours, teachers' cost, disk, longest chain."""
     log:
         "<logs>/plan.log",
+    """Print what the targets under plan.targets would take: jobs, GPU hours, teachers' cost, disk, longest chain."""
+    localrule: True
     conda:
         "../envs/laptop.yaml"
     params:
         python=python_for("laptop"),
         targets=STUDY["plan"]["targets"],
         files=lambda wildcards: list(map(str, workflow.config_settings.configfiles)),
-        config=lambda wildcards: json.dumps(dict(workflow.config_settings.config)),
+        config=lambda wildcards: as_json(dict(workflow.config_settings.config)),
     shell:
-        "{params.python} -m scripts.plan --targets {params.targets:q} --configfiles {params.files:q}"
+        "{params.python:q} -m scripts.plan --targets {params.targets:q} --configfiles {params.files:q}"
         " --config {params.config:q} 2>&1 | tee {log:q}"

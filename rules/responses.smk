@@ -9,8 +9,8 @@ OUTPUTS  <results>/responses/{responses}/shard-{shard}.jsonl  sampled answers
 rule sample_responses:
     """Sample one shard of answers to a dataset's questions."""
     input:
-        dataset=lambda wildcards: f"<results>/datasets/{STUDY['responses'][wildcards.responses]['dataset']}.jsonl",
-        model=lambda wildcards: weights_of(STUDY["responses"][wildcards.responses]["model"]),
+        dataset=STUDY.sampled_dataset,
+        model=STUDY.sampled_weights,
     output:
         responses="<results>/responses/{responses}/shard-{shard}.jsonl",
     log:
@@ -18,18 +18,18 @@ rule sample_responses:
     benchmark:
         "<benchmarks>/sample_responses/{responses}/{shard}.jsonl"
     conda:
-        f"../envs/{engine_env()}.yaml"
+        f"../envs/{STUDY.engine_env()}.yaml"
     threads: THREADS
     resources:
         gpu=1,
     params:
-        python=python_for(engine_env()),
+        python=python_for(STUDY.engine_env()),
         machine=machine_of(),
-        settings=sampling_settings_of,
-        shards=lambda wildcards: STUDY["responses"][wildcards.responses]["shards"],
-        state=lambda wildcards, output: f"state/{STUDY['study']}/sample_responses/{wildcards.responses}",
+        settings=STUDY.sampling_settings,
+        shards=STUDY.response_shard_count,
+        state=state_of("sample_responses", "responses"),
     shell:
-        "{params.python} -m scripts.sample_responses --settings {params.settings:q} --dataset {input.dataset:q}"
+        "{params.python:q} -m scripts.sample_responses --settings {params.settings:q} --dataset {input.dataset:q}"
         " --model {input.model:q} --machine {params.machine:q} --shard {wildcards.shard} --shards {params.shards}"
         " --state {params.state:q} --responses {output.responses:q} 2>&1 | tee {log:q}"
 
@@ -37,7 +37,7 @@ rule sample_responses:
 rule grade_responses:
     """Grade all sampled answers of one entry."""
     input:
-        shards_of,
+        STUDY.response_shards,
     output:
         graded="<results>/responses/{responses}/graded.jsonl",
         summary="<results>/responses/{responses}/graded.json",
@@ -50,8 +50,8 @@ rule grade_responses:
     threads: THREADS
     params:
         python=python_for("laptop"),
-        version=grading_version_of,
-        field=response_field_of,
+        version=STUDY.response_grading,
+        field=STUDY.response_field,
     shell:
-        "{params.python} -m scripts.grade_responses --responses {input:q} {params.field} --workers {threads} --graded {output.graded:q}"
+        "{params.python:q} -m scripts.grade_responses --responses {input:q} {params.field} --workers {threads} --graded {output.graded:q}"
         " --summary {output.summary:q} 2>&1 | tee {log:q}"

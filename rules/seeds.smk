@@ -6,11 +6,10 @@ OUTPUTS  <results>/scores/{checkpoint}/{suite}.json(l), where checkpoint is a na
 
 
 rule average_seeds:
-    """Average the scores of a run's seeds."""
     input:
-        scores=seed_scores_of,
-        graded=items_beside(seed_scores_of),
-        script=["scripts/average_seeds.py", "scripts/lib/grading/scoring.py"],
+        scores=STUDY.seed_scores,
+        graded=STUDY.seed_answers,
+        script=[*code_of("average_seeds"), "scripts/lib/grading/scoring.py"],
     output:
         summary="<results>/scores/{checkpoint}/{suite}.json",
         graded="<results>/scores/{checkpoint}/{suite}.jsonl",
@@ -19,14 +18,13 @@ rule average_seeds:
     benchmark:
         "<benchmarks>/average_seeds/{checkpoint}/{suite}.jsonl"
     wildcard_constraints:
-        checkpoint=SEEDS or "(?!)",
+        checkpoint=SEEDS,
+    """Average the scores of a run's seeds."""
+    localrule: True
     conda:
         "../envs/laptop.yaml"
-    resources:
-        mem_mb=4_000,
-        runtime="30m",
     params:
         python=python_for("laptop"),
     shell:
-        "{params.python} -m scripts.average_seeds --scores {input.scores:q} --graded {output.graded:q}"
+        "{params.python:q} -m scripts.average_seeds --scores {input.scores:q} --graded {output.graded:q}"
         " --summary {output.summary:q} 2>&1 | tee {log:q}"

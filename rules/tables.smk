@@ -6,10 +6,9 @@ OUTPUTS  <results>/tables/{table}.md .tex .csv .json .html, <results>/figures/{f
 
 
 rule check_overlap:
-    """Make sure that no run of a table was trained on a question of its benchmarks."""
     input:
-        datasets=datasets_of,
-        benchmarks=lambda wildcards: benchmark_files(benchmarks_of(STUDY["tables"][wildcards.table]["suites"])),
+        datasets=STUDY.table_datasets,
+        benchmarks=STUDY.table_questions,
     output:
         "<results>/tables/{table}.overlap.json",
     log:
@@ -17,73 +16,68 @@ rule check_overlap:
     benchmark:
         "<benchmarks>/check_overlap/{table}.jsonl"
     priority: 100  # before anything costly is started
+    """Make sure that no run of a table was trained on a question of its benchmarks."""
+    localrule: True
     conda:
         "../envs/laptop.yaml"
-    resources:
-        mem_mb=4_000,
-        runtime="30m",
     params:
         python=python_for("laptop"),
     shell:
-        "{params.python} -m scripts.check_overlap --table {wildcards.table} --datasets {input.datasets:q}"
+        "{params.python:q} -m scripts.check_overlap --table {wildcards.table} --datasets {input.datasets:q}"
         " --benchmarks {input.benchmarks:q} --report {output:q} 2>&1 | tee {log:q}"
 
 
 rule make_table:
-    """Make one table from scores."""
     input:
-        scores=scores_of,
-        graded=items_beside(scores_of),
-        summaries=train_summaries_of,
+        scores=STUDY.table_scores,
+        graded=STUDY.table_answers,
+        summaries=STUDY.table_facts,
         overlap="<results>/tables/{table}.overlap.json",
-        paper=paper_of,
-        script=TABLE_CODE,
+        paper=STUDY.paper,
+        script=[*code_of("make_table", "tables"), "scripts/lib/study/papers.py", "scripts/lib/grading/scoring.py"],
     output:
         multiext("<results>/tables/{table}", ".md", ".tex", ".csv", ".json", ".html"),
     log:
         "<logs>/make_table/{table}.log",
     benchmark:
         "<benchmarks>/make_table/{table}.jsonl"
+    """Make one table from scores."""
+    localrule: True
     conda:
         "../envs/laptop.yaml"
-    resources:
-        mem_mb=4_000,
-        runtime="30m",
     params:
         python=python_for("laptop"),
-        settings=table_settings_of,
+        settings=STUDY.table_settings,
         out=lambda wildcards, output: output[0].removesuffix(".md"),
     shell:
-        "{params.python} -m scripts.make_table --table {wildcards.table} --settings {params.settings:q}"
+        "{params.python:q} -m scripts.make_table --table {wildcards.table} --settings {params.settings:q}"
         " --scores {input.scores:q} --summaries {input.summaries:q} --out {params.out:q} 2>&1 | tee {log:q}"
 
 
 rule make_figure:
-    """Draw one figure from training summaries or scores."""
     input:
-        files=figure_files_of,
-        script=["scripts/make_figure.py", "scripts/lib/tables/statistics.py"],
+        files=STUDY.figure_files,
+        script=[*code_of("make_figure"), "scripts/lib/tables/statistics.py"],
     output:
         multiext("<results>/figures/{figure}", ".svg", ".png"),
     log:
         "<logs>/make_figure/{figure}.log",
     benchmark:
         "<benchmarks>/make_figure/{figure}.jsonl"
+    """Draw one figure from training summaries or scores."""
+    localrule: True
     conda:
         "../envs/laptop.yaml"
-    resources:
-        mem_mb=4_000,
-        runtime="30m",
     params:
         python=python_for("laptop"),
-        settings=figure_settings_of,
+        settings=STUDY.figure_settings,
         out=lambda wildcards, output: output[0].removesuffix(".svg"),
     shell:
-        "{params.python} -m scripts.make_figure --settings {params.settings:q} --files {input.files:q}"
+        "{params.python:q} -m scripts.make_figure --settings {params.settings:q} --files {input.files:q}"
         " --out {params.out:q} 2>&1 | tee {log:q}"
 
 
-for target, path in TARGETS.items():
+for target, path in STUDY.targets.items():
     if target in {rule.name for rule in workflow.rules}:
         raise WorkflowError(f"{target}: a rule has this name already. Rename the table or figure.")
 

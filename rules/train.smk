@@ -10,10 +10,9 @@ OUTPUTS  <results>/train_sets/{run}.jsonl            rows as messages and comple
 
 
 rule build_train_set:
-    """Choose and render one run's training rows."""
     input:
-        data=train_data_of,
-        tokenizer=gap_tokenizer_of,
+        data=STUDY.train_sources,
+        tokenizer=STUDY.length_tokenizer,
     output:
         rows="<results>/train_sets/{run}.jsonl",
         summary="<results>/train_sets/{run}.json",
@@ -21,17 +20,16 @@ rule build_train_set:
         "<logs>/build_train_set/{run}.log",
     benchmark:
         "<benchmarks>/build_train_set/{run}.jsonl"
+    """Choose and render one run's training rows."""
+    localrule: True
     conda:
         "../envs/laptop.yaml"
-    resources:
-        mem_mb=4_000,
-        runtime="1h",
     params:
         python=python_for("laptop"),
-        settings=train_set_settings_of,
+        settings=STUDY.train_set_settings,
         tokenizer=lambda wildcards, input: f"--tokenizer {input.tokenizer}" if input.tokenizer else "",
     shell:
-        "{params.python} -m scripts.build_train_set --settings {params.settings:q} --data {input.data:q}"
+        "{params.python:q} -m scripts.build_train_set --settings {params.settings:q} --data {input.data:q}"
         " {params.tokenizer}"
         " --train-set {output.rows:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
 
@@ -40,7 +38,7 @@ rule train:
     """Fine-tune one run's start checkpoint on its training set."""
     input:
         data="<results>/train_sets/{run}.jsonl",
-        start=lambda wildcards: weights_of(STUDY["runs"][wildcards.run]["start"]),
+        start=STUDY.start_weights,
     output:
         # The losers go once one candidate is selected: `keep_candidates: true` leaves them.
         weights=(directory if STUDY["keep_candidates"] else lambda path: temp(directory(path)))(
@@ -61,7 +59,7 @@ rule train:
         micro_batch=lambda wildcards, attempt: 8 // min(8, 2 ** (attempt - 1)),
     params:
         command=train_command,
-        recipe=recipe_of,
+        recipe=STUDY.recipe,
         state=state_of("train"),
     shell:
         # The script saves a checkpoint on SIGTERM; the shell and tee must not die of it before.
@@ -74,7 +72,7 @@ rule validate:
     """Score every candidate of one run on its validation benchmark."""
     input:
         candidates="<results>/checkpoints/{run}/candidates",
-        benchmark=lambda wildcards: benchmark_files([STUDY["runs"][wildcards.run]["select"]]),
+        benchmark=STUDY.validation_questions,
     output:
         "<results>/checkpoints/{run}/validation.json",
     log:
@@ -82,26 +80,25 @@ rule validate:
     benchmark:
         "<benchmarks>/validate/{run}.jsonl"
     conda:
-        f"../envs/{engine_env()}.yaml"
+        f"../envs/{STUDY.engine_env()}.yaml"
     threads: THREADS
     resources:
         gpu=1,
     params:
-        python=python_for(engine_env()),
+        python=python_for(STUDY.engine_env()),
         machine=machine_of(),
-        settings=validation_settings_of,
+        settings=STUDY.validation_settings,
         state=state_of("validate"),
     shell:
-        "{params.python} -m scripts.validate --settings {params.settings:q} --benchmark {input.benchmark:q}"
+        "{params.python:q} -m scripts.validate --settings {params.settings:q} --benchmark {input.benchmark:q}"
         " --candidates {input.candidates:q} --machine {params.machine:q} --state {params.state:q}"
         " --curve {output:q} 2>&1 | tee {log:q}"
 
 
 rule select_checkpoint:
-    """Make one candidate the run's checkpoint."""
     input:
         candidates="<results>/checkpoints/{run}/candidates",
-        curve=curve_of,
+        curve=STUDY.curve,
     output:
         model=directory("<results>/checkpoints/{run}/model"),
         selection="<results>/checkpoints/{run}/selection.json",
@@ -109,15 +106,14 @@ rule select_checkpoint:
         "<logs>/select_checkpoint/{run}.log",
     benchmark:
         "<benchmarks>/select_checkpoint/{run}.jsonl"
+    """Make one candidate the run's checkpoint."""
+    localrule: True
     conda:
         "../envs/laptop.yaml"
-    resources:
-        mem_mb=1_000,
-        runtime="30m",
     params:
         python=python_for("laptop"),
         curve=lambda wildcards, input: f"--curve {input.curve}" if input.curve else "",
         state=state_of("train"),
     shell:
-        "{params.python} -m scripts.select_checkpoint --candidates {input.candidates:q} {params.curve}"
+        "{params.python:q} -m scripts.select_checkpoint --candidates {input.candidates:q} {params.curve}"
         " --train-state {params.state:q} --model {output.model:q} --selection {output.selection:q} 2>&1 | tee {log:q}"

@@ -7,6 +7,7 @@ import pytest
 
 from scripts.lib.jsonl import BadInput
 from scripts.lib.study import papers
+from scripts.lib.study.cells import facts_needed, scores_needed
 from scripts.lib.tables import figures, files
 
 
@@ -144,11 +145,11 @@ def test_row_of_one_column_overrides_and_placeholders_are_filled() -> None:
 def test_only_what_the_cells_show_is_needed() -> None:
     study = {"suites": {"s": ["a"], "t": ["b"]}, "benchmarks": {"a": {"kind": "math"}, "b": {"kind": "harness"}}}
     table = {"rows": ROWS, "columns": COLUMNS[:1], "with": {}, "suites": ["s", "t"]}
-    assert figures.scores_needed(table, study) == [("sft", "s"), ("cft", "s")]
+    assert scores_needed(table, study) == [("sft", "s"), ("cft", "s")]
     # lm-eval's tasks are jobs of their own: the benchmark stands in the suite's place.
-    assert figures.scores_needed({**table, "columns": COLUMNS[1:2]}, study) == [("sft", "b"), ("cft", "b")]
+    assert scores_needed({**table, "columns": COLUMNS[1:2]}, study) == [("sft", "b"), ("cft", "b")]
     facts = {**table, "columns": [{"name": "r", "fact": "rows"}, {"name": "g", "fact": "mean_gap"}]}
-    assert figures.facts_needed(facts)[:2] == [("train", "sft"), ("train_set", "sft")]
+    assert facts_needed(facts)[:2] == [("train", "sft"), ("train_set", "sft")]
 
 
 def test_metric_that_the_scores_lack_is_told() -> None:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from scripts.lib.cli import ROOT
 from scripts.lib.jsonl import BadInput
+from scripts.lib.study.settings import Study
 
 
 @dataclass(eq=False)
@@ -37,27 +37,22 @@ class Job:
 
     def upstream(self) -> list["Job"]:
         """This job and all that it needs, directly or not, each once."""
-        found: dict[Job, None] = {}
+        jobs: dict[Job, None] = {}
         pending = [self]
         while pending:
             job = pending.pop()
-            if job not in found:
-                found[job] = None
+            if job not in jobs:
+                jobs[job] = None
                 pending += job.needs
-        return list(found)
+        return list(jobs)
 
 
 @dataclass(frozen=True)
 class Graph:
-    """The jobs behind some targets, done or not, and the resolved study that they belong to."""
+    """The jobs behind some targets, done or not, and the study that they belong to."""
 
-    study: dict
+    study: Study
     jobs: list[Job]
-    rules: Mapping[str, Any]
-
-    def call(self, function: str, **wildcards: str) -> Any:
-        """What a function of rules/common.smk gives for these wildcards."""
-        return self.rules[function](SimpleNamespace(**wildcards))
 
 
 def graph(
@@ -102,16 +97,23 @@ def graph(
             workflow = workflow_api._workflow
             workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
             workflow._build_dag()
-            found = {}
-            for job in workflow.dag.jobs:
-                outputs, gpu = tuple(map(str, job.output)), "gpu" in job.rule.resources
-                made = Job(job.rule.name, dict(job.wildcards_dict), outputs, workflow.dag.needrun(job), gpu)
-                made.inputs = tuple(map(str, job.input))
-                found[job] = made
-            for job, made in found.items():
-                made.needs = [found[other] for other in workflow.dag.dependencies[job]]
-            return Graph(workflow.globals["STUDY"], list(found.values()), workflow.globals)
+            jobs = {job: _job(job, workflow.dag.needrun(job)) for job in workflow.dag.jobs}
+            for job, ours in jobs.items():
+                ours.needs = [jobs[other] for other in workflow.dag.dependencies[job]]
+            return Graph(workflow.globals["STUDY"], list(jobs.values()))
     except (RuleException, WorkflowError) as error:
         raise BadInput(f"{', '.join(targets)}: {error}") from None
     finally:
         logging.disable(before)
+
+
+def _job(job, pending: bool) -> Job:
+    """Snakemake's job as ours, without what it needs."""
+    return Job(
+        rule=job.rule.name,
+        wildcards=dict(job.wildcards_dict),
+        inputs=tuple(map(str, job.input)),
+        outputs=tuple(map(str, job.output)),
+        pending=pending,
+        gpu="gpu" in job.rule.resources,
+    )

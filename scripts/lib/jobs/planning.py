@@ -15,7 +15,7 @@ from scripts import estimate_cost
 from scripts.lib.jobs.dag import Job
 from scripts.lib.jsonl import read_json
 from scripts.lib.study import runs
-from scripts.lib.tables.figures import ALONE
+from scripts.lib.study.cells import ALONE
 from scripts.lib.teachers.teaching import Ledger, estimate, journals
 
 PREFERENCE = ("dpo", "spin", "thinkpo")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scripts.lib.study import runs, table_checks
 from scripts.lib.study.expressions import names_in
-from scripts.lib.tables.figures import ALONE
+from scripts.lib.study.cells import ALONE
 
 PREFERENCE = {"dpo", "spin", "thinkpo"}
 Place = Callable[[tuple], str]

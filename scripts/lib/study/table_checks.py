@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from scripts.lib.study import papers
-from scripts.lib.tables import figures
+from scripts.lib.study import cells
 
 Place = Callable[[tuple], str]
 CHECKPOINTS = ("models", "runs", "seeds")  # what a table's row may be of
@@ -11,7 +11,7 @@ CHECKPOINTS = ("models", "runs", "seeds")  # what a table's row may be of
 
 def without_sampling(table: dict, responses: dict) -> None:
     """Makes hours of sampling a gap where nothing is sampled, since the pairs are a released set."""
-    for row, column, cell in list(figures.specs(table)):
+    for row, column, cell in list(cells.specs(table)):
         if cell.get("fact") == "sampling_hours" and cell.get("of") not in responses:
             row["cells"][column["name"]] = {"gap": "nothing is sampled: the pairs are a released set"}
 
@@ -53,17 +53,17 @@ def check_cells(path: tuple, table: dict, study: dict, place: Place, found: list
     for row in table["rows"]:
         for name in set(row["cells"]) - set(names["columns"]):
             tell(f"{place((*path, 'rows'))}: {row['name']!r} has cells for {name!r}, which is no column. Correct it.")
-    for row, column, cell in figures.specs(table):
+    for row, column, cell in cells.specs(table):
         where = f"{place((*path, 'rows'))}: {row['name']!r}, {column['name']!r}"
         for name in (cell.get("of"), *cell.get("best_of", ())):
             if name is not None and all(name not in study[section] for section in CHECKPOINTS):
                 tell(f"{where}: of = {name!r}: not under models or runs. Correct the name or add the entry.")
-        if figures.is_score(cell):
+        if cells.is_score(cell):
             if "of" not in cell:
                 tell(f"{where}: a score of nothing. Say of which checkpoint (of).")
             if cell["benchmark"] not in study["benchmarks"]:
                 tell(f"{where}: benchmark = {cell['benchmark']!r}: not under benchmarks. Correct it or add the entry.")
-            elif figures.suite_of(table, study["suites"], cell["benchmark"]) is None:
+            elif cells.suite_of(table, study["suites"], cell["benchmark"]) is None:
                 tell(
                     f"{where}: benchmark {cell['benchmark']!r} is in none of the table's suites. Name one that has it."
                 )
@@ -86,7 +86,7 @@ def check_cells(path: tuple, table: dict, study: dict, place: Place, found: list
             tell(f"{where}: previous = {cell['previous']!r} is no row of the table. Correct it.")
         if (
             table["paper"] is not None
-            and not set(figures.SOURCES) & set(cell)
+            and not set(cells.SOURCES) & set(cell)
             and printed.get(row["name"], {}).get(column["name"])
         ):
             tell(f"{where}: nothing says what it shows. Give it a benchmark, fact, text or function, or a gap.")

@@ -1,104 +1,12 @@
-"""Tables of cells: what each cell shows, which files it needs, and its figures.
-
-A table with `columns` has rows and columns that each say part of what a cell shows: a score of a checkpoint on a
-benchmark, a fact from a summary, a setting of the config, a text, a function of other cells, or a gap, which is
-something that is not reproduced, with the reason.
-"""
+"""The figures of a table's cells, each with its error and what the paper printed beside it."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from scripts.lib.grading.scoring import full_mark
 from scripts.lib.jsonl import BadInput
+from scripts.lib.study.cells import UNITS, filled, is_score, spec
 from scripts.lib.tables.statistics import average_error, difference_to_best, mcnemar_to_best
-
-# The kinds of benchmarks that are jobs of their own, with scores of their own in a suite's place.
-ALONE = ("harness", "judge")
-
-SOURCES = ("gap", "function", "fact", "setting", "text", "benchmark")
-# The facts of a run, and the kind of file that holds each.
-FACTS = {
-    **dict.fromkeys(("rows", "tokens", "steps", "hours", "gpu_hours"), "train"),
-    **dict.fromkeys(("learning_rate", "global_batch", "beta", "epochs"), "train"),
-    "mean_gap": "train_set",
-    "best_validation": "validation",
-    "sampling_hours": "sampling",
-}
-# In what unit a metric or fact is shown where the cell does not say it, and the digits of each unit.
-UNITS = {"accuracy": "percent", "best_validation": "percent", "mean_gap": "count"}
-UNITS |= dict.fromkeys(("length", "rows", "tokens", "steps"), "count")
-UNITS |= dict.fromkeys(("hours", "gpu_hours", "sampling_hours"), "hours")
-DIGITS = {"percent": 1, "count": 0, "fraction": 3, "points": 2, "hours": 2, "change": 1, "number": None}
-
-
-def spec(table: Mapping, row: Mapping, column: Mapping) -> dict:
-    """What one cell shows: one key of SOURCES (none: nothing), and of, metric, unit, over, best_of, previous beside it.
-
-    What the row says for this column alone comes first, then the row's gap or function, the column's, and then what
-    both say together, where the row wins. `$x` in a slug is `x` under `with`, of the row, the column or the table.
-    """
-    own = row.get("cells", {}).get(column["name"], {})
-    keys = {key: value for key, value in {**column, **row, **own}.items() if key not in ("name", "cells", "with")}
-    places = [(own, SOURCES), (row, SOURCES[:2]), (column, SOURCES[:2]), (row, SOURCES[2:5]), (column, SOURCES[2:5])]
-    places.append((keys, SOURCES[5:]))
-    source = next(((key, layer[key]) for layer, kinds in places for key in kinds if key in layer), None)
-    found = {key: value for key, value in keys.items() if key not in SOURCES}
-    if source:
-        found[source[0]] = source[1]
-        if source[0] == "function" and "over" not in row and "function" in row and "function" not in own:
-            found.pop("over", None)  # the column's, of another function
-        if source[0] == "setting" and "benchmark" in keys:
-            found["benchmark"] = keys["benchmark"]
-    for key in ("of", "benchmark"):
-        if key in found:
-            found[key] = filled(found[key], table, column, row, own)
-    if "best_of" in found:
-        found["best_of"] = [filled(slug, table, column, row, own) for slug in found["best_of"]]
-    return found
-
-
-def filled(slug: str, *layers: Mapping) -> str:
-    """The slug with `$x` replaced by what the last of the layers says under `with`."""
-    for name, value in {key: value for layer in layers for key, value in layer.get("with", {}).items()}.items():
-        slug = slug.replace(f"${name}", value)
-    return slug
-
-
-def specs(table: Mapping) -> Iterator[tuple[Mapping, Mapping, dict]]:
-    """(row, column, spec) of every cell."""
-    for row in table["rows"]:
-        for column in table["columns"]:
-            yield row, column, spec(table, row, column)
-
-
-def is_score(cell: Mapping) -> bool:
-    """Whether the cell shows a score."""
-    return "benchmark" in cell and "setting" not in cell
-
-
-def suite_of(table: Mapping, suites: Mapping[str, list[str]], benchmark: str) -> str | None:
-    """The suite of the table that holds a benchmark."""
-    return next((suite for suite in table["suites"] if benchmark in suites.get(suite, ())), None)
-
-
-def scores_needed(table: Mapping, study: Mapping) -> list[tuple[str, str]]:
-    """(checkpoint, suite) of every score that the table shows, each once; a benchmark that is a job of its own (ALONE)
-    stands in the suite's place.
-    """
-    found = {}
-    for _, _, cell in specs(table):
-        if is_score(cell):
-            name = cell["benchmark"]
-            if study["benchmarks"][name]["kind"] not in ALONE:
-                name = suite_of(table, study["suites"], name)
-            for checkpoint in (cell["of"], *cell.get("best_of", ())):
-                found[checkpoint, name] = True
-    return list(found)
-
-
-def facts_needed(table: Mapping) -> list[tuple[str, str]]:
-    """(kind of file, run) of every fact that the table shows, each once."""
-    return list(dict.fromkeys((FACTS[cell["fact"]], cell["of"]) for _, _, cell in specs(table) if "fact" in cell))
 
 
 class Cells:

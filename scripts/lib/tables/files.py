@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scripts.lib.jsonl import replacing, write_text
-from scripts.lib.tables.figures import DIGITS
+from scripts.lib.study.cells import DIGITS
 
 MARKS = {"within": "=", "above": "▲", "below": "▼"}
 GAP = "gap"

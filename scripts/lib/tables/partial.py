@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
 from pathlib import Path
+from types import SimpleNamespace
 
 from scripts import make_table
 from scripts.lib.grading import scoring
@@ -41,7 +42,7 @@ def cells(
     graph = dag.graph([table], configfiles or [], overrides)
     if table not in graph.study["tables"]:
         raise BadInput(f"{table}: not under tables (known: {', '.join(graph.study['tables'])}). Name one of them.")
-    settings = json.loads(graph.call("table_settings_of", table=table))
+    settings = json.loads(graph.study.table_settings(SimpleNamespace(table=table)))
     job = next(job for job in graph.jobs if job.rule == "make_table" and job.wildcards["table"] == table)
     files = Files(graph, job)
     made = list(of_cells(settings, files) if settings["layout"] == "cells" else of_scores(settings, files))
@@ -96,14 +97,14 @@ class Files:
             "train_set": f"train_sets/{run}.json",
             "sampling": f"sample_responses/{run}/",
         }
-        needed = [self._need(file) for file in self.inputs if patterns[figures.FACTS[fact]] in file]
+        needed = [self._need(file) for file in self.inputs if patterns[cells.FACTS[fact]] in file]
         return make_table.read_facts(needed)[fact, run]
 
     def training(self, run: str) -> dict | None:
         """The training summary of a run; None of a model."""
         if run not in self.study["runs"]:
             return None
-        return make_table.read_json(self._need(f"results/{self.study['study']}/checkpoints/{run}/train.json"))
+        return make_table.read_json(self._need(f"results/{self.study.name}/checkpoints/{run}/train.json"))
 
 
 class Lazy(Mapping):
@@ -143,7 +144,7 @@ def of_cells(settings: dict, files: Files) -> Iterator[dict]:
     """The cells of a table with columns."""
     printed = papers.printed(settings["paper"]) if settings["paper"] else {}
     facts = Lazy(lambda key: files.fact(*key))
-    for row, column, _ in figures.specs(settings):
+    for row, column, _ in specs(settings):
         # A table of its own for each cell: what one cell has read must not count for another.
         made = figures.Cells(settings, scores_in(files), facts, printed)
         cell = told(row["name"], column["name"], files, partial(made.cell, row["name"], column["name"]))

@@ -1,0 +1,311 @@
+"""The paths of a study: what each rule reads and writes.
+
+Paths hold Snakemake's path variables (`<results>`, `<logs>`, `<benchmarks>`); `Files.path` fills them in.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from scripts.lib.study import runs
+from scripts.lib.study.cells import ALONE, facts_needed, scores_needed
+
+# The kinds of benchmarks that `generate` answers suite by suite; those in ALONE are jobs of their own.
+GENERATED = ("math", "choice", "ifeval")
+
+
+def one_of(slugs: Iterable[str]) -> str:
+    """A wildcard's pattern: one of these slugs."""
+    return "|".join(map(re.escape, slugs)) or "(?!)"
+
+
+class Files:
+    """The files of one resolved study. Methods take a rule's wildcards, or slugs.
+
+    Args:
+        resolved: the study as `resolve` gives it.
+    """
+
+    def __init__(self, resolved: Mapping[str, Any]) -> None:
+        self.resolved = resolved
+
+    def __getitem__(self, key: str) -> Any:
+        return self.resolved[key]
+
+    @property
+    def name(self) -> str:
+        """The study's name, its folder under results/."""
+        return self["study"]
+
+    def path(self, pattern: str) -> str:
+        """A path with its path variables filled in."""
+        folders = {"results": "results", "logs": "logs", "benchmarks": "timings"}
+        return re.sub(r"<(\w+)>", lambda match: f"{folders[match[1]]}/{self.name}", pattern)
+
+    # --- models, responses, critiques, answers ------------------------------------------------------------------------
+
+    def weights(self, checkpoint: str) -> str:
+        """The folder of a model, or of a run's checkpoint."""
+        if checkpoint in self["models"]:
+            return f"<results>/models/{checkpoint}"
+        return f"<results>/checkpoints/{checkpoint}/model"
+
+    def checkpoint_weights(self, wildcards) -> str:
+        """The folder of the checkpoint that a job evaluates."""
+        return self.weights(wildcards.checkpoint)
+
+    def excluded_questions(self, wildcards) -> list[str]:
+        """The benchmarks whose questions a dataset must not hold."""
+        return self.questions(self["datasets"][wildcards.dataset]["exclude"])
+
+    def sampled_dataset(self, wildcards) -> str:
+        """The dataset that an entry of responses answers."""
+        return f"<results>/datasets/{self['responses'][wildcards.responses]['dataset']}.jsonl"
+
+    def sampled_weights(self, wildcards) -> str:
+        """The model that an entry of responses is sampled from."""
+        return self.weights(self["responses"][wildcards.responses]["model"])
+
+    def response_shards(self, wildcards) -> list[str]:
+        """All shards of one entry of responses, or the dataset whose own field they are."""
+        if "field" in self["responses"][wildcards.responses]:
+            return [self.sampled_dataset(wildcards)]
+        return self.shards("responses", wildcards.responses)
+
+    def shards(self, section: str, slug: str) -> list[str]:
+        """All shards of one entry of responses, critiques or answers."""
+        return [f"<results>/{section}/{slug}/shard-{shard}.jsonl" for shard in range(self[section][slug]["shards"])]
+
+    def critique_shards(self, wildcards) -> list[str]:
+        """All shards of one entry of critiques."""
+        return self.shards("critiques", wildcards.critiques)
+
+    def answer_shards(self, wildcards) -> list[str]:
+        """All shards of one entry of answers."""
+        return self.shards("answers", wildcards.answers)
+
+    def graded_responses(self, wildcards) -> str:
+        """The graded responses that an entry of critiques judges."""
+        return f"<results>/responses/{self['critiques'][wildcards.critiques]['responses']}/graded.jsonl"
+
+    def critic_weights(self, wildcards) -> str:
+        """The model that writes an entry's critiques."""
+        return self.weights(self.teacher("critiques", wildcards.critiques)["model"])
+
+    def answered_dataset(self, wildcards) -> str:
+        """The dataset that a teacher answers."""
+        return f"<results>/datasets/{self['answers'][wildcards.answers]['dataset']}.jsonl"
+
+    def teacher(self, section: str, slug: str) -> Mapping[str, Any]:
+        """The teacher of an entry of critiques, answers or benchmarks."""
+        return self["teachers"][self[section][slug]["teacher"]]
+
+    # --- training -----------------------------------------------------------------------------------------------------
+
+    def train_sources(self, wildcards) -> list[str]:
+        """What a run's training set is built from, part by part: datasets, graded responses, critiques, answers."""
+        folders = {
+            "datasets": "<results>/datasets/{}.jsonl",
+            "responses": "<results>/responses/{}/graded.jsonl",
+            "critiques": "<results>/critiques/{}.jsonl",
+            "answers": "<results>/answers/{}.jsonl",
+            "runs": "<results>/train_sets/{}.jsonl",
+        }
+        parts = runs.parts(self["runs"][wildcards.run])
+        return [folders[section].format(slug) for part in parts for _, section, slug in runs.sources(part)]
+
+    def length_tokenizer(self, wildcards) -> list[str]:
+        """The start model of a run whose rows or pairs are chosen by their length: its tokenizer measures it."""
+        run = self["runs"][wildcards.run]
+        by_length = any(part.get("length_gap") or part.get("like") for part in runs.parts(run))
+        return [self.weights(run["start"])] if by_length else []
+
+    def start_weights(self, wildcards) -> str:
+        """The weights that a run starts from."""
+        return self.weights(self["runs"][wildcards.run]["start"])
+
+    def validation_questions(self, wildcards) -> list[str]:
+        """The questions that a run's candidates are scored on."""
+        return self.questions([self["runs"][wildcards.run]["select"]])
+
+    def curve(self, wildcards) -> list[str]:
+        """The validation curve of a run, where its checkpoint is selected by it."""
+        selected = self["runs"][wildcards.run]["select"] != "last"
+        return [f"<results>/checkpoints/{wildcards.run}/validation.json"] if selected else []
+
+    def selected_by(self, checkpoint: str) -> list[str]:
+        """The benchmarks that a checkpoint, or one that it starts from, was selected by."""
+        benchmarks: dict[str, None] = {}
+        while checkpoint in self["runs"]:
+            run = self["runs"][checkpoint]
+            if run["select"] != "last":
+                benchmarks[run["select"]] = None
+            checkpoint = run["start"]
+        return list(benchmarks)
+
+    # --- evaluation ---------------------------------------------------------------------------------------------------
+
+    def benchmarks_in(self, suites: Iterable[str], kinds: Iterable[str] | None = None) -> list[str]:
+        """The benchmarks of suites (of these kinds, or all), each once, in the suites' order."""
+        names = dict.fromkeys(name for suite in suites for name in self["suites"][suite])
+        return [name for name in names if kinds is None or self["benchmarks"][name]["kind"] in kinds]
+
+    def generated_in(self, suite: str) -> list[str]:
+        """The benchmarks of a suite that `generate` answers and `score` grades."""
+        return self.benchmarks_in([suite], GENERATED)
+
+    def of_kind(self, *kinds: str) -> str:
+        """A wildcard's pattern: the benchmarks of these kinds."""
+        return one_of(name for name, entry in self["benchmarks"].items() if entry["kind"] in kinds)
+
+    def critiqued_by(self, *kinds: str) -> str:
+        """A wildcard's pattern: the entries of critiques whose teacher is of one of these kinds."""
+        return one_of(slug for slug in self["critiques"] if self.teacher("critiques", slug)["kind"] in kinds)
+
+    def questions(self, benchmarks: Iterable[str]) -> list[str]:
+        """The prepared questions of benchmarks."""
+        return [f"<results>/benchmarks/{name}.jsonl" for name in benchmarks]
+
+    def suite_questions(self, wildcards) -> list[str]:
+        """The questions that a suite asks in one model load."""
+        return self.questions(self.generated_in(wildcards.suite))
+
+    def selecting_questions(self, wildcards) -> list[str]:
+        """The questions that the checkpoint was selected by."""
+        return self.questions(self.selected_by(wildcards.checkpoint))
+
+    def sentence_splitter(self, wildcards) -> list[str]:
+        """What a suite's instructions are checked with, where it has any."""
+        return ["<results>/nltk_data"] if self.has_instructions(wildcards.suite) else []
+
+    def has_instructions(self, suite: str) -> bool:
+        """Whether a suite holds instructions that lm-eval's programs check."""
+        return bool(self.benchmarks_in([suite], ["ifeval"]))
+
+    def seed_scores(self, wildcards) -> list[str]:
+        """The score summaries of the runs that a name under seeds is the mean of."""
+        return [f"<results>/scores/{run}/{wildcards.suite}.json" for run in self["seeds"][wildcards.checkpoint]]
+
+    def seed_answers(self, wildcards) -> list[str]:
+        """The graded answers beside them."""
+        return beside(self.seed_scores(wildcards))
+
+    # --- tables, figures, claims --------------------------------------------------------------------------------------
+
+    @property
+    def targets(self) -> dict[str, str]:
+        """Every table and figure: its id is a target, which asks for this file."""
+        return {
+            **{table: f"<results>/tables/{table}.md" for table in self["tables"]},
+            **{figure: f"<results>/figures/{figure}.svg" for figure in self["figures"]},
+        }
+
+    def checkpoints_in(self, table: Mapping[str, Any]) -> list[str]:
+        """The models and runs that a table or figure shows, each once."""
+        if "columns" in table:
+            scored = [checkpoint for checkpoint, _ in scores_needed(table, self.resolved)]
+            return list(dict.fromkeys([*scored, *(run for _, run in facts_needed(table))]))
+        names = [[row["of"]] if "of" in row else [row["difference"], *row["best_of"]] for row in table["rows"]]
+        return list(dict.fromkeys(name for row in names for name in row))
+
+    def summaries(self, checkpoints: Iterable[str], suites: Iterable[str]) -> list[str]:
+        """The score summaries of checkpoints: one for each suite, and one for each benchmark that is a job of its own."""
+        suites = list(suites)
+        names = [suite for suite in suites if self.generated_in(suite)] + self.benchmarks_in(suites, ALONE)
+        return [f"<results>/scores/{checkpoint}/{name}.json" for checkpoint in checkpoints for name in names]
+
+    def scores_in(self, table: Mapping[str, Any]) -> list[str]:
+        """The score summaries that a table is made of."""
+        if "columns" in table:
+            needed = scores_needed(table, self.resolved)
+            return [f"<results>/scores/{checkpoint}/{name}.json" for checkpoint, name in needed]
+        return self.summaries(self.checkpoints_in(table), table["suites"])
+
+    def table_scores(self, wildcards) -> list[str]:
+        """The score summaries that a table is made of."""
+        return self.scores_in(self["tables"][wildcards.table])
+
+    def table_answers(self, wildcards) -> list[str]:
+        """The graded answers beside them."""
+        return beside(self.table_scores(wildcards))
+
+    def fact_files(self, kind: str, slug: str) -> list[str]:
+        """The files that hold the facts of one kind (a value of cells.FACTS) about a run."""
+        if kind == "sampling":
+            shards = range(self["responses"][slug]["shards"])
+            return [f"<benchmarks>/sample_responses/{slug}/{shard}.jsonl" for shard in shards]
+        files = {
+            "train": "<results>/checkpoints/{}/train.json",
+            "validation": "<results>/checkpoints/{}/selection.json",
+            "train_set": "<results>/train_sets/{}.json",
+        }
+        return [files[kind].format(slug)]
+
+    def table_facts(self, wildcards) -> list[str]:
+        """The summaries that hold the facts of a table: training, selection, train sets, time of sampling."""
+        table = self["tables"][wildcards.table]
+        if "columns" in table:
+            return [file for kind, slug in facts_needed(table) for file in self.fact_files(kind, slug)]
+        trained = [name for name in self.checkpoints_in(table) if name in self["runs"]]
+        return [file for name in trained for file in self.fact_files("train", name)]
+
+    def table_questions(self, wildcards) -> list[str]:
+        """The questions of all benchmarks of a table."""
+        return self.questions(self.benchmarks_in(self["tables"][wildcards.table]["suites"]))
+
+    def table_datasets(self, wildcards) -> list[str]:
+        """The datasets whose questions the runs of a table were trained on, their starts included."""
+        datasets: set[str] = set()
+        pending = self.checkpoints_in(self["tables"][wildcards.table])
+        pending += [run for name in pending for run in self["seeds"].get(name, ())]
+        while pending:
+            run = self["runs"].get(pending.pop())
+            if run is None:
+                continue
+            pending.append(run["start"])
+            for part in runs.parts(run):
+                for _, section, slug in runs.sources(part):
+                    if section == "runs":
+                        continue  # only the length of its rows matters
+                    datasets.add(f"<results>/datasets/{runs.dataset_behind(self.resolved, section, slug)}.jsonl")
+        return sorted(datasets)
+
+    def paper(self, wildcards) -> list[str]:
+        """The file that holds the paper's values of a table, where it is a paper's."""
+        paper = self["tables"][wildcards.table].get("paper")
+        return [f"papers/{paper.partition('_')[0]}.yaml"] if paper else []
+
+    def figure_files(self, wildcards) -> list[str]:
+        """What a figure is drawn from: training summaries, curves, or score summaries with the graded answers beside."""
+        figure = self["figures"][wildcards.figure]
+        names = self.checkpoints_in(figure)
+        if figure["kind"] == "training":
+            return [f"<results>/checkpoints/{name}/train.json" for name in names]
+        if figure["kind"] == "validation":
+            return [f"<results>/checkpoints/{name}/validation.json" for name in names]
+        return self.summaries(names, figure["suites"])
+
+    def tables_in_claims(self) -> list[str]:
+        """The tables whose cells the study's claims name, each once."""
+        claims = self["claims"].values()
+        named = (cell.get("table", claim.get("table")) for claim in claims for cell in claim["cells"].values())
+        return list(dict.fromkeys(named))
+
+    def claim_tables(self, wildcards=None) -> list[str]:
+        """The cells of those tables."""
+        return [f"<results>/tables/{table}.json" for table in self.tables_in_claims()]
+
+    def claim_scores(self, wildcards=None) -> list[str]:
+        """The score summaries that those tables are made of, each once."""
+        scores = (score for table in self.tables_in_claims() for score in self.scores_in(self["tables"][table]))
+        return list(dict.fromkeys(scores))
+
+    def claim_answers(self, wildcards=None) -> list[str]:
+        """The graded answers beside them."""
+        return beside(self.claim_scores())
+
+
+def beside(summaries: Iterable[str]) -> list[str]:
+    """The graded answers beside score summaries."""
+    return [path.removesuffix(".json") + ".jsonl" for path in summaries]

@@ -1,0 +1,353 @@
+"""The settings of a study: what each job reads, as JSON with sorted keys.
+
+Snakemake tracks these texts: a job runs again where its text changes, and only there. A text holds the keys that the
+job reads and the `VERSION` of its program. What changes no output (rates, prices, GPUs, memory) is not in it.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scripts.lib.study import runs
+from scripts.lib.study.cells import specs
+from scripts.lib.study.files import Files
+
+# Keys of an engine that change no output, so that another machine asks for nothing again.
+MACHINE_KEYS = ("memory_share",)
+# Kinds of teachers that are a model of the study, through its engine.
+LOCAL_TEACHERS = ("transformers", "vllm")
+# What decides a teacher's texts, by its kind. The rest of its entry does not (rates, price, endpoint).
+DECIDING = {
+    "verifier": ("kind",),
+    "openai": ("kind", "model", "temperature", "top_p", "max_tokens", "token_parameter"),
+    **dict.fromkeys(LOCAL_TEACHERS, ("kind", "temperature", "top_p", "max_tokens", "template", "seed")),
+}
+PROMPTS = ("critique_prompt", "answer_prompt")
+
+
+def program_versions(folder: Path) -> dict[str, int]:
+    """The `VERSION` of each program in a folder that has one, by the program's name. Nothing is imported."""
+    texts = {file.stem: file.read_text(encoding="utf-8") for file in folder.glob("*.py")}
+    versions = {name: re.search(r"^VERSION = (\d+)", text, re.MULTILINE) for name, text in texts.items()}
+    return {name: int(match[1]) for name, match in versions.items() if match}
+
+
+def as_json(values: Any) -> str:
+    """JSON with sorted keys: the same text for the same values."""
+    return json.dumps(values, sort_keys=True)
+
+
+class Study(Files):
+    """A resolved study: the paths of its files, and the settings of its jobs.
+
+    Args:
+        resolved: the study as `resolve` gives it.
+        versions: the programs' `VERSION`, by name (`program_versions`).
+    """
+
+    def __init__(self, resolved: Mapping[str, Any], versions: Mapping[str, int]) -> None:
+        super().__init__(resolved)
+        self.versions = versions
+
+    def _settings(self, program: str, **values: Any) -> str:
+        """The values and the program's VERSION."""
+        return as_json({**values, "script_version": self.versions[program]})
+
+    # --- engines ------------------------------------------------------------------------------------------------------
+
+    def engine(self, slug: str | None = None) -> Mapping[str, Any]:
+        """An engine that generates text, by default the study's (empty where the study generates nothing)."""
+        return self["engines"].get(slug or self.resolved.get("engine"), {})
+
+    def engine_env(self, slug: str | None = None) -> str:
+        """The environment under envs/ that the engine runs in."""
+        return "vllm-gpu" if self.engine(slug).get("kind") == "vllm" else "laptop"
+
+    def engine_settings(self, slug: str | None = None) -> dict[str, Any]:
+        """What decides the engine's texts."""
+        return {key: value for key, value in self.engine(slug).items() if key not in MACHINE_KEYS}
+
+    def machine(self, slug: str | None, gpus: int) -> str:
+        """The rest of the engine's entry, and the job's GPUs."""
+        engine = self.engine(slug)
+        values = {key: value for key, value in engine.items() if key in MACHINE_KEYS}
+        return json.dumps({**values, "gpus": gpus} if engine.get("kind") == "vllm" else values)
+
+    def critic_engine(self, wildcards) -> str | None:
+        """The engine that a local teacher speaks through, where it names one of its own."""
+        return self.teacher("critiques", wildcards.critiques)["engine"]
+
+    def critic_env(self, wildcards) -> str:
+        """The environment under envs/ that a local teacher runs in."""
+        return self.engine_env(self.critic_engine(wildcards))
+
+    def grading_env(self, wildcards) -> str:
+        """The environment under envs/ that grades a suite."""
+        return "harness" if self.has_instructions(wildcards.suite) else "laptop"
+
+    # --- data ---------------------------------------------------------------------------------------------------------
+
+    def model_settings(self, wildcards) -> str:
+        """What fetch_model reads."""
+        return self._settings("fetch_model", **self["models"][wildcards.model])
+
+    def dataset_settings(self, wildcards) -> str:
+        """What prepare_dataset reads."""
+        return self._settings("prepare_dataset", **self["datasets"][wildcards.dataset])
+
+    def benchmark_settings(self, wildcards) -> str:
+        """What prepare_benchmark reads."""
+        return self._settings("prepare_dataset", **self["benchmarks"][wildcards.benchmark]["questions"])
+
+    def task_settings(self, wildcards) -> str:
+        """What prepare_harness reads."""
+        entry = self["benchmarks"][wildcards.benchmark]
+        return self._settings("prepare_harness", **{key: entry[key] for key in ("task", "task_path", "limit")})
+
+    # --- responses ----------------------------------------------------------------------------------------------------
+
+    def sampling_settings(self, wildcards) -> str:
+        """What sample_responses reads."""
+        entry = self["responses"][wildcards.responses]
+        keys = ("prompt", "template", "samples", "temperature", "top_p", "max_tokens", "seed", "rows")
+        return self._settings(
+            "sample_responses", engine=self.engine_settings(), **{key: entry[key] for key in keys}
+        )
+
+    def response_grading(self, wildcards) -> int | str:
+        """The VERSION of grade_responses, and the dataset's own field that holds the responses, where it does."""
+        field = self["responses"][wildcards.responses].get("field")
+        version = self.versions["grade_responses"]
+        return f"{version} {field}" if field else version
+
+    def response_field(self, wildcards, output) -> str:
+        """The flag for responses that are a dataset's own field (tracked in the version)."""
+        entry = self["responses"][wildcards.responses]
+        return f"--field {entry['field']}" if "field" in entry else ""
+
+    def response_shard_count(self, wildcards) -> int:
+        """How many shards an entry of responses has."""
+        return self["responses"][wildcards.responses]["shards"]
+
+    # --- teachers -----------------------------------------------------------------------------------------------------
+
+    def critique_values(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """What decides an entry's critiques."""
+        teacher = self["teachers"][entry["teacher"]]
+        values = deciding(teacher)
+        if teacher["kind"] != "verifier":
+            values["critique_prompt"] = teacher["critique_prompt"]
+        local = {"engine": self.engine_settings(teacher["engine"])} if teacher["kind"] in LOCAL_TEACHERS else {}
+        return {"teacher": values, "rows": entry["rows"], **local}
+
+    def answer_values(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """What decides an entry's answers."""
+        teacher = self["teachers"][entry["teacher"]]
+        values = {**deciding(teacher), "answer_prompt": teacher["answer_prompt"]}
+        return {"teacher": values, "rows": entry["rows"], "samples": entry["samples"]}
+
+    def limit_values(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """What decides how an entry is asked for, but none of its texts."""
+        rest = limits(self["teachers"][entry["teacher"]])
+        return {**rest, "teacher": entry["teacher"], "max_errors": entry["max_errors"]}
+
+    def critique_settings(self, wildcards) -> str:
+        """What the critique rules read."""
+        return self._settings("critique_responses", **self.critique_values(self["critiques"][wildcards.critiques]))
+
+    def critique_limits(self, wildcards, output) -> str:
+        """How critiques are asked for. It takes `output`, so that Snakemake does not track it."""
+        return as_json(self.limit_values(self["critiques"][wildcards.critiques]))
+
+    def critique_shard_count(self, wildcards) -> int:
+        """How many shards an entry of critiques has."""
+        return self["critiques"][wildcards.critiques]["shards"]
+
+    def answer_settings(self, wildcards) -> str:
+        """What answer_questions reads."""
+        return self._settings("answer_questions", **self.answer_values(self["answers"][wildcards.answers]))
+
+    def answer_limits(self, wildcards, output) -> str:
+        """How answers are asked for. It takes `output`, so that Snakemake does not track it."""
+        return as_json(self.limit_values(self["answers"][wildcards.answers]))
+
+    def answer_shard_count(self, wildcards) -> int:
+        """How many shards an entry of answers has."""
+        return self["answers"][wildcards.answers]["shards"]
+
+    def priced_entries(self) -> list[dict[str, Any]]:
+        """What `estimate` looks at: the entries whose teacher is behind an endpoint, by teacher.
+
+        Returns:
+            name, file (of the rows that are asked about), settings and limits of each entry.
+        """
+        entries = [
+            *(("critiques", slug, entry, self.critique_values) for slug, entry in self["critiques"].items()),
+            *(("answers", slug, entry, self.answer_values) for slug, entry in self["answers"].items()),
+        ]
+        priced = [
+            {
+                "name": f"{section}.{slug}",
+                "file": f"<results>/responses/{entry['responses']}/graded.jsonl"
+                if section == "critiques"
+                else f"<results>/datasets/{entry['dataset']}.jsonl",
+                "settings": values(entry),
+                "limits": self.limit_values(entry),
+            }
+            for section, slug, entry, values in entries
+            if self["teachers"][entry["teacher"]]["kind"] == "openai"
+        ]
+        return sorted(priced, key=lambda entry: (entry["limits"]["teacher"], entry["name"]))
+
+    def priced_files(self, wildcards=None) -> list[str]:
+        """The rows that priced entries ask about."""
+        return [entry["file"] for entry in self.priced_entries()]
+
+    def priced(self) -> str:
+        """What estimate reads: the priced entries, with real paths."""
+        return json.dumps([{**entry, "file": self.path(entry["file"])} for entry in self.priced_entries()])
+
+    # --- training -----------------------------------------------------------------------------------------------------
+
+    def train_set_settings(self, wildcards) -> str:
+        """What build_train_set reads."""
+        run = self["runs"][wildcards.run]
+        return self._settings(
+            "build_train_set",
+            run=wildcards.run,
+            parts=[part_settings(part) for part in runs.parts(run)],
+            rows=run["data"]["rows"],
+            seed=run["seed"],
+            when_short=run["data"].get("when_short", "fail"),
+        )
+
+    def recipe(self, wildcards) -> str:
+        """What train reads."""
+        run = self["runs"][wildcards.run]
+        keys = ("method", "template", "seed")
+        return self._settings(
+            "train", run=wildcards.run, **{key: run[key] for key in keys}, **run["hyperparameters"]
+        )
+
+    def validation_settings(self, wildcards) -> str:
+        """What validate reads."""
+        name = self["runs"][wildcards.run]["select"]
+        kind = self["benchmarks"][name]["kind"]
+        return self._settings("validate", kind=kind, engine=self.engine_settings(), benchmark=self.decoding(name))
+
+    # --- evaluation ---------------------------------------------------------------------------------------------------
+
+    def decoding(self, benchmark: str) -> dict[str, Any]:
+        """What generation reads of a benchmark."""
+        entry = self["benchmarks"][benchmark]
+        keys = ("prompt", "template", "temperature", "temperature_by_subject", "top_p", "samples", "max_tokens", "seed")
+        return {key: entry[key] for key in (*keys, "self_critique") if key in entry}
+
+    def suite_settings(self, wildcards) -> str:
+        """What generate reads."""
+        decoding = {name: self.decoding(name) for name in self.generated_in(wildcards.suite)}
+        return self._settings("generate", engine=self.engine_settings(), benchmarks=decoding)
+
+    def turns_settings(self, wildcards) -> str:
+        """What generate_turns reads."""
+        return self._settings(
+            "generate_turns", engine=self.engine_settings(), benchmark=self.decoding(wildcards.benchmark)
+        )
+
+    def judge_settings(self, wildcards) -> str:
+        """What judge_turns reads."""
+        entry = self["benchmarks"][wildcards.benchmark]
+        teacher = {**deciding(self["teachers"][entry["teacher"]]), "judge_prompt": entry["judge_prompt"]}
+        return self._settings("judge_turns", teacher=teacher, reference_subjects=entry["reference_subjects"])
+
+    def judge_limits(self, wildcards, output) -> str:
+        """How the judge is asked. It takes `output`, so that Snakemake does not track it."""
+        return as_json(self.limit_values(self["benchmarks"][wildcards.benchmark]))
+
+    def harness_settings(self, wildcards) -> str:
+        """What evaluate_harness reads."""
+        entry = self["benchmarks"][wildcards.benchmark]
+        values = {key: value for key, value in entry.items() if key not in ("kind", "title")}
+        return self._settings("evaluate_harness", **values)
+
+    def grader_settings(self, wildcards) -> str:
+        """What score reads: the kind of each benchmark, and its metric."""
+        entries = {name: self["benchmarks"][name] for name in self.generated_in(wildcards.suite)}
+        kinds = {name: entry["kind"] for name, entry in entries.items()}
+        metrics = {name: entry["metric"] for name, entry in entries.items() if "metric" in entry}
+        return as_json({"benchmarks": kinds, **({"metrics": metrics} if metrics else {})})
+
+    # --- tables, figures, claims --------------------------------------------------------------------------------------
+
+    def column_titles(self, suites: list[str]) -> dict[str, str]:
+        """The headings of the benchmarks of suites, by slug."""
+        return {name: self["benchmarks"][name]["title"] or name for name in self.benchmarks_in(suites)}
+
+    def table_settings(self, wildcards) -> str:
+        """What make_table reads."""
+        table = self["tables"][wildcards.table]
+        if "columns" not in table:
+            return json.dumps({**table, "columns": self.column_titles(table["suites"])})
+        shown = {cell["benchmark"] for _, _, cell in specs(table) if "setting" in cell}
+        values = {"layout": "cells", "scaled": self.scale}
+        values["settings"] = {name: self["benchmarks"][name] for name in sorted(shown)}
+        return json.dumps({**table, **values})
+
+    @property
+    def scale(self) -> str | None:
+        """The suffix of the scale that shrinks the study, where one does."""
+        return self.resolved.get("scale", {}).get("suffix")
+
+    def figure_settings(self, wildcards) -> str:
+        """What make_figure reads."""
+        figure = self["figures"][wildcards.figure]
+        return json.dumps({**figure, "columns": self.column_titles(figure.get("suites", []))})
+
+    def claim_sources(self) -> str:
+        """What check_claims reads of each table: its checkpoints, verdict, and what becomes of validation questions."""
+        tables = {name: self["tables"][name] for name in self.tables_in_claims()}
+        return as_json(
+            {
+                name: {
+                    "checkpoints": self.checkpoints_in(table),
+                    **{key: table[key] for key in ("verdict", "validation_questions")},
+                }
+                for name, table in tables.items()
+            }
+        )
+
+
+def deciding(teacher: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides a teacher's texts, its prompts aside."""
+    return {key: teacher[key] for key in DECIDING[teacher["kind"]]}
+
+
+def limits(teacher: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides how a teacher is asked, but none of its texts: rates, price, endpoint."""
+    return {key: value for key, value in teacher.items() if key not in (*DECIDING[teacher["kind"]], *PROMPTS)}
+
+
+def part_settings(part: Mapping[str, Any]) -> dict[str, Any]:
+    """What build_train_set reads of one part of a run's data."""
+    sources = runs.sources(part)
+    values = {"files": len(sources), **{key: part[key] for key in ("method", "prompt", "weight", "keep")}}
+    if part["method"] == "thinkpo" and "long" in part:
+        fields = [part[side].get("field") if "dataset" in part[side] else "response" for side in ("long", "short")]
+        values["sides"] = [{"field": field} for field in fields]
+        values["format_only"] = part["format_only"]
+    elif part["method"] == "spin":
+        values["iterations"] = [
+            part["pairs"].index(slug) if "pairs" in part else int(slug.rpartition(".t")[2])
+            for slug in part["self_play"]
+        ]
+    else:
+        values["kind"] = {"datasets": "dataset"}.get(sources[0][1], sources[0][1])
+        if part["method"] == "dpo":
+            values["pairs_per_question"] = part["pairs_per_question"]
+    if part["method"] == "thinkpo":
+        values |= {key: part[key] for key in ("length_gap", "gap_rows")}
+    if part.get("like"):
+        values |= {key: part[key] for key in ("like", "like_rows")}
+    return values
