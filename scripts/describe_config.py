@@ -13,12 +13,20 @@ INTRO = """# Config reference
 
 Made from `schemas/config.schema.yaml` by `python -m scripts.describe_config --out docs/config.md`; do not edit it here.
 
-Sections map a name (slug) to settings; an entry names the entries it builds on. In every section an entry may say
-`extends: <sibling>` and give only the keys that differ (mappings merge, lists are replaced, `null` deletes), and
-`for_each: {axis: [values]}` makes one entry for each value, with `$axis` replaced in the name and in the settings.
-In a run, a mapping with `choose: <name>` is replaced by that of its branches which `inputs: {<name>: <branch>}` names,
-with its other keys. A file's `include: [files]` belong to its study; a sweep's `base: <file>` is the study that it
-adds to.
+Sections map a name (slug) to settings; an entry names the entries it builds on.
+
+- `extends: <entry of the same section>` takes over its keys: give only those that differ. Mappings merge, lists are
+  replaced whole, `null` deletes a key. `extends: [a, b]` takes over several: where two have a key, the first in the
+  list wins, and the entry's own keys win over all.
+- An entry whose name starts with `_` is a template: others extend it, and the study does not have it. It may lack keys
+  that an entry must have.
+- `for_each: {axis: [values]}` makes one entry for each value, with `$axis` replaced in the name and in the settings.
+- In a run, a mapping with `choose: <name>` is replaced by that of its branches which `inputs: {<name>: <branch>}`
+  names, with its other keys.
+- A file's `include: [files]` belong to its study; a sweep's `base: <file>` is the study that it adds to.
+
+A value may have a YAML anchor (`&x`) and stand again as `*x`. YAML's merge key (`<<`) is refused, as is a key that
+stands twice in one mapping.
 """
 
 

@@ -374,6 +374,21 @@ def test_missing_broken_and_wrong_files_are_told_together(small) -> None:
     assert found[2].startswith("list.yaml: a list, not a mapping.")
 
 
+def test_merge_key_and_key_that_stands_twice_are_told_with_the_other_mistakes(small) -> None:
+    more = "runs:\n  one: &one {extends: sft}\n  two: {<<: *one, seed: 2, sed: 3}\n  one: {extends: sft}\n"
+    assert small.mistakes("", more) == [
+        "more1.yaml: line 3: a merge key (<<). Name the entries under extends (docs/config.md), or write the keys out.",
+        "more1.yaml: line 4: one stands twice in one mapping (first in line 2). Remove one.",
+        small.mistake("", "runs: {two: {extends: sft, sed: 3}}"),
+    ]
+
+
+def test_template_of_one_file_is_extended_in_another_and_is_not_in_the_study(small) -> None:
+    study = small.resolve("runs: {_long: {overrides: {epochs: 2}}}", "runs: {long: {extends: [_long, sft]}}")
+    assert study["runs"]["long"]["hyperparameters"]["epochs"] == 2
+    assert list(study["runs"]) == ["sft", "cft", "long"]
+
+
 # --- the command line ---------------------------------------------------------------------------------------------
 
 

@@ -63,7 +63,7 @@ def test_unknown_parent_is_told_with_the_known_ones() -> None:
     assert mistakes_of({"a": {}, "b": {"extends": "c"}}) == ["runs.b.extends = 'c': not under runs (known: a, b)."]
 
 
-@pytest.mark.parametrize("parent", [["a"], {"a": 1}, 3, None])
+@pytest.mark.parametrize("parent", [[["a"]], [None], {"a": 1}, 3, None])
 def test_parent_that_is_no_name_is_told(parent) -> None:
     assert "runs.b.extends" in mistakes_of({"a": {}, "b": {"extends": parent}})[0]
 
@@ -71,6 +71,79 @@ def test_parent_that_is_no_name_is_told(parent) -> None:
 def test_circle_of_extends_is_told() -> None:
     found = mistakes_of({"a": {"extends": "b"}, "b": {"extends": "a"}})
     assert "a cycle (a → b → a). Break it." in found[0]
+
+
+def test_first_of_several_entries_wins() -> None:
+    entries = {"a": {"x": 1, "data": {"rows": 1}}, "b": {"x": 2, "y": 2, "data": {"rows": 2, "keep": "all"}}}
+    made = expanded({**entries, "c": {"extends": ["a", "b"]}, "d": {"extends": ["b", "a"]}})
+    assert made["c"] == {"x": 1, "y": 2, "data": {"rows": 1, "keep": "all"}}
+    assert made["d"] == {"x": 2, "y": 2, "data": {"rows": 2, "keep": "all"}}
+
+
+def test_own_keys_win_over_all_entries() -> None:
+    entries = {"a": {"x": 1, "y": 1}, "b": {"x": 2, "z": 2}}
+    assert expanded({**entries, "c": {"extends": ["a", "b"], "x": 3}})["c"] == {"x": 3, "y": 1, "z": 2}
+
+
+def test_lists_of_several_entries_are_replaced_whole() -> None:
+    assert expanded({"a": {"l": [1]}, "b": {"l": [2, 3]}, "c": {"extends": ["a", "b"]}})["c"] == {"l": [1]}
+
+
+def test_list_of_one_entry_is_that_entry() -> None:
+    assert expanded({"a": {"x": 1, "y": None}, "b": {"extends": ["a"]}})["b"] == {"x": 1, "y": None}
+
+
+def test_each_of_several_entries_has_extended_its_own() -> None:
+    entries = {"a": {"x": 1}, "b": {"extends": "a", "y": 1}, "c": {"extends": "a", "x": 2}}
+    assert expanded({**entries, "d": {"extends": ["b", "c"]}})["d"] == {"x": 1, "y": 1}
+    assert expanded({**entries, "d": {"extends": ["c", "b"]}})["d"] == {"x": 2, "y": 1}
+
+
+def test_null_deletes_what_any_of_the_entries_has() -> None:
+    entries = {"a": {"x": 1, "data": {"rows": None}}, "b": {"data": {"rows": 2, "keep": "all"}}}
+    assert expanded({**entries, "c": {"extends": ["a", "b"], "x": None}})["c"] == {"data": {"keep": "all"}}
+
+
+def test_wrong_names_in_a_list_are_told_each_with_its_place() -> None:
+    assert mistakes_of({"a": {}, "b": {"extends": ["c", "a", "d"]}}) == [
+        "runs.b.extends.0 = 'c': not under runs (known: a, b).",
+        "runs.b.extends.2 = 'd': not under runs (known: a, b).",
+    ]
+
+
+def test_list_that_names_no_entry_is_told() -> None:
+    assert mistakes_of({"a": {"extends": []}}) == ["runs.a.extends = []: it names no entry. Name one, or remove it."]
+
+
+def test_circle_through_a_list_is_told_where_it_closes() -> None:
+    found = mistakes_of({"a": {"extends": ["c", "b"]}, "b": {"extends": ["a"]}, "c": {}})
+    assert found[0] == "runs.b.extends.0 = 'a': a cycle (a → b → a). Break it."
+
+
+def test_mistake_of_an_extended_entry_is_told_once() -> None:
+    entries = {name: {"extends": "a"} for name in "bcd"}
+    assert len(mistakes_of({"a": {"extends": "nope"}, **entries})) == 1
+    assert len(mistakes_of({"a": {"extends": "a"}, **entries})) == 1
+
+
+def test_template_is_extended_and_is_no_entry_itself() -> None:
+    made = expanded({"_short": {"rows": 3}, "_shorter": {"extends": "_short", "rows": 2}, "a": {"extends": "_shorter"}})
+    assert made == {"a": {"rows": 2}}
+
+
+def test_template_passes_on_its_axes() -> None:
+    made = expanded({"_each": {"for_each": {"t": [1, 2]}, "seed": "$t"}, "a-$t": {"extends": "_each"}})
+    assert made == {"a-1": {"seed": 1}, "a-2": {"seed": 2}}
+
+
+def test_mistake_of_a_template_is_told_though_nothing_extends_it() -> None:
+    assert "runs._a.extends = 'b': not under runs" in mistakes_of({"_a": {"extends": "b"}})[0]
+
+
+@pytest.mark.parametrize("value", [None, [1], "text"])
+def test_template_without_keys_is_told(value) -> None:
+    found = mistakes_of({"_a": value})
+    assert found == [f"runs._a = {value!r}: a template holds keys. Write some, or remove it."]
 
 
 def test_axes_make_their_product() -> None:

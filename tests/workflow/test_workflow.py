@@ -106,6 +106,24 @@ def test_wrong_config_stops_before_any_job_with_every_mistake(project: Tree, tmp
     assert "Traceback" not in said and not (wrong.folder / "results").exists()
 
 
+def test_merge_key_and_key_that_stands_twice_stop_with_their_lines(project: Tree, tmp_path: Path) -> None:
+    """Snakemake reads the file before the config is resolved, and would merge and take the last value."""
+    file = tmp_path / "twice.yaml"
+    lines = (
+        f"base: {project.folder}/config.yaml",
+        "runs:",
+        "  a: &a {extends: cft}",
+        "  b: {<<: *a}",
+        "  a: {extends: cft}",
+    )
+    file.write_text("\n".join(lines), encoding="utf-8")
+    done = project.snakemake("-n", "--configfile", str(file), "--", TARGET)
+    said = done.stdout.rstrip().splitlines()
+    assert done.returncode != 0 and said[-4] == "2 mistakes in the config:"
+    assert said[-3].startswith(f"  - {file}: line 4: a merge key (<<). Name the entries under extends")
+    assert said[-2] == f"  - {file}: line 5: a stands twice in one mapping (first in line 3). Remove one."
+
+
 def test_one_off_on_the_command_line_changes_one_run(project: Tree) -> None:
     done = project.make("-n", "--config", "runs={cft: {overrides: {epochs: 7}}}", "-p", "--", "cft_table2")
     recipes = {

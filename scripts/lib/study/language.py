@@ -1,12 +1,14 @@
 """The config language: deep merging, `extends:`, `for_each:` and `choose:`."""
 
 import copy
+import functools
 import itertools
 import re
 from collections.abc import Callable
 from typing import Any
 
 Place = Callable[[tuple], str]
+TEMPLATE = "_"  # what the name of an entry starts with that is only there to be extended
 
 
 def merge(below: dict, above: dict) -> dict:
@@ -21,7 +23,7 @@ def merge(below: dict, above: dict) -> dict:
 
 
 def expand(entries: dict, section: str, place: Place, families: dict, mistakes: list[str]) -> dict:
-    """The section's entries with `extends` and `for_each` worked out.
+    """The section's entries with `extends` and `for_each` worked out, without the templates.
 
     Args:
         entries: slug to entry.
@@ -33,6 +35,12 @@ def expand(entries: dict, section: str, place: Place, families: dict, mistakes: 
     expanded: dict = {}
     for name in entries:
         entry = _extended(name, entries, section, place, mistakes, ())
+        if str(name).startswith(TEMPLATE):
+            if not isinstance(entry, dict):
+                mistakes.append(
+                    f"{place((section, name))} = {entry!r}: a template holds keys. Write some, or remove it."
+                )
+            continue
         if not isinstance(entry, dict) or "for_each" not in entry:
             made = {str(name): entry}
         else:
@@ -81,21 +89,39 @@ def dotted(path: tuple) -> str:
 
 
 def _extended(name: Any, entries: dict, section: str, place: Place, mistakes: list[str], seen: tuple) -> Any:
-    """The entry laid over the one that it extends; a null value deletes the key."""
+    """The entry laid over those that it extends, and each of these over the ones after it."""
     entry = entries[name]
     if not isinstance(entry, dict) or "extends" not in entry:
         return entry
-    parent = entry["extends"]
-    where = place((section, name, "extends"))
+    trail = (*seen, name)
+    parents = _parents(entry["extends"], entries, section, place, mistakes, trail)
+    below = [_extended(parent, entries, section, place, mistakes, trail) for parent in reversed(parents)]
     own = {key: value for key, value in entry.items() if key != "extends"}
-    if name in seen:
-        mistakes.append(f"{where} = {parent!r}: a cycle ({' → '.join(map(str, (*seen, name)))}). Break it.")
-        return own
-    if not isinstance(parent, str | int) or parent not in entries:
-        mistakes.append(f"{where} = {parent!r}: not under {section} (known: {', '.join(sorted(map(str, entries)))}).")
-        return own
-    base = _extended(parent, entries, section, place, mistakes, (*seen, name))
-    return _without_nulls(merge(base, own), own) if isinstance(base, dict) else own
+    return functools.reduce(_laid_over, [*(layer for layer in below if isinstance(layer, dict)), own])
+
+
+def _parents(given: Any, entries: dict, section: str, place: Place, mistakes: list[str], trail: tuple) -> list:
+    """The names that `extends` gives; what is no name or leads back into the trail is told and left out."""
+    listed = isinstance(given, list)
+    wrong, parents = [], []
+    if given == []:
+        wrong.append(f"{place((section, trail[-1], 'extends'))} = []: it names no entry. Name one, or remove it.")
+    for index, parent in enumerate(given if listed else [given]):
+        where = f"{place((section, trail[-1], 'extends', *([index] if listed else [])))} = {parent!r}"
+        if not isinstance(parent, str | int) or parent not in entries:
+            wrong.append(f"{where}: not under {section} (known: {', '.join(sorted(map(str, entries)))}).")
+        elif parent in trail:
+            cycle = [*trail[trail.index(parent) :], parent]
+            wrong.append(f"{where}: a cycle ({' → '.join(map(str, cycle))}). Break it.")
+        else:
+            parents.append(parent)
+    mistakes += [mistake for mistake in wrong if mistake not in mistakes]  # told once, however many entries extend it
+    return parents
+
+
+def _laid_over(below: dict, above: dict) -> dict:
+    """`above` merged into `below`; a null in it deletes the key."""
+    return _without_nulls(merge(below, above), above)
 
 
 def _without_nulls(merged: dict, own: dict) -> dict:

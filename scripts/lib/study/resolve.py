@@ -16,7 +16,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from scripts.lib.study import checks, language, runs
+from scripts.lib.study import checks, language, runs, strict_yaml
 
 SCHEMA = Path(__file__).resolve().parents[3] / "schemas" / "config.schema.yaml"
 SECTIONS = (
@@ -37,8 +37,8 @@ class ConfigError(Exception):
 
 @cache
 def schema() -> dict:
-    """The config's JSON schema."""
-    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    """The config's JSON schema. Its own keys are put together with merge keys, which JSON schemas cannot do."""
+    return strict_yaml.parse(SCHEMA.read_text(encoding="utf-8"))[0]
 
 
 def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = None) -> dict:
@@ -104,13 +104,15 @@ def read_files(files: Sequence[str | Path], mistakes: list[str]) -> dict[str, di
         seen.add(file.resolve())
         name = _short(file)
         try:
-            values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+            values, wrong = strict_yaml.parse(file.read_text(encoding="utf-8"))
         except (FileNotFoundError, IsADirectoryError):
             mistakes.append(f"{named_by or name}: there is no such config file. Check the path.")
             return
         except yaml.YAMLError as error:
             mistakes.append(f"{name}: not YAML: {' '.join(str(error).split())}. Mend the line.")
             return
+        mistakes.extend(f"{name}: {mistake}" for mistake in wrong)
+        values = values or {}
         if not isinstance(values, dict):
             mistakes.append(f"{name}: a {type(values).__name__}, not a mapping. Write `key: value` lines.")
             return
