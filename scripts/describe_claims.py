@@ -16,7 +16,7 @@ from scripts.lib.tables import claims
 PAPERS = {"cft": "CFT (2501.17703v4)", "spin": "SPIN (2401.01335v3)", "thinkpo": "ThinkPO (2502.13173v1)"}
 INTRO = """# Claims
 
-Made from `claims/*.yaml` and `papers/*.yaml` by `python -m scripts.describe_claims --out docs/claims.md`; do not edit
+Made from `config/claims/*.yaml` and `papers/*.yaml` by `python -m scripts.describe_claims --out docs/claims.md`; do not edit
 it here.
 
 A claim is a sentence of a paper as an inequality over cells of tables. `snakemake claims` makes the tables that the
@@ -111,10 +111,10 @@ def printed_verdicts(paper: str, entries: dict[str, dict]) -> dict[str, dict]:
 
 
 def claims_of(paper: str) -> dict[str, dict]:
-    """The claims of claims/<paper>.yaml, with `extends` and `for_each` worked out and defaults filled in."""
-    given = read_yaml(f"claims/{paper}.yaml")["claims"]
+    """The claims of config/claims/<paper>.yaml, with `extends` and `for_each` worked out and defaults filled in."""
+    given = read_yaml(f"config/claims/{paper}.yaml")["claims"]
     mistakes: list[str] = []
-    entries = language.expand(given, "claims", lambda path: f"claims/{paper}.yaml: {path}", {}, mistakes)
+    entries = language.expand(given, "claims", lambda path: f"config/claims/{paper}.yaml: {path}", {}, mistakes)
     if mistakes:
         raise resolve.ConfigError(mistakes)
     return resolve.conform(entries, {"$ref": "#/$defs/claims"}, ())

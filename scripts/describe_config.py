@@ -1,4 +1,4 @@
-"""Writes docs/config.md, the reference of every config key, from schemas/config.schema.yaml.
+"""Writes docs/config.md, the reference of every config key, from config/schema.yaml.
 
 python -m scripts.describe_config --out docs/config.md
 """
@@ -11,7 +11,7 @@ from scripts.lib.study.resolve import dereferenced, schema
 
 INTRO = """# Config reference
 
-Made from `schemas/config.schema.yaml` by `python -m scripts.describe_config --out docs/config.md`; do not edit it here.
+Made from `config/schema.yaml` by `python -m scripts.describe_config --out docs/config.md`; do not edit it here.
 
 Sections map a name (slug) to settings; an entry names the entries it builds on.
 

@@ -14,7 +14,7 @@ from scripts.lib.jsonl import read_json, read_rows, write_rows
 from tests.fault_server import FaultServer
 from tests.teacher_desk import KEY
 
-PARTS = ("Snakefile", "rules", "schemas", "scripts", "prompts", "profiles", "envs", "papers", "claims", "config")
+PARTS = ("Snakefile", "rules", "scripts", "prompts", "profiles", "envs", "papers", "config")
 STUDY = """
 study: mixed
 engine: cpu

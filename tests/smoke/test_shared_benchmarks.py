@@ -123,7 +123,7 @@ ROWS = 2  # of each file
 def answered(tmp_path_factory, protocols, warm: Warm) -> Path:
     """A project folder in which SmolLM2 has answered some questions of each file; a second suite waits."""
     folder = tmp_path_factory.mktemp("answered") / "redpen"
-    for part in ("Snakefile", "rules", "schemas", "scripts", "prompts", "templates", "profiles", "envs"):
+    for part in ("Snakefile", "rules", "scripts", "prompts", "profiles", "envs"):
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
         folder.mkdir(exist_ok=True)
         copy(ROOT / part, folder / part)

@@ -17,7 +17,7 @@ from scripts.lib.jsonl import read_json, read_rows, write_rows
 from tests.fault_server import FaultServer
 from tests.teacher_desk import KEY, Desk, graded
 
-PARTS = ("Snakefile", "rules", "schemas", "scripts", "prompts", "profiles", "envs")
+PARTS = ("Snakefile", "rules", "scripts", "prompts", "profiles", "envs")
 STUDY = """
 study: api
 engine: cpu

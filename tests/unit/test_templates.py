@@ -6,7 +6,7 @@ from scripts.lib.cli import ROOT
 from scripts.lib.generation import chat
 from scripts.lib.generation.prompts import render
 
-TEMPLATES = [None, *sorted(str(path) for path in (ROOT / "templates").glob("*.jinja"))]
+TEMPLATES = [None, *sorted(str(path) for path in (ROOT / "prompts" / "templates").glob("*.jinja"))]
 PROMPTS = ["prompts/answer.j2", "prompts/long-thought.j2"]
 
 
@@ -46,20 +46,20 @@ def test_loss_is_on_the_end_token_and_not_on_the_prompt(templated):
 
 def test_zephyr_and_alpaca_have_the_forms_of_the_spin_set_up(model_folder):
     messages = [{"role": "user", "content": "Hello"}]
-    zephyr = chat.load_tokenizer(model_folder, ROOT / "templates" / "zephyr.jinja")
+    zephyr = chat.load_tokenizer(model_folder, ROOT / "prompts" / "templates" / "zephyr.jinja")
     end = zephyr.eos_token
     assert zephyr.apply_chat_template(messages, tokenize=False, add_generation_prompt=True) == (
         f"<|system|>\n{end}\n<|user|>\nHello{end}\n<|assistant|>\n"
     )
-    alpaca = chat.load_tokenizer(model_folder, ROOT / "templates" / "alpaca.jinja")
+    alpaca = chat.load_tokenizer(model_folder, ROOT / "prompts" / "templates" / "alpaca.jinja")
     assert alpaca.apply_chat_template(messages, tokenize=False, add_generation_prompt=True) == (
         "### Instruction: Hello\n\n### Response: "
     )
 
 
 def test_sampling_and_training_may_differ(model_folder):
-    trained = chat.load_tokenizer(model_folder, ROOT / "templates" / "zephyr.jinja")
-    sampled = chat.load_tokenizer(model_folder, ROOT / "templates" / "alpaca.jinja")
+    trained = chat.load_tokenizer(model_folder, ROOT / "prompts" / "templates" / "zephyr.jinja")
+    sampled = chat.load_tokenizer(model_folder, ROOT / "prompts" / "templates" / "alpaca.jinja")
     messages = [{"role": "user", "content": "Hello"}]
     assert chat.prompt_ids(trained, messages) != chat.prompt_ids(sampled, messages)
     assert chat.answer_ids(trained, "Hi") == chat.answer_ids(sampled, "Hi")

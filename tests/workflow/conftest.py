@@ -17,8 +17,8 @@ from tests.warm import Warm
 
 TINY = "config/scale/tiny.yaml"
 TARGET = "cft_table2"
-PARTS = ("Snakefile", "config.yaml", "config", "rules", "schemas", "scripts", "prompts", "profiles", "envs")
-PARTS += ("templates", "papers", "claims")
+PARTS = ("Snakefile", "config.yaml", "config", "rules", "scripts", "prompts", "profiles", "envs")
+PARTS += ("papers",)
 # Generation, training, and what lies above them.
 COSTLY = {
     *("fetch_model", "prepare_dataset", "prepare_benchmark", "sample_responses", "grade_responses"),

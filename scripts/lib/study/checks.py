@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from scripts.lib.study import runs, table_checks
-from scripts.lib.study.expressions import names_in
 from scripts.lib.study.cells import ALONE
+from scripts.lib.study.expressions import names_in
 
 PREFERENCE = {"dpo", "spin", "thinkpo"}
 Place = Callable[[tuple], str]

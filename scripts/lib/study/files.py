@@ -5,7 +5,6 @@ Paths hold Snakemake's path variables (`<results>`, `<logs>`, `<benchmarks>`); `
 
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from scripts.lib.study import runs

@@ -18,7 +18,7 @@ import yaml
 
 from scripts.lib.study import checks, language, runs, strict_yaml
 
-SCHEMA = Path(__file__).resolve().parents[3] / "schemas" / "config.schema.yaml"
+SCHEMA = Path(__file__).resolve().parents[3] / "config" / "schema.yaml"
 SECTIONS = (
     *("inputs", "machines", "engines", "models", "datasets", "responses", "teachers", "critiques", "answers"),
     *("recipes", "runs", "seeds", "benchmarks", "suites", "tables", "figures", "claims"),

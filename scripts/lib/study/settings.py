@@ -112,9 +112,7 @@ class Study(Files):
         """What sample_responses reads."""
         entry = self["responses"][wildcards.responses]
         keys = ("prompt", "template", "samples", "temperature", "top_p", "max_tokens", "seed", "rows")
-        return self._settings(
-            "sample_responses", engine=self.engine_settings(), **{key: entry[key] for key in keys}
-        )
+        return self._settings("sample_responses", engine=self.engine_settings(), **{key: entry[key] for key in keys})
 
     def response_grading(self, wildcards) -> int | str:
         """The VERSION of grade_responses, and the dataset's own field that holds the responses, where it does."""
@@ -227,9 +225,7 @@ class Study(Files):
         """What train reads."""
         run = self["runs"][wildcards.run]
         keys = ("method", "template", "seed")
-        return self._settings(
-            "train", run=wildcards.run, **{key: run[key] for key in keys}, **run["hyperparameters"]
-        )
+        return self._settings("train", run=wildcards.run, **{key: run[key] for key in keys}, **run["hyperparameters"])
 
     def validation_settings(self, wildcards) -> str:
         """What validate reads."""

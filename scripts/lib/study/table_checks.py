@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-from scripts.lib.study import papers
-from scripts.lib.study import cells
+from scripts.lib.study import cells, papers
 
 Place = Callable[[tuple], str]
 CHECKPOINTS = ("models", "runs", "seeds")  # what a table's row may be of
