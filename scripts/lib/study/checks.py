@@ -1,340 +1,17 @@
 """Checks that no schema can say: every name that an entry uses exists, starts end at a model, filters make sense."""
 
-import fnmatch
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from scripts.lib.study import runs, table_checks
+from scripts.lib.study import runs
 from scripts.lib.study.cells import ALONE
+from scripts.lib.study.expand import as_cells
 from scripts.lib.study.expressions import names_in
+from scripts.lib.study.mistakes import Mistakes
+from scripts.lib.study.table_checks import check_cells
 
 PREFERENCE = {"dpo", "spin", "thinkpo"}
-Place = Callable[[tuple], str]
-ROOT = Path(__file__).resolve().parents[3]
-
-
-def check(study: dict, broken: set[tuple], families: dict[tuple[str, str], list[str]], place: Place) -> list[str]:
-    """Every wrong name and contradiction in a study.
-
-    It also replaces table rows that name a family or a glob by one row for each checkpoint.
-
-    Args:
-        study: all sections, with defaults filled in.
-        broken: (section, slug) of the entries that do not fit the schema; their names count, nothing else of them.
-        families: (section, name with $axes) to the names made from it.
-        place: says where a key stands.
-    """
-    found: list[str] = []
-
-    def sound(section: str) -> dict:
-        return {slug: entry for slug, entry in study[section].items() if (section, slug) not in broken}
-
-    def known(path: tuple, name: str | None, sections: Iterable[str]) -> bool:
-        sections = list(sections)
-        names = [slug for section in sections for slug in study[section]]
-        if name in names:
-            return True
-        where = " or ".join(sections)
-        found.append(
-            f"{place(path)} = {name!r}: not under {where} (known: {', '.join(sorted(names)) or 'none'}). "
-            "Correct the name or add the entry."
-        )
-        return False
-
-    def file_there(path: tuple, file: str | None) -> None:
-        if file is not None and not (ROOT / file).is_file() and not Path(file).is_file():
-            found.append(f"{place(path)} = {file!r}: there is no such file. Correct the path or add the file.")
-
-    _expand_seeds(study, broken, families, place, found)
-    checkpoints = {name: section for section in table_checks.CHECKPOINTS for name in study[section]}
-    for slug in sorted(study["models"].keys() & study["runs"].keys()):
-        found.append(f"{place(('runs', slug))}: a model has this name too. Rename one of them.")
-    if study["plan"]["machine"] is not None:
-        known(("plan", "machine"), study["plan"]["machine"], ["machines"])
-    if study["responses"] or study["suites"]:
-        known(("engine",), study.get("engine"), ["engines"])
-    for slug, entry in sound("datasets").items():
-        for index, benchmark in enumerate(entry["exclude"]):
-            known(("datasets", slug, "exclude", index), benchmark, ["benchmarks"])
-        _source_file(entry, ("datasets", slug), place, found)
-    for slug, entry in sound("benchmarks").items():
-        for key in ("prompt", "judge_prompt", "template"):
-            file_there(("benchmarks", slug, key), entry.get(key))
-        _check_benchmark(slug, entry, sound("teachers"), known, file_there, place, found)
-    for slug, entry in sound("responses").items():
-        known(("responses", slug, "dataset"), entry["dataset"], ["datasets"])
-        if "field" in entry:
-            fields = study["datasets"].get(entry["dataset"], {}).get("fields", {entry["field"]: ""})
-            if entry["field"] not in fields:
-                found.append(
-                    f"{place(('responses', slug, 'field'))} = {entry['field']!r}: the dataset has no such field (it "
-                    f"has: {', '.join(fields)}). Name it in its fields."
-                )
-            continue
-        missing = [key for key in ("model", "prompt") if key not in entry]
-        if missing:
-            found.append(
-                f"{place(('responses', slug))}: {', '.join(missing)} is missing. Add it, or name the dataset's own "
-                "field that holds the responses."
-            )
-            continue
-        known(("responses", slug, "model"), entry["model"], ["models", "runs"])
-        file_there(("responses", slug, "prompt"), entry["prompt"])
-        file_there(("responses", slug, "template"), entry["template"])
-    for slug, entry in sound("teachers").items():
-        for key in ("critique_prompt", "answer_prompt", "template"):
-            file_there(("teachers", slug, key), entry.get(key))
-        if entry["kind"] in ("transformers", "vllm"):
-            known(("teachers", slug, "model"), entry["model"], ["models", "runs"])
-            if entry["engine"] is not None:
-                known(("teachers", slug, "engine"), entry["engine"], ["engines"])
-            engine = sound("engines").get(entry["engine"] or study.get("engine"), entry)
-            if engine["kind"] != entry["kind"]:
-                found.append(
-                    f"{place(('teachers', slug, 'kind'))} = {entry['kind']!r}: its engine is of kind {engine['kind']}. "
-                    "Name an engine of its kind (engine: …), or write the engine's kind."
-                )
-        if entry.get("budget") is not None and entry["price"] is None:
-            found.append(f"{place(('teachers', slug, 'budget'))}: there is no price to count it by. Add price.")
-    for slug, entry in sound("critiques").items():
-        known(("critiques", slug, "responses"), entry["responses"], ["responses"])
-        known(("critiques", slug, "teacher"), entry["teacher"], ["teachers"])
-    for slug, entry in sound("answers").items():
-        known(("answers", slug, "dataset"), entry["dataset"], ["datasets"])
-        path = ("answers", slug, "teacher")
-        if (
-            known(path, entry["teacher"], ["teachers"])
-            and sound("teachers").get(entry["teacher"], {"kind": "openai"})["kind"] != "openai"
-        ):
-            found.append(
-                f"{place(path)} = {entry['teacher']!r}: it writes critiques only. Name a teacher of kind openai, or "
-                "sample responses from a model."
-            )
-    sections = ("datasets", "responses", "critiques", "answers", "runs", "benchmarks")
-    whole = {section: sound(section) for section in sections}
-    for slug, run in whole["runs"].items():
-        _check_run(slug, run, whole, known, file_there, place, found)
-    _check_start_cycles(whole["runs"], place, found)
-    for slug, names in sound("suites").items():
-        for index, name in enumerate(names):
-            known(("suites", slug, index), name, ["benchmarks"])
-        if sound("benchmarks").get(slug, {}).get("kind") in ALONE:
-            found.append(
-                f"{place(('suites', slug))}: the benchmark of this name has scores of its own in the same place. "
-                "Rename one of them."
-            )
-    for slug, table in sound("tables").items():
-        for index, suite in enumerate(table["suites"]):
-            known(("tables", slug, "suites", index), suite, ["suites"])
-            for name in sound("suites").get(suite, ()):
-                if (
-                    table["verdict"] == "math-verify"
-                    and study["benchmarks"].get(name, {}).get("kind", "math") != "math"
-                ):
-                    found.append(
-                        f"{place(('tables', slug, 'verdict'))} = 'math-verify': it reads formulas only, and {name} is "
-                        "no mathematics. Name another verdict or suite."
-                    )
-        if "columns" in table:
-            table_checks.without_sampling(table, study["responses"])
-            table["rows"] = _rows(("tables", slug), table["rows"], checkpoints, families, known, place, found)
-            table_checks.check_cells(("tables", slug), table, study, place, found)
-            continue
-        if table["layout"] == "benchmarks-as-rows" and (
-            len(table["rows"]) < 2 or any("of" not in row for row in table["rows"])
-        ):
-            found.append(f"{place(('tables', slug, 'rows'))}: this layout compares two or more checkpoints. Name them.")
-        if table["layout"] == "benchmarks-as-rows" and table["mark_best"]:
-            found.append(
-                f"{place(('tables', slug, 'mark_best'))}: not in this layout, where rows are benchmarks. Remove it."
-            )
-        if table["layout"] == "benchmarks-as-rows":
-            _check_lengths(("tables", slug, "layout"), table["suites"], sound, place, found)
-        table["rows"] = _rows(("tables", slug), table["rows"], checkpoints, families, known, place, found)
-        titles: dict[str, str] = dict.fromkeys(("Average", "Rows", "Tokens"), "a column of every table")
-        for suite in table["suites"]:
-            for name in sound("suites").get(suite, ()):
-                title = sound("benchmarks").get(name, {}).get("title") or name
-                if titles.setdefault(title, name) != name:
-                    found.append(
-                        f"{place(('benchmarks', name, 'title'))} = {title!r}: table {slug} has this heading already "
-                        f"({titles[title]}). Give it another title."
-                    )
-    for slug, figure in sound("figures").items():
-        path = ("figures", slug)
-        for index, suite in enumerate(figure.get("suites", ())):
-            known((*path, "suites", index), suite, ["suites"])
-        if figure["kind"] == "lengths":
-            _check_lengths((*path, "kind"), figure["suites"], sound, place, found)
-        figure["rows"] = _rows(path, figure["rows"], checkpoints, families, known, place, found)
-        for row in figure["rows"]:
-            if figure["kind"] == "validation" and study["runs"].get(row["of"], {}).get("select", "last") == "last":
-                found.append(
-                    f"{place((*path, 'rows'))}: {row['of']} has no validation curve. Name runs whose checkpoint is "
-                    "selected by a benchmark."
-                )
-            if figure["kind"] == "training" and row["of"] not in study["runs"]:
-                found.append(f"{place((*path, 'rows'))}: {row['of']} is no run, which has a training log. Name runs.")
-        if slug in study["tables"]:
-            found.append(f"{place(path)}: a table has this name too. Rename one of them.")
-    for slug, claim in sound("claims").items():
-        _check_claim(slug, claim, {**study, "tables": sound("tables")}, known, place, found)
-    return found
-
-
-def headings(table: dict, study: dict) -> tuple[list[str], list[str]]:
-    """The rows and the columns that a table's cells have."""
-    rows = [row["name"] for row in table["rows"]]
-    if "columns" in table:
-        return rows, [column["name"] for column in table["columns"]]
-    names = dict.fromkeys(name for suite in table["suites"] for name in study["suites"].get(suite, ()))
-    titles = [study["benchmarks"].get(name, {}).get("title") or name for name in names]
-    if table["layout"] == "benchmarks-as-rows":
-        figures = [f"{figure} {row}" for figure in ("Accuracy", "Length") for row in [*rows, "change %"]]
-        return titles, [*figures, *(f"Cut off {row} %" for row in rows)]
-    return rows, [*("Rows", "Tokens"), *titles, "Average"]
-
-
-def _check_claim(slug: str, claim: dict, study: dict, known, place: Place, found: list[str]) -> None:
-    """Whether a claim's cells are there, in tables that fit the schema, and its value is an expression over them."""
-    path = ("claims", slug)
-    wrong: dict[str, None] = {}
-    for name, cell in claim["cells"].items():
-        lacking = [key for key in ("table", "row", "column") if key not in cell and key not in claim]
-        wrong |= {
-            f"{place((*path, 'cells', name))}: it has no {key}, nor has the claim. Add one.": None for key in lacking
-        }
-        at = {key: cell.get(key, claim.get(key)) for key in ("table", "row", "column")}
-        if lacking or not known(
-            (*path, *(("cells", name, "table") if "table" in cell else ("table",))), at["table"], ["tables"]
-        ):
-            continue
-        if at["table"] not in study["tables"]:  # it does not fit the schema, which is told elsewhere
-            continue
-        there = headings(study["tables"][at["table"]], study)
-        for key, names in zip(("row", "column"), there, strict=True):
-            for heading in at[key] if isinstance(at[key], list) else [at[key]]:
-                if heading not in names:
-                    where = place((*path, *(("cells", name, key) if key in cell else (key,))))
-                    wrong[
-                        f"{where} = {heading!r}: no {key} of {at['table']} (it has: {', '.join(names)}). Correct it."
-                    ] = None
-    found += wrong
-    where = f"{place((*path, 'value'))} = {claim['value']!r}"
-    try:
-        used = names_in(claim["value"])
-    except ValueError as error:
-        found.append(f"{where}: {error}. Correct it (docs/claims.md).")
-        return
-    for name in sorted(used ^ set(claim["cells"])):
-        what = "is not under cells" if name in used else "is under cells but not in it"
-        found.append(f"{where}: {name} {what}. Correct one of them.")
-
-
-def _check_lengths(path: tuple, suites: list[str], sound, place: Place, found: list[str]) -> None:
-    names = dict.fromkeys(name for suite in suites for name in sound("suites").get(suite, ()))
-    without = [name for name in names if sound("benchmarks").get(name, {}).get("kind") == "harness"]
-    if without:
-        found.append(
-            f"{place(path)}: it shows the lengths of answers, which lm-eval does not tell ({', '.join(without)}). Name "
-            "suites without them."
-        )
-
-
 # What the fields of a benchmark's questions must name, by kind.
 FIELDS = {"judge": ("turns",), "ifeval": ("instruction_id_list", "kwargs")}
-
-
-def _check_benchmark(slug: str, entry: dict, teachers: dict, known, file_there, place: Place, found: list[str]) -> None:
-    path = ("benchmarks", slug)
-    if entry["kind"] not in ALONE:
-        _check_generated(slug, entry, file_there, place, found)
-    if "questions" in entry:
-        source = entry["questions"]
-        _source_file(source, (*path, "questions"), place, found)
-        lacking = [field for field in FIELDS.get(entry["kind"], ()) if field not in source.get("fields", {})]
-        if lacking:
-            found.append(
-                f"{place((*path, 'questions', 'fields'))}: {', '.join(lacking)} is missing, which kind "
-                f"{entry['kind']} needs. Name the column."
-            )
-    if (
-        entry["kind"] == "judge"
-        and known((*path, "teacher"), entry["teacher"], ["teachers"])
-        and teachers.get(entry["teacher"], {"kind": "openai"})["kind"] != "openai"
-    ):
-        where = f"{place((*path, 'teacher'))} = {entry['teacher']!r}"
-        found.append(f"{where}: it gives no ratings. Name a teacher of kind openai.")
-    folder = entry.get("task_path")
-    if folder is not None and not Path(folder).is_dir():
-        found.append(f"{place((*path, 'task_path'))} = {folder!r}: there is no such folder. Correct the path.")
-
-
-def _source_file(source: dict, path: tuple, place: Place, found: list[str]) -> None:
-    if source["source"] == "jsonl" and not Path(source["path"]).is_file():
-        found.append(f"{place((*path, 'path'))} = {source['path']!r}: there is no such file. Correct the path.")
-    if source["source"] == "hub" and source["revision"] is None and not Path(source["repo"]).is_dir():
-        found.append(
-            f"{place((*path, 'revision'))}: null, but {source['repo']!r} is no local folder. Name the commit to pin."
-        )
-
-
-def _check_generated(slug: str, entry: dict, file_there, place: Place, found: list[str]) -> None:
-    source = entry["questions"]
-    has_choices = "choices" in source.get("fields", {}) or "choices_from" in source
-    if entry["kind"] == "choice" and not has_choices:
-        found.append(
-            f"{place(('benchmarks', slug, 'kind'))}: choice, but the questions have no options. Name their column in "
-            "fields (choices) or their columns in choices_from."
-        )
-    critique = entry.get("self_critique")
-    if critique:
-        file_there(("benchmarks", slug, "self_critique", "prompt"), critique["prompt"])
-        if entry["temperature"] == 0:
-            found.append(
-                f"{place(('benchmarks', slug, 'temperature'))} = 0: greedy answers are the same each time, so "
-                "self_critique would never change one. Raise it."
-            )
-
-
-def _check_run(slug: str, run: dict, study: dict, known, file_there, place: Place, found: list[str]) -> None:
-    known(("runs", slug, "start"), run["start"], ["models", "runs"])
-    known(("runs", slug, "recipe"), run["recipe"], ["recipes"])
-    file_there(("runs", slug, "prompt"), run["prompt"])
-    file_there(("runs", slug, "template"), run["template"])
-    if (
-        run["select"] != "last"
-        and known(("runs", slug, "select"), run["select"], ["benchmarks"])
-        and study["benchmarks"].get(run["select"], {"kind": "math"})["kind"] not in ("math", "choice")
-    ):
-        found.append(
-            f"{place(('runs', slug, 'select'))} = {run['select']!r}: candidates are scored on questions with an "
-            "answer. Name a benchmark of kind math or choice."
-        )
-    data = run["data"]
-    if "mix" in data and set(data) - {
-        "mix",
-        "rows",
-        "keep",
-        "format_only",
-        "length_gap",
-        "gap_rows",
-        "like_rows",
-        "pairs_per_question",
-    }:
-        found.append(f"{place(('runs', slug, 'data'))}: it has mix and other sources. Move them into the mix.")
-    preferences = {part["method"] in PREFERENCE for part in runs.parts(run)}
-    if len(preferences) > 1 or preferences != {run["method"] in PREFERENCE}:
-        found.append(
-            f"{place(('runs', slug, 'data', 'mix'))}: answers and preference pairs cannot be mixed. Split the run."
-        )
-    for index, part in enumerate(runs.parts(run)):
-        path = ("runs", slug, "data", "mix", index) if "mix" in data else ("runs", slug, "data")
-        if part["prompt"] != run["prompt"]:
-            file_there((*path, "prompt"), part["prompt"])
-        _check_part(part, path, study, known, place, found)
-
-
 # The sources that a part of each method may name.
 ALLOWED = {
     "sft": [{"dataset"}, {"responses"}, {"critiques"}, {"answers"}],
@@ -350,117 +27,387 @@ KEEPS = {
     "spin": {"all"},
     "thinkpo": {"all", "agree", "both-right"},
 }
+# Keys of `data` that may stand beside a mix.
+BESIDE_MIX = {"mix", "rows", "keep", "format_only", "length_gap", "gap_rows", "like_rows", "pairs_per_question"}
+# What the rows of a dataset must hold for a method.
+NEEDED = {
+    "dpo": {"chosen", "rejected"},
+    "thinkpo": {"chosen", "rejected"},
+    "cft": {"response", "critique"},
+    "spin": {"solution"},
+}
 
 
-def _check_part(part: dict, path: tuple, study: dict, known, place: Place, found: list[str]) -> None:
-    method, keep = part["method"], part["keep"]
-    named = {key for key in ("dataset", "responses", "critiques", "answers", "long", "short", "pairs") if key in part}
-    if named not in ALLOWED[method]:
-        allowed = " or ".join(" and ".join(sorted(keys)) for keys in ALLOWED[method])
-        found.append(
-            f"{place(path)}: a {method} run trains on {allowed}, this names {', '.join(sorted(named)) or 'nothing'}. "
-            f"Name {allowed}."
-        )
-        return
-    for side in ("long", "short"):
-        if side in part and len({"dataset", "responses"} & set(part[side])) != 1:
-            found.append(f"{place((*path, side))}: it must name one of dataset and responses. Correct it.")
+class Checks(Mistakes):
+    """Finds every wrong name and contradiction in a study; it changes nothing."""
+
+    def all(self) -> None:
+        """Checks every section."""
+        for section in (
+            *("engine", "datasets", "benchmarks", "responses", "teachers", "critiques", "answers"),
+            *("runs", "suites", "tables", "figures", "claims"),
+        ):
+            getattr(self, section)()
+
+    def engine(self) -> None:
+        if self.study["plan"]["machine"] is not None:
+            self.known(("plan", "machine"), self.study["plan"]["machine"], "machines")
+        if self.study["responses"] or self.study["suites"]:
+            self.known(("engine",), self.study.get("engine"), "engines")
+
+    # --- data ---------------------------------------------------------------------------------------------------------
+
+    def datasets(self) -> None:
+        for slug, entry in self.sound("datasets").items():
+            for index, benchmark in enumerate(entry["exclude"]):
+                self.known(("datasets", slug, "exclude", index), benchmark, "benchmarks")
+            self._source(entry, ("datasets", slug))
+
+    def _source(self, source: dict, path: tuple) -> None:
+        """Whether the file of a source is there, and a hub repository is pinned."""
+        if source["source"] == "jsonl" and not Path(source["path"]).is_file():
+            self.wrong((*path, "path"), "there is no such file. Correct the path.", source["path"])
+        if source["source"] == "hub" and source["revision"] is None and not Path(source["repo"]).is_dir():
+            text = f"null, but {source['repo']!r} is no local folder. Name the commit to pin."
+            self.wrong((*path, "revision"), text)
+
+    def benchmarks(self) -> None:
+        for slug, entry in self.sound("benchmarks").items():
+            path = ("benchmarks", slug)
+            for key in ("prompt", "judge_prompt", "template"):
+                self.file_there((*path, key), entry.get(key))
+            if entry["kind"] not in ALONE:
+                self._generated(path, entry)
+            if "questions" in entry:
+                self._questions(path, entry)
+            if entry["kind"] == "judge":
+                self._judge(path, entry)
+            folder = entry.get("task_path")
+            if folder is not None and not Path(folder).is_dir():
+                self.wrong((*path, "task_path"), "there is no such folder. Correct the path.", folder)
+
+    def _questions(self, path: tuple, entry: dict) -> None:
+        source = entry["questions"]
+        self._source(source, (*path, "questions"))
+        lacking = [field for field in FIELDS.get(entry["kind"], ()) if field not in source.get("fields", {})]
+        if lacking:
+            text = f"{', '.join(lacking)} is missing, which kind {entry['kind']} needs. Name the column."
+            self.wrong((*path, "questions", "fields"), text)
+
+    def _judge(self, path: tuple, entry: dict) -> None:
+        if not self.known((*path, "teacher"), entry["teacher"], "teachers"):
             return
-    if not all([known((*path, *keys), slug, [section]) for keys, section, slug in runs.sources(part)]):
-        return
-    where = f"{place((*path, 'keep'))} = {keep!r}"
-    fields = study["datasets"].get(part.get("dataset"), {}).get("fields", {})
-    judged = "critiques" in part or "critique" in fields
-    if keep not in KEEPS[method]:
-        found.append(f"{where}: a {method} run has {', '.join(sorted(KEEPS[method]))}. Choose one of them.")
-    elif keep in ("judged-right", "agreeing") and not judged:
-        found.append(f"{where}: a teacher's verdict. Name critiques as the data, or a dataset with a critique.")
-    elif method == "sft" and "dataset" in part and keep not in ("all", "judged-right"):
-        found.append(f"{where}: a dataset's own solutions are not graded. Remove it.")
-    elif "answers" in part and keep != "all":
-        found.append(f"{where}: a teacher's answers are not graded. Remove it.")
-    graded = keep in ("correct", "agreeing", "both-right") or (method == "dpo" and "responses" in part)
-    # What the rows of a dataset must hold for the method.
-    needed = {"dpo": {"chosen", "rejected"}, "thinkpo": {"chosen", "rejected"}, "cft": {"response", "critique"}}
-    needed |= {"spin": {"solution"}}
-    sources = [source for source in runs.sources(part) if source[1] != "runs"]
-    for name in {runs.dataset_behind(study, section, slug) for _, section, slug in sources}:
-        dataset = study["datasets"].get(name)
-        if dataset is None:
-            continue
-        generated = dataset["source"] == "reasoning-gym"
-        fields = {"question", "answer", "solution", "terse"} if generated else dataset["fields"]
-        if graded and "answer" not in fields:
-            found.append(
-                f"{where}: dataset {name!r} has no reference answers, so nothing is graded. "
-                "Use judged-right or agree, or name its answer field."
+        if self.sound("teachers").get(entry["teacher"], {"kind": "openai"})["kind"] != "openai":
+            text = "it gives no ratings. Name a teacher of kind openai."
+            self.wrong((*path, "teacher"), text, entry["teacher"])
+
+    def _generated(self, path: tuple, entry: dict) -> None:
+        source = entry["questions"]
+        has_choices = "choices" in source.get("fields", {}) or "choices_from" in source
+        if entry["kind"] == "choice" and not has_choices:
+            self.wrong(
+                (*path, "kind"),
+                "choice, but the questions have no options. Name their column in fields (choices) or their columns in "
+                "choices_from.",
             )
-        lacking = needed.get(method, set()) | ({"response"} if "pairs" in part else set())
-        lacking -= set(fields)
-        if lacking and ("dataset" in part or "pairs" in part):
-            found.append(
-                f"{place((*path, 'pairs' if 'pairs' in part else 'dataset'))} = {name!r}: it has no "
-                f"{' and '.join(sorted(lacking))}, which a {method} run needs. Name the column in its fields."
+        critique = entry.get("self_critique")
+        if not critique:
+            return
+        self.file_there((*path, "self_critique", "prompt"), critique["prompt"])
+        if entry["temperature"] == 0:
+            self.wrong(
+                (*path, "temperature"),
+                "greedy answers are the same each time, so self_critique would never change one. Raise it.",
+                0,
             )
 
+    # --- responses and teachers ---------------------------------------------------------------------------------------
 
-def _expand_seeds(study: dict, broken: set[tuple], families: dict, place: Place, found: list[str]) -> None:
-    """Puts the runs that each name stands for in the place of their family or glob."""
-    for slug, family in list(study["seeds"].items()):
-        path = ("seeds", slug)
-        if path in broken:
-            continue
-        if slug in study["models"] or slug in study["runs"]:
-            found.append(f"{place(path)}: a model or run has this name too. Rename one of them.")
-        names = families.get(("runs", family)) or fnmatch.filter(study["runs"], family)
-        if len(names) < 2:
-            found.append(
-                f"{place(path)} = {family!r}: a mean of seeds needs two or more runs, this names "
-                f"{', '.join(names) or 'none'}. Name a family or a glob."
+    def responses(self) -> None:
+        for slug, entry in self.sound("responses").items():
+            path = ("responses", slug)
+            self.known((*path, "dataset"), entry["dataset"], "datasets")
+            if "field" in entry:
+                self._response_field(path, entry)
+                continue
+            missing = [key for key in ("model", "prompt") if key not in entry]
+            if missing:
+                text = "Add it, or name the dataset's own field that holds the responses."
+                self.wrong(path, f"{', '.join(missing)} is missing. {text}")
+                continue
+            self.known((*path, "model"), entry["model"], "models", "runs")
+            self.file_there((*path, "prompt"), entry["prompt"])
+            self.file_there((*path, "template"), entry["template"])
+
+    def _response_field(self, path: tuple, entry: dict) -> None:
+        fields = self.study["datasets"].get(entry["dataset"], {}).get("fields", {entry["field"]: ""})
+        if entry["field"] not in fields:
+            listed = ", ".join(fields)
+            text = f"the dataset has no such field (it has: {listed}). Name it in its fields."
+            self.wrong((*path, "field"), text, entry["field"])
+
+    def teachers(self) -> None:
+        for slug, entry in self.sound("teachers").items():
+            path = ("teachers", slug)
+            for key in ("critique_prompt", "answer_prompt", "template"):
+                self.file_there((*path, key), entry.get(key))
+            if entry["kind"] in ("transformers", "vllm"):
+                self._local_teacher(path, entry)
+            if entry.get("budget") is not None and entry["price"] is None:
+                self.wrong((*path, "budget"), "there is no price to count it by. Add price.")
+
+    def _local_teacher(self, path: tuple, entry: dict) -> None:
+        self.known((*path, "model"), entry["model"], "models", "runs")
+        if entry["engine"] is not None:
+            self.known((*path, "engine"), entry["engine"], "engines")
+        engine = self.sound("engines").get(entry["engine"] or self.study.get("engine"), entry)
+        if engine["kind"] != entry["kind"]:
+            self.wrong(
+                (*path, "kind"),
+                f"its engine is of kind {engine['kind']}. Name an engine of its kind (engine: …), or write the "
+                "engine's kind.",
+                entry["kind"],
             )
-        study["seeds"][slug] = names
+
+    def critiques(self) -> None:
+        for slug, entry in self.sound("critiques").items():
+            self.known(("critiques", slug, "responses"), entry["responses"], "responses")
+            self.known(("critiques", slug, "teacher"), entry["teacher"], "teachers")
+
+    def answers(self) -> None:
+        for slug, entry in self.sound("answers").items():
+            self.known(("answers", slug, "dataset"), entry["dataset"], "datasets")
+            path = ("answers", slug, "teacher")
+            if not self.known(path, entry["teacher"], "teachers"):
+                continue
+            if self.sound("teachers").get(entry["teacher"], {"kind": "openai"})["kind"] != "openai":
+                text = "it writes critiques only. Name a teacher of kind openai, or sample responses from a model."
+                self.wrong(path, text, entry["teacher"])
+
+    # --- runs ---------------------------------------------------------------------------------------------------------
+
+    def runs(self) -> None:
+        for slug in sorted(self.study["models"].keys() & self.study["runs"].keys()):
+            self.wrong(("runs", slug), "a model has this name too. Rename one of them.")
+        for slug, run in self.sound("runs").items():
+            self._run(("runs", slug), run)
+        self._start_cycles(self.sound("runs"))
+
+    def _run(self, path: tuple, run: dict) -> None:
+        self.known((*path, "start"), run["start"], "models", "runs")
+        self.known((*path, "recipe"), run["recipe"], "recipes")
+        self.file_there((*path, "prompt"), run["prompt"])
+        self.file_there((*path, "template"), run["template"])
+        self._selection(path, run)
+        data = run["data"]
+        if "mix" in data and set(data) - BESIDE_MIX:
+            self.wrong((*path, "data"), "it has mix and other sources. Move them into the mix.")
+        preferences = {part["method"] in PREFERENCE for part in runs.parts(run)}
+        if len(preferences) > 1 or preferences != {run["method"] in PREFERENCE}:
+            text = "answers and preference pairs cannot be mixed. Split the run."
+            self.wrong((*path, "data", "mix"), text)
+        for index, part in enumerate(runs.parts(run)):
+            at = (*path, "data", "mix", index) if "mix" in data else (*path, "data")
+            if part["prompt"] != run["prompt"]:
+                self.file_there((*at, "prompt"), part["prompt"])
+            self._part(part, at)
+
+    def _selection(self, path: tuple, run: dict) -> None:
+        if run["select"] == "last" or not self.known((*path, "select"), run["select"], "benchmarks"):
+            return
+        if self.sound("benchmarks").get(run["select"], {"kind": "math"})["kind"] not in ("math", "choice"):
+            text = "candidates are scored on questions with an answer. Name a benchmark of kind math or choice."
+            self.wrong((*path, "select"), text, run["select"])
+
+    def _part(self, part: dict, path: tuple) -> None:
+        method = part["method"]
+        keys = ("dataset", "responses", "critiques", "answers", "long", "short", "pairs")
+        named = {key for key in keys if key in part}
+        if named not in ALLOWED[method]:
+            allowed = " or ".join(" and ".join(sorted(keys)) for keys in ALLOWED[method])
+            names = ", ".join(sorted(named)) or "nothing"
+            self.wrong(path, f"a {method} run trains on {allowed}, this names {names}. Name {allowed}.")
+            return
+        for side in ("long", "short"):
+            if side in part and len({"dataset", "responses"} & set(part[side])) != 1:
+                self.wrong((*path, side), "it must name one of dataset and responses. Correct it.")
+                return
+        if all([self.known((*path, *keys), slug, section) for keys, section, slug in runs.sources(part)]):
+            self._filter(part, path)
+            self._fields(part, path)
+
+    def _filter(self, part: dict, path: tuple) -> None:
+        """Whether a part's `keep` is one that its method and its source have."""
+        method, keep = part["method"], part["keep"]
+        fields = self.study["datasets"].get(part.get("dataset"), {}).get("fields", {})
+        judged = "critiques" in part or "critique" in fields
+        where = (*path, "keep")
+        if keep not in KEEPS[method]:
+            text = f"a {method} run has {', '.join(sorted(KEEPS[method]))}. Choose one of them."
+            self.wrong(where, text, keep)
+        elif keep in ("judged-right", "agreeing") and not judged:
+            text = "a teacher's verdict. Name critiques as the data, or a dataset with a critique."
+            self.wrong(where, text, keep)
+        elif method == "sft" and "dataset" in part and keep not in ("all", "judged-right"):
+            self.wrong(where, "a dataset's own solutions are not graded. Remove it.", keep)
+        elif "answers" in part and keep != "all":
+            self.wrong(where, "a teacher's answers are not graded. Remove it.", keep)
+
+    def _fields(self, part: dict, path: tuple) -> None:
+        """Whether the datasets behind a part have the columns that its method and its filter need."""
+        method, keep = part["method"], part["keep"]
+        graded = keep in ("correct", "agreeing", "both-right") or (method == "dpo" and "responses" in part)
+        sources = [source for source in runs.sources(part) if source[1] != "runs"]
+        for name in {runs.dataset_behind(self.study, section, slug) for _, section, slug in sources}:
+            dataset = self.sound("datasets").get(name)
+            if dataset is None:
+                continue
+            generated = dataset["source"] == "reasoning-gym"
+            fields = {"question", "answer", "solution", "terse"} if generated else set(dataset["fields"])
+            if graded and "answer" not in fields:
+                text = f"dataset {name!r} has no reference answers, so nothing is graded. "
+                text += "Use judged-right or agree, or name its answer field."
+                self.wrong((*path, "keep"), text, keep)
+            lacking = (NEEDED.get(method, set()) | ({"response"} if "pairs" in part else set())) - fields
+            if lacking and ("dataset" in part or "pairs" in part):
+                text = f"it has no {' and '.join(sorted(lacking))}, which a {method} run needs. "
+                text += "Name the column in its fields."
+                self.wrong((*path, "pairs" if "pairs" in part else "dataset"), text, name)
+
+    def _start_cycles(self, entries: dict) -> None:
+        """Notes each run whose starts lead back to itself."""
+        for slug in entries:
+            trail = [slug]
+            while trail[-1] in entries:
+                trail.append(entries[trail[-1]]["start"])
+                if trail[-1] == slug:
+                    cycle = " → ".join(trail)
+                    self.wrong(("runs", slug, "start"), f"a cycle ({cycle}). Start one from a model.")
+                if trail[-1] in trail[:-1]:
+                    break
+
+    # --- suites, tables, figures --------------------------------------------------------------------------------------
+
+    def suites(self) -> None:
+        for slug, names in self.sound("suites").items():
+            for index, name in enumerate(names):
+                self.known(("suites", slug, index), name, "benchmarks")
+            if self.sound("benchmarks").get(slug, {}).get("kind") in ALONE:
+                text = "the benchmark of this name has scores of its own in the same place. Rename one of them."
+                self.wrong(("suites", slug), text)
+
+    def tables(self) -> None:
+        for slug, table in self.sound("tables").items():
+            path = ("tables", slug)
+            for index, suite in enumerate(table["suites"]):
+                self.known((*path, "suites", index), suite, "suites")
+            self._verdict(path, table)
+            if "columns" in table:
+                check_cells(path, table, self)
+            else:
+                self._suite_table(path, table)
+
+    def _verdict(self, path: tuple, table: dict) -> None:
+        if table["verdict"] != "math-verify":
+            return
+        for name in self._benchmarks_in(table["suites"]):
+            if self.study["benchmarks"].get(name, {}).get("kind", "math") != "math":
+                text = f"it reads formulas only, and {name} is no mathematics. Name another verdict or suite."
+                self.wrong((*path, "verdict"), text, "math-verify")
+
+    def _suite_table(self, path: tuple, table: dict) -> None:
+        if table["layout"] == "benchmarks-as-rows":
+            if len(table["rows"]) < 2 or any("of" not in row for row in table["rows"]):
+                self.wrong((*path, "rows"), "this layout compares two or more checkpoints. Name them.")
+            if table["mark_best"]:
+                self.wrong((*path, "mark_best"), "not in this layout, where rows are benchmarks. Remove it.")
+            self._lengths((*path, "layout"), table["suites"])
+        titles: dict[str, str] = dict.fromkeys(("Average", "Rows", "Tokens"), "a column of every table")
+        for name in self._benchmarks_in(table["suites"]):
+            title = self.sound("benchmarks").get(name, {}).get("title") or name
+            if titles.setdefault(title, name) != name:
+                text = f"table {path[1]} has this heading already ({titles[title]}). Give it another title."
+                self.wrong(("benchmarks", name, "title"), text, title)
+
+    def _benchmarks_in(self, suites: list[str]) -> list[str]:
+        return list(dict.fromkeys(name for suite in suites for name in self.sound("suites").get(suite, ())))
+
+    def _lengths(self, path: tuple, suites: list[str]) -> None:
+        """Notes benchmarks whose answers have no length, where lengths are shown."""
+        kinds = {name: self.sound("benchmarks").get(name, {}).get("kind") for name in self._benchmarks_in(suites)}
+        without = [name for name, kind in kinds.items() if kind == "harness"]
+        if without:
+            listed = ", ".join(without)
+            text = f"it shows the lengths of answers, which lm-eval does not tell ({listed}). "
+            self.wrong(path, text + "Name suites without them.")
+
+    def figures(self) -> None:
+        for slug, figure in self.sound("figures").items():
+            path = ("figures", slug)
+            for index, suite in enumerate(figure.get("suites", ())):
+                self.known((*path, "suites", index), suite, "suites")
+            if figure["kind"] == "lengths":
+                self._lengths((*path, "kind"), figure["suites"])
+            for row in figure["rows"]:
+                self._line(path, figure["kind"], row["of"])
+            if slug in self.study["tables"]:
+                self.wrong(path, "a table has this name too. Rename one of them.")
+
+    def _line(self, path: tuple, kind: str, checkpoint: str) -> None:
+        """Whether a figure's line is of a run that has what the figure shows."""
+        run = self.study["runs"].get(checkpoint)
+        if kind == "validation" and (run or {}).get("select", "last") == "last":
+            text = f"{checkpoint} has no validation curve. Name runs whose checkpoint is selected by a benchmark."
+            self.wrong((*path, "rows"), text)
+        if kind == "training" and run is None:
+            self.wrong((*path, "rows"), f"{checkpoint} is no run, which has a training log. Name runs.")
+
+    # --- claims -------------------------------------------------------------------------------------------------------
+
+    def claims(self) -> None:
+        for slug, claim in self.sound("claims").items():
+            path = ("claims", slug)
+            for name in claim["cells"]:
+                self._claimed_cell(path, claim, name)
+            self._expression(path, claim)
+
+    def _claimed_cell(self, path: tuple, claim: dict, name: str) -> None:
+        """Whether the cell that a name of a claim stands for is there, in a table that fits the schema."""
+        cell = claim["cells"][name]
+
+        def at(key: str) -> tuple:
+            return (*path, "cells", name, key) if key in cell else (*path, key)
+
+        wanted = {key: cell.get(key, claim.get(key)) for key in ("table", "row", "column")}
+        lacking = [key for key in wanted if key not in cell and key not in claim]
+        for key in lacking:
+            self.wrong((*path, "cells", name), f"it has no {key}, nor has the claim. Add one.")
+        if lacking or not self.known(at("table"), wanted["table"], "tables"):
+            return
+        table = self.sound("tables").get(wanted["table"])
+        if table is None:  # it does not fit the schema, which is told elsewhere
+            return
+        for key, headings in headings_of(table, self.study).items():
+            for heading in wanted[key] if isinstance(wanted[key], list) else [wanted[key]]:
+                if heading not in headings:
+                    text = f"no {key} of {wanted['table']} (it has: {', '.join(headings)}). Correct it."
+                    self.wrong(at(key), text, heading)
+
+    def _expression(self, path: tuple, claim: dict) -> None:
+        where = (*path, "value")
+        try:
+            used = names_in(claim["value"])
+        except ValueError as error:
+            self.wrong(where, f"{error}. Correct it (docs/claims.md).", claim["value"])
+            return
+        for name in sorted(used ^ set(claim["cells"])):
+            what = "is not under cells" if name in used else "is under cells but not in it"
+            self.wrong(where, f"{name} {what}. Correct one of them.", claim["value"])
 
 
-def _check_start_cycles(entries: dict, place: Place, found: list[str]) -> None:
-    """Reports each run whose starts lead back to itself."""
-    for slug in entries:
-        trail = [slug]
-        while trail[-1] in entries:
-            trail.append(entries[trail[-1]]["start"])
-            if trail[-1] == slug:
-                found.append(
-                    f"{place(('runs', slug, 'start'))}: a cycle ({' → '.join(trail)}). Start one from a model."
-                )
-            if trail[-1] in trail[:-1]:
-                break
+def headings_of(table: dict, study: dict) -> dict[str, list[str]]:
+    """The names of the rows and of the columns of a table's cells, under `row` and `column`."""
+    table = as_cells(table, study)
+    return {"row": [row["name"] for row in table["rows"]], "column": [column["name"] for column in table["columns"]]}
 
 
-def _rows(
-    entry: tuple, rows: list[dict], checkpoints: dict, families: dict, known, place: Place, found: list[str]
-) -> list[dict]:
-    """The rows, with each family and glob replaced by the checkpoints it stands for, in the config's order."""
-    expanded = []
-    trained = [name for name, section in checkpoints.items() if section != "seeds"]  # what a glob may stand for
-    for index, row in enumerate(rows):
-        path = (*entry, "rows", index)
-        if "difference" in row:
-            known((*path, "difference"), row["difference"], table_checks.CHECKPOINTS)
-            for number, name in enumerate(row["best_of"]):
-                known((*path, "best_of", number), name, table_checks.CHECKPOINTS)
-            expanded.append(row)
-            continue
-        names = families.get(("runs", row.get("of"))) or families.get(("models", row.get("of")))
-        if names is None and ("of" not in row or ("cells" in row and "$" in row["of"])):
-            expanded.append(row)  # a row of cells may leave the checkpoint to its columns, or to `with`
-            continue
-        if names is None:
-            names = [row["of"]] if row["of"] in checkpoints else fnmatch.filter(trained, row["of"])
-        if not names:
-            known((*path, "of"), row["of"], table_checks.CHECKPOINTS)
-        expanded += [{**row, "name": row["name"].replace("$of", name), "of": name} for name in names]
-    seen: dict[str, int] = {}
-    for row in expanded:
-        if row["name"] in seen:
-            found.append(f"{place((*entry, 'rows'))}: two rows are called {row['name']!r}. Use $of in the name.")
-        seen[row["name"]] = 1
-    return expanded

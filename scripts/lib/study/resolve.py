@@ -16,7 +16,8 @@ from typing import Any
 import jsonschema
 import yaml
 
-from scripts.lib.study import checks, language, runs, strict_yaml
+from scripts.lib.study import expand, language, runs, strict_yaml
+from scripts.lib.study.checks import Checks
 
 SCHEMA = Path(__file__).resolve().parents[3] / "config" / "schema.yaml"
 SECTIONS = (
@@ -84,9 +85,14 @@ def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = N
 
         sampling = conform({}, {"$ref": "#/$defs/sampling"}, ())
         mistakes += runs.expand_spin(study, broken, families, sampling, with_overrides, place)
-        mistakes += checks.check(study, broken, families, place)
+        checks = Checks(study, place, broken)
+        expand.expand_seeds(checks, families)
+        expand.expand_rows(checks, families)
+        checks.all()
+        mistakes += checks.told
     if mistakes:
         raise ConfigError(mistakes)
+    study["tables"] = {slug: expand.as_cells(table, study) for slug, table in study["tables"].items()}
     return _scaled(study) if "scale" in study else study
 
 

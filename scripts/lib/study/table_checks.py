@@ -1,91 +1,104 @@
 """Checks of tables of cells: each cell shows something that there is, and the paper's table is there whole."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
-from scripts.lib.study import cells, papers
-
-Place = Callable[[tuple], str]
-CHECKPOINTS = ("models", "runs", "seeds")  # what a table's row may be of
-
-
-def without_sampling(table: dict, responses: dict) -> None:
-    """Makes hours of sampling a gap where nothing is sampled, since the pairs are a released set."""
-    for row, column, cell in list(cells.specs(table)):
-        if cell.get("fact") == "sampling_hours" and cell.get("of") not in responses:
-            row["cells"][column["name"]] = {"gap": "nothing is sampled: the pairs are a released set"}
+from scripts.lib.study import papers
+from scripts.lib.study.cells import SOURCES, is_score, specs, suite_of
+from scripts.lib.study.expand import CHECKPOINTS
+from scripts.lib.study.mistakes import Mistakes
 
 
-def check_cells(path: tuple, table: dict, study: dict, place: Place, found: list[str]) -> None:
+def check_cells(path: tuple, table: Mapping, mistakes: Mistakes) -> None:
     """Whether each cell of a table shows something that there is, and each row of the paper's table has its row."""
-    names = {"columns": [column["name"] for column in table["columns"]], "rows": [row["name"] for row in table["rows"]]}
-    if len(set(names["columns"])) < len(names["columns"]):
-        found.append(f"{place((*path, 'columns'))}: two columns have the same name. Rename one.")
-    if table["paper"] is not None:
-        try:
-            printed = papers.printed(table["paper"])
-        except KeyError:
-            found.append(
-                f"{place((*path, 'paper'))} = {table['paper']!r}: no paper has it (known: "
-                f"{', '.join(papers.known_tables())}). Correct it."
-            )
-            return
-        for kind, there in (("rows", list(printed)), ("columns", list(next(iter(printed.values()))))):
-            lacking = [name for name in there if name not in names[kind]]
+    _Table(path, table, mistakes).check()
+
+
+class _Table:
+    """One table of cells under `path`."""
+
+    def __init__(self, path: tuple, table: Mapping, mistakes: Mistakes) -> None:
+        self.path, self.table, self.mistakes, self.study = path, table, mistakes, mistakes.study
+        self.columns = [column["name"] for column in table["columns"]]
+        self.rows = [row["name"] for row in table["rows"]]
+
+    def check(self) -> None:
+        if len(set(self.columns)) < len(self.columns):
+            self.mistakes.wrong((*self.path, "columns"), "two columns have the same name. Rename one.")
+        printed: Mapping = {}
+        if self.table["paper"] is not None:
+            try:
+                printed = papers.printed(self.table["paper"])
+            except KeyError:
+                known = ", ".join(papers.known_tables())
+                text = f"no paper has it (known: {known}). Correct it."
+                self.mistakes.wrong((*self.path, "paper"), text, self.table["paper"])
+                return
+            self._whole(printed)
+        for row in self.table["rows"]:
+            for name in set(row["cells"]) - set(self.columns):
+                self._tell(f"{row['name']!r} has cells for {name!r}, which is no column. Correct it.")
+        for row, column, cell in specs(self.table):
+            self._names(row, column, cell)
+            if "function" in cell:
+                self._function(row, column, cell)
+            if printed.get(row["name"], {}).get(column["name"]) and not set(SOURCES) & set(cell):
+                text = "nothing says what it shows. Give it a benchmark, fact, text or function, or a gap."
+                self._tell(f"{_at(row, column)}: {text}")
+
+    def _tell(self, text: str) -> None:
+        self.mistakes.wrong((*self.path, "rows"), text)
+
+    def _whole(self, printed: Mapping) -> None:
+        """Whether the paper's rows and columns are all there, and no row that it has not."""
+        there = {"rows": (list(printed), self.rows), "columns": (list(next(iter(printed.values()))), self.columns)}
+        for kind, (wanted, names) in there.items():
+            lacking = [name for name in wanted if name not in names]
             if lacking:
-                found.append(
-                    f"{place((*path, kind))}: the paper's {', '.join(map(repr, lacking))} lacks. Add it, with a gap "
-                    "where it is not reproduced."
-                )
-        other = [name for name in names["rows"] if name not in printed]
+                listed = ", ".join(map(repr, lacking))
+                text = f"the paper's {listed} lacks. Add it, with a gap where it is not reproduced."
+                self.mistakes.wrong((*self.path, kind), text)
+        other = [name for name in self.rows if name not in printed]
         if other:
-            found.append(
-                f"{place((*path, 'rows'))}: {', '.join(map(repr, other))} is no row of {table['paper']} (its rows: "
-                f"{', '.join(printed)}). Correct the name."
-            )
-    seen: set[str] = set()
+            names, rows = ", ".join(map(repr, other)), ", ".join(printed)
+            self._tell(f"{names} is no row of {self.table['paper']} (its rows: {rows}). Correct the name.")
 
-    def tell(mistake: str) -> None:
-        if mistake not in seen:
-            seen.add(mistake)
-            found.append(mistake)
-
-    for row in table["rows"]:
-        for name in set(row["cells"]) - set(names["columns"]):
-            tell(f"{place((*path, 'rows'))}: {row['name']!r} has cells for {name!r}, which is no column. Correct it.")
-    for row, column, cell in cells.specs(table):
-        where = f"{place((*path, 'rows'))}: {row['name']!r}, {column['name']!r}"
+    def _names(self, row: Mapping, column: Mapping, cell: Mapping) -> None:
+        """Whether the checkpoints, benchmarks and runs that a cell names exist."""
+        at = _at(row, column)
         for name in (cell.get("of"), *cell.get("best_of", ())):
-            if name is not None and all(name not in study[section] for section in CHECKPOINTS):
-                tell(f"{where}: of = {name!r}: not under models or runs. Correct the name or add the entry.")
-        if cells.is_score(cell):
+            if name is not None and all(name not in self.study[section] for section in CHECKPOINTS):
+                self._tell(f"{at}: of = {name!r}: not under models or runs. Correct the name or add the entry.")
+        if is_score(cell):
+            name = cell["benchmark"]
             if "of" not in cell:
-                tell(f"{where}: a score of nothing. Say of which checkpoint (of).")
-            if cell["benchmark"] not in study["benchmarks"]:
-                tell(f"{where}: benchmark = {cell['benchmark']!r}: not under benchmarks. Correct it or add the entry.")
-            elif cells.suite_of(table, study["suites"], cell["benchmark"]) is None:
-                tell(
-                    f"{where}: benchmark {cell['benchmark']!r} is in none of the table's suites. Name one that has it."
-                )
-        if "setting" in cell and cell.get("benchmark") not in study["benchmarks"]:
-            tell(f"{where}: a setting of {cell.get('benchmark')!r}, which is not under benchmarks. Name the benchmark.")
-        if "fact" in cell and cell.get("of") not in study["runs"]:
-            tell(f"{where}: a fact of {cell.get('of')!r}, which is no run. Name a run, or say why there is a gap.")
-        if "function" in cell:
-            of_rows = "function" in row and "function" not in row["cells"].get(column["name"], {})
-            there = names["rows" if of_rows else "columns"]
-            wrong = [name for name in cell.get("over", []) if name not in there]
-            if wrong or (not of_rows and "over" not in cell):
-                tell(f"{where}: over = {wrong or None}: it must name {'rows' if of_rows else 'columns'} of the table.")
-            if of_rows and cell["function"] != "average":
-                tell(f"{where}: function = {cell['function']!r}: a row can only be an average. Put it into a column.")
-            wanted = {"change": 2, "gain": 1}.get(cell["function"])
-            if not of_rows and wanted and len(cell.get("over", ())) != wanted:
-                tell(f"{where}: {cell['function']} is over {wanted} column(s). Correct over.")
-        if "previous" in cell and cell["previous"] not in names["rows"]:
-            tell(f"{where}: previous = {cell['previous']!r} is no row of the table. Correct it.")
-        if (
-            table["paper"] is not None
-            and not set(cells.SOURCES) & set(cell)
-            and printed.get(row["name"], {}).get(column["name"])
-        ):
-            tell(f"{where}: nothing says what it shows. Give it a benchmark, fact, text or function, or a gap.")
+                self._tell(f"{at}: a score of nothing. Say of which checkpoint (of).")
+            if name not in self.study["benchmarks"]:
+                self._tell(f"{at}: benchmark = {name!r}: not under benchmarks. Correct it or add the entry.")
+            elif suite_of(self.table, self.study["suites"], name) is None:
+                self._tell(f"{at}: benchmark {name!r} is in none of the table's suites. Name one that has it.")
+        if "setting" in cell and cell.get("benchmark") not in self.study["benchmarks"]:
+            name = cell.get("benchmark")
+            self._tell(f"{at}: a setting of {name!r}, which is not under benchmarks. Name the benchmark.")
+        if "fact" in cell and cell.get("of") not in self.study["runs"]:
+            text = f"a fact of {cell.get('of')!r}, which is no run. Name a run, or say why there is a gap."
+            self._tell(f"{at}: {text}")
+        if "previous" in cell and cell["previous"] not in self.rows:
+            self._tell(f"{at}: previous = {cell['previous']!r} is no row of the table. Correct it.")
+
+    def _function(self, row: Mapping, column: Mapping, cell: Mapping) -> None:
+        """Whether a function is over what the table has, and over as many as it takes."""
+        at, function = _at(row, column), cell["function"]
+        of_rows = "function" in row and "function" not in row["cells"].get(column["name"], {})
+        wrong = [name for name in cell.get("over", []) if name not in (self.rows if of_rows else self.columns)]
+        if wrong or (not of_rows and "over" not in cell):
+            what = "rows" if of_rows else "columns"
+            self._tell(f"{at}: over = {wrong or None}: it must name {what} of the table.")
+        if of_rows and function != "average":
+            self._tell(f"{at}: function = {function!r}: a row can only be an average. Put it into a column.")
+        wanted = {"change": 2, "gain": 1}.get(function)
+        if not of_rows and wanted and len(cell.get("over", ())) != wanted:
+            self._tell(f"{at}: {function} is over {wanted} column(s). Correct over.")
+
+
+def _at(row: Mapping, column: Mapping) -> str:
+    return f"{row['name']!r}, {column['name']!r}"

@@ -1,0 +1,126 @@
+"""Families, globs and shorthand of a study, written out: seeds, rows of tables and figures, tables of suites."""
+
+import fnmatch
+from collections.abc import Mapping
+from typing import Any
+
+from scripts.lib.study.cells import specs
+from scripts.lib.study.mistakes import Mistakes
+
+CHECKPOINTS = ("models", "runs", "seeds")  # what a table's row may be of
+AVERAGE = "Average"
+NOTHING = {"text": None}  # a cell in which there is nothing to say
+
+Families = Mapping[tuple[str, str], list[str]]  # (section, name with $axes) to the names made from it
+
+
+def expand_seeds(mistakes: Mistakes, families: Families) -> None:
+    """Puts the runs that each name under seeds stands for in the place of their family or glob."""
+    study = mistakes.study
+    for slug, family in list(study["seeds"].items()):
+        path = ("seeds", slug)
+        if path in mistakes.broken:
+            continue
+        if slug in study["models"] or slug in study["runs"]:
+            mistakes.wrong(path, "a model or run has this name too. Rename one of them.")
+        names = families.get(("runs", family)) or fnmatch.filter(study["runs"], family)
+        if len(names) < 2:
+            named = ", ".join(names) or "none"
+            text = f"a mean of seeds needs two or more runs, this names {named}. Name a family or a glob."
+            mistakes.wrong(path, text, family)
+        study["seeds"][slug] = names
+
+
+def expand_rows(mistakes: Mistakes, families: Families) -> None:
+    """Puts a row for each checkpoint in the place of each row of tables and figures that names a family or a glob."""
+    study = mistakes.study
+    for section in ("tables", "figures"):
+        for slug, entry in mistakes.sound(section).items():
+            if section == "tables" and "columns" in entry:
+                _without_sampling(entry, study["responses"])
+            entry["rows"] = [
+                row
+                for index, row in enumerate(entry["rows"])
+                for row in _rows_of(row, (section, slug, "rows", index), mistakes, families)
+            ]
+            seen: set[str] = set()
+            for row in entry["rows"]:
+                if row["name"] in seen:
+                    text = f"two rows are called {row['name']!r}. Use $of in the name."
+                    mistakes.wrong((section, slug, "rows"), text)
+                seen.add(row["name"])
+
+
+def _rows_of(row: dict, path: tuple, mistakes: Mistakes, families: Families) -> list[dict]:
+    """The row for each checkpoint that a row stands for, in the config's order."""
+    if "difference" in row:
+        mistakes.known((*path, "difference"), row["difference"], *CHECKPOINTS)
+        for number, name in enumerate(row["best_of"]):
+            mistakes.known((*path, "best_of", number), name, *CHECKPOINTS)
+        return [row]
+    names = families.get(("runs", row.get("of"))) or families.get(("models", row.get("of")))
+    if names is None and ("of" not in row or ("cells" in row and "$" in row["of"])):
+        return [row]  # a row of cells may leave the checkpoint to its columns, or to `with`
+    if names is None:
+        trained = [*mistakes.study["models"], *mistakes.study["runs"]]  # what a glob may stand for
+        is_checkpoint = any(row["of"] in mistakes.study[section] for section in CHECKPOINTS)
+        names = [row["of"]] if is_checkpoint else fnmatch.filter(trained, row["of"])
+    if not names:
+        mistakes.known((*path, "of"), row["of"], *CHECKPOINTS)
+    return [{**row, "name": row["name"].replace("$of", name), "of": name} for name in names]
+
+
+def _without_sampling(table: dict, responses: Mapping[str, Any]) -> None:
+    """Makes hours of sampling a gap where nothing is sampled, since the pairs are a released set."""
+    for row, column, cell in list(specs(table)):
+        if cell.get("fact") == "sampling_hours" and cell.get("of") not in responses:
+            row["cells"][column["name"]] = {"gap": "nothing is sampled: the pairs are a released set"}
+
+
+# --- tables of suites -------------------------------------------------------------------------------------------------
+
+
+def as_cells(table: Mapping[str, Any], study: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A table of suites and rows as the table of cells that it stands for; a table of cells as it is."""
+    if "columns" in table:
+        return table
+    names = dict.fromkeys(name for suite in table["suites"] for name in study["suites"].get(suite, ()))
+    titles = {name: study["benchmarks"].get(name, {}).get("title") or name for name in names}
+    layout = benchmarks_as_rows if table["layout"] == "benchmarks-as-rows" else checkpoints_as_rows
+    rows, columns = layout(table["rows"], titles, study["runs"])
+    return {"paper": None, "with": {}, **table, "columns": columns, "rows": [{"cells": {}, **row} for row in rows]}
+
+
+def checkpoints_as_rows(rows: list[dict], titles: Mapping[str, str], trained: Mapping) -> tuple[list[dict], list[dict]]:
+    """Rows and columns: what each checkpoint was trained on, its score on each benchmark, and their average."""
+    columns = [
+        {"name": "Rows", "fact": "rows"},
+        {"name": "Tokens", "fact": "tokens"},
+        *({"name": title, "benchmark": name} for name, title in titles.items()),
+        {"name": AVERAGE, "function": "average", "over": list(titles.values())},
+    ]
+    untrained = {"Rows": NOTHING, "Tokens": NOTHING}
+    made = []
+    for row in rows:
+        if "difference" in row:
+            of, best_of = row["difference"], row["best_of"]
+            made.append({"name": row["name"], "of": of, "best_of": best_of, "cells": untrained})
+        else:
+            made.append({**row, "cells": {} if row.get("of") in trained else untrained})
+    return made, columns
+
+
+def benchmarks_as_rows(rows: list[dict], titles: Mapping[str, str], trained: Mapping) -> tuple[list[dict], list[dict]]:
+    """Rows and columns: accuracy and length of each checkpoint, and the relative change in the last step.
+
+    The length is that of answers that ended by themselves, in tokens: a longer answer that was cut off at the token
+    limit says nothing about what the model would have written. The share that was cut off stands beside it.
+    """
+    columns: list[dict] = []
+    for figure, keys in (("Accuracy", {}), ("Length", {"metric": "length", "unit": "tokens"})):
+        columns += [{"name": f"{figure} {row['name']}", "of": row.get("of"), **keys} for row in rows]
+        last = [column["name"] for column in columns[-2:]]
+        columns.append({"name": f"{figure} change %", "function": "change", "over": last})
+    cut_off = {"metric": "cut_off_share", "unit": "whole percent"}
+    columns += [{"name": f"Cut off {row['name']} %", "of": row.get("of"), **cut_off} for row in rows]
+    return [{"name": title, "benchmark": name} for name, title in titles.items()], columns

@@ -1,0 +1,49 @@
+"""What is wrong with a study, told as place, problem and way out."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[3]
+Place = Callable[[tuple], str]
+_NO_VALUE = object()
+
+
+class Mistakes:
+    """Collects the mistakes of one study.
+
+    Args:
+        study: all sections, with defaults filled in.
+        place: says where a key stands: what brought the value (a file, the command line) and the keys down to it.
+        broken: (section, slug) of the entries that do not fit the schema; their names count, nothing else of them.
+    """
+
+    def __init__(self, study: dict, place: Place, broken: Iterable[tuple] = ()) -> None:
+        self.study, self.place, self.broken = study, place, set(broken)
+        self.told: list[str] = []
+
+    def wrong(self, path: tuple, text: str, value: Any = _NO_VALUE) -> None:
+        """Notes a mistake once: what is wrong at `path` (with its value, where it matters), and the way out."""
+        where = self.place(path) if value is _NO_VALUE else f"{self.place(path)} = {value!r}"
+        mistake = f"{where}: {text}"
+        if mistake not in self.told:
+            self.told.append(mistake)
+
+    def known(self, path: tuple, name: str | None, *sections: str) -> bool:
+        """Whether an entry of this name is in one of the sections; where it is not, that is a mistake."""
+        names = [slug for section in sections for slug in self.study[section]]
+        if name in names:
+            return True
+        listed = ", ".join(sorted(names)) or "none"
+        text = f"not under {' or '.join(sections)} (known: {listed}). Correct the name or add the entry."
+        self.wrong(path, text, name)
+        return False
+
+    def file_there(self, path: tuple, file: str | None) -> None:
+        """Notes a mistake where the file that a key names is not there."""
+        if file is not None and not (ROOT / file).is_file() and not Path(file).is_file():
+            self.wrong(path, "there is no such file. Correct the path or add the file.", file)
+
+    def sound(self, section: str) -> dict:
+        """The entries of a section that fit the schema."""
+        return {slug: entry for slug, entry in self.study[section].items() if (section, slug) not in self.broken}
