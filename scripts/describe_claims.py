@@ -16,8 +16,8 @@ from scripts.lib.tables import claims
 PAPERS = {"cft": "CFT (2501.17703v4)", "spin": "SPIN (2401.01335v3)", "thinkpo": "ThinkPO (2502.13173v1)"}
 INTRO = """# Claims
 
-Made from `config/claims/*.yaml` and `papers/*.yaml` by `python -m scripts.describe_claims --out docs/claims.md`; do not edit
-it here.
+Made from `config/claims/*.yaml` and `papers/*.yaml` by `python -m scripts.describe_claims --out docs/claims.md`; do
+not edit it here.
 
 A claim is a sentence of a paper as an inequality over cells of tables. `snakemake claims` makes the tables that the
 study's claims name, prints each claim with its value and 95 % interval, and writes `results/<study>/claims.md` and

@@ -8,6 +8,8 @@ import pytest
 from scripts import make_table
 from scripts.lib.grading import scoring
 from scripts.lib.jsonl import BadInput, read_json, write_json
+from scripts.lib.study.expand import as_cells
+from scripts.lib.tables.figures import best_in_columns
 
 # Right answers of 4 questions by checkpoint and benchmark.
 RIGHT = {
@@ -20,10 +22,10 @@ SETTINGS = {
     "title": "A table",
     "note": "A note.",
     "layout": "checkpoints-as-rows",
+    "mark_best": False,
     "verdict": "ours",
     "validation_questions": "exclude",
     "suites": ["numbers"],
-    "columns": {"gcd": "GCD", "lcm": "lcm"},
     "rows": [
         {"name": "Base", "of": "base"},
         {"name": "SFT", "of": "sft"},
@@ -38,7 +40,9 @@ SETTINGS = {
 def make(tmp_path: Path, write_lines):
     """A function that makes a table from RIGHT and returns the path of its files without an ending."""
 
-    def run(**changes) -> Path:
+    def run(benchmarks: tuple[str, ...] = ("gcd", "lcm"), **changes) -> Path:
+        study = {"suites": {"numbers": benchmarks}, "benchmarks": {"gcd": {"title": "GCD"}, "lcm": {"title": None}}}
+        study["runs"] = RIGHT.keys() - {"base"}
         scores, summaries = [], []
         for checkpoint, right in RIGHT.items():
             items, figures = [], {}
@@ -57,7 +61,9 @@ def make(tmp_path: Path, write_lines):
             if checkpoint != "base":
                 counts = {"rows_trained": 1200, "prompt_tokens": 30_000, "completion_tokens": 12_345}
                 summaries.append(f"{tmp_path}/checkpoints/{checkpoint}/train.json")
-                write_json(summaries[-1], {"counts": counts})
+                recipe = dict.fromkeys(("learning_rate", "global_batch", "beta", "epochs"), 1)
+                more = {"recipe": recipe, "train_seconds": 36, "processes": 1, "steps": 4}
+                write_json(summaries[-1], {"counts": counts, **more})
         args = make_table.parse_args(
             [
                 "--table",
@@ -72,7 +78,7 @@ def make(tmp_path: Path, write_lines):
                 *summaries,
             ]
         )
-        args.settings = {**SETTINGS, **changes}
+        args.settings = {**as_cells({**SETTINGS, **changes}, study), "scaled": None, "settings": {}}
         assert make_table.main(args) == 0
         return tmp_path / "main"
 
@@ -103,6 +109,7 @@ def test_accuracy_is_in_percent_with_its_error(make) -> None:
         "value": 75.0,
         "se": pytest.approx(21.65, abs=0.01),
         "n": 4,
+        "unit": "percent",
         "paper": None,
         "checkpoint": "sft",
         "benchmark": "gcd",
@@ -152,12 +159,13 @@ def test_markdown_reads_as_a_table_with_title_and_notes(make) -> None:
     ]
 
 
-def test_csv_holds_values_and_errors(make) -> None:
+def test_csv_holds_values_errors_and_counts(make) -> None:
     with make().with_suffix(".csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["Model", "Rows", "Tokens", "GCD", "GCD se", "lcm", "lcm se", "Average", "Average se"]
-    assert float(rows[1]["GCD"]) == 75 and float(rows[1]["GCD se"]) == pytest.approx(21.65, abs=0.01)
-    assert rows[0]["Rows"] == ""
+        rows = {(row["row"], row["column"]): row for row in csv.DictReader(file)}
+    assert float(rows["SFT", "GCD"]["value"]) == 75 and float(rows["SFT", "GCD"]["se"]) == pytest.approx(
+        21.65, abs=0.01
+    )
+    assert rows["Base", "Rows"]["value"] == "" and rows["SFT", "Average"]["n"] == "8"
 
 
 def test_latex_has_a_label_and_no_bare_special_characters(make) -> None:
@@ -167,9 +175,16 @@ def test_latex_has_a_label_and_no_bare_special_characters(make) -> None:
     assert r"SFT\_verified \& 50 \%" in text and r"100 \% of a\_b" in text
 
 
-def test_columns_follow_the_order_of_the_config(make) -> None:
-    header = make(columns={"lcm": "L", "gcd": "G"}).with_suffix(".csv").read_text().splitlines()[0]
-    assert header == "Model,Rows,Tokens,L,L se,G,G se,Average,Average se"
+def test_columns_follow_the_order_of_the_suite(make) -> None:
+    header = make(benchmarks=("lcm", "gcd")).with_suffix(".md").read_text().splitlines()[2]
+    assert [heading.strip() for heading in header.split("|")[1:-1]] == [
+        "Model",
+        "Rows",
+        "Tokens",
+        "lcm",
+        "GCD",
+        "Average",
+    ]
 
 
 def test_benchmarks_as_rows_show_accuracy_length_and_the_change_of_the_last_step(make) -> None:
@@ -180,6 +195,7 @@ def test_benchmarks_as_rows_show_accuracy_length_and_the_change_of_the_last_step
     assert found["GCD", "Length change %"]["value"] == pytest.approx(100 * 2 / 11)
     assert found["GCD", "Length SFT"]["n"] == 3 and found["GCD", "Cut off SFT %"]["value"] == 25
     assert found["lcm", "Accuracy change %"]["value"] is None  # from nothing right
+    assert found["lcm", "Accuracy change %"]["gap"] == "a change from 0 has no size"
 
 
 def test_same_bytes_on_a_second_run(make) -> None:
@@ -192,35 +208,6 @@ def test_benchmark_without_a_graded_answer_is_told(make, tmp_path: Path, write_l
     write_lines("scores/cft/numbers.jsonl", [])
     with pytest.raises(BadInput, match="numbers.json: no graded answer for gcd. Make the file again."):
         scoring.read_scores([f"{tmp_path}/scores/cft/numbers.json"])
-
-
-def test_benchmarks_as_rows_compare_length_of_answers_that_ended(make) -> None:
-    cells = make_table.comparison_cells(
-        [{"name": "Before", "of": "a"}, {"name": "After", "of": "b"}],
-        {"gcd": "GCD"},
-        {
-            name: {
-                "gcd": {
-                    "accuracy": accuracy,
-                    "standard_error": 0.1,
-                    "questions": 10,
-                    "responses": 10,
-                    "mean_tokens_finished": tokens,
-                    "cut_off": 2,
-                    "cut_off_share": 0.2,
-                }
-            }
-            for name, accuracy, tokens in (("a", 0.5, 20.0), ("b", 0.6, 25.0))
-        },
-    )
-    values = {cell["column"]: cell["value"] for cell in cells}
-    assert values["Accuracy change %"] == pytest.approx(20) and values["Length change %"] == pytest.approx(25)
-    assert values["Length After"] == 25 and values["Cut off After %"] == pytest.approx(20)
-    assert {cell["row"] for cell in cells} == {"GCD"}
-
-
-def test_change_from_nothing_is_left_open() -> None:
-    assert make_table.change(0.0, 0.5) is None and make_table.change(None, 3.0) is None
 
 
 def test_best_of_each_column_has_a_star(make) -> None:
@@ -237,4 +224,4 @@ def test_best_of_each_column_has_a_star(make) -> None:
     assert r"$\star$" in out.with_suffix(".tex").read_text() and "★" in out.with_suffix(".html").read_text()
     assert "★" not in make().with_suffix(".md").read_text()
     level = [{"row": row, "column": "GCD", "value": 3.0, "se": 1.0} for row in ("a", "b")]
-    assert make_table.best_cells(level) == set()
+    assert best_in_columns(level) == level

@@ -7,6 +7,8 @@ import pytest
 from scripts import make_table
 from scripts.lib.jobs.dag import Graph, Job
 from scripts.lib.jsonl import write_json
+from scripts.lib.study.expand import as_cells
+from scripts.lib.study.settings import Study
 from scripts.lib.tables import files as table_files
 from scripts.lib.tables import partial
 
@@ -17,12 +19,13 @@ STUDY = {
     "suites": {"numbers": ["gcd", "lcm"]},
     "tables": {"main": {"suites": ["numbers"], "verdict": "ours", "validation_questions": "exclude"}},
 }
-SCORES = {
+BENCHMARKS = {"gcd": {"title": "GCD"}, "lcm": {"title": "LCM"}}
+SHORT = {
     "title": "Main",
     "note": "",
     "layout": "checkpoints-as-rows",
     "verdict": "ours",
-    "columns": {"gcd": "GCD", "lcm": "LCM"},
+    "suites": ["numbers"],
     "rows": [
         {"name": "Base", "of": "base"},
         {"name": "SFT", "of": "sft"},
@@ -30,6 +33,7 @@ SCORES = {
         {"name": "Δ", "difference": "cft", "best_of": ["sft"]},
     ],
 }
+SCORES = {**as_cells(SHORT, {**STUDY, "benchmarks": BENCHMARKS}), "settings": {}}
 CELLS = {
     "title": "Main",
     "note": "",
@@ -76,7 +80,7 @@ def files(tmp_path: Path, monkeypatch, write_lines):
             facts = {"counts": counts, "recipe": recipe, "train_seconds": 36, "processes": 1, "steps": 4}
             write_json(training, facts)
         job = Job("make_table", {"table": "main"}, ("results/s/tables/main.md",), True, inputs=tuple(inputs))
-        return partial.Files(Graph(STUDY, [job, Job("score", {}, tuple(stale), True)], {}), job)
+        return partial.Files(Graph(Study(STUDY, {}), [job, Job("score", {}, tuple(stale), True)]), job)
 
     return make
 
@@ -86,7 +90,7 @@ def by_place(cells) -> dict[tuple[str, str], dict]:
 
 
 def test_what_is_there_is_shown_as_the_whole_table_shows_it(files) -> None:
-    cells = by_place(partial.of_scores(SCORES, files(["base", "sft", "cft"])))
+    cells = by_place(partial.of_cells(SCORES, files(["base", "sft", "cft"])))
     assert not any("state" in cell for cell in cells.values())
     assert cells["SFT", "GCD"]["value"] == 50 and cells["SFT", "GCD"]["se"] == 25
     assert cells["SFT", "Average"]["value"] == 50 and cells["SFT", "Tokens"]["value"] == 120
@@ -94,16 +98,16 @@ def test_what_is_there_is_shown_as_the_whole_table_shows_it(files) -> None:
 
 
 def test_cell_that_is_not_run_names_the_target_that_makes_it(files) -> None:
-    cells = by_place(partial.of_scores(SCORES, files(["base", "sft"])))
+    cells = by_place(partial.of_cells(SCORES, files(["base", "sft"])))
     lacking = {place for place, cell in cells.items() if cell.get("state") == partial.NOT_RUN}
     score = {(row, column) for row in ("CFT", "Δ") for column in ("GCD", "LCM", "Average")}
     assert lacking == score | {("CFT", "Rows"), ("CFT", "Tokens")}
-    assert "`snakemake results/s/scores/cft/numbers.json`" in cells["Δ", "LCM"]["gap"]
-    assert "`snakemake results/s/checkpoints/cft/train.json`" in cells["CFT", "Rows"]["gap"]
+    assert "`snakemake -- results/s/scores/cft/numbers.json`" in cells["Δ", "LCM"]["gap"]
+    assert "`snakemake -- results/s/checkpoints/cft/train.json`" in cells["CFT", "Rows"]["gap"]
 
 
 def test_cell_of_a_file_that_would_be_made_again_is_outdated(files) -> None:
-    cells = by_place(partial.of_scores(SCORES, files(["base", "sft", "cft"], pending=("sft",))))
+    cells = by_place(partial.of_cells(SCORES, files(["base", "sft", "cft"], pending=("sft",))))
     outdated = {row for (row, _), cell in cells.items() if cell.get("state") == partial.OUTDATED}
     assert outdated == {"SFT", "Δ"}  # the difference is to SFT
     assert cells["SFT", "GCD"]["value"] == 50 and table_files.figure(cells["SFT", "GCD"]) == "50.0 ± 25.0 (outdated)"
@@ -118,11 +122,12 @@ def test_table_of_cells_says_the_same_of_scores_functions_and_facts(files) -> No
 
 
 def test_benchmarks_as_rows_show_each_checkpoint_that_is_there(files) -> None:
-    settings = {**SCORES, "layout": "benchmarks-as-rows", "rows": SCORES["rows"][1:3]}
-    cells = by_place(partial.of_scores(settings, files(["sft"])))
+    short = {**SHORT, "layout": "benchmarks-as-rows", "rows": SHORT["rows"][1:3]}
+    settings = {**as_cells(short, {**STUDY, "benchmarks": BENCHMARKS}), "settings": {}}
+    cells = by_place(partial.of_cells(settings, files(["sft"])))
     assert cells["GCD", "Accuracy SFT"]["value"] == 50 and cells["GCD", "Length SFT"]["value"] == 12
     assert cells["GCD", "Accuracy CFT"]["state"] == cells["GCD", "Accuracy change %"]["state"] == partial.NOT_RUN
-    whole = by_place(partial.of_scores(settings, files(["sft", "cft"])))
+    whole = by_place(partial.of_cells(settings, files(["sft", "cft"])))
     assert whole["LCM", "Length change %"]["value"] == 0 and not any("state" in cell for cell in whole.values())
 
 

@@ -22,8 +22,12 @@ FACTS = {
 # In what unit a metric or fact is shown where the cell does not say it, and the digits of each unit.
 UNITS = {"accuracy": "percent", "best_validation": "percent", "mean_gap": "count"}
 UNITS |= dict.fromkeys(("length", "rows", "tokens", "steps"), "count")
+UNITS |= {"cut_off_share": "whole percent"}
 UNITS |= dict.fromkeys(("hours", "gpu_hours", "sampling_hours"), "hours")
-DIGITS = {"percent": 1, "count": 0, "fraction": 3, "points": 2, "hours": 2, "change": 1, "number": None}
+DIGITS = {
+    **{"percent": 1, "whole percent": 0, "change": 1, "fraction": 3, "points": 2},
+    **{"count": 0, "tokens": 1, "hours": 2, "number": None},
+}
 
 
 def spec(table: Mapping, row: Mapping, column: Mapping) -> dict:

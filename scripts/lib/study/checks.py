@@ -409,5 +409,3 @@ def headings_of(table: dict, study: dict) -> dict[str, list[str]]:
     """The names of the rows and of the columns of a table's cells, under `row` and `column`."""
     table = as_cells(table, study)
     return {"row": [row["name"] for row in table["rows"]], "column": [column["name"] for column in table["columns"]]}
-
-

@@ -202,24 +202,21 @@ class Files:
 
     def checkpoints_in(self, table: Mapping[str, Any]) -> list[str]:
         """The models and runs that a table or figure shows, each once."""
-        if "columns" in table:
-            scored = [checkpoint for checkpoint, _ in scores_needed(table, self.resolved)]
-            return list(dict.fromkeys([*scored, *(run for _, run in facts_needed(table))]))
-        names = [[row["of"]] if "of" in row else [row["difference"], *row["best_of"]] for row in table["rows"]]
-        return list(dict.fromkeys(name for row in names for name in row))
+        if "columns" not in table:  # a figure
+            return list(dict.fromkeys(row["of"] for row in table["rows"]))
+        scored = [checkpoint for checkpoint, _ in scores_needed(table, self.resolved)]
+        return list(dict.fromkeys([*scored, *(run for _, run in facts_needed(table))]))
 
     def summaries(self, checkpoints: Iterable[str], suites: Iterable[str]) -> list[str]:
-        """The score summaries of checkpoints: one for each suite, and one for each benchmark that is a job of its own."""
+        """The score summaries of checkpoints: one for each suite and each benchmark that is a job of its own."""
         suites = list(suites)
         names = [suite for suite in suites if self.generated_in(suite)] + self.benchmarks_in(suites, ALONE)
         return [f"<results>/scores/{checkpoint}/{name}.json" for checkpoint in checkpoints for name in names]
 
     def scores_in(self, table: Mapping[str, Any]) -> list[str]:
         """The score summaries that a table is made of."""
-        if "columns" in table:
-            needed = scores_needed(table, self.resolved)
-            return [f"<results>/scores/{checkpoint}/{name}.json" for checkpoint, name in needed]
-        return self.summaries(self.checkpoints_in(table), table["suites"])
+        needed = scores_needed(table, self.resolved)
+        return [f"<results>/scores/{checkpoint}/{name}.json" for checkpoint, name in needed]
 
     def table_scores(self, wildcards) -> list[str]:
         """The score summaries that a table is made of."""
@@ -244,10 +241,7 @@ class Files:
     def table_facts(self, wildcards) -> list[str]:
         """The summaries that hold the facts of a table: training, selection, train sets, time of sampling."""
         table = self["tables"][wildcards.table]
-        if "columns" in table:
-            return [file for kind, slug in facts_needed(table) for file in self.fact_files(kind, slug)]
-        trained = [name for name in self.checkpoints_in(table) if name in self["runs"]]
-        return [file for name in trained for file in self.fact_files("train", name)]
+        return [file for kind, slug in facts_needed(table) for file in self.fact_files(kind, slug)]
 
     def table_questions(self, wildcards) -> list[str]:
         """The questions of all benchmarks of a table."""
@@ -276,7 +270,7 @@ class Files:
         return [f"papers/{paper.partition('_')[0]}.yaml"] if paper else []
 
     def figure_files(self, wildcards) -> list[str]:
-        """What a figure is drawn from: training summaries, curves, or score summaries with the graded answers beside."""
+        """What a figure is drawn from: training summaries, validation curves, or score summaries."""
         figure = self["figures"][wildcards.figure]
         names = self.checkpoints_in(figure)
         if figure["kind"] == "training":

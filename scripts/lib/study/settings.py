@@ -284,12 +284,9 @@ class Study(Files):
     def table_settings(self, wildcards) -> str:
         """What make_table reads."""
         table = self["tables"][wildcards.table]
-        if "columns" not in table:
-            return json.dumps({**table, "columns": self.column_titles(table["suites"])})
         shown = {cell["benchmark"] for _, _, cell in specs(table) if "setting" in cell}
-        values = {"layout": "cells", "scaled": self.scale}
-        values["settings"] = {name: self["benchmarks"][name] for name in sorted(shown)}
-        return json.dumps({**table, **values})
+        settings = {name: self["benchmarks"][name] for name in sorted(shown)}
+        return json.dumps({**table, "scaled": self.scale, "settings": settings})
 
     @property
     def scale(self) -> str | None:

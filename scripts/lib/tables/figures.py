@@ -28,9 +28,10 @@ class Cells:
 
     def all(self) -> list[dict]:
         """Every cell, row by row: row, column, value, se, n, unit, paper; the difference to the paper and its mark
-        (within, above, below) where both are numbers; the reason of a gap.
+        (within, above, below) where both are numbers; the reason of a gap; `best` where the table marks it.
         """
-        return [self.cell(row, column) for row in self.rows for column in self.columns]
+        cells = [self.cell(row, column) for row in self.rows for column in self.columns]
+        return best_in_columns(cells) if self.table.get("mark_best") else cells
 
     def cell(self, row: str, column: str) -> dict:
         """One cell."""
@@ -74,6 +75,8 @@ class Cells:
             n = found["responses"] - found["cut_off"]
             made |= {"value": found["mean_tokens_finished"], "n": n, "unit": "count"}
             return made | ({} if n else {"gap": "no answer ended by itself"})
+        if metric == "cut_off_share":
+            return made | {"value": 100 * found[metric], "n": found["responses"], "unit": UNITS[metric]}
         if metric not in found:
             known = ", ".join(["length", *sorted(key for key in found if not key.startswith("shares"))])
             raise BadInput(
@@ -130,6 +133,9 @@ class Cells:
                 item.get("gap", f"{item['row']}, {item['column']}: not a number") for item in lacking
             )
             return {"gap": "; ".join(reasons)}
+        units = dict.fromkeys(item["unit"] for item in over)
+        if len(units) > 1:
+            return {"gap": f"an average of {' and '.join(units)} means nothing"}
         errors = [item["se"] for item in over]
         counts = [item["n"] for item in over]
         made = {
@@ -230,3 +236,24 @@ def _setting(entry: Mapping, path: str):
     for key in path.split("."):
         value = value[key]
     return value
+
+
+def best_in_columns(cells: list[dict]) -> list[dict]:
+    """The cells, with `best` where a score is the highest of its column; differences do not count.
+
+    A column in which all are equal has no best.
+    """
+    columns: dict[str, list[float]] = {}
+    for cell in cells:
+        if _competes(cell):
+            columns.setdefault(cell["column"], []).append(cell["value"])
+    return [
+        {**cell, "best": True}
+        if _competes(cell) and cell["value"] == max(columns[cell["column"]]) > min(columns[cell["column"]])
+        else cell
+        for cell in cells
+    ]
+
+
+def _competes(cell: Mapping) -> bool:
+    return cell["se"] is not None and "low" not in cell

@@ -50,6 +50,7 @@ def figure(cell: Mapping) -> str:
         return cell.get("state", GAP)
     text = number(cell["value"], cell["unit"])
     text = text if cell["se"] is None else f"{text} ± {number(cell['se'], cell['unit'])}"
+    text = f"{text} ★" if cell.get("best") else text
     return f"{text} ({cell['state']})" if "state" in cell else text
 
 
@@ -69,7 +70,8 @@ def beside(cell: Mapping) -> str:
 
 def text(cell: Mapping) -> str:
     """A cell of the Markdown and LaTeX tables: `75.1 ± 1.9 [71.1, +4.0 ▲]`."""
-    return f"{figure(cell)} [{beside(cell)}]" if beside(cell) else figure(cell)
+    shown = figure(cell)
+    return f"{shown} [{beside(cell)}]" if beside(cell) else shown
 
 
 def gaps(cells: Sequence[Mapping]) -> list[str]:
@@ -86,7 +88,9 @@ def gaps(cells: Sequence[Mapping]) -> list[str]:
     return [f"{'; '.join(named(*item) for item in rows.items())}: {reason}" for reason, rows in reasons.items()]
 
 
-def write(out: Path, table_id: str, title: str, cells: Sequence[Mapping], notes: Sequence[str]) -> None:
+def write(
+    out: Path, table_id: str, title: str, cells: Sequence[Mapping], notes: Sequence[str], heading: str = " "
+) -> None:
     """Writes `<out>.md .tex .csv .html`.
 
     Args:
@@ -95,12 +99,13 @@ def write(out: Path, table_id: str, title: str, cells: Sequence[Mapping], notes:
         title: above the table.
         cells: row by row (see scripts.lib.tables.figures.Cells).
         notes: paragraphs below it.
+        heading: of the rows' names.
     """
     import pandas
 
     rows = list(dict.fromkeys(cell["row"] for cell in cells))
     columns = list(dict.fromkeys(cell["column"] for cell in cells))
-    shown = pandas.DataFrame("", index=pandas.Index(rows, name=" "), columns=columns)
+    shown = pandas.DataFrame("", index=pandas.Index(rows, name=heading), columns=columns)
     for cell in cells:
         shown.loc[cell["row"], cell["column"]] = text(cell)
     lines = gaps(cells)
@@ -111,6 +116,8 @@ def write(out: Path, table_id: str, title: str, cells: Sequence[Mapping], notes:
     write_text(Path(f"{out}.tex"), latex_table(shown, title, table_id))
     fields = {field: field for field in CSV_FIELDS if any(cell.get(field) is not None for cell in cells)}
     frame = pandas.DataFrame([{key: cell.get(key) for key in ("row", "column", "unit", *fields)} for cell in cells])
+    if "n" in frame:
+        frame["n"] = frame["n"].astype("Int64")
     with replacing(Path(f"{out}.csv")) as temporary:
         frame.to_csv(temporary, index=False)
     write_text(Path(f"{out}.html"), page(title, rows, columns, cells, [*notes, *lines]))
@@ -130,16 +137,6 @@ def page(title: str, rows: list[str], columns: list[str], cells: Sequence[Mappin
             made.append(f'<td class="{kind}"{reason}>{html.escape(figure(cell))}{paper}</td>')
         lines.append(f"<tr>{''.join(made)}</tr>")
     return _page(title, columns, lines, notes)
-
-
-def plain_page(title: str, shown, notes: Sequence[str]) -> str:
-    """A page with a data frame of texts."""
-    cells = [[str(name), *row] for name, row in zip(shown.index, shown.values.tolist(), strict=True)]
-    lines = [
-        f"<tr><th>{html.escape(first)}</th>{''.join(f'<td>{html.escape(cell)}</td>' for cell in rest)}</tr>"
-        for first, *rest in cells
-    ]
-    return _page(title, list(shown.columns), lines, notes)
 
 
 def _page(title: str, columns: Sequence[str], lines: Sequence[str], notes: Sequence[str]) -> str:

@@ -5,17 +5,19 @@ Nothing is run.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from types import SimpleNamespace
 
-from scripts import make_table
 from scripts.lib.grading import scoring
 from scripts.lib.jobs import dag
 from scripts.lib.jsonl import BadInput
 from scripts.lib.study import papers
+from scripts.lib.study.cells import FACTS, specs
 from scripts.lib.tables import figures
+from scripts.lib.tables.facts import read_facts
 
 NOT_RUN, OUTDATED = "not run", "outdated"
 
@@ -44,9 +46,16 @@ def cells(
         raise BadInput(f"{table}: not under tables (known: {', '.join(graph.study['tables'])}). Name one of them.")
     settings = json.loads(graph.study.table_settings(SimpleNamespace(table=table)))
     job = next(job for job in graph.jobs if job.rule == "make_table" and job.wildcards["table"] == table)
-    files = Files(graph, job)
-    made = list(of_cells(settings, files) if settings["layout"] == "cells" else of_scores(settings, files))
-    return settings, Path(job.outputs[0]).with_suffix(""), made
+    command = shlex.join(["snakemake", *options_of(configfiles or [], overrides or {})])
+    shown = list(of_cells(settings, Files(graph, job), command))
+    return settings, Path(job.outputs[0]).with_suffix(""), shown
+
+
+def options_of(configfiles: Sequence[str], overrides: Mapping) -> list[str]:
+    """The options that bring the same config files and overrides to a call of snakemake."""
+    files = ["--configfile", *map(str, configfiles)] if configfiles else []
+    values = ["--config", *(f"{key}={json.dumps(value)}" for key, value in overrides.items())] if overrides else []
+    return [*files, *values, "--"]
 
 
 class Files:
@@ -91,20 +100,8 @@ class Files:
 
     def fact(self, fact: str, run: str):
         """A fact of a run, as make_table reads it."""
-        patterns = {
-            "train": f"checkpoints/{run}/train.json",
-            "validation": f"checkpoints/{run}/selection.json",
-            "train_set": f"train_sets/{run}.json",
-            "sampling": f"sample_responses/{run}/",
-        }
-        needed = [self._need(file) for file in self.inputs if patterns[cells.FACTS[fact]] in file]
-        return make_table.read_facts(needed)[fact, run]
-
-    def training(self, run: str) -> dict | None:
-        """The training summary of a run; None of a model."""
-        if run not in self.study["runs"]:
-            return None
-        return make_table.read_json(self._need(f"results/{self.study.name}/checkpoints/{run}/train.json"))
+        needed = [self._need(self.study.path(file)) for file in self.study.fact_files(FACTS[fact], run)]
+        return read_facts(needed)[fact, run]
 
 
 class Lazy(Mapping):
@@ -128,81 +125,25 @@ def scores_in(files: Files) -> Lazy:
     return Lazy(lambda checkpoint: Lazy(lambda benchmark: files.score(checkpoint, benchmark)))
 
 
-def told(row: str, column: str, files: Files, compute) -> dict:
+def cell_of(row: str, column: str, files: Files, command: str, compute) -> dict:
     """The cell that `compute` gives, with its state."""
     files.fresh()
     try:
-        made = compute()
+        cell = compute()
     except NotRun as lacking:
-        gap = f"not run, `snakemake {lacking.target}` makes what it lacks"
+        gap = f"not run, `{command} {shlex.quote(lacking.target)}` makes what it lacks"
         nothing = {"value": None, "se": None, "n": None, "unit": "number", "paper": None}
         return {"row": row, "column": column, **nothing, "state": NOT_RUN, "gap": gap}
-    return {**made, "state": OUTDATED} if files.outdated and made["value"] is not None else made
+    return {**cell, "state": OUTDATED} if files.outdated and cell["value"] is not None else cell
 
 
-def of_cells(settings: dict, files: Files) -> Iterator[dict]:
-    """The cells of a table with columns."""
+def of_cells(settings: dict, files: Files, command: str = "snakemake --") -> Iterator[dict]:
+    """The cells of a table, in order; `command` makes the target that is put behind it."""
     printed = papers.printed(settings["paper"]) if settings["paper"] else {}
     facts = Lazy(lambda key: files.fact(*key))
     for row, column, _ in specs(settings):
         # A table of its own for each cell: what one cell has read must not count for another.
-        made = figures.Cells(settings, scores_in(files), facts, printed)
-        cell = told(row["name"], column["name"], files, partial(made.cell, row["name"], column["name"]))
+        figure = figures.Cells(settings, scores_in(files), facts, printed)
+        compute = partial(figure.cell, row["name"], column["name"])
+        cell = cell_of(row["name"], column["name"], files, command, compute)
         yield {**cell, "paper": printed.get(row["name"], {}).get(column["name"])}
-
-
-def of_scores(settings: dict, files: Files) -> Iterator[dict]:
-    """The cells of a table of checkpoints by benchmarks, in either layout."""
-    scores, columns = scores_in(files), settings["columns"]
-    if settings["layout"] == "benchmarks-as-rows":
-        for slug, title in columns.items():
-            yield from of_benchmark(settings["rows"], slug, title, scores, files)
-        return
-
-    def score(row: dict, column: str, wanted: dict[str, str]) -> dict:
-        if "difference" in row:
-            return shown(make_table.difference_cells(row, wanted, scores), column)
-        return shown(make_table.score_cells(row, wanted, scores, None), column)
-
-    def trained(row: dict, column: str) -> dict:
-        # A difference was trained on nothing, nor was a model here.
-        return shown(make_table.trained_cells(row, files.training(row.get("of", ""))), column)
-
-    for row in settings["rows"]:
-        for column in ("Rows", "Tokens"):
-            yield told(row["name"], column, files, partial(trained, row, column))
-        for slug, title in columns.items():
-            yield told(row["name"], title, files, partial(score, row, title, {slug: title}))
-        yield told(row["name"], make_table.AVERAGE, files, partial(score, row, make_table.AVERAGE, columns))
-
-
-def of_benchmark(rows: list[dict], slug: str, title: str, scores: Mapping, files: Files) -> Iterator[dict]:
-    """One row of a table with benchmarks as rows: a column for each figure of each checkpoint, and the changes."""
-
-    def figure(row: dict, column: str) -> dict:
-        return shown(make_table.comparison_cells([row, row], {slug: title}, scores), column)
-
-    def whole(column: str) -> dict:
-        return shown(make_table.comparison_cells(rows, {slug: title}, scores), column)
-
-    for heading, ending in (("Accuracy", ""), ("Length", ""), ("Cut off", " %")):
-        for row in rows:
-            column = f"{heading} {row['name']}{ending}"
-            yield told(title, column, files, partial(figure, row, column))
-        if heading != "Cut off":
-            column = f"{heading} change %"
-            yield told(title, column, files, partial(whole, column))
-
-
-def shown(found: list[dict], column: str) -> dict:
-    """The cell of a column, with the unit that it is shown in."""
-    cell = next(cell for cell in found if cell["column"] == column)
-    unit = "count" if column in ("Rows", "Tokens") else "change" if "change" in column else "percent"
-    return {**cell, "unit": unit}
-
-
-def notes(settings: dict, cells: list[dict]) -> list[str]:
-    """What the reader must know about the table."""
-    if settings["layout"] == "cells":
-        return make_table.notes_of(settings, cells)
-    return [settings["note"].strip()] if settings["note"].strip() else []

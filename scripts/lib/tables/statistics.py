@@ -19,7 +19,8 @@ def difference_to_best(
     """Accuracy minus the best accuracy among `others`, with a paired bootstrap interval.
 
     Each resample draws questions with replacement, the same ones for every checkpoint, and takes the best of `others`
-    anew: the interval covers the choice of the best as well. It covers question sampling only, not training seeds.
+    anew: the interval covers the choice of the best as well. It covers question sampling only, not training seeds. A
+    benchmark's draws depend on its name and on nothing else, so its error is the same in every table.
 
     Args:
         mine: shares of the checkpoint that is compared.
@@ -31,9 +32,9 @@ def difference_to_best(
         By benchmark, and under None for the average over benchmarks: value, standard error (`se`) and 95 % interval
         (`low`, `high`), as fractions.
     """
-    generator = numpy.random.default_rng(seed)
     resampled_mine, resampled_others, found = [], [], {}
     for benchmark, shares in mine.items():
+        generator = numpy.random.default_rng([seed, *benchmark.encode()])
         stacked = numpy.stack([shares, *(other[benchmark] for other in others)])
         # Resampled means without a (draws × questions) array of values: how often each question is drawn.
         weights = generator.multinomial(stacked.shape[1], numpy.full(stacked.shape[1], 1 / stacked.shape[1]), draws)

@@ -1,0 +1,40 @@
+"""The facts in summaries that tables show: rows, tokens, hours, rates."""
+
+from pathlib import Path
+
+from scripts.lib.jsonl import read_json, read_rows
+
+
+def read_facts(files: list[str]) -> dict[tuple[str, str], float | None]:
+    """The facts in summaries: (fact, run) to value.
+
+    The kind of a file is read from its path: checkpoints/<run>/train.json and selection.json, train_sets/<run>.json,
+    timings/<study>/sample_responses/<responses>/<shard>.jsonl.
+    """
+    facts: dict[tuple[str, str], float | None] = {}
+    for file in map(Path, files):
+        run = file.parent.name
+        if file.name == "train.json":
+            training = read_json(file)
+            counts, recipe = training["counts"], training["recipe"]
+            hours = training["train_seconds"] / 3600
+            values = {
+                "rows": counts["rows_trained"],
+                "tokens": counts["prompt_tokens"] + counts["completion_tokens"],
+                "steps": training["steps"],
+                "hours": hours,
+                "gpu_hours": hours * training["processes"],
+                **{key: recipe[key] for key in ("learning_rate", "global_batch", "beta", "epochs")},
+            }
+        elif file.name == "selection.json":
+            selected = read_json(file).get("selected")
+            values = {"best_validation": 100 * selected["accuracy"] if selected else None}
+        elif run == "train_sets":
+            run = file.stem
+            parts = [part["mean_gap"] for part in read_json(file)["parts"] if "mean_gap" in part]
+            values = {"mean_gap": parts[0] if parts else None}
+        else:
+            seconds = sum(float(row["s"]) for row in read_rows(file, required=("s",), unique=None))
+            values = {"sampling_hours": facts.get(("sampling_hours", run), 0.0) + seconds / 3600}
+        facts |= {(name, run): value for name, value in values.items()}
+    return facts

@@ -1,0 +1,85 @@
+"""The notes under a table: what the numbers are, where they come from, what the marks mean."""
+
+from collections.abc import Mapping, Sequence
+
+from scripts.lib.study.expand import AVERAGE
+
+GRADERS = {"paper-style": "Graded in the manner of the papers' harness.", "math-verify": "Graded by math-verify."}
+
+
+def notes_of(settings: Mapping, cells: Sequence[Mapping]) -> list[str]:
+    """The paragraphs under a table, in order.
+
+    Args:
+        settings: the table's settings (`Study.table_settings`).
+        cells: its cells (`figures.Cells`).
+    """
+    notes = [scale_warning(settings["scaled"]), settings["note"].strip()]
+    notes.append(LAYOUTS[settings.get("layout")](settings, cells))
+    if settings["paper"]:
+        notes.append(
+            f"In brackets: what the paper printed ({settings['paper']} in papers/), and ours minus it. "
+            "= within noise (1.96 standard errors of both), ▲ above, ▼ below; no mark where its error is unknown."
+        )
+    notes.append(our_grader(settings["verdict"], cells))
+    return [note for note in notes if note]
+
+
+def scale_warning(scale: str | None) -> str:
+    """That the numbers of a scaled study mean nothing."""
+    return f"Scale {scale}: random models and few questions. THE NUMBERS MEAN NOTHING." if scale else ""
+
+
+def of_cells(settings: Mapping, cells: Sequence[Mapping]) -> str:
+    """What the numbers of a table of cells are."""
+    if all(cell["se"] is None for cell in cells):
+        return ""
+    return "Ours ± standard error (of questions, one training seed). An average is the plain mean of its parts."
+
+
+def of_checkpoints(settings: Mapping, cells: Sequence[Mapping]) -> str:
+    """What the numbers of a table of checkpoints are, and what its intervals cover."""
+    parts = [
+        "Accuracy in percent ± standard error over the questions; Average is the plain mean of the benchmarks; "
+        "Rows and Tokens are what each run was trained on, counted once (for pairs: both answers)."
+    ]
+    if settings["mark_best"]:
+        parts.append("★ the best of its column; a lead of less than two standard errors may be chance.")
+    rated = dict.fromkeys(cell["column"] for cell in cells if cell["unit"] == "points")
+    parts += [f"{column} is a mean rating out of 10." for column in rated]
+    compared = {row["name"] for row in settings["rows"] if "best_of" in row}
+    parts += [
+        f"{cell['row']}: the best row is taken per column; 95 % interval of the average {cell['low']:+.1f} to "
+        f"{cell['high']:+.1f} (paired bootstrap over questions, the best taken anew in each resample). "
+        f"McNemar's exact test against the best average, over all questions: {cell['better']} better, "
+        f"{cell['worse']} worse, p = {cell['p']:.2g}. One training seed: both cover question sampling only."
+        for cell in cells
+        if cell["row"] in compared and cell["column"] == AVERAGE and "low" in cell
+    ]
+    return " ".join(parts)
+
+
+def of_benchmarks(settings: Mapping, cells: Sequence[Mapping]) -> str:
+    """What the numbers of a table with benchmarks as rows are."""
+    change = next(column for column in settings["columns"] if column.get("function") == "change")
+    before, after = (name.partition(" ")[2] for name in change["over"])
+    return (
+        "Accuracy in percent ± standard error over the questions. Length is the mean number of tokens of the "
+        "answers that ended by themselves; Cut off is the share that did not, within the benchmark's token limit. "
+        f"Changes are relative, from {before} to {after}."
+    )
+
+
+LAYOUTS = {None: of_cells, "checkpoints-as-rows": of_checkpoints, "benchmarks-as-rows": of_benchmarks}
+
+
+def our_grader(verdict: str, cells: Sequence[Mapping]) -> str:
+    """Our own grader's accuracies by row, under a table that counts another one's verdicts."""
+    ours: dict[str, list[str]] = {}
+    for cell in cells:
+        if "by_our_grader" in cell:
+            ours.setdefault(cell["row"], []).append(f"{cell['column']} {cell['by_our_grader']:.1f}")
+    if verdict == "ours" or not ours:
+        return ""
+    lines = "; ".join(f"{row}: {', '.join(figures)}" for row, figures in ours.items())
+    return f"{GRADERS[verdict]} By our own grader: {lines}."
