@@ -10,7 +10,7 @@ import yaml
 from scripts import check_claims
 from scripts.lib import cli
 from scripts.lib.jsonl import write_text
-from scripts.lib.study import language, papers, resolve
+from scripts.lib.study import language, papers, resolve, schema
 from scripts.lib.tables import claims
 
 PAPERS = {"cft": "CFT (2501.17703v4)", "spin": "SPIN (2401.01335v3)", "thinkpo": "ThinkPO (2502.13173v1)"}
@@ -117,7 +117,7 @@ def claims_of(paper: str) -> dict[str, dict]:
     entries = language.expand(given, "claims", lambda path: f"config/claims/{paper}.yaml: {path}", {}, mistakes)
     if mistakes:
         raise resolve.ConfigError(mistakes)
-    return resolve.conform(entries, {"$ref": "#/$defs/claims"}, ())
+    return schema.conform(entries, {"$ref": "#/$defs/claims"}, ())
 
 
 def printed_tables(paper: str) -> dict[str, list[dict]]:

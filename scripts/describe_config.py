@@ -7,7 +7,7 @@ import argparse
 
 from scripts.lib import cli
 from scripts.lib.jsonl import dumps, write_text
-from scripts.lib.study.resolve import dereferenced, schema
+from scripts.lib.study.schema import dereferenced, schema
 
 INTRO = """# Config reference
 

@@ -7,7 +7,7 @@ import jsonschema
 from scripts import describe_config
 from scripts.lib.cli import ROOT
 from scripts.lib.study import strict_yaml
-from scripts.lib.study.resolve import SCHEMA, schema
+from scripts.lib.study.schema import SCHEMA, schema
 
 KEYWORDS = {*jsonschema.Draft202012Validator.VALIDATORS, "$schema", "$defs", "title", "description", "default"}
 ONE, SEVERAL, NAMED = ("items", "additionalProperties", "propertyNames"), ("oneOf",), ("properties", "$defs")

@@ -6,7 +6,8 @@ import pytest
 
 from scripts.lib.cli import ROOT
 from scripts.lib.study import strict_yaml
-from scripts.lib.study.resolve import SCHEMA, read_files
+from scripts.lib.study.resolve import read_files
+from scripts.lib.study.schema import SCHEMA
 from tests.study_snapshots import FOLDER, exact, shipped, snapshot, text
 
 

@@ -1,0 +1,49 @@
+"""A study shrunk as its `scale` says, to try the whole workflow in minutes."""
+
+
+def scaled(study: dict) -> dict:
+    """The study shrunk as `scale` says: fewer rows, steps and tokens, and a random tiny model for each model."""
+    scale = study["scale"]
+    study["study"] = f"{study['study']}-{scale['suffix']}"
+
+    def less(entry: dict, key: str, most: int) -> None:
+        entry[key] = most if entry.get(key) is None else min(entry[key], most)
+
+    for slug, model in study["models"].items():
+        study["models"][slug] = {"source": "random", "family": model["family"], "shape": scale["model"]}
+    benchmarks = study["benchmarks"].values()
+    for source in (*study["datasets"].values(), *(b["questions"] for b in benchmarks if "questions" in b)):
+        less(source, "rows", scale["rows"])
+        if source["source"] == "hub" and scale["hub"] is not None:
+            source |= {"repo": f"{scale['hub']}/{source['repo'].replace('/', '--')}", "revision": None}
+            source.pop("expect_rows", None)
+    for entry in (*study["responses"].values(), *benchmarks):
+        for key, most in (("samples", "samples"), ("max_tokens", "max_tokens"), ("limit", "rows")):
+            if key in entry:
+                less(entry, key, scale[most])
+        if "self_critique" in entry:
+            less(entry["self_critique"], "max_tokens", scale["max_tokens"])
+            less(entry["self_critique"], "regenerations", scale["samples"])
+    for entry in (*study["critiques"].values(), *study["answers"].values(), *benchmarks):
+        if "max_errors" in entry:
+            entry["max_errors"] = 1.0  # a random model writes no verdict
+        if entry.get("kind") == "harness" and scale["hub"] is not None:
+            entry["task_path"] = f"{scale['hub']}/lm-eval"
+            entry["shots"] = entry["shots"] and 1  # null and 0 stay
+    for entry in (*study["responses"].values(), *study["critiques"].values(), *study["answers"].values()):
+        entry["shards"] = 1
+    for teacher in study["teachers"].values():
+        if "max_tokens" in teacher:
+            less(teacher, "max_tokens", scale["max_tokens"])
+    for run in study["runs"].values():
+        mixed = len(run["data"].get("self_play", [run]))  # SPIN trains on the pairs of up to two iterations
+        less(run["data"], "rows", scale["rows"] * mixed)
+        for part in (run["data"], *run["data"].get("mix", ())):
+            for key in ("gap_rows", "like_rows"):
+                less(part, key, scale["rows"])
+        less(run["hyperparameters"], "global_batch", scale["rows"])
+        # A random model gets nothing right, so a filter would leave no row: it is loosened, and the summary says so.
+        run["data"]["when_short"] = "take-unfiltered"
+        steps = [step for step in run["hyperparameters"]["candidate_steps"] if step < scale["max_steps"]]
+        run["hyperparameters"] |= {"max_steps": scale["max_steps"], "save_steps": 1, "candidate_steps": steps}
+    return study

@@ -1,0 +1,203 @@
+"""The config's schema: types converted, defaults filled in, and every way told in which a study breaks it."""
+
+import copy
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scripts.lib.study import language, strict_yaml
+from scripts.lib.study.mistakes import Place
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+
+SCHEMA = Path(__file__).resolve().parents[3] / "config" / "schema.yaml"
+
+
+@cache
+def schema() -> dict:
+    """The config's JSON schema. Its own keys are put together with merge keys, which JSON schemas cannot do."""
+    return strict_yaml.parse(SCHEMA.read_text(encoding="utf-8"))[0]
+
+
+def dereferenced(node: dict) -> dict:
+    """The schema node with its `$ref` followed; keys beside the `$ref` win."""
+    while "$ref" in node:
+        target = schema()
+        for key in node["$ref"].removeprefix("#/").split("/"):
+            target = target[key]
+        node = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
+    return node
+
+
+def branch(node: dict, value: Any) -> tuple[dict | None, str | None]:
+    """The branch of a `oneOf` that `value` chooses, and the key that chooses it (source, kind), where there is one."""
+    options = [dereferenced(option) for option in node["oneOf"]]
+    for option in options:
+        for key, rule in option["properties"].items():
+            if "const" in rule:
+                if isinstance(value, dict) and value.get(key) == rule["const"]:
+                    return option, key
+                break
+        else:
+            # No key with a constant: the branch whose required keys are there.
+            if isinstance(value, dict) and set(option["required"]) <= set(value):
+                return option, None
+    chooser = next((key for key, rule in options[0]["properties"].items() if "const" in rule), None)
+    return None, chooser
+
+
+def conform(value: Any, node: dict, path: tuple) -> Any:
+    """`value` with its leaves converted to the schema's types where that is safe, and with defaults filled in."""
+    node = dereferenced(node)
+    if "oneOf" in node:
+        node = branch(node, value)[0] or {}
+    if isinstance(value, dict):
+        properties = node.get("properties", {})
+        extra = node.get("additionalProperties")
+        done = {}
+        for key, item in value.items():
+            key = str(key) if isinstance(key, int) and "propertyNames" in node else key
+            rule = properties.get(key, extra if isinstance(extra, dict) else {})
+            done[key] = conform(item, rule, (*path, key))
+        for key, rule in properties.items():
+            rule = dereferenced(rule)
+            if key not in done and "default" in rule:
+                done[key] = conform(copy.deepcopy(rule["default"]), rule, (*path, key))
+        return done
+    if isinstance(value, list):
+        return [conform(item, node.get("items", {}), (*path, index)) for index, item in enumerate(value)]
+    return _leaf(value, node)
+
+
+def _leaf(value: Any, node: dict) -> Any:
+    wanted = node.get("type", [])
+    wanted = {wanted} if isinstance(wanted, str) else set(wanted)
+    if isinstance(value, str) and "string" not in wanted:
+        if "null" in wanted and value in ("null", "None"):
+            return None
+        if "boolean" in wanted and value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        if wanted & {"integer", "number"} and re.fullmatch(r"[+-]?\d+", value):
+            return int(value)
+        if "number" in wanted and re.fullmatch(r"[+-]?\d+\.\d*([eE][+-]?\d+)?", value):
+            return float(value)
+    if isinstance(value, int) and not isinstance(value, bool) and "number" in wanted:
+        return float(value)
+    if isinstance(value, float) and value.is_integer() and "integer" in wanted:
+        return int(value)
+    return value
+
+
+# --- validation -----------------------------------------------------------------------------------------------------
+
+
+def validate(study: dict, place: Place) -> tuple[list[str], set[tuple]]:
+    """Every way in which `study` breaks the schema, and the (section, slug) of the entries that do."""
+    errors = list(_flat(_errors(study, schema())))
+    mistakes = [_describe(error, place) for error in errors]
+    broken = {tuple(error.absolute_path)[:2] for error in errors}
+    recipes = study["recipes"]
+    both = isinstance(study["runs"], dict) and isinstance(recipes, dict)
+    for slug, run in study["runs"].items() if both else ():
+        name = run.get("recipe") if isinstance(run, dict) else None
+        recipe = recipes.get(name) if isinstance(name, str) else None
+        if isinstance(recipe, dict) and isinstance(run["overrides"], dict):
+            path = ("runs", slug, "overrides")
+            run["hyperparameters"], wrong = with_overrides(recipe, run["overrides"], path, place)
+            mistakes += wrong
+            broken |= {path[:2]} if wrong else set()
+    return list(dict.fromkeys(mistakes)), broken
+
+
+def with_overrides(recipe: dict, overrides: dict, path: tuple, place: Place) -> tuple[dict, list[str]]:
+    """The recipe with a run's overrides, and what is wrong with them (the recipe itself is checked elsewhere)."""
+    node = {"$ref": "#/$defs/recipe", "$defs": schema()["$defs"]}
+    full = conform(language.merge(recipe, overrides), node, ())
+    wrong = []
+    for error in _flat(_errors(full, node)):
+        at = list(error.absolute_path)[:1] or sorted(set(overrides) - set(recipe))
+        if set(at) & set(overrides):
+            wrong.append(_describe(error, place, path))
+    return full, wrong
+
+
+def _errors(value: Any, node: dict) -> Iterable["ValidationError"]:
+    import jsonschema
+
+    return jsonschema.Draft202012Validator(node).iter_errors(value)
+
+
+def _flat(errors: Iterable["ValidationError"]) -> list["ValidationError"]:
+    """The errors, with each failed `oneOf` replaced by the errors of the branch that the value chooses."""
+    flat = []
+    for error in errors:
+        if error.validator != "oneOf":
+            flat.append(error)
+            continue
+        options = [dereferenced(option) for option in error.schema["oneOf"]]
+        chosen, chooser = branch(error.schema, error.instance)
+        if chosen is None:
+            error.choices = [o["properties"][chooser]["const"] if chooser else o["title"] for o in options]
+            error.chooser = chooser
+            flat.append(error)
+        else:
+            index = next(i for i, option in enumerate(options) if option["title"] == chosen["title"])
+            flat += _flat(sub for sub in error.context if sub.schema_path[0] == index)
+    return flat
+
+
+def _describe(error: "ValidationError", place: Place, below: tuple = ()) -> str:
+    """One error as place, problem and way out."""
+    path = (*below, *error.absolute_path)
+    value, rule = error.instance, error.validator_value
+    where = place(path)
+    if error.validator == "additionalProperties":
+        known = sorted(error.schema.get("properties", {}))
+        unknown = sorted(set(value) - set(known), key=str)
+        lines = []
+        for key in unknown:
+            lines.append(
+                f"{place((*path, key))}: there is no such key (known: {', '.join(known)}).{_close(key, known)}"
+            )
+        return "; ".join(lines)
+    if error.validator == "oneOf":
+        if error.chooser:
+            found = value.get(error.chooser) if isinstance(value, dict) else value
+            return f"{place((*path, error.chooser))} = {found!r}: it must be one of {', '.join(error.choices)}."
+        what = "row" if path and isinstance(path[-1], int) else "entry"
+        return f"{where}: it must be a {' or a '.join(error.choices)} {what} (docs/config.md)."
+    if error.validator == "required":
+        missing = [key for key in rule if key not in value]
+        return f"{where}: {', '.join(missing)} is missing. Add it (docs/config.md)."
+    if error.validator == "pattern":
+        at = (*path, value) if "propertyNames" in error.absolute_schema_path else path
+        return f"{place(at)} = {value!r}: it must match {rule}. Write it so."
+    if error.validator == "enum":
+        return f"{where} = {value!r}: it must be one of {', '.join(map(str, rule))}.{_close(value, rule)}"
+    if error.validator == "type":
+        wanted = " or ".join([rule] if isinstance(rule, str) else rule)
+        if isinstance(value, str) and re.fullmatch(r"[+-]?\d+e[+-]?\d+", value, re.IGNORECASE):
+            mantissa, exponent = re.split("e", value, flags=re.IGNORECASE)
+            return f"{where} = {value!r}: YAML reads this as text. Write {mantissa}.0e{exponent}."
+        return f"{where} = {value!r}: a {type(value).__name__}, but it must be: {wanted}."
+    limits = {
+        "minimum": "at least",
+        "maximum": "at most",
+        "exclusiveMinimum": "above",
+        "exclusiveMaximum": "below",
+        "minItems": "at least this many entries:",
+        "minProperties": "at least this many keys:",
+    }
+    if error.validator in limits:
+        return f"{where} = {value!r}: it must be {limits[error.validator]} {rule}."
+    return f"{where} = {value!r}: {error.message}."
+
+
+def _close(word: Any, known: Sequence[Any]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(str(word), [str(item) for item in known], n=1)
+    return f" Did you mean {near[0]}?" if near else ""
