@@ -35,10 +35,10 @@ pathvars:
 
 
 rule all_tables:
+    """Every table and figure of the study."""
     input:
         collect("<results>/tables/{table}.md", table=STUDY["tables"]),
         collect("<results>/figures/{figure}.svg", figure=STUDY["figures"]),
-    """Every table and figure of the study."""
     localrule: True
 
 

@@ -6,13 +6,13 @@ OUTPUTS  <results>/claims.md, <results>/claims.json
 
 
 rule check_claims:
+    """Judge every claim of the study by the cells of its tables."""
     input:
         tables=STUDY.claim_tables,
         scores=STUDY.claim_scores,
         graded=STUDY.claim_answers,
         script=[
-            *code_of("check_claims"),
-            "scripts/lib/tables/claims.py",
+            *code_of("check_claims", "tables"),
             "scripts/lib/study/expressions.py",
             "scripts/lib/grading/scoring.py",
         ],
@@ -22,7 +22,6 @@ rule check_claims:
         "<logs>/check_claims.log",
     benchmark:
         "<benchmarks>/check_claims.jsonl"
-    """Judge every claim of the study by the cells of its tables."""
     localrule: True
     conda:
         "../envs/laptop.yaml"
@@ -38,11 +37,11 @@ rule check_claims:
 
 
 rule claims:
+    """Print every claim of the study with its interval and verdict."""
     input:
         "<results>/claims.md",
     log:
         "<logs>/claims.log",
-    """Print every claim of the study with its interval and verdict."""
     localrule: True
     conda:
         "../envs/laptop.yaml"

@@ -9,6 +9,7 @@ Rules that ask an endpoint run where snakemake runs: compute nodes may be offlin
 
 
 rule critique_responses:
+    """Check one shard of responses exactly, without a model."""
     input:
         graded=STUDY.graded_responses,
     output:
@@ -20,7 +21,6 @@ rule critique_responses:
         "<benchmarks>/critique_responses/{critiques}/{shard}.jsonl"
     wildcard_constraints:
         critiques=STUDY.critiqued_by("verifier"),
-    """Check one shard of responses exactly, without a model."""
     localrule: True
     conda:
         "../envs/laptop.yaml"
@@ -69,6 +69,7 @@ rule critique_by_model:
 
 
 rule critique_by_api:
+    """Have a teacher behind an endpoint write one shard of critiques."""
     input:
         graded=STUDY.graded_responses,
     output:
@@ -80,7 +81,6 @@ rule critique_by_api:
         "<benchmarks>/critique_by_api/{critiques}/{shard}.jsonl"
     wildcard_constraints:
         critiques=STUDY.critiqued_by("openai"),
-    """Have a teacher behind an endpoint write one shard of critiques."""
     localrule: True
     conda:
         "../envs/laptop.yaml"
@@ -97,6 +97,7 @@ rule critique_by_api:
 
 
 rule gather_critiques:
+    """Put the shards of one entry of critiques together."""
     input:
         STUDY.critique_shards,
     output:
@@ -106,7 +107,6 @@ rule gather_critiques:
         "<logs>/gather_critiques/{critiques}.log",
     benchmark:
         "<benchmarks>/gather_critiques/{critiques}.jsonl"
-    """Put the shards of one entry of critiques together."""
     localrule: True
     conda:
         "../envs/laptop.yaml"
@@ -118,6 +118,7 @@ rule gather_critiques:
 
 
 rule answer_questions:
+    """Have a teacher behind an endpoint answer one shard of a dataset's questions."""
     input:
         dataset=STUDY.answered_dataset,
     output:
@@ -127,7 +128,6 @@ rule answer_questions:
         "<logs>/answer_questions/{answers}/{shard}.log",
     benchmark:
         "<benchmarks>/answer_questions/{answers}/{shard}.jsonl"
-    """Have a teacher behind an endpoint answer one shard of a dataset's questions."""
     localrule: True
     conda:
         "../envs/laptop.yaml"
@@ -156,11 +156,11 @@ use rule gather_critiques as gather_answers with:
 
 
 rule estimate:
+    """Print what the teachers behind endpoints would cost: rows, tokens, price, time, and what is paid for already."""
     input:
         STUDY.priced_files,
     log:
         "<logs>/estimate.log",
-    """Print what the teachers behind endpoints would cost: rows, tokens, price, time, and what is paid for already."""
     localrule: True
     conda:
         "../envs/laptop.yaml"

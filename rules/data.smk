@@ -8,13 +8,13 @@ OUTPUTS  <results>/models/{model}/           safetensors, tokenizer, redpen.json
 
 
 rule fetch_model:
+    """Bring one base model into a folder of safetensors."""
     output:
         model=directory("<results>/models/{model}"),
     log:
         "<logs>/fetch_model/{model}.log",
     benchmark:
         "<benchmarks>/fetch_model/{model}.jsonl"
-    """Bring one base model into a folder of safetensors."""
     localrule: True
     conda:
         "../envs/laptop.yaml"
@@ -26,6 +26,7 @@ rule fetch_model:
 
 
 rule prepare_dataset:
+    """Write one dataset's questions, without those of the benchmarks it excludes."""
     input:
         exclude=STUDY.excluded_questions,
     output:
@@ -35,7 +36,6 @@ rule prepare_dataset:
         "<logs>/prepare_dataset/{dataset}.log",
     benchmark:
         "<benchmarks>/prepare_dataset/{dataset}.jsonl"
-    """Write one dataset's questions, without those of the benchmarks it excludes."""
     localrule: True
     conda:
         "../envs/laptop.yaml"
@@ -48,6 +48,7 @@ rule prepare_dataset:
 
 
 rule prepare_benchmark:
+    """Write one benchmark's questions."""
     output:
         rows="<results>/benchmarks/{benchmark}.jsonl",
         summary="<results>/benchmarks/{benchmark}.json",
@@ -57,7 +58,6 @@ rule prepare_benchmark:
         "<benchmarks>/prepare_benchmark/{benchmark}.jsonl"
     wildcard_constraints:
         benchmark=STUDY.of_kind(*GENERATED, "judge"),
-    """Write one benchmark's questions."""
     localrule: True
     conda:
         "../envs/laptop.yaml"
@@ -70,6 +70,7 @@ rule prepare_benchmark:
 
 
 rule prepare_harness:
+    """Fetch the data of one lm-eval task, and write its questions."""
     output:
         rows="<results>/benchmarks/{benchmark}.jsonl",
         summary="<results>/benchmarks/{benchmark}.json",
@@ -79,7 +80,6 @@ rule prepare_harness:
         "<benchmarks>/prepare_harness/{benchmark}.jsonl"
     wildcard_constraints:
         benchmark=STUDY.of_kind("harness"),
-    """Fetch the data of one lm-eval task, and write its questions."""
     localrule: True
     conda:
         "../envs/harness.yaml"
@@ -92,13 +92,13 @@ rule prepare_harness:
 
 
 rule fetch_punkt:
+    """Fetch the sentence splitter that IFEval's programs use."""
     output:
         directory("<results>/nltk_data"),
     log:
         "<logs>/fetch_punkt.log",
     benchmark:
         "<benchmarks>/fetch_punkt.jsonl"
-    """Fetch the sentence splitter that IFEval's programs use."""
     localrule: True
     conda:
         "../envs/harness.yaml"

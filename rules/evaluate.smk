@@ -99,6 +99,7 @@ rule generate_turns:
 
 
 rule judge_turns:
+    """Have a teacher behind an endpoint rate every turn of a checkpoint's conversations."""
     input:
         turns="<results>/generations/{checkpoint}/{benchmark}.jsonl",
         benchmark="<results>/benchmarks/{benchmark}.jsonl",
@@ -111,7 +112,6 @@ rule judge_turns:
         "<benchmarks>/judge_turns/{checkpoint}/{benchmark}.jsonl"
     wildcard_constraints:
         benchmark=STUDY.of_kind("judge"),
-    """Have a teacher behind an endpoint rate every turn of a checkpoint's conversations."""
     localrule: True
     conda:
         "../envs/laptop.yaml"

@@ -6,9 +6,9 @@ OUTPUTS  none: the plan is printed
 
 
 rule plan:
+    """Print what the targets under plan.targets would take: jobs, GPU hours, teachers' cost, disk, longest chain."""
     log:
         "<logs>/plan.log",
-    """Print what the targets under plan.targets would take: jobs, GPU hours, teachers' cost, disk, longest chain."""
     localrule: True
     conda:
         "../envs/laptop.yaml"

@@ -6,6 +6,7 @@ OUTPUTS  <results>/scores/{checkpoint}/{suite}.json(l), where checkpoint is a na
 
 
 rule average_seeds:
+    """Average the scores of a run's seeds."""
     input:
         scores=STUDY.seed_scores,
         graded=STUDY.seed_answers,
@@ -19,7 +20,6 @@ rule average_seeds:
         "<benchmarks>/average_seeds/{checkpoint}/{suite}.jsonl"
     wildcard_constraints:
         checkpoint=SEEDS,
-    """Average the scores of a run's seeds."""
     localrule: True
     conda:
         "../envs/laptop.yaml"

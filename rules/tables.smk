@@ -6,6 +6,7 @@ OUTPUTS  <results>/tables/{table}.md .tex .csv .json .html, <results>/figures/{f
 
 
 rule check_overlap:
+    """Make sure that no run of a table was trained on a question of its benchmarks."""
     input:
         datasets=STUDY.table_datasets,
         benchmarks=STUDY.table_questions,
@@ -16,7 +17,6 @@ rule check_overlap:
     benchmark:
         "<benchmarks>/check_overlap/{table}.jsonl"
     priority: 100  # before anything costly is started
-    """Make sure that no run of a table was trained on a question of its benchmarks."""
     localrule: True
     conda:
         "../envs/laptop.yaml"
@@ -28,6 +28,7 @@ rule check_overlap:
 
 
 rule make_table:
+    """Make one table from scores."""
     input:
         scores=STUDY.table_scores,
         graded=STUDY.table_answers,
@@ -41,7 +42,6 @@ rule make_table:
         "<logs>/make_table/{table}.log",
     benchmark:
         "<benchmarks>/make_table/{table}.jsonl"
-    """Make one table from scores."""
     localrule: True
     conda:
         "../envs/laptop.yaml"
@@ -55,6 +55,7 @@ rule make_table:
 
 
 rule make_figure:
+    """Draw one figure from training summaries or scores."""
     input:
         files=STUDY.figure_files,
         script=[*code_of("make_figure"), "scripts/lib/tables/statistics.py"],
@@ -64,7 +65,6 @@ rule make_figure:
         "<logs>/make_figure/{figure}.log",
     benchmark:
         "<benchmarks>/make_figure/{figure}.jsonl"
-    """Draw one figure from training summaries or scores."""
     localrule: True
     conda:
         "../envs/laptop.yaml"

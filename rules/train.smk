@@ -10,6 +10,7 @@ OUTPUTS  <results>/train_sets/{run}.jsonl            rows as messages and comple
 
 
 rule build_train_set:
+    """Choose and render one run's training rows."""
     input:
         data=STUDY.train_sources,
         tokenizer=STUDY.length_tokenizer,
@@ -20,7 +21,6 @@ rule build_train_set:
         "<logs>/build_train_set/{run}.log",
     benchmark:
         "<benchmarks>/build_train_set/{run}.jsonl"
-    """Choose and render one run's training rows."""
     localrule: True
     conda:
         "../envs/laptop.yaml"
@@ -96,6 +96,7 @@ rule validate:
 
 
 rule select_checkpoint:
+    """Make one candidate the run's checkpoint."""
     input:
         candidates="<results>/checkpoints/{run}/candidates",
         curve=STUDY.curve,
@@ -106,7 +107,6 @@ rule select_checkpoint:
         "<logs>/select_checkpoint/{run}.log",
     benchmark:
         "<benchmarks>/select_checkpoint/{run}.jsonl"
-    """Make one candidate the run's checkpoint."""
     localrule: True
     conda:
         "../envs/laptop.yaml"

@@ -7,11 +7,10 @@ import argparse
 
 import yaml
 
-from scripts import check_claims
 from scripts.lib import cli
 from scripts.lib.jsonl import write_text
 from scripts.lib.study import language, papers, resolve, schema
-from scripts.lib.tables import claims
+from scripts.lib.tables import claims, claims_page
 
 PAPERS = {"cft": "CFT (2501.17703v4)", "spin": "SPIN (2401.01335v3)", "thinkpo": "ThinkPO (2502.13173v1)"}
 INTRO = """# Claims
@@ -95,7 +94,7 @@ def page() -> str:
     for paper, title in PAPERS.items():
         entries = claims_of(paper)
         verdicts = printed_verdicts(paper, entries)
-        parts.append(f"### {title}\n\n{check_claims.page(entries, verdicts)}")
+        parts.append(f"### {title}\n\n{claims_page.page(entries, verdicts)}")
         short = [name for name, verdict in verdicts.items() if verdict["value"] <= entries[name]["above"]]
         if short:
             parts.append(
@@ -107,7 +106,7 @@ def page() -> str:
 def printed_verdicts(paper: str, entries: dict[str, dict]) -> dict[str, dict]:
     """What the figures in papers/<paper>.yaml give for each claim."""
     tables = printed_tables(paper)
-    return {name: check_claims.verdict_of(claim, tables, printed_cell) for name, claim in entries.items()}
+    return {name: claims.verdict_of(claim, tables, printed_cell) for name, claim in entries.items()}
 
 
 def claims_of(paper: str) -> dict[str, dict]:

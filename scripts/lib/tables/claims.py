@@ -5,11 +5,15 @@ checkpoint, so what they have in common cancels. A figure of which only a percen
 known is drawn from the binomial distribution; one with a standard error from the normal distribution.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy
 
+from scripts.lib.grading import scoring
+from scripts.lib.jsonl import BadInput, read_rows
 from scripts.lib.study.expressions import evaluate
 
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = "reproduced", "not reproduced", "inconclusive"
@@ -105,3 +109,129 @@ def sample(cells: Sequence[Cell], draws: int, seed: int) -> numpy.ndarray:
             with numpy.errstate(invalid="ignore"):
                 drawn[start : start + size, members] = scales * (weights @ sums.T) / (weights @ counts.T)
     return drawn
+
+
+# --- cells of tables --------------------------------------------------------------------------------------------------
+
+
+def verdict_of(claim: dict, tables: dict[str, list[dict]], cell_of) -> dict:
+    """The verdict on one claim.
+
+    Args:
+        claim: its entry.
+        tables: the cells of each table.
+        cell_of: (table, cell of it) → `Cell`.
+
+    Raises:
+        BadInput: a cell that the claim names is not there, or its expression is not one figure.
+    """
+    cells, missing = {}, []
+    for name, where in claim["cells"].items():
+        cells[name] = []
+        for at in places(claim, where):
+            found = look_up(tables, at)
+            if found["value"] is None:
+                missing.append(f"{at['row']}, {at['column']}: {found.get('gap') or 'no value'}")
+            elif where.get("exact"):
+                cells[name].append(Cell(found["value"], exact=True))
+            else:
+                cells[name].append(cell_of(at["table"], found))
+    if missing:
+        nothing = {"value": None, "low": None, "high": None, "verdict": INCONCLUSIVE}
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        return {**nothing, "why": "; ".join(missing[:3]) + more}
+    try:
+        verdict = judge(claim["value"], claim["above"], cells)
+    except ValueError as error:
+        raise BadInput(f"{error}. Correct the claim's value.") from None
+    return {**verdict, "why": "the error of its cells is not known" if verdict["low"] is None else ""}
+
+
+def places(claim: dict, where: dict) -> list[dict]:
+    """Table, row and column of each cell that a name stands for; what it leaves out, the claim says."""
+    at = {key: where.get(key, claim.get(key)) for key in ("table", "row", "column")}
+    lists = {key: value if isinstance(value, list) else [value] for key, value in at.items()}
+    return [{"table": at["table"], "row": row, "column": column} for row in lists["row"] for column in lists["column"]]
+
+
+def look_up(tables: dict[str, list[dict]], at: dict) -> dict:
+    """The cell of a table.
+
+    Raises:
+        BadInput: it is not there; the message lists the rows and columns that are.
+    """
+    cells = tables.get(at["table"], [])
+    for cell in cells:
+        if cell["row"] == at["row"] and cell["column"] == at["column"]:
+            return cell
+    rows, columns = (list(dict.fromkeys(cell[key] for cell in cells)) for key in ("row", "column"))
+    raise BadInput(
+        f"{at['table']} has no cell in row {at['row']!r}, column {at['column']!r} (rows: {', '.join(rows)}; columns: "
+        f"{', '.join(columns)}). Correct the claim's row or column."
+    )
+
+
+# What is read of a graded answer.
+KEPT = ("question_id", "validation", "tokens", "finished", *scoring.VERDICTS.values())
+
+
+class Items:
+    """Cells with the graded answers that they are made of, each file read once and only when it is needed.
+
+    Args:
+        files: scores/<checkpoint>/<suite>.json, with the graded answers beside them.
+        made_of: by table, its checkpoints, the verdict that counts in it, and what becomes of validation questions.
+    """
+
+    def __init__(self, files: list[str], made_of: dict[str, dict]) -> None:
+        self.files, self.made_of = files, made_of
+        self._rows: dict[str, dict[str, list[dict]]] = {}
+
+    def cell(self, table: str, cell: dict) -> Cell:
+        """A table's cell, resampled by question where its answers are at hand, else with its standard error.
+
+        Raises:
+            BadInput: the answers do not give the cell's value.
+        """
+        rows = self._answers(cell.get("checkpoint"), cell.get("benchmark"))
+        unit, shares = cell.get("unit", "percent"), {}
+        if rows and cell["metric"] == "length":
+            sums: dict[str, list[float]] = {row["question_id"]: [0.0, 0.0] for row in rows}
+            for row in rows:
+                if row["finished"]:
+                    sums[row["question_id"]][0] += row["tokens"]
+                    sums[row["question_id"]][1] += 1
+            items = numpy.array([sums[key] for key in sorted(sums)]).T
+            # Of several seeds the table has the mean of means, so the ratio of the sums is brought to it.
+            scale = cell["value"] * items[1].sum() / items[0].sum()
+            return Cell(cell["value"], items=items, ids=tuple(sorted(sums)), scale=scale)
+        if rows and cell["metric"] == "accuracy" and unit in ("percent", "fraction"):
+            made_of = self.made_of[table]
+            without = set()
+            if made_of["validation_questions"] == "exclude":  # as the table does: those of any checkpoint, for all
+                others = [self._answers(name, cell["benchmark"]) for name in made_of["checkpoints"]]
+                without = set().union(*map(scoring.validation_ids, others))
+            shares = scoring.shares_of(rows, made_of["verdict"], without)
+        if not shares:
+            return Cell(cell["value"], error=cell["se"])
+        items, scale = numpy.array([list(shares.values()), [1.0] * len(shares)]), 1.0 if unit == "fraction" else 100.0
+        value = scale * items[0].mean()
+        if not math.isclose(value, cell["value"], rel_tol=1e-6, abs_tol=1e-9):
+            raise BadInput(
+                f"{table}, {cell['row']}, {cell['column']}: the table has {cell['value']:g}, its graded answers give "
+                f"{value:g}. Make the table again (snakemake {table})."
+            )
+        return Cell(cell["value"], items=items, ids=tuple(shares), scale=scale)
+
+    def _answers(self, checkpoint: str | None, benchmark: str | None) -> list[dict]:
+        for file in self.files:
+            if Path(file).parent.name != checkpoint or not Path(file).with_suffix(".jsonl").is_file():
+                continue
+            if file not in self._rows:
+                self._rows[file] = {}
+                for row in read_rows(Path(file).with_suffix(".jsonl"), required=("benchmark", "question_id")):
+                    kept = {key: row[key] for key in KEPT if key in row}
+                    self._rows[file].setdefault(row["benchmark"], []).append(kept)
+            if benchmark in self._rows[file]:
+                return self._rows[file][benchmark]
+        return []
