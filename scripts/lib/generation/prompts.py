@@ -3,7 +3,8 @@
     {% block system %}You are a careful mathematician.{% endblock %}
     {% block user %}{{ question }}{% endblock %}
 
-A file may hold the blocks `system` and `user`; `user` is required. Unknown names inside a block are errors.
+A file may hold the blocks `system` and `user`; `user` is required. Unknown names inside a block are errors. A file may
+include others of its folder.
 """
 
 from collections.abc import Iterable
@@ -13,17 +14,20 @@ from pathlib import Path
 import jinja2
 
 from scripts.lib.jsonl import BadInput, file_hash
+from scripts.lib.study.contents import with_included
 
 Message = dict[str, str]  # {"role": "user", "content": "What is 3 + 4?"}
 
 
 @cache
 def _template(path: str) -> jinja2.Template:
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False, autoescape=False)
+    folder = jinja2.FileSystemLoader(Path(path).parent)
+    environment = jinja2.Environment(loader=folder, undefined=jinja2.StrictUndefined, autoescape=False)
     try:
-        template = environment.from_string(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BadInput(f"{path}: there is no such prompt file. Prompts lie under prompts/.") from None
+        template = environment.get_template(Path(path).name)
+    except jinja2.TemplateNotFound as error:
+        included = "" if error.name == Path(path).name else f" (it includes {error.name})"
+        raise BadInput(f"{path}: there is no such prompt file{included}. Prompts lie under prompts/.") from None
     except jinja2.TemplateSyntaxError as error:
         raise BadInput(f"{path}, line {error.lineno}: {error.message}.") from None
     if "user" not in template.blocks:
@@ -51,5 +55,8 @@ def render(path: str | Path, **values: object) -> list[Message]:
 
 
 def hashes(paths: Iterable[str | None]) -> dict[str, str]:
-    """sha256 by path of the prompt files that are named; None entries are left out."""
-    return {path: file_hash(path) for path in sorted({path for path in paths if path})}
+    """sha256 by path of the prompt files that are named, with what they include; None entries are left out."""
+    named = {path for path in paths if path}
+    return {
+        str(file): file_hash(file) for file in sorted({file for path in named for file in with_included(Path(path))})
+    }

@@ -6,12 +6,13 @@ job reads and the `VERSION` of its program. What changes no output (rates, price
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from scripts.lib.study import runs
 from scripts.lib.study.cells import specs
+from scripts.lib.study.contents import Contents
 from scripts.lib.study.files import Files
 
 # Keys of an engine that change no output, so that another machine asks for nothing again.
@@ -25,12 +26,14 @@ DECIDING = {
     **dict.fromkeys(LOCAL_TEACHERS, ("kind", "temperature", "top_p", "max_tokens", "template", "seed")),
 }
 PROMPTS = ("critique_prompt", "answer_prompt")
+GRADER = "grader"  # the name under which its version stands among the programs'
 
 
 def program_versions(folder: Path) -> dict[str, int]:
-    """The `VERSION` of each program in a folder that has one, by the program's name. Nothing is imported."""
+    """The `VERSION` of each program in the folder scripts, by its name, and the grader's. Nothing is imported."""
     texts = {file.stem: file.read_text(encoding="utf-8") for file in folder.glob("*.py")}
-    versions = {name: re.search(r"^VERSION = (\d+)", text, re.MULTILINE) for name, text in texts.items()}
+    texts[GRADER] = (folder / "lib" / "grading" / "pool.py").read_text(encoding="utf-8")
+    versions = {name: re.search(r"^(?:GRADER_)?VERSION = (\d+)", text, re.MULTILINE) for name, text in texts.items()}
     return {name: int(match[1]) for name, match in versions.items() if match}
 
 
@@ -50,10 +53,13 @@ class Study(Files):
     def __init__(self, resolved: Mapping[str, Any], versions: Mapping[str, int]) -> None:
         super().__init__(resolved)
         self.versions = versions
+        self.contents = Contents("state/contents.json")
 
-    def _settings(self, program: str, **values: Any) -> str:
-        """The values and the program's VERSION."""
-        return as_json({**values, "script_version": self.versions[program]})
+    def _settings(self, program: str, files: Iterable[str | None] = (), **values: Any) -> str:
+        """The values, the program's VERSION, and the digest of each file that the job reads by its name."""
+        digests = {file: self.contents.digest(file) for file in files if file is not None}
+        tracked = {"files": digests} if digests else {}
+        return as_json({**values, **tracked, "script_version": self.versions[program]})
 
     # --- engines ------------------------------------------------------------------------------------------------------
 
@@ -91,20 +97,25 @@ class Study(Files):
 
     def model_settings(self, wildcards) -> str:
         """What fetch_model reads."""
-        return self._settings("fetch_model", **self["models"][wildcards.model])
+        entry = self["models"][wildcards.model]
+        files = [entry["path"]] if entry["source"] == "folder" else []
+        return self._settings("fetch_model", files, **entry)
 
     def dataset_settings(self, wildcards) -> str:
         """What prepare_dataset reads."""
-        return self._settings("prepare_dataset", **self["datasets"][wildcards.dataset])
+        entry = self["datasets"][wildcards.dataset]
+        return self._settings("prepare_dataset", source_files(entry), **entry)
 
     def benchmark_settings(self, wildcards) -> str:
         """What prepare_benchmark reads."""
-        return self._settings("prepare_dataset", **self["benchmarks"][wildcards.benchmark]["questions"])
+        questions = self["benchmarks"][wildcards.benchmark]["questions"]
+        return self._settings("prepare_dataset", source_files(questions), **questions)
 
     def task_settings(self, wildcards) -> str:
         """What prepare_harness reads."""
         entry = self["benchmarks"][wildcards.benchmark]
-        return self._settings("prepare_harness", **{key: entry[key] for key in ("task", "task_path", "limit")})
+        values = {key: entry[key] for key in ("task", "task_path", "limit")}
+        return self._settings("prepare_harness", [entry["task_path"]], **values)
 
     # --- responses ----------------------------------------------------------------------------------------------------
 
@@ -112,13 +123,14 @@ class Study(Files):
         """What sample_responses reads."""
         entry = self["responses"][wildcards.responses]
         keys = ("prompt", "template", "samples", "temperature", "top_p", "max_tokens", "seed", "rows")
-        return self._settings("sample_responses", engine=self.engine_settings(), **{key: entry[key] for key in keys})
+        values = {key: entry[key] for key in keys}
+        files = [entry["prompt"], entry["template"]]
+        return self._settings("sample_responses", files, engine=self.engine_settings(), **values)
 
-    def response_grading(self, wildcards) -> int | str:
-        """The VERSION of grade_responses, and the dataset's own field that holds the responses, where it does."""
+    def response_grading(self, wildcards) -> str:
+        """What grade_responses reads: the grader's version, and the dataset's own field that holds the responses."""
         field = self["responses"][wildcards.responses].get("field")
-        version = self.versions["grade_responses"]
-        return f"{version} {field}" if field else version
+        return self._settings("grade_responses", field=field, grader=self.versions[GRADER])
 
     def response_field(self, wildcards, output) -> str:
         """The flag for responses that are a dataset's own field (tracked in the version)."""
@@ -153,7 +165,10 @@ class Study(Files):
 
     def critique_settings(self, wildcards) -> str:
         """What the critique rules read."""
-        return self._settings("critique_responses", **self.critique_values(self["critiques"][wildcards.critiques]))
+        teacher = self.teacher("critiques", wildcards.critiques)
+        files = [teacher.get("critique_prompt"), teacher.get("template")]
+        values = self.critique_values(self["critiques"][wildcards.critiques])
+        return self._settings("critique_responses", files, **values)
 
     def critique_limits(self, wildcards, output) -> str:
         """How critiques are asked for. It takes `output`, so that Snakemake does not track it."""
@@ -165,7 +180,9 @@ class Study(Files):
 
     def answer_settings(self, wildcards) -> str:
         """What answer_questions reads."""
-        return self._settings("answer_questions", **self.answer_values(self["answers"][wildcards.answers]))
+        files = [self.teacher("answers", wildcards.answers)["answer_prompt"]]
+        values = self.answer_values(self["answers"][wildcards.answers])
+        return self._settings("answer_questions", files, **values)
 
     def answer_limits(self, wildcards, output) -> str:
         """How answers are asked for. It takes `output`, so that Snakemake does not track it."""
@@ -212,10 +229,14 @@ class Study(Files):
     def train_set_settings(self, wildcards) -> str:
         """What build_train_set reads."""
         run = self["runs"][wildcards.run]
+        parts = runs.parts(run)
+        graded = {"grader": self.versions[GRADER]} if any(part["keep"] == "both-right" for part in parts) else {}
         return self._settings(
             "build_train_set",
+            files=[part["prompt"] for part in parts],
+            **graded,
             run=wildcards.run,
-            parts=[part_settings(part) for part in runs.parts(run)],
+            parts=[part_settings(part) for part in parts],
             rows=run["data"]["rows"],
             seed=run["seed"],
             when_short=run["data"].get("when_short", "fail"),
@@ -224,14 +245,20 @@ class Study(Files):
     def recipe(self, wildcards) -> str:
         """What train reads."""
         run = self["runs"][wildcards.run]
-        keys = ("method", "template", "seed")
-        return self._settings("train", run=wildcards.run, **{key: run[key] for key in keys}, **run["hyperparameters"])
+        values = {key: run[key] for key in ("method", "template", "seed")}
+        return self._settings("train", [run["template"]], run=wildcards.run, **values, **run["hyperparameters"])
 
     def validation_settings(self, wildcards) -> str:
         """What validate reads."""
         name = self["runs"][wildcards.run]["select"]
-        kind = self["benchmarks"][name]["kind"]
-        return self._settings("validate", kind=kind, engine=self.engine_settings(), benchmark=self.decoding(name))
+        return self._settings(
+            "validate",
+            self.decoding_files([name]),
+            kind=self["benchmarks"][name]["kind"],
+            engine=self.engine_settings(),
+            benchmark=self.decoding(name),
+            grader=self.versions[GRADER],
+        )
 
     # --- evaluation ---------------------------------------------------------------------------------------------------
 
@@ -241,22 +268,31 @@ class Study(Files):
         keys = ("prompt", "template", "temperature", "temperature_by_subject", "top_p", "samples", "max_tokens", "seed")
         return {key: entry[key] for key in (*keys, "self_critique") if key in entry}
 
+    def decoding_files(self, benchmarks: Iterable[str]) -> list[str | None]:
+        """The prompts and templates that benchmarks are asked with."""
+        entries = [self["benchmarks"][name] for name in benchmarks]
+        critiques = [entry["self_critique"]["prompt"] for entry in entries if "self_critique" in entry]
+        return [*(entry.get(key) for entry in entries for key in ("prompt", "template")), *critiques]
+
     def suite_settings(self, wildcards) -> str:
         """What generate reads."""
-        decoding = {name: self.decoding(name) for name in self.generated_in(wildcards.suite)}
-        return self._settings("generate", engine=self.engine_settings(), benchmarks=decoding)
+        names = self.generated_in(wildcards.suite)
+        decoding = {name: self.decoding(name) for name in names}
+        files = self.decoding_files(names)
+        return self._settings("generate", files, engine=self.engine_settings(), benchmarks=decoding)
 
     def turns_settings(self, wildcards) -> str:
         """What generate_turns reads."""
-        return self._settings(
-            "generate_turns", engine=self.engine_settings(), benchmark=self.decoding(wildcards.benchmark)
-        )
+        name = wildcards.benchmark
+        files = self.decoding_files([name])
+        return self._settings("generate_turns", files, engine=self.engine_settings(), benchmark=self.decoding(name))
 
     def judge_settings(self, wildcards) -> str:
         """What judge_turns reads."""
         entry = self["benchmarks"][wildcards.benchmark]
         teacher = {**deciding(self["teachers"][entry["teacher"]]), "judge_prompt": entry["judge_prompt"]}
-        return self._settings("judge_turns", teacher=teacher, reference_subjects=entry["reference_subjects"])
+        shown = {"reference_subjects": entry["reference_subjects"]}
+        return self._settings("judge_turns", [entry["judge_prompt"]], teacher=teacher, **shown)
 
     def judge_limits(self, wildcards, output) -> str:
         """How the judge is asked. It takes `output`, so that Snakemake does not track it."""
@@ -266,7 +302,7 @@ class Study(Files):
         """What evaluate_harness reads."""
         entry = self["benchmarks"][wildcards.benchmark]
         values = {key: value for key, value in entry.items() if key not in ("kind", "title")}
-        return self._settings("evaluate_harness", **values)
+        return self._settings("evaluate_harness", [entry["task_path"]], **values)
 
     def grader_settings(self, wildcards) -> str:
         """What score reads: the kind of each benchmark, and its metric."""
@@ -310,6 +346,13 @@ class Study(Files):
                 for name, table in tables.items()
             }
         )
+
+
+def source_files(source: Mapping[str, Any]) -> list[str]:
+    """The file, or the folder in the place of a hub repository, that questions are read from."""
+    if source["source"] == "jsonl":
+        return [source["path"]]
+    return [source["repo"]] if source["source"] == "hub" and Path(source["repo"]).is_dir() else []
 
 
 def deciding(teacher: Mapping[str, Any]) -> dict[str, Any]:
