@@ -33,6 +33,7 @@ rule make_table:
         scores=STUDY.table_scores,
         graded=STUDY.table_answers,
         summaries=STUDY.table_facts,
+        trainings=STUDY.table_trainings,
         overlap="<results>/tables/{table}.overlap.json",
         paper=STUDY.paper,
         script=[*code_of("make_table", "tables"), "scripts/lib/study/papers.py", "scripts/lib/grading/scoring.py"],
@@ -51,7 +52,7 @@ rule make_table:
         out=lambda wildcards, output: output[0].removesuffix(".md"),
     shell:
         "{params.python:q} -m scripts.make_table --table {wildcards.table} --settings {params.settings:q}"
-        " --scores {input.scores:q} --summaries {input.summaries:q} --out {params.out:q} 2>&1 | tee {log:q}"
+        " --scores {input.scores:q} --summaries {input.summaries:q} --trainings {input.trainings:q} --out {params.out:q} 2>&1 | tee {log:q}"
 
 
 rule make_figure:

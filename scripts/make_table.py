@@ -23,7 +23,7 @@ from scripts.lib.jsonl import write_json
 from scripts.lib.study import papers
 from scripts.lib.tables import figures
 from scripts.lib.tables import files as table_files
-from scripts.lib.tables.facts import read_facts
+from scripts.lib.tables.facts import read_facts, read_trainings
 from scripts.lib.tables.notes import notes_of
 
 
@@ -38,6 +38,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--settings", type=cli.json_argument, help="JSON: title, note, columns, rows")
     parser.add_argument("--scores", nargs="*", default=[], help="scores/<checkpoint>/<suite>.json, items beside them")
     parser.add_argument("--summaries", nargs="*", default=[], help="checkpoints/<run>/train.json, files of other facts")
+    parser.add_argument("--trainings", nargs="*", default=[], help="checkpoints/<run>/train.json of all its runs")
     parser.add_argument("--out", help="path of the files to write, without an ending")
     args = parser.parse_args(argv)
     if args.table and (args.settings is None or args.out is None):
@@ -53,7 +54,8 @@ def main(args: argparse.Namespace) -> int:
     printed = papers.printed(settings["paper"]) if settings["paper"] else {}
     scores = scoring.read_scores(args.scores, settings["verdict"], settings["validation_questions"])
     cells = figures.Cells(settings, scores, read_facts(args.summaries), printed).all()
-    write(Path(args.out), args.table, settings, cells, scoring.notes_of(scores))
+    notes = [*notes_of(settings, cells, read_trainings(args.trainings)), *scoring.notes_of(scores)]
+    write(Path(args.out), args.table, settings, cells, notes)
     return 0
 
 
@@ -64,15 +66,14 @@ def write_partial(table: str, configfiles: list[str], overrides: dict) -> int:
     settings, out, cells = partial.cells(table, configfiles, overrides)
     out = out.with_name(f"{table}.partial")
     settings["title"] += " (partial)"
-    write(out, table, settings, cells, ["A partial table: no job was run for it."])
+    write(out, table, settings, cells, ["A partial table: no job was run for it.", *notes_of(settings, cells)])
     sys.stdout.write(Path(f"{out}.md").read_text(encoding="utf-8"))
     return 0
 
 
-def write(out: Path, table: str, settings: dict, cells: list[dict], more_notes: list[str]) -> None:
+def write(out: Path, table: str, settings: dict, cells: list[dict], notes: list[str]) -> None:
     """Writes the cells and the files to read."""
     write_json(f"{out}.json", cells)
-    notes = [*notes_of(settings, cells), *more_notes]
     table_files.write(out, table, settings["title"], cells, notes, HEADINGS.get(settings.get("layout"), " "))
 
 

@@ -78,7 +78,7 @@ def make(tmp_path: Path, write_lines):
                 *summaries,
             ]
         )
-        args.settings = {**as_cells({**SETTINGS, **changes}, study), "scaled": None, "settings": {}}
+        args.settings = {**as_cells({**SETTINGS, **changes}, study), "scaled": None, "settings": {}, "unpinned": []}
         assert make_table.main(args) == 0
         return tmp_path / "main"
 
@@ -114,6 +114,7 @@ def test_accuracy_is_in_percent_with_its_error(make) -> None:
         "checkpoint": "sft",
         "benchmark": "gcd",
         "metric": "accuracy",
+        "flags": {"cut_off": 0.25},
     }
 
 

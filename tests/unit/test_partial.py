@@ -33,7 +33,7 @@ SHORT = {
         {"name": "Δ", "difference": "cft", "best_of": ["sft"]},
     ],
 }
-SCORES = {**as_cells(SHORT, {**STUDY, "benchmarks": BENCHMARKS}), "settings": {}}
+SCORES = {**as_cells(SHORT, {**STUDY, "benchmarks": BENCHMARKS}), "settings": {}, "unpinned": []}
 CELLS = {
     "title": "Main",
     "note": "",
@@ -123,7 +123,7 @@ def test_table_of_cells_says_the_same_of_scores_functions_and_facts(files) -> No
 
 def test_benchmarks_as_rows_show_each_checkpoint_that_is_there(files) -> None:
     short = {**SHORT, "layout": "benchmarks-as-rows", "rows": SHORT["rows"][1:3]}
-    settings = {**as_cells(short, {**STUDY, "benchmarks": BENCHMARKS}), "settings": {}}
+    settings = {**as_cells(short, {**STUDY, "benchmarks": BENCHMARKS}), "settings": {}, "unpinned": []}
     cells = by_place(partial.of_cells(settings, files(["sft"])))
     assert cells["GCD", "Accuracy SFT"]["value"] == 50 and cells["GCD", "Length SFT"]["value"] == 12
     assert cells["GCD", "Accuracy CFT"]["state"] == cells["GCD", "Accuracy change %"]["state"] == partial.NOT_RUN

@@ -136,12 +136,24 @@ def summarise(graded: Sequence[dict]) -> dict:
         "cut_off_share": 1 - len(ended) / len(graded),
         "no_answer_share": sum(row["extracted"] is None for row in graded) / len(graded),
         "errors": sum("error" in row for row in graded),
+        **duplicates(graded),
     }
     if validation and found["questions"] < whole["questions"]:
         found |= {"validation_questions": len(validation), "with_validation": whole}
     elif validation:
         found["selected_by"] = True
     return found
+
+
+def duplicates(graded: Sequence[dict]) -> dict[str, float]:
+    """`duplicate_share`: the share of answers that say the same as an earlier one to the same question.
+
+    Empty where each question has one answer.
+    """
+    answers = [(row["question_id"], row.get("response")) for row in graded]
+    if len({question for question, _ in answers}) == len(answers):
+        return {}
+    return {"duplicate_share": 1 - len(set(answers)) / len(answers)}
 
 
 def full_mark(scores: list[dict]) -> float | None:

@@ -207,6 +207,17 @@ class Files:
         scored = [checkpoint for checkpoint, _ in scores_needed(table, self.resolved)]
         return list(dict.fromkeys([*scored, *(run for _, run in facts_needed(table))]))
 
+    def models_behind(self, table: Mapping[str, Any]) -> list[str]:
+        """The models that a table shows, or that its runs start from, each once."""
+        pending = self.checkpoints_in(table)
+        pending += [run for name in pending for run in self["seeds"].get(name, ())]
+        models: dict[str, None] = {}
+        for name in pending:
+            while name in self["runs"]:
+                name = self["runs"][name]["start"]
+            models |= {name: None} if name in self["models"] else {}
+        return list(models)
+
     def summaries(self, checkpoints: Iterable[str], suites: Iterable[str]) -> list[str]:
         """The score summaries of checkpoints: one for each suite and each benchmark that is a job of its own."""
         suites = list(suites)
@@ -242,6 +253,12 @@ class Files:
         """The summaries that hold the facts of a table: training, selection, train sets, time of sampling."""
         table = self["tables"][wildcards.table]
         return [file for kind, slug in facts_needed(table) for file in self.fact_files(kind, slug)]
+
+    def table_trainings(self, wildcards) -> list[str]:
+        """The training summaries of all runs that a table shows, those of its seeds included."""
+        names = self.checkpoints_in(self["tables"][wildcards.table])
+        names = [run for name in names for run in self["seeds"].get(name, [name])]
+        return [f"<results>/checkpoints/{name}/train.json" for name in dict.fromkeys(names) if name in self["runs"]]
 
     def table_questions(self, wildcards) -> list[str]:
         """The questions of all benchmarks of a table."""

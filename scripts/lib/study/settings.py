@@ -322,7 +322,18 @@ class Study(Files):
         table = self["tables"][wildcards.table]
         shown = {cell["benchmark"] for _, _, cell in specs(table) if "setting" in cell}
         settings = {name: self["benchmarks"][name] for name in sorted(shown)}
-        return json.dumps({**table, "scaled": self.scale, "settings": settings})
+        more = {"scaled": self.scale, "settings": settings, "unpinned": self.unpinned(wildcards)}
+        return json.dumps({**table, **more})
+
+    def unpinned(self, wildcards) -> list[str]:
+        """The inputs of a table, `section.slug`, that name no revision of their hub repository."""
+        slugs = {
+            "models": self.models_behind(self["tables"][wildcards.table]),
+            "datasets": [Path(file).stem for file in self.table_datasets(wildcards)],
+            "benchmarks": self.benchmarks_in(self["tables"][wildcards.table]["suites"]),
+        }
+        entries = {f"{section}.{slug}": self[section][slug] for section, names in slugs.items() for slug in names}
+        return [name for name, entry in entries.items() if entry.get("questions", entry).get("revision") == "unpinned"]
 
     @property
     def scale(self) -> str | None:

@@ -115,7 +115,7 @@ def sample(cells: Sequence[Cell], draws: int, seed: int) -> numpy.ndarray:
 
 
 def verdict_of(claim: dict, tables: dict[str, list[dict]], cell_of) -> dict:
-    """The verdict on one claim.
+    """The verdict on one claim, with the `flags` that its cells have.
 
     Args:
         claim: its entry.
@@ -125,26 +125,28 @@ def verdict_of(claim: dict, tables: dict[str, list[dict]], cell_of) -> dict:
     Raises:
         BadInput: a cell that the claim names is not there, or its expression is not one figure.
     """
-    cells, missing = {}, []
+    cells, missing, raised = {}, [], set()
     for name, where in claim["cells"].items():
         cells[name] = []
         for at in places(claim, where):
-            found = look_up(tables, at)
-            if found["value"] is None:
-                missing.append(f"{at['row']}, {at['column']}: {found.get('gap') or 'no value'}")
+            cell = look_up(tables, at)
+            raised |= set(cell.get("flags", {}))
+            if cell["value"] is None:
+                missing.append(f"{at['row']}, {at['column']}: {cell.get('gap') or 'no value'}")
             elif where.get("exact"):
-                cells[name].append(Cell(found["value"], exact=True))
+                cells[name].append(Cell(cell["value"], exact=True))
             else:
-                cells[name].append(cell_of(at["table"], found))
+                cells[name].append(cell_of(at["table"], cell))
+    flagged = {"flags": sorted(raised)} if raised else {}
     if missing:
-        nothing = {"value": None, "low": None, "high": None, "verdict": INCONCLUSIVE}
+        nothing = {"value": None, "low": None, "high": None, "verdict": INCONCLUSIVE, **flagged}
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         return {**nothing, "why": "; ".join(missing[:3]) + more}
     try:
         verdict = judge(claim["value"], claim["above"], cells)
     except ValueError as error:
         raise BadInput(f"{error}. Correct the claim's value.") from None
-    return {**verdict, "why": "the error of its cells is not known" if verdict["low"] is None else ""}
+    return {**verdict, **flagged, "why": "the error of its cells is not known" if verdict["low"] is None else ""}
 
 
 def places(claim: dict, where: dict) -> list[dict]:

@@ -3,6 +3,7 @@
 import math
 
 from scripts.lib.tables.claims import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
+from scripts.lib.tables.flags import FLAGS
 
 WORDS = (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE)
 
@@ -16,6 +17,7 @@ def page(entries: dict[str, dict], verdicts: dict[str, dict]) -> str:
         claim = entries[name]
         source = f"{claim['section']}; `{name}`" if claim["section"] else f"`{name}`"
         outcome = f"**{verdict['verdict']}**" + (f": {verdict['why']}" if verdict["why"] else "")
+        outcome += "".join(f"; of a cell, {FLAGS[name].says}" for name in verdict.get("flags", ()))
         lines.append(f"| {claim['says']} ({source}) | {interval(verdict)} | > {claim['above']:g} | {outcome} |")
     count = {word: sum(verdict["verdict"] == word for verdict in verdicts.values()) for word in WORDS}
     lines += ["", ", ".join(f"{number} {word}" for word, number in count.items()) + "."]

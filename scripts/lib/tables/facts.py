@@ -1,8 +1,14 @@
 """The facts in summaries that tables show: rows, tokens, hours, rates."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from scripts.lib.jsonl import read_json, read_rows
+
+
+def read_trainings(files: Iterable[str]) -> dict[str, dict]:
+    """The training summaries of runs, checkpoints/<run>/train.json, by run."""
+    return {Path(file).parent.name: read_json(file) for file in files}
 
 
 def read_facts(files: list[str]) -> dict[tuple[str, str], float | None]:

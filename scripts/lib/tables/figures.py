@@ -1,11 +1,12 @@
 """The figures of a table's cells, each with its error and what the paper printed beside it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from scripts.lib.grading.scoring import full_mark
 from scripts.lib.jsonl import BadInput
 from scripts.lib.study.cells import UNITS, filled, is_score, spec
+from scripts.lib.tables.flags import of_score
 from scripts.lib.tables.statistics import average_error, difference_to_best, mcnemar_to_best
 
 
@@ -82,6 +83,7 @@ class Cells:
             raise BadInput(
                 f"{cell['of']}, {cell['benchmark']}: no metric {metric!r} (there are: {known}). Correct the metric."
             )
+        made |= _flagged([of_score(found)])
         full = found.get("out_of", 100)  # of accuracy: ratings are told out of 10
         unit = cell.get("unit", "points" if full == 10 else UNITS.get(metric, "points"))
         factor = full if metric == "accuracy" and unit != "fraction" else 1
@@ -107,6 +109,7 @@ class Cells:
         if full is None:
             return {"gap": f"{', '.join(benchmarks)} are not all out of the same full mark"}
         told = {"n": n, "unit": "percent" if full == 100 else "points"}
+        told |= _flagged(of_score(score) for scores in found for score in scores.values())
         if all("shares" in score for scores in found for score in scores.values()):
             shares = [{slug: score["shares"] for slug, score in scores.items()} for scores in found]
             figures = difference_to_best(shares[0], shares[1:])[wanted]
@@ -144,6 +147,7 @@ class Cells:
             "n": sum(counts) if None not in counts else None,
             "unit": over[0]["unit"],
         }
+        made |= _flagged(item.get("flags", {}) for item in over)
         if any("by_our_grader" in item for item in over):
             made["by_our_grader"] = math.fsum(item.get("by_our_grader", item["value"]) for item in over) / len(over)
         return made
@@ -236,6 +240,14 @@ def _setting(entry: Mapping, path: str):
     for key in path.split("."):
         value = value[key]
     return value
+
+
+def _flagged(flags: Iterable[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """The `flags` of a cell that is made of several scores: each flag with the largest figure; empty without flags."""
+    union: dict[str, float] = {}
+    for each in flags:
+        union |= {name: max(value, union.get(name, value)) for name, value in each.items()}
+    return {"flags": union} if union else {}
 
 
 def best_in_columns(cells: list[dict]) -> list[dict]:

@@ -1,15 +1,18 @@
 """A table of cells as Markdown, LaTeX, CSV and one HTML page."""
 
 import html
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scripts.lib.jsonl import replacing, write_text
 from scripts.lib.study.cells import DIGITS
+from scripts.lib.tables import flags
 
 MARKS = {"within": "=", "above": "▲", "below": "▼"}
 GAP = "gap"
-CSV_FIELDS = ("value", "se", "n", "by_our_grader", "with_validation", "paper", "difference", "mark", "gap", "state")
+CSV_FIELDS = ("value", "se", "n", "by_our_grader", "with_validation", "paper", "difference", "mark", "flags")
+CSV_FIELDS += ("low", "high", "gap", "state")
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
 body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2em; color: #222; }}
@@ -50,6 +53,7 @@ def figure(cell: Mapping) -> str:
         return cell.get("state", GAP)
     text = number(cell["value"], cell["unit"])
     text = text if cell["se"] is None else f"{text} ± {number(cell['se'], cell['unit'])}"
+    text += flags.marks_of(cell)
     text = f"{text} ★" if cell.get("best") else text
     return f"{text} ({cell['state']})" if "state" in cell else text
 
@@ -114,8 +118,11 @@ def write(
     body = shown.reset_index().to_markdown(index=False, disable_numparse=True)
     write_text(Path(f"{out}.md"), "\n\n".join([f"**{title}**", body, *notes, *([listed] if listed else [])]) + "\n")
     write_text(Path(f"{out}.tex"), latex_table(shown, title, table_id))
-    fields = {field: field for field in CSV_FIELDS if any(cell.get(field) is not None for cell in cells)}
-    frame = pandas.DataFrame([{key: cell.get(key) for key in ("row", "column", "unit", *fields)} for cell in cells])
+    listed_flags = [{**cell, "flags": " ".join(cell["flags"]) if "flags" in cell else None} for cell in cells]
+    fields = [field for field in CSV_FIELDS if any(cell.get(field) is not None for cell in listed_flags)]
+    frame = pandas.DataFrame(
+        [{key: cell.get(key) for key in ("row", "column", "unit", *fields)} for cell in listed_flags]
+    )
     if "n" in frame:
         frame["n"] = frame["n"].astype("Int64")
     with replacing(Path(f"{out}.csv")) as temporary:
@@ -151,10 +158,15 @@ def latex_table(shown, title: str, table_id: str) -> str:
     return escaped.to_latex(caption=latex(title), label=f"tab:{table_id}")
 
 
+def letter(mark: str) -> str:
+    """The letter that a raised one stands for: c for ᶜ."""
+    return unicodedata.normalize("NFKC", mark)
+
+
 def latex(plain: str) -> str:
     """Plain text as LaTeX shows it."""
     special = {character: f"\\{character}" for character in "&%$#_{}"}
     names = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$"}
-    names |= {"★": r"$\star$"}
+    names |= {"★": r"$\star$", **{flag.mark: rf"$^{{{letter(flag.mark)}}}$" for flag in flags.FLAGS.values()}}
     names |= {"▲": r"$\uparrow$", "▼": r"$\downarrow$", "–": "--", "−": r"$-$", "Δ": r"$\Delta$", "λ": r"$\lambda$"}
     return plain.translate(str.maketrans(special | names))

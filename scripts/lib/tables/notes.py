@@ -3,16 +3,18 @@
 from collections.abc import Mapping, Sequence
 
 from scripts.lib.study.expand import AVERAGE
+from scripts.lib.tables import flags
 
 GRADERS = {"paper-style": "Graded in the manner of the papers' harness.", "math-verify": "Graded by math-verify."}
 
 
-def notes_of(settings: Mapping, cells: Sequence[Mapping]) -> list[str]:
+def notes_of(settings: Mapping, cells: Sequence[Mapping], trainings: Mapping[str, Mapping] | None = None) -> list[str]:
     """The paragraphs under a table, in order.
 
     Args:
         settings: the table's settings (`Study.table_settings`).
         cells: its cells (`figures.Cells`).
+        trainings: the training summaries of its runs, as far as they are there.
     """
     notes = [scale_warning(settings["scaled"]), settings["note"].strip()]
     notes.append(LAYOUTS[settings.get("layout")](settings, cells))
@@ -21,7 +23,8 @@ def notes_of(settings: Mapping, cells: Sequence[Mapping]) -> list[str]:
             f"In brackets: what the paper printed ({settings['paper']} in papers/), and ours minus it. "
             "= within noise (1.96 standard errors of both), ▲ above, ▼ below; no mark where its error is unknown."
         )
-    notes.append(our_grader(settings["verdict"], cells))
+    notes += [our_grader(settings["verdict"], cells), *flags.notes_of(cells)]
+    notes += [flags.note_of_trainings(trainings or {}), unpinned(settings["unpinned"])]
     return [note for note in notes if note]
 
 
@@ -68,6 +71,13 @@ def of_benchmarks(settings: Mapping, cells: Sequence[Mapping]) -> str:
         "answers that ended by themselves; Cut off is the share that did not, within the benchmark's token limit. "
         f"Changes are relative, from {before} to {after}."
     )
+
+
+def unpinned(names: Sequence[str]) -> str:
+    """Which inputs have no pinned revision: a table made on another day may have read another one."""
+    if not names:
+        return ""
+    return f"Without a pinned revision: {', '.join(names)}. The commits that were read are in their summaries."
 
 
 LAYOUTS = {None: of_cells, "checkpoints-as-rows": of_checkpoints, "benchmarks-as-rows": of_benchmarks}

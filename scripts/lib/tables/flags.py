@@ -1,0 +1,121 @@
+"""Flags: conditions of the instrument that the reader of a cell must know. Each has one definition, here.
+
+A score carries flags of its own (cut off, no answer …), a row those of its training. Tables, claims and the study's
+page read them from the cells' `flags`: the flag's name to the figure that raised it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+CUT_OFF_SHARE = 0.20
+NO_ANSWER_SHARE = 0.05
+APART = 0.02  # of accuracy, between the graders that differ most
+DUPLICATE_SHARE = 0.50
+LEFT_OUT_SHARE = 0.01
+EPSILON = 1e-9  # a difference of two shares is not exact
+FALLING = 0.05  # of the loss: how much lower its last tenth is than the tenth before
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One condition.
+
+    Attributes:
+        mark: what stands behind the figure of a flagged cell.
+        says: what it means, for the note under the table.
+        percent: whether the figure that raises it is a share.
+    """
+
+    mark: str
+    says: str
+    percent: bool = True
+
+
+FLAGS = {
+    "cut_off": Flag("ᶜ", f"more than {CUT_OFF_SHARE:.0%} of the answers are cut off at the token limit"),
+    "no_answer": Flag("ⁿ", f"more than {NO_ANSWER_SHARE:.0%} of the responses hold no answer"),
+    "graders_apart": Flag("ᵍ", f"the graders' accuracies differ by more than {100 * APART:g} points"),
+    "selected_by": Flag("ᵛ", "the checkpoint was selected by these very questions", percent=False),
+    "duplicates": Flag("ᵈ", f"more than {DUPLICATE_SHARE:.0%} of the sampled answers repeat another one"),
+    "rows_left_out": Flag("ʳ", f"more than {LEFT_OUT_SHARE:.0%} of the rows were left out of its training"),
+    "loss_falling": Flag("ˡ", "its training loss was still falling at the end"),
+}
+
+
+def of_score(score: Mapping[str, Any]) -> dict[str, float]:
+    """The flags of a checkpoint's score on a benchmark, with the figure that raised each.
+
+    Args:
+        score: the benchmark's part of a score summary.
+    """
+    figures = {
+        "cut_off": (score.get("cut_off_share"), CUT_OFF_SHARE),
+        "no_answer": (score.get("no_answer_share"), NO_ANSWER_SHARE),
+        "graders_apart": (_apart(score), APART),
+        "duplicates": (score.get("duplicate_share"), DUPLICATE_SHARE),
+    }
+    flags = {name: value for name, (value, limit) in figures.items() if value is not None and value > limit + EPSILON}
+    return flags | ({"selected_by": 1.0} if score.get("selected_by") else {})
+
+
+def _apart(score: Mapping[str, Any]) -> float:
+    """How far the graders that differ most are apart, as a fraction; 0 where only one judges."""
+    named = [verdict["accuracy"] for verdict in score.get("verdicts", {}).values()]
+    ours = score.get("accuracy_ours", score.get("accuracy"))
+    accuracies = [accuracy for accuracy in (ours, *named) if accuracy is not None]
+    return max(accuracies) - min(accuracies) if accuracies else 0.0
+
+
+def of_training(training: Mapping[str, Any]) -> dict[str, float]:
+    """The flags of a run, from its training summary."""
+    counts = training["counts"]
+    left_out = counts["rows_in"] - counts["rows_trained"]
+    share = left_out / counts["rows_in"] if counts["rows_in"] else 0.0
+    fall = loss_fall([entry["loss"] for entry in training["losses"] if "loss" in entry])
+    flags = {"rows_left_out": share} if share > LEFT_OUT_SHARE else {}
+    return flags | ({"loss_falling": fall} if fall is not None and fall > FALLING else {})
+
+
+def loss_fall(losses: Sequence[float]) -> float | None:
+    """By what share the mean of the last tenth of the losses is lower than that of the tenth before.
+
+    None of fewer than 40 losses, whose tenths say nothing.
+    """
+    tenth = len(losses) // 10
+    if tenth < 4:
+        return None
+    before, last = (sum(part) / tenth for part in (losses[-2 * tenth : -tenth], losses[-tenth:]))
+    return 1 - last / before if before > 0 else None
+
+
+def marks_of(cell: Mapping[str, Any]) -> str:
+    """The marks of a cell's flags, in the order of FLAGS."""
+    flags = cell.get("flags", {})
+    return "".join(flag.mark for name, flag in FLAGS.items() if name in flags)
+
+
+def notes_of(cells: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A line for each flag that a table's cells have: what it means, and which cells have it, with their figures."""
+    cells, notes = list(cells), []
+    for name, flag in FLAGS.items():
+        rows: dict[str, list[str]] = {}
+        for cell in cells:
+            figure = cell.get("flags", {}).get(name)
+            if figure is not None:
+                shown = f" {100 * figure:.0f} %" if flag.percent else ""
+                rows.setdefault(cell["row"], []).append(f"{cell['column']}{shown}")
+        if rows:
+            listed = "; ".join(f"{row}: {', '.join(columns)}" for row, columns in rows.items())
+            notes.append(f"{flag.mark} {flag.says} ({listed}).")
+    return notes
+
+
+def note_of_trainings(trainings: Mapping[str, Mapping[str, Any]]) -> str:
+    """What the reader must know of the trainings behind a table, by run; empty where there is nothing."""
+    lines = []
+    for name, flag in FLAGS.items():
+        figures = {run: of_training(training).get(name) for run, training in trainings.items()}
+        listed = ", ".join(f"{run} {100 * figure:.0f} %" for run, figure in figures.items() if figure is not None)
+        lines += [f"{flag.says} ({listed})"] if listed else []
+    return f"Of a run: {'; '.join(lines)}." if lines else ""
