@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -144,8 +145,11 @@ class _Tail:
             os.fsync(self._handle)
 
     def _sync_now_and_then(self) -> None:
-        while not self._closed.wait(self.group_s) and not self._fault:
+        pause = self.group_s
+        while not self._closed.wait(pause) and not self._fault:
+            start = time.monotonic()
             self._sync()
+            pause = max(0.0, self.group_s - (time.monotonic() - start))
 
     def _sync(self) -> None:
         if not self._unsynced:
@@ -156,8 +160,8 @@ class _Tail:
         except OSError as error:
             self._fault = error  # for good: what the system dropped cannot be synced again
 
-    def close(self) -> None:
-        """Syncs what is left.
+    def close(self, error: BaseException | None) -> None:
+        """Syncs what is left; `error` is what ends the job, which is told first.
 
         Raises:
             DiskFull: that could not be done.
@@ -167,8 +171,10 @@ class _Tail:
             self._thread.join()
         self._sync()
         os.close(self._handle)
-        with writing(self.path):
-            if self._fault:
+        if self._fault and error:
+            log.error("%s", disk_full(self._fault, self.path) or self._fault)
+        elif self._fault:
+            with writing(self.path):
                 raise self._fault
 
 
@@ -218,7 +224,7 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._tail.close()
+        self._tail.close(error)
 
     def __contains__(self, key: str) -> bool:
         return key in self._records
@@ -294,7 +300,7 @@ class IndexedJournal:
         for file in self._open:
             file.close()
         if self.writes:
-            self._tail.close()
+            self._tail.close(error)
 
     def __contains__(self, key: str) -> bool:
         return int(key, 16) in self._places

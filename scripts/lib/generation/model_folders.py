@@ -53,10 +53,11 @@ def _copy(entry: Path, target: Path, root: Path) -> None:
         handle = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise BadInput(f"{entry}: it cannot be read ({error.strerror}). Correct its rights, or take it away.") from None
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(handle)
+        raise BadInput(f"{entry}: not a regular file. Put the file itself there, or take it away.")
     with open(handle, "rb") as data:
-        mode = os.fstat(handle).st_mode
-        if not stat.S_ISREG(mode):
-            raise BadInput(f"{entry}: not a regular file. Put the file itself there, or take it away.")
         with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
             try:
                 fcntl.ioctl(out, CLONE, handle)
