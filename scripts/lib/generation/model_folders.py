@@ -57,13 +57,13 @@ def _copy(entry: Path, target: Path, root: Path) -> None:
     if not stat.S_ISREG(mode):
         os.close(handle)
         raise BadInput(f"{entry}: not a regular file. Put the file itself there, or take it away.")
-    with open(handle, "rb") as data:
-        with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            try:
-                fcntl.ioctl(out, CLONE, handle)
-            except OSError:  # most file systems cannot, and none can between two disks
-                shutil.copyfileobj(data, out, 1 << 20)
-            os.fchmod(out.fileno(), stat.S_IMODE(mode) & ~_umask() & 0o777 | 0o600)
+    private = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(handle, "rb") as data, open(private, "wb") as out:
+        try:
+            fcntl.ioctl(out, CLONE, handle)
+        except OSError:  # most file systems cannot, and none can between two disks
+            shutil.copyfileobj(data, out, 1 << 20)
+        os.fchmod(private, stat.S_IMODE(mode) & ~_umask() & 0o777 | 0o600)
 
 
 def _umask() -> int:
