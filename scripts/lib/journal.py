@@ -23,7 +23,7 @@ from scripts.lib.jsonl import BadInput, disk_full, dumps, make_folder, sync_fold
 
 log = logging.getLogger(__name__)
 # Seconds between two syncs of a journal that many answers a second come into: one sync serves them all.
-GROUP_S = 0.2
+GROUP_S = 0.3
 
 
 @contextmanager
