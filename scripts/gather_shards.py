@@ -43,7 +43,8 @@ def merged(files: list[str]) -> Iterator[dict]:
         BadInput: two rows have the same id.
     """
     last = None
-    for row in heapq.merge(*(each_row(file, required=("id",)) for file in files), key=lambda row: row["id"]):
+    shards = (each_row(file, required=("id",), may_be_empty=True) for file in files)
+    for row in heapq.merge(*shards, key=lambda row: row["id"]):
         if row["id"] == last:
             raise BadInput(f"{', '.join(files)}: the id {last!r} is there twice. Make the shards again.")
         last = row["id"]

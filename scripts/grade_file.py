@@ -13,12 +13,12 @@ failed: a line that is no JSON object, a comparison that ran into the deadline. 
 import argparse
 import json
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.lib.grading import GRADER_OPTIONS, GRADER_VERSION, Grade, Item, grade
+from scripts.lib.jsonl import DiskFull, replacing
 
 LOG = logging.getLogger(__name__)
 
@@ -109,11 +109,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         lines.pop()
     rows, items, errors = read_items(lines, args)
     grades = grade(items, workers=args.workers, deadline_s=args.deadline)
-    unfinished = args.output.with_name(args.output.name + ".part")
-    with unfinished.open("w", encoding="utf-8") as out:
-        for row, result, error in zip(rows, grades, errors, strict=True):
-            out.write(line_out(row, result, error) + "\n")
-    os.replace(unfinished, args.output)
+    try:
+        with replacing(args.output) as unfinished, unfinished.open("w", encoding="utf-8") as out:
+            for row, result, error in zip(rows, grades, errors, strict=True):
+                out.write(line_out(row, result, error) + "\n")
+    except DiskFull as problem:
+        LOG.error("%s", problem)
+        return 1
     graded = [result for result in grades if result.verdict is not None]
     right = sum(bool(result.verdict) for result in graded)
     failed = sum(error is not None or result.error is not None for result, error in zip(grades, errors, strict=True))

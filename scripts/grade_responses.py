@@ -31,7 +31,10 @@ def main(args: argparse.Namespace) -> int:
     """Grades every row, writes rows and summary."""
     summary = cli.Summary("grade_responses", {"grader_version": GRADER_VERSION})
     needed = ("id", args.field) if args.field else ("id", "question_id", "response")
-    rows = [row for file in args.responses for row in read_rows(file, required=needed)]
+    # A shard beyond the last chunk has no rows.
+    rows = [row for file in args.responses for row in read_rows(file, required=needed, may_be_empty=True)]
+    if not rows:
+        raise BadInput(f"{', '.join(args.responses)}: no responses in any of them. Delete them and sample again.")
     if args.field:
         rows = [{**row, "id": f"{row['id']}#0", "question_id": row["id"], "response": row[args.field]} for row in rows]
     if len({row["id"] for row in rows}) < len(rows):

@@ -18,7 +18,7 @@ from scripts.lib import cli
 from scripts.lib.grading import GRADER_VERSION
 from scripts.lib.grading.instructions import check_generations, summarise_all
 from scripts.lib.grading.scoring import disagreements, grade_generations, summarise
-from scripts.lib.jsonl import read_rows, write_json, write_rows
+from scripts.lib.jsonl import BadInput, read_rows, write_json, write_rows
 from scripts.lib.questions.fingerprints import fingerprints_in, mark_validation
 
 
@@ -48,6 +48,8 @@ def main(args: argparse.Namespace) -> int:
         slug = Path(file).stem
         questions = {row["id"]: row for row in read_rows(file, required=("id", "question", "answer"))}
         rows = [row for row in generations if row["benchmark"] == slug]
+        if not rows:
+            raise BadInput(f"{args.generations}: no answers to benchmark {slug}. Delete the file and generate again.")
         kind = args.settings["benchmarks"][slug]
         if kind == "ifeval":
             graded = check_generations(rows, questions, args.settings["metrics"][slug], args.punkt, args.workers)

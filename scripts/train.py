@@ -31,7 +31,7 @@ from pathlib import Path
 from scripts.lib import cli
 from scripts.lib.jobs import slurm
 from scripts.lib.journal import held
-from scripts.lib.jsonl import BadInput, content_key, file_hash, read_json, read_rows, write_json
+from scripts.lib.jsonl import BadInput, content_key, file_hash, make_folder, read_json, read_rows, write_json, writing
 
 VERSION = 1  # raise by hand when the weights would differ
 INTERRUPTED = 75  # the status of a training that was told to end and can go on (sysexits.h: try again)
@@ -85,7 +85,8 @@ def main(args: argparse.Namespace) -> int:
             trainers.drop_incomplete_checkpoints(state)
         processes.wait_for_everyone()
         if not (state / "facts.json").exists():
-            facts = fit(args, tokenised, tokenizer, state)
+            with writing(state):
+                facts = fit(args, tokenised, tokenizer, state)
             if processes.is_main_process:
                 write_json(state / "facts.json", facts)
         if not processes.is_main_process:
@@ -93,7 +94,7 @@ def main(args: argparse.Namespace) -> int:
         facts = read_json(state / "facts.json")
         unset_hf_deepspeed_config()  # ZeRO-3 would share what is loaded from here on with processes that have ended
         shutil.rmtree(weights, ignore_errors=True)
-        weights.mkdir(parents=True)
+        make_folder(weights)
         candidates = {}
         for saved in sorted((state / "candidates").glob("step-*[0-9]")):
             log.info("writing %s", weights / saved.name)
@@ -165,7 +166,7 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
     trainers.check_global_batch(recipe["global_batch"], config)
     # After the configuration: where that is DeepSpeed's, each process loads its share of the weights only.
     dtype = torch.bfloat16 if recipe["precision"] == "bfloat16" else torch.float32
-    model = AutoModelForCausalLM.from_pretrained(args.start, dtype=dtype)
+    model = AutoModelForCausalLM.from_pretrained(args.start, dtype=dtype, trust_remote_code=False)
     keep = trainers.SaveCandidates(state / "candidates", set(recipe["candidate_steps"]))
     kind = PreferenceTrainer if isinstance(config, DPOConfig) else trainers.CompletionTrainer
     trainer = kind(
@@ -177,6 +178,8 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
         callbacks=[trainers.Report(), keep, stop],
     )
     keep.trainer = trainer
+    if recipe["method"] in trainers.PREFERENCE_METHODS and processes.is_main_process:
+        trainers.keep_reference(state / "rows")
     trainer.remove_callback(PrinterCallback)  # trainers.Report says it in fewer lines
     checkpoint = get_last_checkpoint(str(state)) if state.is_dir() else None
     if checkpoint:

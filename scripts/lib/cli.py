@@ -1,6 +1,7 @@
 """What every script shares: logging, progress, errors that read as one line, and the summary beside each output."""
 
 import argparse
+import errno
 import hashlib
 import json
 import logging
@@ -14,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.jsonl import BadInput
+from scripts.lib.jsonl import BadInput, disk_full
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +40,8 @@ def run(
 ) -> None:
     """Runs a script's `main` with its parsed command line and ends the process.
 
-    An error in the input ends it with status 1 and one line that says what to do; any other error keeps its traceback.
+    An error in the input, or a disk that cannot be written, ends it with status 1 and one line that says what to do;
+    any other error keeps its traceback.
     """
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
@@ -51,6 +53,13 @@ def run(
         sys.exit(main(args) or 0)
     except BadInput as error:
         log.error("%s", error)
+        sys.exit(1)
+    except OSError as error:
+        reading = error.errno == errno.EACCES  # perhaps: then the traceback says more
+        refusal = disk_full(error, error.filename) if error.filename and not reading else None
+        if refusal is None:
+            raise
+        log.error("%s", refusal)
         sys.exit(1)
 
 

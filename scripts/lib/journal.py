@@ -1,53 +1,181 @@
 """Append-only journals, and the lock that keeps each state folder to one writer.
 
-A journal holds what was generated or paid for, a JSON record a line, under a key made from its content. It is
-flushed after each record, so a job that is killed at any instant loses at most the record in flight; its torn
-line is dropped when the journal is opened again.
+A journal holds what was generated or paid for, a JSON record a line, under a key made from its content. A chunk is on
+the disk before the next one is generated, a paid answer within half a second: a job that is killed at any instant, or
+loses its power, loses no more. A torn line at the end is dropped when the journal is opened again.
 """
 
 import json
 import logging
 import os
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
-from scripts.lib.jsonl import dumps
+from scripts.lib.jsonl import BadInput, disk_full, dumps, make_folder, sync_folder, writing
 
 log = logging.getLogger(__name__)
+# Seconds between two syncs of a journal that many answers a second come into: one sync serves them all.
+GROUP_S = 0.3
 
 
 @contextmanager
 def held(folder: str | Path, poll_s: float = 5.0) -> Iterator[Path]:
     """Holds the state folder (made where missing) for this process, waiting for another holder to end.
 
-    The lock belongs to the operating system: a holder that dies by any signal releases it. While it waits, each
-    change of holder is logged with its pid and host.
+    The lock belongs to the operating system: a holder that dies by any signal, or with its host, releases it. While
+    this waits, each change of holder is logged with its pid and host.
+
+    Raises:
+        BadInput: the folder's file system gives no locks.
+        DiskFull: the folder cannot be written to.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder = make_folder(folder)
     owner = folder / "owner"
-    lock = FileLock(folder / "lock")
+    # No soft lock in place of a refused one: its marker file would outlive a host that died with it.
+    lock = FileLock(folder / "lock", fallback_to_soft=False)
     announced = None
-    while True:
-        try:
-            lock.acquire(timeout=0 if announced is None else poll_s)
-            break
-        except Timeout:
-            holder = owner.read_text(encoding="utf-8").strip() if owner.exists() else "an unknown process"
-            if holder != announced:
-                log.warning("%s is held by %s: waiting until it ends (or end it)", folder, holder)
-                announced = holder
+    while not _acquired(lock, 0 if announced is None else poll_s):
+        holder = _owner(owner) or "an unknown process"
+        if holder != announced:
+            log.warning("%s is held by %s: waiting until it ends (or end it)", folder, holder)
+            announced = holder
+    me = f"pid {os.getpid()} on host {socket.gethostname()}"
     try:
-        owner.write_text(f"pid {os.getpid()} on host {socket.gethostname()}\n", encoding="utf-8")
+        _warn_of_other_host(folder, _owner(owner))
+        with writing(folder):
+            owner.write_text(f"{me}\n", encoding="utf-8")
         yield folder
     finally:
+        with suppress(OSError):
+            owner.unlink(missing_ok=True)
         lock.release()
+
+
+def _acquired(lock: FileLock, timeout: float) -> bool:
+    """Whether the lock could be had in that time.
+
+    Raises:
+        BadInput: there are no locks here.
+    """
+    try:
+        lock.acquire(timeout=timeout)
+    except Timeout:
+        return False
+    except (OSError, NotImplementedError) as error:
+        folder = Path(lock.lock_file).parent
+        raise disk_full(error, folder / "lock") or BadInput(
+            f"{folder}: its file system refuses locks (flock: {error}), so that two jobs could pay for the same rows. "
+            "Mount it with locks (Lustre: -o flock; NFS: version 4), or make `state` a link to a folder on a file "
+            "system that has them, seen by all nodes."
+        ) from None
+    return True
+
+
+def _owner(file: Path) -> str:
+    """Who holds a folder, or held it when it died."""
+    return file.read_text(encoding="utf-8").strip() if file.exists() else ""
+
+
+def _warn_of_other_host(folder: Path, owner: str) -> None:
+    """Tells of a holder on another host that did not let go: the lock is this process's now, if hosts share locks."""
+    host = owner.rpartition(" ")[2]
+    if host and host != socket.gethostname():
+        log.warning(
+            "%s was held by %s, which did not let go of it. If that still runs, the hosts do not share locks (mount "
+            "options localflock, local_lock): end one of the two",
+            *(folder, owner),
+        )
+
+
+class _Tail:
+    """The end of a file that only grows, and the way of its bytes to the disk.
+
+    Args:
+        path: the file; it is made where it is missing.
+        end: where its last whole line ends; what follows is cut off.
+        group_s: seconds between two syncs, in a thread of their own; 0 syncs each line before `add` returns.
+    """
+
+    def __init__(self, path: Path, end: int, group_s: float = 0.0) -> None:
+        self.path, self.end, self.group_s = path, end, group_s
+        self._fault: OSError | None = None
+        self._unsynced = False
+        self._closed = threading.Event()
+        with writing(path):
+            self._handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+            os.ftruncate(self._handle, end)
+            sync_folder(path.parent)
+        self._thread = threading.Thread(target=self._sync_now_and_then, daemon=True) if group_s else None
+        if self._thread:
+            self._thread.start()
+
+    def add(self, line: bytes) -> int:
+        """Appends a line and returns where it begins.
+
+        Raises:
+            DiskFull: the line could not be written, and nothing of it is there: `add` may be called again with it.
+        """
+        with writing(self.path):
+            if self._fault:
+                raise self._fault
+            try:
+                self._write(line)
+            except OSError:
+                os.ftruncate(self._handle, self.end)
+                raise
+        begin, self.end = self.end, self.end + len(line)
+        return begin
+
+    def _write(self, line: bytes) -> None:
+        left = memoryview(line)
+        while left:
+            left = left[os.write(self._handle, left) :]
+        if self.group_s:
+            self._unsynced = True
+        else:
+            os.fsync(self._handle)
+
+    def _sync_now_and_then(self) -> None:
+        pause = self.group_s
+        while not self._closed.wait(pause) and not self._fault:
+            start = time.monotonic()
+            self._sync()
+            pause = max(0.0, self.group_s - (time.monotonic() - start))
+
+    def _sync(self) -> None:
+        if not self._unsynced:
+            return
+        self._unsynced = False  # before the sync: a line that comes during it waits for the next one
+        try:
+            os.fsync(self._handle)
+        except OSError as error:
+            self._fault = error  # for good: what the system dropped cannot be synced again
+
+    def close(self, error: BaseException | None) -> None:
+        """Syncs what is left; `error` is what ends the job, which is told first.
+
+        Raises:
+            DiskFull: that could not be done.
+        """
+        self._closed.set()
+        if self._thread:
+            self._thread.join()
+        self._sync()
+        os.close(self._handle)
+        if self._fault and error:
+            log.error("%s", disk_full(self._fault, self.path) or self._fault)
+        elif self._fault:
+            with writing(self.path):
+                raise self._fault
 
 
 class Journal:
@@ -69,10 +197,13 @@ class Journal:
         for other in self.others:
             with other.open("rb") as lines:
                 self._read(lines)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.path.open("ab+")
-        self._file.seek(0)
-        self._file.truncate(self._read(self._file))
+        with writing(self.path):
+            make_folder(self.path.parent)
+        end = 0
+        if self.path.exists():
+            with self.path.open("rb") as lines:
+                end = self._read(lines)
+        self._tail = _Tail(self.path, end)
         return self
 
     def _read(self, lines: BinaryIO) -> int:
@@ -93,7 +224,7 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        self._tail.close(error)
 
     def __contains__(self, key: str) -> bool:
         return key in self._records
@@ -105,9 +236,12 @@ class Journal:
         return len(self._records)
 
     def add(self, key: str, value: Any) -> None:
-        """Appends one record and gives it to the operating system at once."""
-        self._file.write(dumps({"key": key, "value": value}).encode() + b"\n")
-        self._file.flush()
+        """Appends one record; it is on the disk when this returns.
+
+        Raises:
+            DiskFull: it could not be written; it may be added again.
+        """
+        self._tail.add(dumps({"key": key, "value": value}).encode() + b"\n")
         self._records[key] = value
 
 
@@ -134,13 +268,13 @@ class IndexedJournal:
 
     def __enter__(self) -> "IndexedJournal":
         if self.writes:
-            self.files[0].parent.mkdir(parents=True, exist_ok=True)
-            self.files[0].touch()
-        self._open = [file.open("ab+" if self.writes and file == self.files[0] else "rb") for file in self.files]
+            with writing(self.files[0]):
+                make_folder(self.files[0].parent)
+                self.files[0].touch()
+        self._open = [file.open("rb") for file in self.files]
         ends = [self._read(number) for number in range(len(self.files))]
         if self.writes:
-            self._end = ends[0]
-            self._open[0].truncate(self._end)
+            self._tail = _Tail(self.files[0], ends[0], GROUP_S)
         return self
 
     def _read(self, number: int) -> int:
@@ -165,6 +299,8 @@ class IndexedJournal:
     ) -> None:
         for file in self._open:
             file.close()
+        if self.writes:
+            self._tail.close(error)
 
     def __contains__(self, key: str) -> bool:
         return int(key, 16) in self._places
@@ -179,9 +315,10 @@ class IndexedJournal:
         return len(self._places)
 
     def add(self, key: str, value: Any) -> None:
-        """Appends one record and gives it to the operating system at once."""
-        line = dumps({"key": key, "value": value}).encode() + b"\n"
-        self._open[0].write(line)
-        self._open[0].flush()
-        self._places[int(key, 16)] = self._end
-        self._end += len(line)
+        """Appends one record; it is on the disk within half a second, and when the journal is closed.
+
+        Raises:
+            DiskFull: it could not be written; it may be added again.
+        """
+        begin = self._tail.add(dumps({"key": key, "value": value}).encode() + b"\n")
+        self._places[int(key, 16)] = begin

@@ -1,45 +1,199 @@
-"""JSON Lines files: strict reading, and writing that shows a whole file (or folder) or none."""
+"""JSON Lines files: strict reading, and writing that shows a whole file (or folder) or none.
 
+What is written here is on the disk before its name counts: the data is synced, then renamed, then the folder is
+synced. So a job that has ended has its outputs, whenever the power or the node goes.
+"""
+
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
+import socket
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+DAY_S = 86_400.0
+# What keeps a file from being written, and what to do about it.
+UNWRITABLE = {
+    errno.ENOSPC: ("the disk is full", "Make room there"),
+    errno.EDQUOT: ("the quota is used up", "Delete files there, or ask for a larger quota"),
+    errno.EFBIG: ("the file would be larger than is allowed", "Raise the limit (`ulimit -f` shows it)"),
+    errno.EROFS: ("the file system is read-only", "Mount it for writing, or work in another folder"),
+    errno.EACCES: ("you may not write there", "Give yourself the right, or work in another folder"),
+}
+# Some file systems sync files, and refuse it for folders.
+NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 
 
 class BadInput(ValueError):
     """An input file is not what it should be; the message names the file, the row and the way out."""
 
 
+class DiskFull(BadInput):
+    """A file cannot be written: a full disk, a quota, a size limit, or no right to write. What was there stays."""
+
+
+def disk_full(error: BaseException | None, path: str | Path) -> DiskFull | None:
+    """The refusal that an error stands for, where it, or one that it came from, says that `path` cannot be written."""
+    while error is not None:
+        found = _unwritable(error, Path(path))
+        if found:
+            problem, way_out = found
+            return DiskFull(
+                f"{path}: it cannot be written: {problem}. {way_out}, then start the same command again: "
+                "what was written before is kept."
+            )
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _unwritable(error: BaseException, path: Path) -> tuple[str, str] | None:
+    """What one error says of `path` in the terms of UNWRITABLE; some libraries say it in their text only."""
+    if isinstance(error, OSError):
+        # An input that may not be read is another matter.
+        foreign = error.filename is not None and not str(error.filename).startswith(str(path.parent))
+        return None if foreign and error.errno == errno.EACCES else UNWRITABLE.get(error.errno or 0)
+    if found := re.search(r"\(os error (\d+)\)", str(error)):  # libraries in Rust
+        return UNWRITABLE.get(int(found[1]))
+    if isinstance(error, RuntimeError) and re.search("inline_container|iostream error", str(error)):  # torch.save
+        return "the disk is full, or a quota or a limit on the size of files is reached", "Make room there"
+    return None
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Turns what the block meets when `path` cannot be written into one line that says what to do.
+
+    Raises:
+        DiskFull: in place of the error.
+    """
+    try:
+        yield
+    except Exception as error:
+        refusal = None if isinstance(error, BadInput) else disk_full(error, path)
+        if refusal is None:
+            raise
+        raise refusal from None
+
+
+def sync_file(path: str | Path) -> None:
+    """Waits until a file's bytes are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_folder(path: str | Path) -> None:
+    """Waits until the names in a folder are on the disk."""
+    try:
+        sync_file(path)
+    except OSError as error:
+        if error.errno not in NO_FOLDER_SYNC:
+            raise
+
+
+def sync_tree(path: str | Path) -> None:
+    """Waits until a folder is on the disk, with all that is in it."""
+    for folder, _, files in os.walk(path, topdown=False):
+        for name in files:
+            file = os.path.join(folder, name)
+            if not os.path.islink(file):
+                with suppress(FileNotFoundError):  # the temporary file of another process that shares the folder
+                    sync_file(file)
+        sync_folder(folder)
+
+
+def make_folder(path: str | Path) -> Path:
+    """Makes a folder and those above it, where they are missing; their names are on the disk then."""
+    path = Path(path)
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+    path.mkdir(exist_ok=True)  # says so where it is a file
+    return path
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary sibling of `path` to write to; it takes the place of `path` when the block ends without an error."""
+    """A temporary sibling of `path` to write to; it takes the place of `path` when the block ends without an error.
+
+    Raises:
+        DiskFull: it cannot be written.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path):
+        make_folder(path.parent)
+        temporary = _temporary(path)
+        try:
+            yield temporary
+            sync_file(temporary)
+            os.replace(temporary, path)
+            sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing_folder(path: str | Path) -> Iterator[Path]:
     """The same for a folder, which the block makes and fills."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    with writing(path):
+        make_folder(path.parent)
+        temporary = _temporary(path)
+        before = temporary.with_suffix(".old.tmp")
+        try:
+            yield temporary
+            sync_tree(temporary)
+            if path.exists():
+                os.replace(path, before)  # at once: a folder that is being removed is neither whole nor gone
+            os.replace(temporary, path)
+            sync_folder(path.parent)
+        finally:
+            for folder in (temporary, before):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    """The temporary sibling of this process, which is not there; those that ended processes left are removed."""
+    host = socket.gethostname()
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.(?P<pid>\d+)(?:@(?P<host>.+?))?(?:\.old)?\.tmp")
+    for entry in os.scandir(path.parent):
+        found = pattern.fullmatch(entry.name)
+        if found and not _in_use(entry, int(found["pid"]), found["host"] in (None, host)):
+            _remove(Path(entry.path))
+    return path.with_name(f".{path.name}.{os.getpid()}@{host}.tmp")
+
+
+def _in_use(entry: os.DirEntry, pid: int, here: bool) -> bool:
+    """Whether the process that began a temporary file may still be writing it.
+
+    A process of another host cannot be asked: it counts as ended a day after its last write.
+    """
+    import psutil
+
     try:
-        yield temporary
+        changed = entry.stat(follow_symlinks=False).st_mtime
+        if not here:
+            return time.time() - changed < DAY_S
+        # A process that started later has the number only.
+        return pid != os.getpid() and psutil.Process(pid).create_time() <= changed + 1
+    except (FileNotFoundError, psutil.Error):
+        return False
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
-        os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def dumps(value: Any) -> str:
@@ -59,13 +213,40 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def write_rows(path: str | Path, rows: Iterable[dict]) -> int:
-    """Writes `rows` as JSON Lines, whole or not at all, and returns how many there were."""
+    """Writes `rows` as JSON Lines, whole or not at all, and returns how many there were.
+
+    No rows are one empty line: a file without a byte is never whole, and its reader says so.
+    """
     count = 0
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as out:
         for row in rows:
             out.write(dumps(row) + "\n")
             count += 1
+        if not count:
+            out.write("\n")
     return count
+
+
+def append_line(path: str | Path, text: str) -> None:
+    """Appends a line to a file (made where it is missing); it is on the disk when this returns.
+
+    Raises:
+        DiskFull: it cannot be written.
+    """
+    path = Path(path)
+    with writing(path):
+        before = path.stat().st_size if path.exists() else None
+        try:
+            with path.open("ab") as file:
+                file.write(text.encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            if path.exists():
+                os.truncate(path, before or 0)  # half a line would spoil the next one
+            raise
+        if before is None:
+            sync_folder(path.parent)
 
 
 def read_json(path: str | Path) -> Any:
@@ -82,20 +263,23 @@ def read_json(path: str | Path) -> Any:
         raise BadInput(f"{path}: not JSON ({error}). Delete it and run again.") from None
 
 
-def read_rows(path: str | Path, required: Iterable[str] = (), unique: str | None = "id") -> list[dict]:
+def read_rows(
+    path: str | Path, required: Iterable[str] = (), unique: str | None = "id", may_be_empty: bool = False
+) -> list[dict]:
     """All rows of a JSON Lines file, in file order.
 
     Args:
         path: the file; it may be gzipped (`.gz`).
         required: keys that every row must have.
         unique: the key whose values must differ from row to row, or None.
+        may_be_empty: whether no rows are fine, as in a shard beyond the last chunk. A file without a byte never is.
 
     Raises:
-        BadInput: no such file, a line that is not a JSON object, a missing key, or a repeated `unique` value.
+        BadInput: no such file, no rows, a line that is not a JSON object, a missing key, or a repeated `unique` value.
     """
     rows: list[dict] = []
     seen: dict[str, int] = {}
-    for number, row in _numbered(Path(path), required):
+    for number, row in _some(Path(path), required, may_be_empty):
         if unique and unique in row:
             value = dumps(row[unique])
             if value in seen:
@@ -108,14 +292,26 @@ def read_rows(path: str | Path, required: Iterable[str] = (), unique: str | None
     return rows
 
 
-def each_row(path: str | Path, required: Iterable[str] = ()) -> Iterator[dict]:
+def each_row(path: str | Path, required: Iterable[str] = (), may_be_empty: bool = False) -> Iterator[dict]:
     """The rows of a JSON Lines file one by one, in file order: for files that need not fit into memory.
 
     Raises:
         BadInput: as `read_rows`, as soon as the reading comes to it; repeated ids are not looked for.
     """
-    for _, row in _numbered(Path(path), required):
+    for _, row in _some(Path(path), required, may_be_empty):
         yield row
+
+
+def _some(path: Path, required: Iterable[str], may_be_empty: bool) -> Iterator[tuple[int, dict]]:
+    """What `_numbered` gives; none is an error, unless the file may be empty and says so itself."""
+    last = 0
+    for last, row in _numbered(path, required):
+        yield last, row
+    if not last and not (may_be_empty and path.stat().st_size):
+        raise BadInput(
+            f"{path}: there are no rows in it, and there must be some. If a rule made it, a disk may have lost its end "
+            "(power, a lost node): delete the file and start the same command again."
+        )
 
 
 def _numbered(path: Path, required: Iterable[str]) -> Iterator[tuple[int, dict]]:

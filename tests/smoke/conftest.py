@@ -65,10 +65,8 @@ class Study:
         subprocess.run([sys.executable, "-m", "scripts.clean_lock"], cwd=self.folder, check=True)
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory, warm: Warm) -> Study:
-    """The small study with every table made. Tests copy it and never write into it."""
-    folder = tmp_path_factory.mktemp("finished") / "redpen"
+def finished_in(folder: Path, python: str | Path) -> Study:
+    """The small study with every table made, in a new folder; `python` runs the scripts."""
     files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
     for name in filter(None, files.split("\0")):
         if (ROOT / name).is_file():
@@ -77,8 +75,14 @@ def finished(tmp_path_factory, warm: Warm) -> Study:
     benchmark = next(iter(yaml.safe_load((ROOT / "config.yaml").read_text())["benchmarks"]))
     (folder / "small.yaml").write_text(SCALE + PICKED.replace("BENCHMARK", benchmark))
     study = Study(folder)
-    study.make("all_tables", python=warm.program)
+    study.make("all_tables", python=python)
     return study
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, warm: Warm) -> Study:
+    """The small study with every table made. Tests copy it and never write into it."""
+    return finished_in(tmp_path_factory.mktemp("finished") / "redpen", warm.program)
 
 
 @pytest.fixture

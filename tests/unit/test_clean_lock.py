@@ -10,8 +10,6 @@ import pytest
 from scripts import clean_lock
 from scripts.lib.jsonl import BadInput
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="processes are found under /proc")
-
 
 @pytest.fixture
 def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

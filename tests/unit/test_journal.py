@@ -1,15 +1,22 @@
 """Journals survive a kill at any instant, and a state folder has one writer."""
 
+import errno
+import fcntl
 import json
 import logging
 import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import pytest
+
 from scripts.lib.cli import ROOT
-from scripts.lib.journal import Journal, held
+from scripts.lib.journal import IndexedJournal, Journal, held
+from scripts.lib.jsonl import BadInput, DiskFull
+from tests.disk_image import small_disk, why_not
 
 HOLD = """
 import logging, sys
@@ -116,3 +123,114 @@ def test_error_while_it_is_held_releases_the_folder(tmp_path: Path) -> None:
     with holder(tmp_path / "state") as second:
         assert second.stdout.readline() == "held\n"
         second.stdin.close()
+
+
+# --- what is on the disk ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
+    """When the journal `j.jsonl` was synced, and how many records it held then (how fast the disk is matters not)."""
+    seen = []
+
+    def fsync(handle: int) -> None:
+        if os.readlink(f"/proc/self/fd/{handle}").endswith("j.jsonl"):
+            seen.append((time.monotonic(), (tmp_path / "j.jsonl").read_bytes().count(b"\n")))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return seen
+
+
+def test_each_chunk_is_on_the_disk_when_it_is_added(tmp_path: Path, synced: list) -> None:
+    with Journal(tmp_path / "j.jsonl") as journal:
+        for number in range(3):
+            journal.add(f"{number}", [])
+    assert [count for _, count in synced] == [1, 2, 3]
+
+
+def test_paid_answer_is_on_the_disk_within_half_a_second_and_many_share_a_sync(tmp_path: Path, synced: list) -> None:
+    added = []
+    with IndexedJournal(tmp_path / "j.jsonl") as journal:
+        for number in range(200):
+            journal.add(f"{number:016x}", {"text": "x"})
+            added.append(time.monotonic())
+            time.sleep(0.005)
+        time.sleep(0.5)
+        for count, moment in enumerate(added, 1):
+            assert next(when for when, held_then in synced if held_then >= count) - moment < 0.5
+        assert len(synced) < 40
+
+
+def test_closed_journal_is_on_the_disk(tmp_path: Path, synced: list) -> None:
+    with IndexedJournal(tmp_path / "j.jsonl") as journal:
+        journal.add("a" * 16, 1)
+    assert synced[-1][1] == 1
+
+
+@pytest.mark.parametrize("kind", [Journal, IndexedJournal])
+def test_record_that_finds_no_room_may_be_added_again(tmp_path: Path, kind: type) -> None:
+    if reason := why_not():
+        pytest.skip(reason)
+    with small_disk(tmp_path / "small", "1m") as folder:
+        with kind(folder / "j.jsonl") as journal:
+            journal.add("1" * 16, "first")
+            (folder / "filler").write_bytes(b"x" * 900_000)
+            with pytest.raises(DiskFull, match=r"j.jsonl: it cannot be written: the disk is full"):
+                journal.add("2" * 16, "x" * 500_000)
+            assert "2" * 16 not in journal
+            (folder / "filler").unlink()
+            journal.add("2" * 16, "x" * 500_000)
+            journal.add("3" * 16, "third")
+            assert journal["2" * 16] == "x" * 500_000 and journal["3" * 16] == "third"
+        with kind(folder / "j.jsonl") as journal:
+            assert len(journal) == 3 and journal["1" * 16] == "first"
+
+
+def test_sync_that_fails_is_told_by_the_next_record_and_at_the_end(tmp_path: Path, monkeypatch) -> None:
+    def fsync(handle: int) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    told = pytest.raises(DiskFull, match="j.jsonl: it cannot be written: the quota is used up")
+    with told, IndexedJournal(tmp_path / "j.jsonl") as journal:
+        monkeypatch.setattr(os, "fsync", fsync)
+        journal.add("1" * 16, 1)
+        time.sleep(0.5)
+        with pytest.raises(DiskFull):
+            journal.add("2" * 16, 2)
+
+
+def test_error_of_the_job_is_not_hidden_by_a_sync_that_fails(tmp_path: Path, monkeypatch, caplog) -> None:
+    def fsync(handle: int) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    with pytest.raises(BadInput, match="^mine$"), IndexedJournal(tmp_path / "j.jsonl") as journal:
+        monkeypatch.setattr(os, "fsync", fsync)
+        journal.add("1" * 16, 1)
+        raise BadInput("mine")
+    assert "the quota is used up" in caplog.text
+
+
+# --- locks ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_file_system_without_locks_is_refused_with_what_to_do(tmp_path: Path, monkeypatch, number: int) -> None:
+    def flock(handle: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    told = pytest.raises(BadInput, match=r"state: its file system refuses locks .*-o flock; NFS.*make `state` a link")
+    with told, held(tmp_path / "state"):
+        pass
+
+
+def test_marker_of_a_host_that_died_does_not_hold(tmp_path: Path, caplog) -> None:
+    for name in ("lock", "owner"):
+        (tmp_path / name).write_text("pid 7 on host gone\n")
+    with held(tmp_path, poll_s=0.1) as folder:
+        assert (folder / "owner").read_text() == f"pid {os.getpid()} on host {socket.gethostname()}\n"
+    assert "was held by pid 7 on host gone, which did not let go of it" in caplog.text
+    caplog.clear()
+    with held(tmp_path):
+        pass
+    assert not caplog.text, "who let go of it is not told"

@@ -19,7 +19,7 @@ def load_tokenizer(model: str | Path, template: str | Path | None = None):
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model)
+        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise BadInput(f"{model}: no tokenizer could be loaded ({error}). Make the model folder anew.") from None
     if template is not None:

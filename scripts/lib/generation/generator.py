@@ -7,6 +7,7 @@ with the same outputs as one that was not.
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 
@@ -14,25 +15,26 @@ from scripts.lib.cli import Progress
 from scripts.lib.generation import engines
 from scripts.lib.generation.chat import load_tokenizer, prompt_ids
 from scripts.lib.generation.engines import Completion, Sampling
+from scripts.lib.generation.model_folders import checked_hashes
 from scripts.lib.generation.prompts import Message, render
 from scripts.lib.grading.verdicts import parse_verdict
 from scripts.lib.journal import Journal
-from scripts.lib.jsonl import BadInput, content_key, file_hash
+from scripts.lib.jsonl import BadInput, content_key
 
+HASHED = ("*.safetensors", "tokenizer.json", "config.json", "generation_config.json")
 SHOWN = ("question", "response", "choices")  # what a prompt may show of a row
 
 
 def weights_hash(model: str | Path) -> str:
-    """The sha256 over the weights and the tokenizer in a model folder: what a journal means by "the same model"."""
-    folder = Path(model)
-    files = sorted(
-        file
-        for pattern in ("*.safetensors", "tokenizer.json", "config.json", "generation_config.json")
-        for file in folder.glob(pattern)
-    )
-    if not any(file.suffix == ".safetensors" for file in files):
-        raise BadInput(f"{folder}: no *.safetensors file. Make the model again (rule fetch_model or train).")
-    return content_key({file.name: file_hash(file) for file in files})
+    """The sha256 over the weights and the tokenizer in a model folder: what a journal means by "the same model".
+
+    Raises:
+        BadInput: there are no weights, or a file is not what `redpen.json` recorded.
+    """
+    hashes = checked_hashes(Path(model))
+    if not any(fnmatch(name, "*.safetensors") for name in hashes):
+        raise BadInput(f"{model}: no *.safetensors file. Make the model again (rule fetch_model or train).")
+    return content_key({name: found for name, found in hashes.items() if any(fnmatch(name, kind) for kind in HASHED)})
 
 
 def response_row(place: dict, completion: Completion) -> dict:

@@ -72,9 +72,14 @@ def evaluate(settings: dict, model: str | Path, cache: Path, micro_batch: int) -
     from scripts.lib.generation.chat import load_tokenizer
 
     chat = settings["apply_chat_template"]
+    if chat:
+        tokenizer = load_tokenizer(model, settings["template"])
+    else:
+        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
     lm = HFLM(
         pretrained=str(model),
-        tokenizer=load_tokenizer(model, settings["template"]) if chat else AutoTokenizer.from_pretrained(model),
+        tokenizer=tokenizer,
+        trust_remote_code=False,
         dtype=settings["dtype"],
         device="cuda" if torch.cuda.is_available() else "cpu",
         batch_size=micro_batch,

@@ -185,7 +185,8 @@ def read_scores(files: Iterable[str | Path], verdict: str = "ours", validation: 
     summaries, rows = {}, {}
     for file in files:
         checkpoint = Path(file).parent.name
-        for row in each_row(Path(file).with_suffix(".jsonl"), required=("benchmark", "question_id", "correct")):
+        needed = ("benchmark", "question_id", "correct")
+        for row in each_row(Path(file).with_suffix(".jsonl"), needed, may_be_empty=True):
             # Not the text, which can be 32,000 tokens long.
             kept = {key: row.get(key) for key in ("question_id", "validation", *VERDICTS.values())}
             rows.setdefault((checkpoint, row["benchmark"]), []).append(kept)

@@ -15,7 +15,7 @@ from typing import Any
 import openai
 
 from scripts.lib.cli import Progress
-from scripts.lib.jsonl import BadInput, content_key, dumps
+from scripts.lib.jsonl import BadInput, append_line, content_key, dumps
 from scripts.lib.teachers.teaching import Request, Teaching, body_of, endpoint_of, value_of
 
 log = logging.getLogger(__name__)
@@ -64,9 +64,8 @@ class Events:
                 self.parts.setdefault(event["part"], {}).update(event)
 
     def add(self, part: str, **values: Any) -> None:
-        """Writes down what happened, before anything else can fail."""
-        with self.path.open("ab") as file:
-            file.write(dumps({"part": part, **values}).encode() + b"\n")
+        """Writes down what happened; it is on the disk before anything else is done."""
+        append_line(self.path, dumps({"part": part, **values}))
         self.parts.setdefault(part, {}).update(values)
 
     def those(self, state: str) -> list[str]:

@@ -18,7 +18,7 @@ from trl import DPOTrainer
 
 from scripts.lib.generation.chat import answer_ids, prompt_ids
 from scripts.lib.jsonl import BadInput
-from scripts.lib.training.trainers import SameOrder, refuse_long_rows, scored_logits
+from scripts.lib.training.trainers import SameOrder, SyncedCheckpoints, refuse_long_rows, scored_logits
 
 
 def preference_loss(
@@ -97,7 +97,7 @@ def tokenise_pairs(rows: list[dict], tokenizer, max_tokens: int, too_long: str) 
     }
 
 
-class PreferenceTrainer(SameOrder, DPOTrainer):
+class PreferenceTrainer(SameOrder, SyncedCheckpoints, DPOTrainer):
     """TRL's DPOTrainer on rows that are tokenised already, with a loss that is cheap on CPU too.
 
     TRL's fused head scores only answer tokens where Triton runs, and is used there. Elsewhere it scores every position

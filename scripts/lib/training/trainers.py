@@ -1,5 +1,6 @@
 """Training pieces shared by the methods: batches, tokenised rows, trainers, checkpoints, merged weights."""
 
+import json
 import logging
 import os
 import shutil
@@ -18,9 +19,18 @@ from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTTrainer
 
 from scripts.lib.generation.chat import answer_ids, prompt_ids
-from scripts.lib.jsonl import BadInput, replacing_folder, write_json
+from scripts.lib.generation.model_folders import hashes_of, open_to_umask
+from scripts.lib.jsonl import (
+    BadInput,
+    replacing_folder,
+    sync_folder,
+    sync_tree,
+    write_json,
+    write_text,
+)
 
 log = logging.getLogger(__name__)
+SYNCED = "synced"  # a file that says: what lies beside it is on the disk
 PREFERENCE_METHODS = ("dpo", "spin", "thinkpo")
 
 
@@ -168,7 +178,18 @@ class SameOrder:
         return sampler
 
 
-class CompletionTrainer(SameOrder, SFTTrainer):
+class SyncedCheckpoints:
+    """A checkpoint is on the disk, in all processes, before `trainer_state.json` says that it is complete."""
+
+    def _save_rng_state(self, output_dir):
+        """The last that is written before the state is."""
+        super()._save_rng_state(output_dir)
+        sync_tree(output_dir)
+        sync_folder(Path(output_dir).parent)
+        self.accelerator.wait_for_everyone()
+
+
+class CompletionTrainer(SameOrder, SyncedCheckpoints, SFTTrainer):
     """TRL's SFTTrainer with a loss that, on CPU, puts only the completion through the language-model head.
 
     TRL's fused head does that where Triton runs. Elsewhere it scores every position, in float32 tiles that the
@@ -232,7 +253,9 @@ class SaveCandidates(TrainerCallback):
         temporary = final.with_name(final.name + ".tmp")
         self.trainer.save_model(str(temporary))
         if self.trainer.accelerator.is_main_process:
+            sync_tree(temporary)
             os.replace(temporary, final)
+            sync_folder(self.folder)
 
 
 class StopOnSignal(TrainerCallback):
@@ -263,20 +286,38 @@ class StopOnSignal(TrainerCallback):
 
 def shared_dataset(rows: list[dict], folder: Path, processes: PartialState) -> Dataset:
     """The rows, from files in `folder`: there TRL keeps a precomputed reference too, for all processes and a resume."""
-    if processes.is_main_process and not folder.exists():
-        with replacing_folder(folder) as temporary:
-            Dataset.from_list(rows).save_to_disk(temporary)
+    if processes.is_main_process:
+        if not folder.exists():
+            with replacing_folder(folder) as temporary:
+                Dataset.from_list(rows).save_to_disk(temporary)
+        if not (folder / SYNCED).exists():
+            for reference in folder.glob("cache-*.arrow"):  # perhaps without its end: the power went
+                reference.unlink()
     processes.wait_for_everyone()
     return Dataset.load_from_disk(folder)
 
 
+def keep_reference(folder: Path) -> None:
+    """Notes that the reference which TRL put beside the rows in `folder` is on the disk."""
+    sync_tree(folder)
+    write_text(folder / SYNCED, "")
+
+
 def drop_incomplete_checkpoints(folder: Path) -> None:
-    """Removes the newest checkpoints in `folder` that lack their trainer state, which is written last."""
+    """Removes the newest checkpoints in `folder` that lack a whole trainer state, which is written last."""
     while folder.is_dir() and (newest := get_last_checkpoint(str(folder))):
-        if (Path(newest) / "trainer_state.json").exists():
+        if _is_json(Path(newest) / "trainer_state.json"):
             return
         log.warning("%s is incomplete: removed", newest)
         shutil.rmtree(newest)
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        json.loads(file.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return False
+    return True
 
 
 def largest_difference(first: torch.Tensor, second: torch.Tensor) -> float:
@@ -302,13 +343,14 @@ def export(start: Path, saved: Path, folder: Path, tokenizer, adapter: bool, pro
         The largest difference between a logit of the unmerged and of the merged model, all in float32: before the
         merged weights are rounded, and after. Empty without an adapter.
     """
-    dtype = AutoConfig.from_pretrained(start).dtype or torch.float32
+    dtype = AutoConfig.from_pretrained(start, trust_remote_code=False).dtype or torch.float32
     facts: dict[str, float] = {}
     if adapter:
         from peft import PeftModel
 
         ids = torch.tensor([probe])
-        model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32), str(saved))
+        model = AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32, trust_remote_code=False)
+        model = PeftModel.from_pretrained(model, str(saved))
         with torch.inference_mode():
             unmerged = model(input_ids=ids).logits
         model = model.merge_and_unload()
@@ -318,11 +360,10 @@ def export(start: Path, saved: Path, folder: Path, tokenizer, adapter: bool, pro
             facts["logit_difference_rounded"] = largest_difference(unmerged, model(input_ids=ids).logits)
         model = model.to(dtype)
     else:
-        model = AutoModelForCausalLM.from_pretrained(saved, dtype=dtype)
+        model = AutoModelForCausalLM.from_pretrained(saved, dtype=dtype, trust_remote_code=False)
     with replacing_folder(folder) as temporary:
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
-        for file in temporary.iterdir():
-            file.chmod(0o644)  # save_pretrained leaves the weights readable by their owner alone
-        write_json(temporary / "redpen.json", {**origin, **facts})
+        open_to_umask(temporary)
+        write_json(temporary / "redpen.json", {**origin, **facts, "sha256": hashes_of(temporary)})
     return facts

@@ -50,7 +50,7 @@ def stop_ids(model: str | Path, tokenizer) -> list[int]:
     try:
         config = GenerationConfig.from_pretrained(model)
     except OSError:  # no generation_config.json: transformers makes one of config.json
-        config = GenerationConfig.from_model_config(AutoConfig.from_pretrained(model))
+        config = GenerationConfig.from_model_config(AutoConfig.from_pretrained(model, trust_remote_code=False))
     own = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
     return sorted({tokenizer.eos_token_id, *own} - {None})
 

@@ -20,7 +20,8 @@ class TransformersEngine:
 
         quiet()
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype)).to(self.device).eval()
+        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype), trust_remote_code=False)
+        self.model = loaded.to(self.device).eval()
         self.tokenizer = tokenizer
         self.stop_ids = torch.tensor(stop_ids(model, tokenizer))
 

@@ -50,6 +50,7 @@ class VllmEngine:
         try:
             self.llm = vllm.LLM(
                 model=str(model),
+                trust_remote_code=False,
                 generation_config="vllm",  # sampling and stop tokens come from here alone
                 dtype=settings["dtype"],
                 max_model_len=settings["max_model_len"],

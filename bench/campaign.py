@@ -1,0 +1,382 @@
+"""Repeats what docs/reliability.md promises: jobs killed, the power taken, disks filled, and what was left compared.
+
+    python -m bench.campaign                 # 20 minutes
+    python -m bench.campaign --minutes 5 --seed 7
+
+The small study of the smoke tests is made once. Then jobs of it are killed with SIGKILL at random moments and finished
+by the next call; copies of a disk are taken while it is made, as a loss of power would leave it; it is made on disks
+that are too small; and a teacher's jobs are killed while it answers. Each part goes on until its time is up, and what
+was found is printed as the table of docs/reliability.md. Disks need the right to mount.
+"""
+
+import argparse
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from scripts.lib.jsonl import read_json
+from tests.disk_image import Disk, mount, small_disk, why_not
+from tests.fault_server import FaultServer
+from tests.smoke.conftest import Study, finished_in
+from tests.teacher_desk import Desk
+from tests.warm import Warm
+
+# Rule: the output below results/<study> that is made anew. `{…}` are names of the study.
+JOBS = {
+    "prepare_dataset": "datasets/{dataset}.jsonl",
+    "prepare_benchmark": "benchmarks/{benchmark}.jsonl",
+    "sample_responses": "responses/{responses}/shard-0.jsonl",
+    "grade_responses": "responses/{responses}/graded.jsonl",
+    "critique_responses": "critiques/{critiques}.jsonl",
+    "build_train_set": "train_sets/cft.jsonl",
+    "train": "checkpoints/cft/model",
+    "generate": "generations/cft/{suite}.jsonl",
+    "score": "scores/cft/{suite}.jsonl",
+    "make_table": "tables/cft_table2.json",
+}
+SHARES = {"kills": 0.45, "power": 0.3, "disks": 0.15, "teacher": 0.1}
+# What a run writes that tells of the machine and the hour; the rest must have the same bytes.
+OF_THE_HOUR = ("wall_s", "train_seconds", "seconds", "git_commit", "device", "s")
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=20, help="for all parts, after the study is made")
+    parser.add_argument("--seed", type=int, default=0, help="of the random moments")
+    parser.add_argument("--parts", nargs="+", choices=list(SHARES), default=list(SHARES))
+    return parser.parse_args()
+
+
+class Found:
+    """How often each promise was tried, and what broke it."""
+
+    def __init__(self) -> None:
+        self.tried: Counter = Counter()
+        self.how: dict[str, str] = {}
+        self.broken: dict[str, list[str]] = {}
+        self.largest: Counter = Counter()
+
+    def check(self, promise: str, how: str, kept: bool, what: str = "") -> None:
+        """Takes in one trial."""
+        self.how[promise] = how
+        self.tried[promise] += 1
+        if not kept:
+            self.broken.setdefault(promise, []).append(what)
+            print(f"BROKEN: {promise}: {what}", flush=True)
+
+    def most(self, name: str, number: int) -> int:
+        """The largest number that came under a name."""
+        self.largest[name] = max(number, self.largest[name])
+        return self.largest[name]
+
+    def table(self) -> str:
+        """The table of docs/reliability.md."""
+        lines = ["| promise | how it was tried | how often | result |", "| --- | --- | ---: | --- |"]
+        for promise, count in self.tried.items():
+            broken = len(self.broken.get(promise, ()))
+            lines.append(
+                f"| {promise} | {self.how[promise]} | {count} | {f'broken {broken} times' if broken else 'kept'} |"
+            )
+        return "\n".join(lines)
+
+
+def main() -> int:
+    """Makes the study, tries each part for its share of the time, prints the table."""
+    args = parse_args()
+    random.seed(args.seed)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    found, weights = Found(), {part: SHARES[part] for part in args.parts}
+    reason = why_not() if {"power", "disks"} & weights.keys() else None
+    with tempfile.TemporaryDirectory(prefix="campaign") as name, Warm(Path(name), HF_HOME=name) as warm:
+        folder = Path(name)
+        study = finished_in(folder / "finished", warm.program)
+        for part, share in weights.items():
+            if reason and part in ("power", "disks"):
+                print(f"{part}: left out: {reason}", flush=True)
+                continue
+            end = time.monotonic() + 60 * args.minutes * share / sum(weights.values())
+            PARTS[part](study, folder / part, warm, lambda end=end: time.monotonic() < end, found)
+    print(found.table())
+    return 1 if found.broken else 0
+
+
+# --- kills ------------------------------------------------------------------------------------------------------------
+
+
+def kills(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], found: Found) -> None:
+    """Kills a job, its snakemake, or both at a random moment; the next call must end with the same bytes."""
+    names, seconds = names_of(finished), {}
+    while on():
+        rule = random.choice(list(JOBS))
+        output = JOBS[rule].format(**names)
+        study = copied(finished, folder / "study")
+        take_away(study, rule, output)
+        if rule not in seconds:
+            start = time.monotonic()
+            study.make(f"{study.results.relative_to(study.folder)}/{output}", python=sys.executable)
+            seconds[rule] = time.monotonic() - start
+            take_away(study, rule, output)
+        victim = random.choice(["script", "snakemake", "both"])
+        moment = random.uniform(0.3, 1.0) * seconds[rule]
+        killed = kill_at(study, rule, output, victim, moment)
+        half = broken_names(study.results / output, finished.results / output)
+        found.check("no half output after kill -9", f"{len(JOBS)} rules at random moments", not half, f"{rule}: {half}")
+        study.unlock()
+        study.make(f"{study.results.relative_to(study.folder)}/{output}", python=warm.program)
+        same = same_bytes(study.results / output, finished.results / output)
+        told = f"{rule}, {killed} after {moment:.1f} s"
+        found.check("the next call ends with the same bytes", "after each of these kills", same, told)
+
+
+def names_of(study: Study) -> dict[str, str]:
+    """The names of the entries that JOBS asks for."""
+    import yaml
+
+    resolved = yaml.safe_load((study.results / "study.yaml").read_text(encoding="utf-8"))
+    critiques = resolved["runs"]["cft"]["data"]["critiques"]
+    responses = resolved["critiques"][critiques]["responses"]
+    benchmark = sorted(path.stem for path in (study.results / "benchmarks").glob("*.jsonl"))[0]
+    suite = sorted(path.stem for path in (study.results / "generations" / "cft").glob("*.jsonl"))[0]
+    dataset = resolved["responses"][responses]["dataset"]
+    return {
+        **{"critiques": critiques, "responses": responses, "suite": suite},
+        **{"dataset": dataset, "benchmark": benchmark},
+    }
+
+
+def copied(study: Study, folder: Path) -> Study:
+    """A copy of a study, in place of an earlier one."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(study.folder, folder, symlinks=True, copy_function=shutil.copy2)
+    return Study(folder)
+
+
+def take_away(study: Study, rule: str, output: str) -> None:
+    """Removes one output and the progress of its rule."""
+    path = study.results / output
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for beside in (path.with_suffix(".json"), path.parent / "selection.json"):
+        beside.unlink(missing_ok=True)
+    shutil.rmtree(study.state / rule, ignore_errors=True)
+
+
+def kill_at(study: Study, rule: str, output: str, victim: str, moment: float) -> str:
+    """Starts a job, kills it (or snakemake, or both) at a moment, waits for both, and says what was killed."""
+    process = study.start(f"{study.results.relative_to(study.folder)}/{output}")
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=moment)
+    if process.poll() is not None:
+        return "nothing (it had ended)"
+    scripts = [child for child in psutil.Process(process.pid).children(recursive=True) if is_script(child)]
+    if victim == "both":
+        os.killpg(process.pid, signal.SIGKILL)
+    elif victim == "script" and scripts:
+        scripts[0].kill()
+    else:
+        process.kill()
+    process.wait(timeout=300)
+    psutil.wait_procs(scripts, timeout=300)  # a script outlives its snakemake
+    return victim
+
+
+def is_script(process: psutil.Process) -> bool:
+    """Whether a process runs one of the project's scripts."""
+    with contextlib.suppress(psutil.Error):
+        return any(word.startswith("scripts.") for word in process.cmdline())
+    return False
+
+
+def broken_names(made: Path, expected: Path) -> list[str]:
+    """Files under their final names that are not what they must become."""
+    if not made.exists():
+        return []
+    pairs = [(made, expected)] if made.is_file() else [(f, expected / f.relative_to(made)) for f in made.rglob("*")]
+    return [str(file) for file, whole in pairs if file.is_file() and final(file) and not same_bytes(file, whole)]
+
+
+def final(file: Path) -> bool:
+    """Whether a file has its final name, and is no mark of snakemake."""
+    return not any(part.endswith(".tmp") for part in file.parts) and not file.name.startswith(".snakemake")
+
+
+def same_bytes(made: Path, expected: Path) -> bool:
+    """Whether files, or all files of folders, are equal but for what tells of the hour."""
+    if expected.is_dir():
+        wanted = [file for file in expected.rglob("*") if file.is_file() and final(file)]
+        return all(same_bytes(made / file.relative_to(expected), file) for file in wanted)
+    if not made.is_file():
+        return False
+    if expected.suffix == ".json":
+        return timeless(read_json(made)) == timeless(read_json(expected))
+    return made.read_bytes() == expected.read_bytes()
+
+
+def timeless(value):
+    """A JSON value without what tells of the machine and the hour."""
+    if isinstance(value, dict):
+        return {name: timeless(item) for name, item in value.items() if name not in OF_THE_HOUR}
+    return [timeless(item) for item in value] if isinstance(value, list) else value
+
+
+# --- power ------------------------------------------------------------------------------------------------------------
+
+
+def power(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], found: Found) -> None:
+    """Makes the study on a disk of its own, and looks at copies of the disk: what is there, and whether it goes on."""
+    while on():
+        with Disk(folder / "while", "768M") as disk:
+            study = emptied(finished, disk.path / "study")
+            process = study.start("all_tables", python=warm.program)
+            copies = []
+            while process.poll() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=random.uniform(2, 12))
+                if process.poll() is None:
+                    copies.append(("while it ran", stopped_copy(disk, process.pid, warm)))
+            end = time.monotonic()
+            for moment in (0.0, 0.5, 1.0, 5.0):
+                time.sleep(max(0.0, end + moment - time.monotonic()))
+                copies.append((f"{moment} s after its end", disk.copied()))
+            random.shuffle(copies)
+            for number, (when, copy) in enumerate(copies):
+                with disk.after_power_loss(copy) as left:
+                    look_at(Study(left / "study"), finished, when, found)
+                    if number < 4 and on():
+                        go_on(Study(left / "study"), finished, warm, found)
+        shutil.rmtree(folder / "while")
+
+
+def emptied(finished: Study, folder: Path) -> Study:
+    """A copy of the project without what was made."""
+    study = copied(finished, folder)
+    for made in (
+        study.folder / "results",
+        study.folder / "state",
+        study.folder / "timings",
+        study.folder / ".snakemake",
+    ):
+        shutil.rmtree(made, ignore_errors=True)
+    return study
+
+
+def stopped_copy(disk: Disk, group: int, warm: Warm) -> Path:
+    """A copy of the disk while nothing writes: the jobs are children of the warm process."""
+    jobs = psutil.Process(warm.process.pid).children(recursive=True)
+    for job in jobs:
+        with contextlib.suppress(psutil.Error):
+            job.suspend()
+    try:
+        return disk.copied(group)
+    finally:
+        for job in jobs:
+            with contextlib.suppress(psutil.Error):
+                job.resume()
+
+
+def look_at(study: Study, finished: Study, when: str, found: Found) -> None:
+    """Compares each output that is there with what it must be."""
+    bad = []
+    for file in study.results.rglob("*"):
+        whole = finished.results / file.relative_to(study.results)
+        if file.is_file() and final(file) and whole.is_file() and "study.yaml" not in file.name:
+            with contextlib.suppress(ValueError):  # another time in a file of text
+                if file.stat().st_size == 0 or (file.suffix == ".jsonl" and not same_bytes(file, whole)):
+                    bad.append(str(file.relative_to(study.results)))
+    how = "disk images, taken while the study was made and 0, 0.5, 1 and 5 s after its end"
+    found.check("no output is empty or half there after a loss of power", how, not bad, f"{when}: {bad[:5]}")
+
+
+def go_on(study: Study, finished: Study, warm: Warm, found: Found) -> None:
+    """Makes the study to its end on a disk as the power left it."""
+    study.unlock()
+    status = study.start("all_tables", python=warm.program).wait(timeout=1200)
+    said = (study.folder / "snakemake.out").read_text(errors="replace")[-1500:] if status else ""
+    kinds = ("generations/**/*.jsonl", "checkpoints/*/model/*.safetensors", "scores/**/*.jsonl")
+    files = [file for kind in kinds for file in finished.results.glob(kind)]
+    same = status == 0 and all(same_bytes(study.results / file.relative_to(finished.results), file) for file in files)
+    found.check("after a loss of power the next call ends with the same bytes", "on images of the disk", same, said)
+
+
+# --- disks ------------------------------------------------------------------------------------------------------------
+
+
+def disks(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], found: Found) -> None:
+    """Makes the study on a disk that is too small, and a little larger at each call."""
+    while on():
+        study = emptied(finished, folder / "study")
+        size = random.uniform(0.3, 1.5)
+        with small_disk(folder / "small", f"{int(size * 1024)}k") as small:
+            for name in ("results", "state"):
+                (small / name).mkdir()
+                (study.folder / name).symlink_to(small / name)
+            status = 1
+            while status and on():
+                status = study.start("cft_table2", python=warm.program).wait(timeout=1200)
+                if status:
+                    judge_messages(study, found)
+                size *= 1.6
+                mount("-o", f"remount,size={int(size * 1024)}k", small)
+            if status == 0:
+                output = "tables/cft_table2.json"
+                same = same_bytes(study.results / output, finished.results / output)
+                how = "a disk in memory, enlarged after each failure"
+                found.check("after a full disk the next call ends with the same bytes", how, same)
+
+
+def judge_messages(study: Study, found: Found) -> None:
+    """Looks at the logs of the jobs that a full disk ended, and takes them away."""
+    logs = [file.read_text() for file in (study.folder / "logs").rglob("*.log")]
+    said = any("it cannot be written" in text for text in logs)
+    traced = [text[-800:] for text in logs if "Traceback" in text]
+    snakemake = (study.folder / "snakemake.out").read_text()[-800:]
+    told = traced[0] if traced else f"no job said it: {snakemake}"
+    how = "a disk in memory, enlarged after each failure"
+    found.check("a full disk ends a job with one line that says so", how, said and not traced, told)
+    shutil.rmtree(study.folder / "logs")
+
+
+# --- teachers ---------------------------------------------------------------------------------------------------------
+
+
+def teacher(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], found: Found) -> None:
+    """Kills jobs of a teacher while it answers, and counts what the server delivered twice."""
+    os.environ["REDPEN_TEST_KEY"] = "none"
+    while on():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        desk = Desk(folder, rows=200)
+        with FaultServer(latency=0.1) as server:
+            process = desk.start(server, concurrency=16)
+            delivered = random.randint(1, 180)
+            while sum(server.delivered.values()) < delivered and process.poll() is None:
+                time.sleep(0.002)
+            process.kill()
+            process.communicate()
+            kept = {line["key"] for line in desk.journal()}
+            desk.run(server, concurrency=16)
+            twice = sum(server.delivered.values()) - 200
+        keys = [line["key"] for line in desk.journal()]
+        whole = len(keys) == len(set(keys)) == 200 and kept <= set(keys)
+        how = "kill -9 of a teacher's job at random moments, 16 requests at a time"
+        found.check("no answer that was kept is asked for again", how, whole, f"{len(keys)} records")
+        how = f"the same; at most {found.most('twice', twice)} of 200"
+        found.check("a kill costs at most the requests under way", how, twice <= 16, f"{twice} twice")
+
+
+PARTS = {"kills": kills, "power": power, "disks": disks, "teacher": teacher}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
