@@ -41,19 +41,19 @@ def spec(table: Mapping, row: Mapping, column: Mapping) -> dict:
     places = [(own, SOURCES), (row, SOURCES[:2]), (column, SOURCES[:2]), (row, SOURCES[2:5]), (column, SOURCES[2:5])]
     places.append((keys, SOURCES[5:]))
     source = next(((key, layer[key]) for layer, kinds in places for key in kinds if key in layer), None)
-    found = {key: value for key, value in keys.items() if key not in SOURCES}
+    shows = {key: value for key, value in keys.items() if key not in SOURCES}
     if source:
-        found[source[0]] = source[1]
+        shows[source[0]] = source[1]
         if source[0] == "function" and "over" not in row and "function" in row and "function" not in own:
-            found.pop("over", None)  # the column's, of another function
+            shows.pop("over", None)  # the column's, of another function
         if source[0] == "setting" and "benchmark" in keys:
-            found["benchmark"] = keys["benchmark"]
+            shows["benchmark"] = keys["benchmark"]
     for key in ("of", "benchmark"):
-        if key in found:
-            found[key] = filled(found[key], table, column, row, own)
-    if "best_of" in found:
-        found["best_of"] = [filled(slug, table, column, row, own) for slug in found["best_of"]]
-    return found
+        if key in shows:
+            shows[key] = filled(shows[key], table, column, row, own)
+    if "best_of" in shows:
+        shows["best_of"] = [filled(slug, table, column, row, own) for slug in shows["best_of"]]
+    return shows
 
 
 def filled(slug: str, *layers: Mapping) -> str:
@@ -84,15 +84,15 @@ def scores_needed(table: Mapping, study: Mapping) -> list[tuple[str, str]]:
     """(checkpoint, suite) of every score that the table shows, each once; a benchmark that is a job of its own (ALONE)
     stands in the suite's place.
     """
-    found = {}
+    needed = {}
     for _, _, cell in specs(table):
         if is_score(cell):
             name = cell["benchmark"]
             if study["benchmarks"][name]["kind"] not in ALONE:
                 name = suite_of(table, study["suites"], name)
             for checkpoint in (cell["of"], *cell.get("best_of", ())):
-                found[checkpoint, name] = True
-    return list(found)
+                needed[checkpoint, name] = True
+    return list(needed)
 
 
 def facts_needed(table: Mapping) -> list[tuple[str, str]]:

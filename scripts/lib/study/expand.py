@@ -100,14 +100,14 @@ def checkpoints_as_rows(rows: list[dict], titles: Mapping[str, str], trained: Ma
         {"name": AVERAGE, "function": "average", "over": list(titles.values())},
     ]
     untrained = {"Rows": NOTHING, "Tokens": NOTHING}
-    made = []
+    models = []
     for row in rows:
         if "difference" in row:
             of, best_of = row["difference"], row["best_of"]
-            made.append({"name": row["name"], "of": of, "best_of": best_of, "cells": untrained})
+            models.append({"name": row["name"], "of": of, "best_of": best_of, "cells": untrained})
         else:
-            made.append({**row, "cells": {} if row.get("of") in trained else untrained})
-    return made, columns
+            models.append({**row, "cells": {} if row.get("of") in trained else untrained})
+    return models, columns
 
 
 def benchmarks_as_rows(rows: list[dict], titles: Mapping[str, str], trained: Mapping) -> tuple[list[dict], list[dict]]:

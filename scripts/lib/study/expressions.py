@@ -89,10 +89,10 @@ def evaluate(expression: str, values: Mapping[str, "ndarray"]) -> "ndarray":
 
     names_in(expression)
     with numpy.errstate(divide="ignore", invalid="ignore"):
-        found = value_of(_parsed(expression))
-    if found.shape[1] != 1:
-        raise ValueError(f"{expression!r} is {found.shape[1]} figures, not one: take mean, min or max of them")
-    return found
+        value = value_of(_parsed(expression))
+    if value.shape[1] != 1:
+        raise ValueError(f"{expression!r} is {value.shape[1]} figures, not one: take mean, min or max of them")
+    return value
 
 
 def change(before: "ndarray", after: "ndarray") -> "ndarray":
@@ -100,8 +100,8 @@ def change(before: "ndarray", after: "ndarray") -> "ndarray":
     import numpy
 
     with numpy.errstate(divide="ignore", invalid="ignore"):
-        found = 100 * (after - before) / before
-    return numpy.where((before == 0) & (after == 0), 0.0, found)
+        change = 100 * (after - before) / before
+    return numpy.where((before == 0) & (after == 0), 0.0, change)
 
 
 def _parsed(expression: str) -> ast.AST:

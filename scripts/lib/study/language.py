@@ -42,11 +42,11 @@ def expand(entries: dict, section: str, place: Place, families: dict, mistakes: 
                 )
             continue
         if not isinstance(entry, dict) or "for_each" not in entry:
-            made = {str(name): entry}
+            members = {str(name): entry}
         else:
-            made = _each(str(name), entry, (section, name), place, mistakes)
-            families[section, str(name)] = list(made)
-        for slug, value in made.items():
+            members = _each(str(name), entry, (section, name), place, mistakes)
+            families[section, str(name)] = list(members)
+        for slug, value in members.items():
             if slug in expanded:
                 mistakes.append(f"{place((section, name))}: it makes {slug!r}, which is there already. Rename one.")
             expanded[slug] = value
@@ -162,12 +162,12 @@ def _each(name: str, entry: dict, path: tuple, place: Place, mistakes: list[str]
     unknown = sorted(_axes_in([name, body]) - set(values))
     if unknown:
         mistakes.append(f"{place(path)}: ${', $'.join(unknown)} is no axis of for_each ({', '.join(values)}).")
-    made = {}
+    members = {}
     for slugs in itertools.product(*values.values()):
         point = dict(zip(values, slugs, strict=True))
         chosen = {axis: values[axis][slug] for axis, slug in point.items()}
-        made[_fill(name, point, point)] = _fill(body, point, chosen)
-    return made
+        members[_fill(name, point, point)] = _fill(body, point, chosen)
+    return members
 
 
 _AXIS = re.compile(r"\$([a-z_][a-z0-9_]*)")

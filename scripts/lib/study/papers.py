@@ -42,11 +42,11 @@ def printed(table_id: str) -> dict[str, dict]:
     rows = table["rows"]
     names = [row["name"] for row in rows]
     pairs = [(row.get("model"), row["name"]) for row in rows]
-    found = {}
+    by_label = {}
     for row in rows:
         label = row["name"]
         if names.count(label) > 1:
             alone = row.get("model") and pairs.count((row["model"], label)) == 1
             label = f"{row['model']}: {label}" if alone else f"{label}, {row[table['columns'][0]]}"
-        found[label] = {column: row.get(column) for column in table["columns"]}
-    return found
+        by_label[label] = {column: row.get(column) for column in table["columns"]}
+    return by_label

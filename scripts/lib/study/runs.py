@@ -21,8 +21,8 @@ def sources(part: dict) -> list[tuple[tuple, str, str]]:
     if "self_play" in part:
         section = "datasets" if "pairs" in part else "responses"
         return [(("self_play", index), section, slug) for index, slug in enumerate(part["self_play"])]
-    found = [((key,), section, part[key]) for key, section in SOURCES.items() if key in part]
-    return [*found, (("like",), "runs", part["like"])] if "like" in part else found
+    named = [((key,), section, part[key]) for key, section in SOURCES.items() if key in part]
+    return [*named, (("like",), "runs", part["like"])] if "like" in part else named
 
 
 def dataset_behind(study: dict, section: str, slug: str) -> str | None:

@@ -165,8 +165,8 @@ def _describe(error: "ValidationError", place: Place, below: tuple = ()) -> str:
         return "; ".join(lines)
     if error.validator == "oneOf":
         if error.chooser:
-            found = value.get(error.chooser) if isinstance(value, dict) else value
-            return f"{place((*path, error.chooser))} = {found!r}: it must be one of {', '.join(error.choices)}."
+            given = value.get(error.chooser) if isinstance(value, dict) else value
+            return f"{place((*path, error.chooser))} = {given!r}: it must be one of {', '.join(error.choices)}."
         what = "row" if path and isinstance(path[-1], int) else "entry"
         return f"{where}: it must be a {' or a '.join(error.choices)} {what} (docs/config.md)."
     if error.validator == "required":

@@ -37,11 +37,19 @@ class Cells:
     def cell(self, row: str, column: str) -> dict:
         """One cell."""
         if (row, column) not in self.done:
-            made = {"row": row, "column": column, "value": None, "se": None, "n": None, "unit": "number", "paper": None}
-            made |= self._figure(row, column)
-            made["paper"] = self.paper.get(row, {}).get(column)
-            self.done[row, column] = made
-            made |= self._compared(made, row, column)
+            figure = {
+                "row": row,
+                "column": column,
+                "value": None,
+                "se": None,
+                "n": None,
+                "unit": "number",
+                "paper": None,
+            }
+            figure |= self._figure(row, column)
+            figure["paper"] = self.paper.get(row, {}).get(column)
+            self.done[row, column] = figure
+            figure |= self._compared(figure, row, column)
         return self.done[row, column]
 
     def spec(self, row: str, column: str) -> dict:
@@ -60,8 +68,8 @@ class Cells:
             return {**getattr(self, f"_{cell['function']}")(row, column, cell), **unit}
         if "fact" in cell:
             value = self.facts[cell["fact"], cell["of"]]
-            made = {"value": value, "unit": UNITS.get(cell["fact"], "number"), **unit}
-            return made | ({"gap": f"the run's summary has no {cell['fact']}"} if value is None else {})
+            figure = {"value": value, "unit": UNITS.get(cell["fact"], "number"), **unit}
+            return figure | ({"gap": f"the run's summary has no {cell['fact']}"} if value is None else {})
         if "setting" in cell:
             return {"value": _setting(self.table["settings"][cell["benchmark"]], cell["setting"]), **unit}
         return {**self._score(cell), **unit} if "benchmark" in cell else {}
@@ -70,56 +78,59 @@ class Cells:
         """One metric of a checkpoint on a benchmark, with what it was measured on."""
         if cell.get("best_of"):
             return self._minus_best(cell, [cell["benchmark"]], cell["benchmark"])
-        found, metric = self.scores[cell["of"]][cell["benchmark"]], cell.get("metric", "accuracy")
-        made = {"checkpoint": cell["of"], "benchmark": cell["benchmark"], "metric": metric}
+        score, metric = self.scores[cell["of"]][cell["benchmark"]], cell.get("metric", "accuracy")
+        figure = {"checkpoint": cell["of"], "benchmark": cell["benchmark"], "metric": metric}
         if metric == "length":  # of the answers that ended by themselves
-            n = found["responses"] - found["cut_off"]
-            made |= {"value": found["mean_tokens_finished"], "n": n, "unit": "count"}
-            return made | ({} if n else {"gap": "no answer ended by itself"})
+            n = score["responses"] - score["cut_off"]
+            figure |= {"value": score["mean_tokens_finished"], "n": n, "unit": "count"}
+            return figure | ({} if n else {"gap": "no answer ended by itself"})
         if metric == "cut_off_share":
-            return made | {"value": 100 * found[metric], "n": found["responses"], "unit": UNITS[metric]}
-        if metric not in found:
-            known = ", ".join(["length", *sorted(key for key in found if not key.startswith("shares"))])
+            return figure | {"value": 100 * score[metric], "n": score["responses"], "unit": UNITS[metric]}
+        if metric not in score:
+            known = ", ".join(["length", *sorted(key for key in score if not key.startswith("shares"))])
             raise BadInput(
                 f"{cell['of']}, {cell['benchmark']}: no metric {metric!r} (there are: {known}). Correct the metric."
             )
-        made |= _flagged([of_score(found)])
-        full = found.get("out_of", 100)  # of accuracy: ratings are told out of 10
+        figure |= _flagged([of_score(score)])
+        full = score.get("out_of", 100)  # of accuracy: ratings are told out of 10
         unit = cell.get("unit", "points" if full == 10 else UNITS.get(metric, "points"))
         factor = full if metric == "accuracy" and unit != "fraction" else 1
-        error = found.get("standard_error" if metric == "accuracy" else f"{metric}_standard_error")
-        made |= {
-            "value": _times(factor, found[metric]),
+        error = score.get("standard_error" if metric == "accuracy" else f"{metric}_standard_error")
+        figure |= {
+            "value": _times(factor, score[metric]),
             "se": _times(factor, error),
-            "n": found["questions"],
+            "n": score["questions"],
             "unit": unit,
         }
-        if metric == "accuracy" and "accuracy_ours" in found:
-            made |= {"by_our_grader": factor * found["accuracy_ours"], "verdict": found["verdict"]}
-        if found.get("left_out"):
-            made["left_out"] = found["left_out"]
-            made["with_validation"] = factor * found["with_validation"]
-        return made
+        if metric == "accuracy" and "accuracy_ours" in score:
+            figure |= {"by_our_grader": factor * score["accuracy_ours"], "verdict": score["verdict"]}
+        if score.get("left_out"):
+            figure["left_out"] = score["left_out"]
+            figure["with_validation"] = factor * score["with_validation"]
+        return figure
 
     def _minus_best(self, cell: Mapping, benchmarks: list[str], wanted: str | None) -> dict:
         """A checkpoint's score minus the best of others: paired by question where there are graded answers."""
-        found = [{slug: self.scores[of][slug] for slug in benchmarks} for of in (cell["of"], *cell["best_of"])]
-        n = sum(found[0][slug]["questions"] for slug in benchmarks)
-        full = full_mark([score for scores in found for score in scores.values()])
+        compared = [{slug: self.scores[of][slug] for slug in benchmarks} for of in (cell["of"], *cell["best_of"])]
+        every = [score for scores in compared for score in scores.values()]
+        full = full_mark(every)
         if full is None:
             return {"gap": f"{', '.join(benchmarks)} are not all out of the same full mark"}
-        told = {"n": n, "unit": "percent" if full == 100 else "points"}
-        told |= _flagged(of_score(score) for scores in found for score in scores.values())
-        if all("shares" in score for scores in found for score in scores.values()):
-            shares = [{slug: score["shares"] for slug, score in scores.items()} for scores in found]
-            figures = difference_to_best(shares[0], shares[1:])[wanted]
+        facts = {
+            "n": sum(score["questions"] for score in compared[0].values()),
+            "unit": "percent" if full == 100 else "points",
+            **_flagged(map(of_score, every)),
+        }
+        if all("shares" in score for score in every):
+            shares = [{slug: score["shares"] for slug, score in scores.items()} for scores in compared]
+            difference = difference_to_best(shares[0], shares[1:])[wanted]
             tested = mcnemar_to_best(shares[0], shares[1:])[wanted]
-            return {**{key: full * value for key, value in figures.items()}, **tested, **told}
-        means = [math.fsum(score["accuracy"] for score in scores.values()) / len(benchmarks) for scores in found]
-        errors = [average_error([score["standard_error"] for score in scores.values()]) for scores in found]
+            return {**{key: full * value for key, value in difference.items()}, **tested, **facts}
+        means = [math.fsum(score["accuracy"] for score in scores.values()) / len(benchmarks) for scores in compared]
+        errors = [average_error([score["standard_error"] for score in scores.values()]) for scores in compared]
         best = max(range(1, len(means)), key=means.__getitem__)
         error = math.hypot(errors[0], errors[best])
-        return {"value": full * (means[0] - means[best]), "se": full * error, **told}
+        return {"value": full * (means[0] - means[best]), "se": full * error, **facts}
 
     def _average(self, row: str, column: str, cell: Mapping) -> dict:
         """The plain mean of other columns of the row, or, for a row of averages, of other rows of the column."""
@@ -141,16 +152,16 @@ class Cells:
             return {"gap": f"an average of {' and '.join(units)} means nothing"}
         errors = [item["se"] for item in over]
         counts = [item["n"] for item in over]
-        made = {
+        figure = {
             "value": math.fsum(item["value"] for item in over) / len(over),
             "se": average_error(errors) if None not in errors else None,
             "n": sum(counts) if None not in counts else None,
             "unit": over[0]["unit"],
         }
-        made |= _flagged(item.get("flags", {}) for item in over)
+        figure |= _flagged(item.get("flags", {}) for item in over)
         if any("by_our_grader" in item for item in over):
-            made["by_our_grader"] = math.fsum(item.get("by_our_grader", item["value"]) for item in over) / len(over)
-        return made
+            figure["by_our_grader"] = math.fsum(item.get("by_our_grader", item["value"]) for item in over) / len(over)
+        return figure
 
     def _change(self, row: str, column: str, cell: Mapping) -> dict:
         """The change from one column to another of the row, in percent of the first."""
@@ -175,19 +186,19 @@ class Cells:
 
     # --- beside the paper -------------------------------------------------------------------------------------------
 
-    def _compared(self, made: Mapping, row: str, column: str) -> dict:
+    def _compared(self, figure: Mapping, row: str, column: str) -> dict:
         """The difference to the printed value, and whether it is within the noise of both (1.96 standard errors).
 
         The paper's own error is that of a share p of n questions, sqrt(p (1 − p) / n); averages and differences combine
         those of their parts as if they were independent.
         """
-        if not all(isinstance(value, int | float) for value in (made["value"], made["paper"])):
+        if not all(isinstance(value, int | float) for value in (figure["value"], figure["paper"])):
             return {}
-        difference = made["value"] - made["paper"]
+        difference = figure["value"] - figure["paper"]
         variance = self._printed_variance(row, column)
-        if variance is None or made["se"] is None:
+        if variance is None or figure["se"] is None:
             return {"difference": difference}
-        limit = 1.96 * math.sqrt(made["se"] ** 2 + variance)
+        limit = 1.96 * math.sqrt(figure["se"] ** 2 + variance)
         mark = "within" if abs(difference) <= limit else "above" if difference > 0 else "below"
         return {"difference": difference, "mark": mark}
 
@@ -212,9 +223,9 @@ class Cells:
             return _sum([self._printed_variance(name, cell["over"][0]) for name in (row, cell["previous"])], 2)
         if not is_score(cell) or cell.get("metric", "accuracy") != "accuracy" or not isinstance(value, int | float):
             return None
-        made = self.cell(row, column)
-        scale = {"percent": 100, "fraction": 1}.get(made["unit"])  # a rating is no share
-        return scale and scale**2 * (value / scale) * (1 - value / scale) / made["n"]
+        figure = self.cell(row, column)
+        scale = {"percent": 100, "fraction": 1}.get(figure["unit"])  # a rating is no share
+        return scale and scale**2 * (value / scale) * (1 - value / scale) / figure["n"]
 
     def _rows_of(self, checkpoints: list[str]) -> list[str]:
         """The rows that show these checkpoints."""

@@ -135,14 +135,14 @@ def page(title: str, rows: list[str], columns: list[str], cells: Sequence[Mappin
     by_place = {(cell["row"], cell["column"]): cell for cell in cells}
     lines = []
     for row in rows:
-        made = [f"<th>{html.escape(row)}</th>"]
+        row_cells = [f"<th>{html.escape(row)}</th>"]
         for column in columns:
             cell = by_place[row, column]
             kind = "gap" if cell["value"] is None and "gap" in cell else cell.get("mark", "")
             reason = f' title="{html.escape(cell["gap"])}"' if "gap" in cell else ""
             paper = f"<small>{html.escape(beside(cell))}</small>" if beside(cell) else ""
-            made.append(f'<td class="{kind}"{reason}>{html.escape(figure(cell))}{paper}</td>')
-        lines.append(f"<tr>{''.join(made)}</tr>")
+            row_cells.append(f'<td class="{kind}"{reason}>{html.escape(figure(cell))}{paper}</td>')
+        lines.append(f"<tr>{''.join(row_cells)}</tr>")
     return _page(title, columns, lines, notes)
 
 
