@@ -25,7 +25,10 @@ THREADS = 1 if STUDY.scale else 8
 def code_of(*names):
     """The files that hold the code of programs (`score`) and rooms of the library (`grading`)."""
     scripts = Path(workflow.basedir) / "scripts"
-    files = [file for name in names for file in (scripts / f"{name}.py", *(scripts / "lib" / name).glob("*.py"))]
+    files = [scripts / f"{name}.py" for name in names]
+    files += [
+        file for name in names for ending in ("py", "j2") for file in (scripts / "lib" / name).glob(f"*.{ending}")
+    ]
     return sorted(str(file.relative_to(workflow.basedir)) for file in files if file.is_file())
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from scripts.lib.grading.scoring import duplicates
-from scripts.lib.tables import claims, claims_page, figures, files, flags
+from scripts.lib.tables import claims, claims_page, figures, files, flags, latex
 
 SOUND = {"accuracy": 0.5, "standard_error": 0.05, "questions": 100, "responses": 100, "cut_off": 0}
 SOUND |= {"cut_off_share": 0.20, "no_answer_share": 0.05, "mean_tokens_finished": 9.0}
@@ -47,7 +47,7 @@ def test_a_flag_stands_in_the_cell_in_what_is_made_of_it_and_below() -> None:
     assert {place for place, cell in cells.items() if "flags" in cell} == {
         (row, column) for row in ("CFT", "Δ") for column in ("B", "Average")
     }
-    assert files.text(cells["CFT", "B"]) == "50.0 ± 5.0ᶜ" and files.latex("5.0ᶜ") == "5.0$^{c}$"
+    assert files.text(cells["CFT", "B"]) == "50.0 ± 5.0ᶜ" and latex.escaped("5.0ᶜ") == "5.0$^{c}$"
     (note,) = flags.notes_of(cells.values())
     assert note.startswith("ᶜ more than 20% of the answers are cut off") and "CFT: B 85 %, Average 85 %" in note
     assert flags.notes_of(shown(0.2)) == []

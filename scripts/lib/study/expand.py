@@ -97,8 +97,9 @@ def checkpoints_as_rows(rows: list[dict], titles: Mapping[str, str], trained: Ma
         {"name": "Rows", "fact": "rows"},
         {"name": "Tokens", "fact": "tokens"},
         *({"name": title, "benchmark": name} for name, title in titles.items()),
-        {"name": AVERAGE, "function": "average", "over": list(titles.values())},
     ]
+    if len(titles) > 1:
+        columns.append({"name": AVERAGE, "function": "average", "over": list(titles.values())})
     untrained = {"Rows": NOTHING, "Tokens": NOTHING}
     models = []
     for row in rows:

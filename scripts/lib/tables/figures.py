@@ -7,7 +7,7 @@ from scripts.lib.grading.scoring import full_mark
 from scripts.lib.jsonl import BadInput
 from scripts.lib.study.cells import UNITS, filled, is_score, spec
 from scripts.lib.tables.flags import of_score
-from scripts.lib.tables.statistics import average_error, difference_to_best, mcnemar_to_best
+from scripts.lib.tables.statistics import average_error, difference_to_best, mcnemar_to_best, wilson
 
 
 class Cells:
@@ -102,6 +102,8 @@ class Cells:
             "n": score["questions"],
             "unit": unit,
         }
+        if metric == "accuracy" and error == 0:
+            figure["at_edge"] = [factor * limit for limit in wilson(score[metric], score["questions"])]
         if metric == "accuracy" and "accuracy_ours" in score:
             figure |= {"by_our_grader": factor * score["accuracy_ours"], "verdict": score["verdict"]}
         if score.get("left_out"):
@@ -158,6 +160,9 @@ class Cells:
             "n": sum(counts) if None not in counts else None,
             "unit": over[0]["unit"],
         }
+        if figure["se"] == 0 and all("at_edge" in item for item in over):
+            full = {"percent": 100, "points": 10}.get(figure["unit"], 1)
+            figure["at_edge"] = [full * limit for limit in wilson(figure["value"] / full, figure["n"])]
         figure |= _flagged(item.get("flags", {}) for item in over)
         if any("by_our_grader" in item for item in over):
             figure["by_our_grader"] = math.fsum(item.get("by_our_grader", item["value"]) for item in over) / len(over)

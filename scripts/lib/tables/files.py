@@ -1,37 +1,19 @@
 """A table of cells as Markdown, LaTeX, CSV and one HTML page."""
 
-import html
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scripts.lib.jsonl import replacing, write_text
 from scripts.lib.study.cells import DIGITS
 from scripts.lib.tables import flags
+from scripts.lib.tables.escape import csv_cell, markdown_cell
+from scripts.lib.tables.latex import latex_table
 
 MARKS = {"within": "=", "above": "▲", "below": "▼"}
 GAP = "gap"
+PAGE = Path(__file__).with_name("table.html.j2")
 CSV_FIELDS = ("value", "se", "n", "by_our_grader", "with_validation", "paper", "difference", "mark", "flags")
 CSV_FIELDS += ("low", "high", "gap", "state")
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
-body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2em; color: #222; }}
-table {{ border-collapse: collapse; }}
-th, td {{ padding: .35em .7em; border-bottom: 1px solid #ddd; text-align: right; vertical-align: top; }}
-th:first-child {{ text-align: left; }}
-thead th {{ border-bottom: 2px solid #555; }}
-small {{ display: block; color: #666; white-space: nowrap; }}
-.above {{ background: #e3f1ff; }} .below {{ background: #fff0dd; }} .gap {{ color: #888; font-style: italic; }}
-p {{ max-width: 60em; }}
-</style></head><body>
-<h1>{title}</h1>
-<table><thead><tr><th></th>{head}</tr></thead>
-<tbody>
-{rows}
-</tbody></table>
-{notes}
-</body></html>
-"""
 
 
 def number(value: float | int | str | None, unit: str, signed: bool = False) -> str:
@@ -48,11 +30,17 @@ def number(value: float | int | str | None, unit: str, signed: bool = False) -> 
 
 
 def figure(cell: Mapping) -> str:
-    """What was measured: `75.1 ± 1.9`, or `gap`; in a partial table also `not run`, `75.1 ± 1.9 (outdated)`."""
+    """What was measured: `75.1 ± 1.9`, at an edge `0.0 (0.0 to 3.7)`, or `gap`.
+
+    In a partial table it may also be `not run`, or `75.1 ± 1.9 (outdated)`.
+    """
     if cell["value"] is None and "gap" in cell:
         return cell.get("state", GAP)
     text = number(cell["value"], cell["unit"])
-    text = text if cell["se"] is None else f"{text} ± {number(cell['se'], cell['unit'])}"
+    if "at_edge" in cell:
+        text += " ({} to {})".format(*(number(limit, cell["unit"]) for limit in cell["at_edge"]))
+    elif cell["se"] is not None:
+        text += f" ± {number(cell['se'], cell['unit'])}"
     text += flags.marks_of(cell)
     text = f"{text} ★" if cell.get("best") else text
     return f"{text} ({cell['state']})" if "state" in cell else text
@@ -105,6 +93,17 @@ def write(
         notes: paragraphs below it.
         heading: of the rows' names.
     """
+    shown = texts(cells, heading)
+    reasons = gaps(cells)
+    write_text(f"{out}.md", markdown(shown, title, notes, reasons))
+    write_text(f"{out}.tex", latex_table(shown, title, table_id, [*notes, *(["Gaps:"] if reasons else []), *reasons]))
+    with replacing(f"{out}.csv") as temporary:
+        csv_frame(cells).to_csv(temporary, index=False)
+    write_text(f"{out}.html", page(shown, title, cells, [*notes, *(["Gaps:"] if reasons else []), *reasons]))
+
+
+def texts(cells: Sequence[Mapping], heading: str):
+    """The cells as a data frame of texts, with the rows' names as its index."""
     import pandas
 
     rows = list(dict.fromkeys(cell["row"] for cell in cells))
@@ -112,61 +111,47 @@ def write(
     shown = pandas.DataFrame("", index=pandas.Index(rows, name=heading), columns=columns)
     for cell in cells:
         shown.loc[cell["row"], cell["column"]] = text(cell)
-    lines = gaps(cells)
-    notes = [*notes, *(["Gaps:"] if lines else [])]
-    listed = "\n".join(f"- {line}" for line in lines)
-    body = shown.reset_index().to_markdown(index=False, disable_numparse=True)
-    write_text(Path(f"{out}.md"), "\n\n".join([f"**{title}**", body, *notes, *([listed] if listed else [])]) + "\n")
-    write_text(Path(f"{out}.tex"), latex_table(shown, title, table_id))
-    listed_flags = [{**cell, "flags": " ".join(cell["flags"]) if "flags" in cell else None} for cell in cells]
-    fields = [field for field in CSV_FIELDS if any(cell.get(field) is not None for cell in listed_flags)]
-    frame = pandas.DataFrame(
-        [{key: cell.get(key) for key in ("row", "column", "unit", *fields)} for cell in listed_flags]
-    )
-    if "n" in frame:
-        frame["n"] = frame["n"].astype("Int64")
-    with replacing(Path(f"{out}.csv")) as temporary:
-        frame.to_csv(temporary, index=False)
-    write_text(Path(f"{out}.html"), page(title, rows, columns, cells, [*notes, *lines]))
+    return shown
 
 
-def page(title: str, rows: list[str], columns: list[str], cells: Sequence[Mapping], notes: Sequence[str]) -> str:
+def markdown(shown, title: str, notes: Sequence[str], reasons: Sequence[str]) -> str:
+    """The table in Markdown; a cell is text that is shown as it is, also where it reads like a number."""
+    plain = shown.map(markdown_cell).rename(index=markdown_cell, columns=markdown_cell)
+    parts = [f"**{title}**", plain.reset_index().to_markdown(index=False, disable_numparse=True), *notes]
+    parts += ["Gaps:", "\n".join(f"- {reason}" for reason in reasons)] if reasons else []
+    return "\n\n".join(parts) + "\n"
+
+
+def csv_frame(cells: Sequence[Mapping]):
+    """The cells as a data frame, a cell a line: figures as numbers, counts as integers, flags by name."""
+    import pandas
+
+    rows = [{**cell, "flags": " ".join(cell["flags"]) if "flags" in cell else None} for cell in cells]
+    rows = [row | (dict(zip(("low", "high"), row["at_edge"])) if "at_edge" in row else {}) for row in rows]
+    fields = [field for field in CSV_FIELDS if any(row.get(field) is not None for row in rows)]
+    names = ("row", "column", "unit", *fields)
+    frame = pandas.DataFrame([{name: csv_cell(row.get(name)) for name in names} for row in rows], dtype=object)
+    whole = [isinstance(row["value"], int) or (row["unit"] == "count" and row["value"] is not None) for row in rows]
+    for place, row in enumerate(rows):
+        if whole[place] and not isinstance(row["value"], str) and float(row["value"]).is_integer():
+            frame.loc[place, "value"] = int(row["value"])
+    return frame
+
+
+def page(shown, title: str, cells: Sequence[Mapping], notes: Sequence[str]) -> str:
     """The table as one HTML page that needs no other file."""
+    import jinja2
+
     by_place = {(cell["row"], cell["column"]): cell for cell in cells}
-    lines = []
-    for row in rows:
-        row_cells = [f"<th>{html.escape(row)}</th>"]
-        for column in columns:
-            cell = by_place[row, column]
-            kind = "gap" if cell["value"] is None and "gap" in cell else cell.get("mark", "")
-            reason = f' title="{html.escape(cell["gap"])}"' if "gap" in cell else ""
-            paper = f"<small>{html.escape(beside(cell))}</small>" if beside(cell) else ""
-            row_cells.append(f'<td class="{kind}"{reason}>{html.escape(figure(cell))}{paper}</td>')
-        lines.append(f"<tr>{''.join(row_cells)}</tr>")
-    return _page(title, columns, lines, notes)
+    rows = [(row, [_shown(by_place[row, column]) for column in shown.columns]) for row in shown.index]
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    template = environment.from_string(PAGE.read_text(encoding="utf-8"))
+    heading = str(shown.index.name or "").strip()
+    return template.render(title=title, heading=heading, columns=list(shown.columns), rows=rows, notes=notes)
 
 
-def _page(title: str, columns: Sequence[str], lines: Sequence[str], notes: Sequence[str]) -> str:
-    head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
-    paragraphs = "\n".join(f"<p>{html.escape(note)}</p>" for note in notes)
-    return PAGE.format(title=html.escape(title), head=head, rows="\n".join(lines), notes=paragraphs)
-
-
-def latex_table(shown, title: str, table_id: str) -> str:
-    """A data frame of texts as a LaTeX table."""
-    escaped = shown.map(latex).rename(index=latex, columns=latex)
-    return escaped.to_latex(caption=latex(title), label=f"tab:{table_id}")
-
-
-def letter(mark: str) -> str:
-    """The letter that a raised one stands for: c for ᶜ."""
-    return unicodedata.normalize("NFKC", mark)
-
-
-def latex(plain: str) -> str:
-    """Plain text as LaTeX shows it."""
-    special = {character: f"\\{character}" for character in "&%$#_{}"}
-    names = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$"}
-    names |= {"★": r"$\star$", **{flag.mark: rf"$^{{{letter(flag.mark)}}}$" for flag in flags.FLAGS.values()}}
-    names |= {"▲": r"$\uparrow$", "▼": r"$\downarrow$", "–": "--", "−": r"$-$", "Δ": r"$\Delta$", "λ": r"$\lambda$"}
-    return plain.translate(str.maketrans(special | names))
+def _shown(cell: Mapping) -> dict[str, str]:
+    """What the page shows of a cell: kind (a class), figure, beside, hint."""
+    kind = "gap" if cell["value"] is None and "gap" in cell else cell.get("mark", "")
+    hints = [cell["gap"]] if "gap" in cell else [flags.FLAGS[name].says for name in cell.get("flags", {})]
+    return {"kind": kind, "figure": figure(cell), "beside": beside(cell), "hint": "; ".join(hints)}

@@ -37,14 +37,20 @@ def of_cells(settings: Mapping, cells: Sequence[Mapping]) -> str:
     """What the numbers of a table of cells are."""
     if all(cell["se"] is None for cell in cells):
         return ""
-    return "Ours ± standard error (of questions, one training seed). An average is the plain mean of its parts."
+    return f"Ours ± standard error (of questions, one training seed){edge(cells)}. An average is the plain mean of its parts."
+
+
+def edge(cells: Sequence[Mapping]) -> str:
+    """What stands in the place of a standard error where all answers or none are right."""
+    at_edge = any("at_edge" in cell for cell in cells)
+    return " (Wilson's 95 % interval where all or none are right)" if at_edge else ""
 
 
 def of_checkpoints(settings: Mapping, cells: Sequence[Mapping]) -> str:
     """What the numbers of a table of checkpoints are, and what its intervals cover."""
     parts = [
-        "Accuracy in percent ± standard error over the questions; Average is the plain mean of the benchmarks; "
-        "Rows and Tokens are what each run was trained on, counted once (for pairs: both answers)."
+        f"Accuracy in percent ± standard error over the questions{edge(cells)}; Average is the plain mean of the "
+        "benchmarks; Rows and Tokens are what each run was trained on, counted once (for pairs: both answers)."
     ]
     if settings["mark_best"]:
         parts.append("★ the best of its column; a lead of less than two standard errors may be chance.")
@@ -67,8 +73,8 @@ def of_benchmarks(settings: Mapping, cells: Sequence[Mapping]) -> str:
     change = next(column for column in settings["columns"] if column.get("function") == "change")
     before, after = (name.partition(" ")[2] for name in change["over"])
     return (
-        "Accuracy in percent ± standard error over the questions. Length is the mean number of tokens of the "
-        "answers that ended by themselves; Cut off is the share that did not, within the benchmark's token limit. "
+        f"Accuracy in percent ± standard error over the questions{edge(cells)}. Length is the mean number of tokens "
+        "of the answers that ended by themselves; Cut off is the share that did not, within the benchmark's token limit. "
         f"Changes are relative, from {before} to {after}."
     )
 
