@@ -115,10 +115,11 @@ locks: .venv-locks/stamp
 	.venv-locks/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	touch $@
 
-# The newest of every package that envs/{laptop,harness,test}.txt name. torch's CPU build alone falls back to its pin.
+# The newest of every package that envs/{laptop,harness,test}.txt name. torch comes from the CPU index alone, whatever
+# others pip is set up with, or is the pinned one where that index cannot be reached.
 canary:
 	test -x .venv-canary/bin/python || $(PYTHON) -m venv .venv-canary
-	$(CANARY) --no-deps --upgrade --retries 1 --index-url $(TORCH_INDEX) torch 2>/dev/null ||
+	PIP_CONFIG_FILE=/dev/null $(CANARY) --no-deps --upgrade --retries 1 --index-url $(TORCH_INDEX) torch 2>/dev/null ||
 	  $(CANARY) --no-deps '$(TORCH)'
 	sed -n -E 's/^([A-Za-z0-9._-]+)==.*/\1/p' envs/{laptop,harness,test}.txt > .venv-canary/names.txt
 	.venv-canary/bin/python -m pip freeze | grep '^torch==' > .venv-canary/torch.txt
