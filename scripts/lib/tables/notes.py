@@ -37,7 +37,8 @@ def of_cells(settings: Mapping, cells: Sequence[Mapping]) -> str:
     """What the numbers of a table of cells are."""
     if all(cell["se"] is None for cell in cells):
         return ""
-    return f"Ours ± standard error (of questions, one training seed){edge(cells)}. An average is the plain mean of its parts."
+    what = f"Ours ± standard error (of questions, one training seed){edge(cells)}."
+    return f"{what} An average is the plain mean of its parts."
 
 
 def edge(cells: Sequence[Mapping]) -> str:
@@ -74,8 +75,8 @@ def of_benchmarks(settings: Mapping, cells: Sequence[Mapping]) -> str:
     before, after = (name.partition(" ")[2] for name in change["over"])
     return (
         f"Accuracy in percent ± standard error over the questions{edge(cells)}. Length is the mean number of tokens "
-        "of the answers that ended by themselves; Cut off is the share that did not, within the benchmark's token limit. "
-        f"Changes are relative, from {before} to {after}."
+        "of the answers that ended by themselves; Cut off is the share that did not, within the benchmark's token "
+        f"limit. Changes are relative, from {before} to {after}."
     )
 
 
