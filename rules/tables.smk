@@ -10,6 +10,7 @@ rule check_overlap:
     input:
         datasets=STUDY.table_datasets,
         benchmarks=STUDY.table_questions,
+        script=["scripts/check_overlap.py", *code_of("questions")],
     output:
         "<results>/tables/{table}.overlap.json",
     log:

@@ -13,6 +13,7 @@ rule build_train_set:
     """Choose and render one run's training rows."""
     input:
         data=STUDY.train_sources,
+        datasets=STUDY.train_datasets,
         tokenizer=STUDY.length_tokenizer,
     output:
         rows="<results>/train_sets/{run}.jsonl",
@@ -27,10 +28,10 @@ rule build_train_set:
     params:
         python=python_for("laptop"),
         settings=STUDY.train_set_settings,
-        tokenizer=lambda wildcards, input: f"--tokenizer {input.tokenizer}" if input.tokenizer else "",
+        tokenizer=lambda wildcards, input: f"--tokenizer {shlex.quote(str(input.tokenizer))}" if input.tokenizer else "",
     shell:
         "{params.python:q} -m scripts.build_train_set --settings {params.settings:q} --data {input.data:q}"
-        " {params.tokenizer}"
+        " --datasets {input.datasets:q} {params.tokenizer}"
         " --train-set {output.rows:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
 
 

@@ -5,35 +5,41 @@ critique. Both give `{"id", "messages", "completion"}`; dpo, spin and thinkpo gi
 `{"id", "messages", "chosen", "rejected"}`.
 
 A training set has one part or several, in given shares. Rows are drawn by a hash of seed and id, first one of each
-question, then a second one, so that the same responses are chosen for every run that draws from the same pool.
+question, then a second one, so that the same responses are chosen for every run that draws from the same pool. Where
+the recipe drops rows over its `max_tokens` (`limit` in the settings), they are left out here, before any is counted.
+
+The summary says how many rows were asked for and are there (`rows_asked`, `rows`), and how many were left out that
+nothing in the config leaves out (`left_out`, by reason), also of the datasets behind them (`datasets`).
 
     python -m scripts.build_train_set --settings '{"run": "sft-verified", "seed": 1, "rows": 96, \\
         "when_short": "fail", \\
         "parts": [{"method": "sft", "kind": "responses", "keep": "correct", "weight": 1, "files": 1, \\
         "prompt": "prompts/answer.j2"}]}' --data results/laptop/responses/arithmetic-self/graded.jsonl \\
+        --datasets results/laptop/datasets/arithmetic.json \\
         --train-set results/laptop/train_sets/sft-verified.jsonl \\
         --summary results/laptop/train_sets/sft-verified.json
 """
 
 import argparse
-import bisect
-import random
+import heapq
+import itertools
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.generation.prompts import hashes, render
-from scripts.lib.jsonl import BadInput, read_rows, write_json, write_rows
-from scripts.lib.training import pairs
+from scripts.lib.generation.prompts import hashes
+from scripts.lib.jsonl import BadInput, read_json, write_json, write_rows
+from scripts.lib.study.quotas import least
+from scripts.lib.training import lengths
+from scripts.lib.training.pools import Limit, drawn, of_length, pool_of, rendered
 
-VERSION = 1  # raise by hand when the training set would differ
+VERSION = 2  # raise by hand when the training set would differ
+log = logging.getLogger(__name__)
 
-KEEP = {
-    "all": lambda row: True,
-    "correct": lambda row: row["correct"] is True,
-    "judged-right": lambda row: row["verdict"] == "right",
-    "agreeing": lambda row: row["correct"] is True and row["verdict"] == "right",
-}
-# What a part of each kind trains on: the key that holds it.
-TEXT = {"dataset": "solution", "responses": "response", "critiques": "critique", "answers": "response"}
+# Counts of a part that are no loss: the config asks for them.
+ASKED_FOR = ("filtered_out", "questions_without_contrast", "format_only", "pairs")
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -41,7 +47,8 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: parts, rows, seed")
     parser.add_argument("--data", nargs="+", required=True, help="the parts' files (JSON Lines), in their order")
-    parser.add_argument("--tokenizer", default=None, help="a model folder, to count tokens (length_gap only)")
+    parser.add_argument("--datasets", nargs="*", default=[], help="summaries of the datasets behind them (JSON)")
+    parser.add_argument("--tokenizer", default=None, help="a model folder, to count tokens")
     parser.add_argument("--train-set", required=True, help="JSON Lines to write")
     parser.add_argument("--summary", required=True, help="JSON summary to write")
     return parser.parse_args(argv)
@@ -51,31 +58,26 @@ def main(args: argparse.Namespace) -> int:
     """Filters, chooses and renders the rows of each part."""
     settings = args.settings
     summary = cli.Summary("build_train_set", settings)
+    ruler = lengths.Ruler(args.tokenizer, settings.get("limit"))
+    datasets = {Path(file).stem: dataset_counts(read_json(file)) for file in args.datasets}
     files = list(args.data)
     shares = split(settings["rows"], [part["weight"] for part in settings["parts"]])
     rows: list[dict] = []
     counts = []
     for number, (part, wanted) in enumerate(zip(settings["parts"], shares, strict=True)):
         mine, files = files[: part["files"]], files[part["files"] :]
-        pool, usable, count = pool_of(part, mine, settings["seed"], args.tokenizer)
-        wanted = len(pool) if wanted is None else wanted
-        loosened = len(pool) < wanted and settings["when_short"] == "take-unfiltered"
-        if not loosened and (not pool or len(pool) < wanted):
-            raise BadInput(too_few(settings["run"], part, mine, count, len(pool), wanted))
-        chosen = choose(usable if loosened else pool, wanted, settings["seed"])
-        made = [rendered(row, part) for row in chosen]
+        made, count = rows_of_part(settings, part, mine, wanted, ruler, datasets)
         if len(settings["parts"]) > 1:
             made = [{**row, "id": f"{number}:{row['id']}"} for row in made]
         rows += made
-        questions = len({row.get("question_id", row["id"]) for row in chosen})
-        counts.append(
-            {**count, "in_pool": len(pool), "rows": len(chosen), "questions": questions, "filter_loosened": loosened}
-        )
+        counts.append(count)
     if not rows:
         raise BadInput(f"run {settings['run']}: no row is left to train on. Check runs.{settings['run']}.data.")
     write_rows(args.train_set, sorted(rows, key=lambda row: row["id"]))
+    fields = {"rows": len(rows), "rows_asked": asked_for(counts), "left_out": losses(counts), "datasets": datasets}
+    tell(settings["run"], fields)
     prompts = hashes(part["prompt"] for part in settings["parts"])
-    write_json(args.summary, summary.fields(rows=len(rows), parts=counts, prompt_sha256=prompts))
+    write_json(args.summary, summary.fields(**fields, parts=counts, prompt_sha256=prompts))
     return 0
 
 
@@ -91,141 +93,146 @@ def split(rows: int | None, weights: list[float]) -> list[int | None]:
     return [after - before for before, after in zip(edges, edges[1:], strict=False)]
 
 
-def pool_of(part: dict, files: list[str], seed: int, tokenizer: str | None) -> tuple[list[dict], list[dict], dict]:
-    """(rows that pass the part's filter, rows that could be used without it, counts)."""
+def rows_of_part(
+    settings: dict, part: dict, files: list[str], wanted: int | None, ruler: lengths.Ruler, datasets: dict
+) -> tuple[list[dict], dict]:
+    """The training rows of one part, and its counts.
 
-    def draw(row: dict) -> float:
-        return drawn(row, seed)
+    Args:
+        settings: the job's.
+        part: one of its parts.
+        files: the part's files.
+        wanted: how many rows the part shall give (None: all it has, or as many as `gap_rows` or `like_rows` says).
+        ruler: measures rows.
+        datasets: what is known of the datasets behind the part, for an error's text.
 
-    if part.get("like"):
-        *files, like = files
-    tables = [read_rows(file, required=("id", "question")) for file in files]
-    count: dict = {"rows_in": sum(map(len, tables))}
-    if part["method"] in ("sft", "cft"):
-        needed = "critique" if part["method"] == "cft" else TEXT[part["kind"]]
-        usable = [row for row in tables[0] if "error" not in row and str(row.get(needed) or "").strip()]
-        pool = [row for row in usable if KEEP[part["keep"]](row)]
-        if part.get("like"):
-            pool = of_like_length(pool, needed, read_rows(like, required=("completion",)), part["like_rows"], tokenizer)
-        blank = [{**row, needed: "(empty)", "critique": "(empty)"} for row in tables[0]]
-        return pool, usable or blank, {**count, "usable": len(usable)}
-    if part["method"] == "spin":
-        pool, left = [], {}
-        for rows, iteration in zip(tables, part["iterations"], strict=True):
-            rows = [{"question_id": row["id"], **row} for row in rows]  # a released set has one row a question
-            found, out = pairs.self_play_pairs(rows, iteration)
-            pool += found
-            left[f"t{iteration}"] = {"pairs": len(found), **out}
-        usable = pool
-    elif part.get("kind") == "dataset":
-        for row in tables[0]:
-            if not {"chosen", "rejected"} <= set(row):
-                raise BadInput(
-                    f"{files[0]}, row {row['id']!r}: no chosen and rejected. Name them in the entry's fields."
-                )
-        pool, left = pairs.labelled_pairs(tables[0])
-        usable = pool
-    elif part["method"] == "thinkpo":
-        long, short = (texts(rows, side) for rows, side in zip(tables, part["sides"], strict=True))
-        pool, left = pairs.length_pairs(long, short, part["keep"], part["format_only"], draw)
-        usable = pool or pairs.length_pairs(long, short, "all", 0, draw)[0]
-    else:
-        pool, left = pairs.graded_pairs(tables[0], draw, part["pairs_per_question"])
-        usable = pool or unlabelled_pairs(tables[0])
-    count["left_out"] = left
-    if part.get("length_gap"):
-        pool, count["mean_gap"] = by_gap(pool, part, tokenizer)
-    return pool, usable, count
-
-
-def texts(rows: list[dict], side: dict) -> list[dict]:
-    """One side of length pairs: the rows with the answer that is meant under `text`."""
-    return [
-        {**row, "question_id": row.get("question_id", row["id"]), "text": str(row[side["field"]])}
-        for row in rows
-        if row.get(side["field"]) and "error" not in row
-    ]
-
-
-def token_counter(tokenizer: str | None):
-    """A function that counts the tokens of a text, by the start model's tokenizer."""
-    from scripts.lib.generation.chat import load_tokenizer
-
-    count = load_tokenizer(tokenizer)
-    return lambda text: len(count(text)["input_ids"])
-
-
-def by_gap(pool: list[dict], part: dict, tokenizer: str | None) -> tuple[list[dict], float | None]:
-    """The pairs whose length gap in tokens is where `length_gap` says, and their mean gap."""
-    tokens = token_counter(tokenizer)
-    gaps = {row["id"]: tokens(row["chosen"]) - tokens(row["rejected"]) for row in pool}
-    kept = pairs.length_gap(pool, [gaps[row["id"]] for row in pool], part["length_gap"], part["gap_rows"])
-    return kept, sum(gaps[row["id"]] for row in kept) / len(kept) if kept else None
-
-
-def of_like_length(pool: list[dict], key: str, like: list[dict], wanted: int, tokenizer: str | None) -> list[dict]:
-    """`wanted` rows of the pool whose texts are about as long as those of another training set.
-
-    The other set's completions are taken evenly from the shortest to the longest, and each gets the row of the pool
-    that is nearest in length and not taken yet.
+    Raises:
+        BadInput: there are fewer than the settings allow.
     """
-    tokens = token_counter(tokenizer)
-    targets = sorted(tokens(row["completion"]) for row in like)
-    wanted = min(wanted, len(pool))
-    targets = [targets[place * len(targets) // wanted] for place in range(wanted)]
-    free = sorted(((tokens(row[key]), row["id"], row) for row in pool), key=lambda item: item[:2])
+    *files, like = [*files, None] if not part.get("like") else files
+    limit, seed = Limit(part, ruler), settings["seed"]
+    pool, usable, count = pool_of(part, files, seed, limit)
+    asked = by_length(part) if wanted is None else wanted
+    chosen = choose_each(of_length(pool, part, like, limit), part, asked, seed, limit.fits)
+    count["filter_loosened"] = len(chosen) < enough(asked, settings)
+    if count["filter_loosened"]:
+        if settings["when_short"] != "take-unfiltered":
+            count["left_out"] |= limit.left_out
+            raise BadInput(too_few(settings, part, files, count, len(chosen), asked) + told_of(datasets))
+        chosen = choose_each(usable, part, asked, seed, limit.fits)
+    if part.get("length_gap"):
+        count["mean_gap"] = lengths.mean_gap(chosen, ruler.tokens)
+    count["left_out"] |= limit.left_out
+    questions = len(set(map(question_of, chosen)))
+    count |= {"in_pool": len(pool), "rows": len(chosen), "rows_asked": asked, "questions": questions}
+    return [rendered(row, part) for row in chosen], count
+
+
+def by_length(part: dict) -> int | None:
+    """How many rows a part gives that are chosen by their length; None where they are not."""
+    return part["gap_rows"] if part.get("length_gap") else part["like_rows"] if part.get("like") else None
+
+
+def enough(asked: int | None, settings: dict) -> int:
+    """How few rows will do."""
+    return least(asked or 1, settings["when_short"], settings.get("slack", 0.0))
+
+
+def choose_each(
+    pool: list[dict], part: dict, wanted: int | None, seed: int, fits: Callable[[dict], bool]
+) -> list[dict]:
+    """`choose`, for SPIN from the pairs of each iteration in equal shares."""
+    if part["method"] != "spin" or wanted is None:
+        return choose(pool, wanted, seed, fits)
+    shares = split(wanted, [1.0] * len(part["iterations"]))
     chosen = []
-    for target in targets:
-        place = bisect.bisect_left(free, target, key=lambda item: item[0])
-        if place == len(free) or (place and target - free[place - 1][0] <= free[place][0] - target):
-            place -= 1
-        chosen.append(free.pop(place)[2])
+    for iteration, share in zip(part["iterations"], shares, strict=True):
+        mine = [row for row in pool if row["id"].startswith(f"t{iteration}:")]
+        chosen += choose(mine, share, seed, fits)
     return chosen
 
 
-def unlabelled_pairs(rows: list[dict]) -> list[dict]:
-    """Pairs of any two different responses of a question: only for a study whose filters are loosened."""
-    marked = [{**row, "correct": number % 2 == 0} for number, row in enumerate(rows) if "error" not in row]
-    return pairs.graded_pairs(marked, lambda row: row["id"], 1)[0]
+def choose(
+    pool: list[dict], wanted: int | None, seed: int, fits: Callable[[dict], bool] = lambda row: True
+) -> list[dict]:
+    """`wanted` rows of the pool that fit, drawn by a hash of seed and id: one of each question before a second of any.
+
+    Rows are asked whether they fit only until there are enough.
+    """
+    waiting: dict[str, Iterator[tuple[float, str, dict]]] = {}
+    for draw in sorted(((drawn(row, seed), row["id"], row) for row in pool), key=lambda item: item[:2]):
+        waiting.setdefault(question_of(draw[2]), []).append(draw)
+    waiting = {question: iter(rows) for question, rows in waiting.items()}
+    heap = [(1, *next(rows)) for rows in waiting.values()]
+    heapq.heapify(heap)
+    chosen: list[dict] = []
+    while heap and (wanted is None or len(chosen) < wanted):
+        turn, _, _, row = heapq.heappop(heap)
+        taken = fits(row)
+        chosen += [row] if taken else []
+        for following in itertools.islice(waiting[question_of(row)], 1):
+            heapq.heappush(heap, (turn + taken, *following))
+    return chosen
 
 
-def drawn(row: dict, seed: int) -> float:
-    """A number in [0, 1) that depends on the seed and the row's id alone."""
-    return random.Random(f"{seed}:{row['id']}").random()
+def question_of(row: dict) -> str:
+    """What tells rows of one question: its id, or its text where the row is a dataset's own."""
+    return row.get("question_id", row["question"])
 
 
-def choose(pool: list[dict], wanted: int, seed: int) -> list[dict]:
-    """`wanted` rows of the pool, drawn by a hash of seed and id: one of each question before a second one of any."""
-    turns: dict[str, int] = {}
-    ordered = []
-    for row in sorted(pool, key=lambda row: drawn(row, seed)):
-        question = row.get("question_id", row["id"])
-        turns[question] = turns.get(question, 0) + 1
-        ordered.append((turns[question], drawn(row, seed), row["id"], row))
-    return [row for *_, row in sorted(ordered, key=lambda item: item[:3])[:wanted]]
+def dataset_counts(summary: dict) -> dict:
+    """What a dataset's summary says of its rows."""
+    left_out = {reason: count for reason, count in summary.get("left_out", {}).items() if count}
+    return {"rows": summary["rows"], "rows_asked": summary.get("rows_asked"), "left_out": left_out}
 
 
-def rendered(row: dict, part: dict) -> dict:
-    """The training row: what is asked, and what the model shall write (or prefer)."""
-    if part["method"] == "cft":
-        messages = render(part["prompt"], question=row["question"], response=row["response"])
-        return {"id": row["id"], "messages": messages, "completion": row["critique"].strip()}
-    made = {"id": row["id"], "messages": render(part["prompt"], question=row["question"])}
-    if part["method"] == "sft":
-        return {**made, "completion": row[TEXT["dataset" if part["kind"] == "dataset" else "responses"]].strip()}
-    return {**made, "chosen": row["chosen"].strip(), "rejected": row["rejected"].strip()}
+def asked_for(counts: list[dict]) -> int | None:
+    """How many rows all parts were asked for; None where one gives what it has."""
+    asked = [count["rows_asked"] for count in counts]
+    return None if None in asked else sum(asked)
 
 
-def too_few(run: str, part: dict, files: list[str], count: dict, found: int, wanted: int) -> str:
+def losses(counts: list[dict]) -> dict[str, int]:
+    """What the parts have left out, by reason, but for what the config asks to leave out."""
+    total: Counter = Counter()
+    for count in counts:
+        for reason, number in count["left_out"].items():
+            total.update(number if isinstance(number, dict) else {reason: number})  # SPIN counts by iteration
+    return {reason: number for reason, number in total.items() if number and reason not in ASKED_FOR}
+
+
+def tell(run: str, fields: dict) -> None:
+    """Logs what is lacking."""
+    if fields["rows_asked"] is not None and fields["rows"] < fields["rows_asked"]:
+        log.warning("run %s: %d of the %d rows that are asked for", run, fields["rows"], fields["rows_asked"])
+    if fields["left_out"]:
+        reasons = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in fields["left_out"].items())
+        log.warning("run %s: left out: %s", run, reasons)
+
+
+def too_few(settings: dict, part: dict, files: list[str], count: dict, found: int, asked: int | None) -> str:
     """What to say when the pool is too small, with the size that would do."""
+    run, wanted = settings["run"], asked or 0
     share = found / count["rows_in"] if count["rows_in"] else 0
     about = f"about {round(wanted / share)} would do" if share else "none passes, so more rows may not help"
     what = "rows" if part["method"] in ("sft", "cft") else "pairs"
+    fewest = enough(asked, settings)
+    slack = f" ({fewest} would do)" if fewest < wanted else ""
     return (
-        f"run {run}: {wanted or 'some'} {what} are asked for, but the {count['rows_in']} rows in {', '.join(files)} "
-        f"give {found} under keep: {part['keep']} ({about}; {count}). Raise samples or the dataset's rows, "
-        f"loosen runs.{run}.data.keep, or lower runs.{run}.data.rows."
+        f"run {run}: {wanted or 'some'} {what} are asked for{slack}, but the {count['rows_in']} rows in "
+        f"{', '.join(files)} give {found} under keep: {part['keep']} ({about}; {count}). Raise samples or the "
+        f"dataset's rows, loosen runs.{run}.data.keep, lower runs.{run}.data.rows, or name the slack there."
     )
+
+
+def told_of(datasets: dict) -> str:
+    """What the datasets behind a run have left out, for its error."""
+    lines = [
+        f" Of dataset {name}, {sum(made['left_out'].values())} rows were left out before ({made['left_out']})."
+        for name, made in datasets.items()
+        if made["left_out"]
+    ]
+    return "".join(lines)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,23 @@
 """Checks that no benchmark of a table asks a question that the table's runs were trained on.
 
+The same question is an error. Questions that are near one (13 words in a row are the same) are counted in the report,
+`near`, and logged, with the first of them under `near_questions`; nothing is left out for it.
+
     python -m scripts.check_overlap --table cft_table2 --datasets results/laptop/datasets/arithmetic.jsonl \\
         --benchmarks results/laptop/benchmarks/gcd.jsonl --report results/laptop/tables/cft_table2.overlap.json
 """
 
 import argparse
+import logging
+from collections import Counter
 from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.jsonl import BadInput, read_rows, write_json
-from scripts.lib.questions.fingerprints import fingerprint
+from scripts.lib.jsonl import BadInput, each_row, write_json
+from scripts.lib.questions.overlap import Overlap
+
+SHOWN = 20  # near questions that the report names
+log = logging.getLogger(__name__)
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -25,26 +33,38 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Compares question by question; any common question is an error that names it."""
     summary = cli.Summary("check_overlap", {"table": args.table})
-    trained: dict[str, tuple[str, str]] = {}
-    for file in args.datasets:
-        for row in read_rows(file, required=("id", "question")):
-            trained.setdefault(fingerprint(row["question"]), (Path(file).stem, row["id"]))
-    compared, common = {}, []
+    overlap = Overlap()
     for file in args.benchmarks:
-        rows = read_rows(file, required=("id", "question"))
-        compared[Path(file).stem] = len(rows)
-        for row in rows:
-            if fingerprint(row["question"]) in trained:
-                common.append((Path(file).stem, row["id"], *trained[fingerprint(row["question"])]))
-    if common:
-        benchmark, question, dataset, twin = common[0]
-        raise BadInput(
-            f"table {args.table}: {len(common)} benchmark questions are also training questions, the first: {question} "
-            f"of {benchmark} is {twin} of {dataset}. Add the benchmark to datasets.{dataset}.exclude."
-        )
-    fields = {"training_questions": len(trained), "benchmark_questions": compared, "common": 0}
-    write_json(args.report, summary.fields(**fields))
+        overlap.add_benchmark(Path(file).stem, each_row(file, required=("id", "question")))
+    for file in args.datasets:
+        overlap.add_trained(Path(file).stem, each_row(file, required=("id", "question")))
+    if overlap.same:
+        raise BadInput(common(args.table, overlap))
+    near = overlap.near
+    found = Counter(asked.file for asked in near)
+    if near:
+        told = ", ".join(f"{count} of {overlap.compared[name]} in {name}" for name, count in found.items())
+        log.warning("table %s: questions near a training question (13 words in a row): %s", args.table, told)
+    named = [
+        {"benchmark": asked.file, "question": asked.id, "dataset": trained.file, "trained": trained.id}
+        for asked, trained in list(near.items())[:SHOWN]
+    ]
+    fields = {"training_questions": overlap.trained, "benchmark_questions": overlap.compared, "common": 0}
+    write_json(
+        args.report,
+        summary.fields(**fields, near={name: found[name] for name in overlap.compared}, near_questions=named),
+    )
     return 0
+
+
+def common(table: str, overlap: Overlap) -> str:
+    """What to say of questions that were trained on."""
+    asked, trained = next(iter(overlap.same.items()))
+    return (
+        f"table {table}: {len(overlap.same)} benchmark questions are also training questions, the first: {asked.id} "
+        f"of {asked.file} is {trained.id} of {trained.file}. "
+        f"Add the benchmark to datasets.{trained.file}.exclude."
+    )
 
 
 if __name__ == "__main__":

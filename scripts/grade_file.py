@@ -11,14 +11,16 @@ failed: a line that is no JSON object, a comparison that ran into the deadline. 
 """
 
 import argparse
+import gzip
 import json
 import logging
 import sys
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.lib.grading import GRADER_OPTIONS, GRADER_VERSION, Grade, Item, grade
-from scripts.lib.jsonl import DiskFull, replacing
+from scripts.lib.jsonl import AsWritten, DiskFull, replacing
 
 LOG = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ def read_items(lines: Sequence[str], args: argparse.Namespace) -> tuple[list[dic
     for line in lines:
         row, item, error = {}, Item(None, None, args.kind), None
         try:
-            found = json.loads(line)
+            found = json.loads(line.removeprefix("\ufeff"), parse_float=AsWritten, parse_constant=_refused)
             if not isinstance(found, dict):
                 raise ValueError("the line is no JSON object")
             row = found
@@ -76,8 +78,24 @@ def _item(row: dict, args: argparse.Namespace) -> Item:
     )
 
 
+def _refused(word: str) -> None:
+    raise ValueError(f"{word} is no number that JSON has")
+
+
 def _text(value: object) -> str | None:
+    if isinstance(value, AsWritten):
+        return str(value)
     return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a file, gzipped or not; bytes that are no UTF-8 become U+FFFD.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+        return file.read().decode("utf-8", errors="replace").split("\n")
 
 
 def line_out(row: dict, result: Grade, error: str | None) -> str:
@@ -101,9 +119,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        lines = args.input.read_text(encoding="utf-8", errors="replace").removeprefix("\ufeff").split("\n")
-    except OSError as problem:
-        LOG.error("%s: cannot be read (%s). Name an existing JSON Lines file.", args.input, problem.strerror)
+        lines = read_lines(args.input)
+    except (OSError, EOFError, zlib.error) as problem:
+        reason = getattr(problem, "strerror", None) or problem
+        LOG.error("%s: cannot be read (%s). Name an existing JSON Lines file.", args.input, reason)
         return 1
     if lines and not lines[-1].strip():
         lines.pop()

@@ -1,6 +1,7 @@
 """Prints what the requested targets would take, without running anything.
 
-Jobs by rule (to run, and done), GPU hours and teachers' cost by table, disk, and the longest chain of jobs.
+Jobs by rule (to run, and done), GPU hours and teachers' cost by table, rows that runs ask for and can have, disk, and
+the longest chain of jobs.
 
     python -m scripts.plan --targets all_tables --configfiles config.yaml
 
@@ -16,6 +17,7 @@ from scripts.lib import cli
 from scripts.lib.cli import duration
 from scripts.lib.jobs import dag
 from scripts.lib.jobs.planning import Cost, Estimator, longest_chain
+from scripts.lib.study import quotas
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -30,7 +32,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Prints the plan."""
     graph = dag.graph(args.targets, args.configfiles, args.config)
-    sys.stdout.write(report(graph.study, graph.jobs, args.targets))
+    sys.stdout.write(report(graph.study.resolved, graph.jobs, args.targets))
     return 0
 
 
@@ -44,6 +46,7 @@ def report(study: dict, jobs: list[dag.Job], targets: list[str]) -> str:
     hours = f"hours on {machine}" if machine else "hours"
     parts = [f"Plan of {', '.join(targets)} (study {study['study']})", by_rule(jobs, costs, hours)]
     parts.append(by_table(jobs, costs, hours))
+    parts += by_run(study, pending)
     parts.append(
         "disk to come: "
         + ", ".join(f"{what} {size:,.1f} GB" for what, size in estimator.disk(pending).items())
@@ -83,6 +86,13 @@ def by_rule(jobs: list[dag.Job], costs: dict[dag.Job, Cost], hours: str) -> str:
     rows = [(rule, to_run[rule], done[rule], sums[rule]) for rule in sorted(sums)]
     total = sum(sums.values(), Cost())
     return table("rule", [*rows, ("all", to_run.total(), done.total(), total)], hours)
+
+
+def by_run(study: dict, pending: list[dag.Job]) -> list[str]:
+    """How many rows the training sets to come ask for, and how large what they draw from can be."""
+    names = sorted(job.wildcards["run"] for job in pending if job.rule == "build_train_set")
+    lines = quotas.pools(study, names)
+    return ["\n".join(["rows to train on", *(f"  {line}" for line in lines)])] if lines else []
 
 
 def by_table(jobs: list[dag.Job], costs: dict[dag.Job, Cost], hours: str) -> str:

@@ -12,7 +12,8 @@ import re
 import shutil
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -263,31 +264,50 @@ def read_json(path: str | Path) -> Any:
         raise BadInput(f"{path}: not JSON ({error}). Delete it and run again.") from None
 
 
+class AsWritten(float):
+    """A number with a fraction or an exponent, whose text is the one that it was read from."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+
 def read_rows(
-    path: str | Path, required: Iterable[str] = (), unique: str | None = "id", may_be_empty: bool = False
+    path: str | Path,
+    required: Iterable[str] = (),
+    unique: str | None = "id",
+    may_be_empty: bool = False,
+    number: Callable[[str], float] = float,
+    mended: Counter | None = None,
 ) -> list[dict]:
     """All rows of a JSON Lines file, in file order.
 
     Args:
-        path: the file; it may be gzipped (`.gz`).
+        path: the file; it may be gzipped (`.gz`) and may begin with a byte order mark.
         required: keys that every row must have.
         unique: the key whose values must differ from row to row, or None.
         may_be_empty: whether no rows are fine, as in a shard beyond the last chunk. A file without a byte never is.
+        number: makes a number with a fraction or an exponent of its text; `AsWritten` keeps the text.
+        mended: counts what was mended in reading: `lone_surrogates`, characters that no UTF-8 file can hold. They are
+            U+FFFD in the rows.
 
     Raises:
-        BadInput: no such file, no rows, a line that is not a JSON object, a missing key, or a repeated `unique` value.
+        BadInput: no such file, no rows, a line that is not a JSON object (NaN and Infinity are no JSON), a missing key,
+            or a repeated `unique` value.
     """
     rows: list[dict] = []
     seen: dict[str, int] = {}
-    for number, row in _some(Path(path), required, may_be_empty):
+    for line, row in _some(Path(path), may_be_empty, _numbered(Path(path), required, number, mended)):
         if unique and unique in row:
             value = dumps(row[unique])
             if value in seen:
                 raise BadInput(
-                    f"{path}, line {number}: {unique} {row[unique]!r} is also on line {seen[value]}. "
+                    f"{path}, line {line}: {unique} {row[unique]!r} is also on line {seen[value]}. "
                     f"Give each row an {unique} of its own."
                 )
-            seen[value] = number
+            seen[value] = line
         rows.append(row)
     return rows
 
@@ -298,14 +318,14 @@ def each_row(path: str | Path, required: Iterable[str] = (), may_be_empty: bool 
     Raises:
         BadInput: as `read_rows`, as soon as the reading comes to it; repeated ids are not looked for.
     """
-    for _, row in _some(Path(path), required, may_be_empty):
+    for _, row in _some(Path(path), may_be_empty, _numbered(Path(path), required)):
         yield row
 
 
-def _some(path: Path, required: Iterable[str], may_be_empty: bool) -> Iterator[tuple[int, dict]]:
+def _some(path: Path, may_be_empty: bool, numbered: Iterable[tuple[int, dict]]) -> Iterator[tuple[int, dict]]:
     """What `_numbered` gives; none is an error, unless the file may be empty and says so itself."""
     last = 0
-    for last, row in _numbered(path, required):
+    for last, row in numbered:
         yield last, row
     if not last and not (may_be_empty and path.stat().st_size):
         raise BadInput(
@@ -314,35 +334,77 @@ def _some(path: Path, required: Iterable[str], may_be_empty: bool) -> Iterator[t
         )
 
 
-def _numbered(path: Path, required: Iterable[str]) -> Iterator[tuple[int, dict]]:
+def _numbered(
+    path: Path,
+    required: Iterable[str],
+    number: Callable[[str], float] = float,
+    mended: Counter | None = None,
+) -> Iterator[tuple[int, dict]]:
     """(line number, row) of each line that is not blank."""
+    for place, line in _lines(path):
+        try:
+            row = json.loads(line, parse_float=number, parse_constant=_refused)
+        except _NoNumber as error:
+            raise BadInput(
+                f"{path}, line {place}: {error}, which JSON does not have. Write a number or null."
+            ) from None
+        except ValueError as error:
+            raise BadInput(
+                f"{path}, line {place}: not a JSON object ({error}). The line may be torn: mend or delete it."
+            ) from None
+        if not isinstance(row, dict):
+            raise BadInput(f"{path}, line {place}: a {type(row).__name__}, not a JSON object. Write one object a line.")
+        if _SURROGATE.search(line):
+            row = without_lone_surrogates(row, Counter() if mended is None else mended)
+        missing = [key for key in required if key not in row]
+        if missing:
+            raise BadInput(f"{path}, line {place}: no {', '.join(missing)} (there are: {', '.join(sorted(row))}).")
+        yield place, row
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """(line number, text) of each line that is not blank, without byte order marks."""
     import gzip
     import zlib
 
     try:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.strip():
-                    continue
-                place = f"{path}, line {number}"
-                try:
-                    row = json.loads(line)
-                except ValueError as error:
-                    raise BadInput(
-                        f"{place}: not a JSON object ({error}). The line may be torn: mend or delete it."
-                    ) from None
-                if not isinstance(row, dict):
-                    raise BadInput(f"{place}: a {type(row).__name__}, not a JSON object. Write one object a line.")
-                missing = [key for key in required if key not in row]
-                if missing:
-                    raise BadInput(f"{place}: no {', '.join(missing)} (there are: {', '.join(sorted(row))}).")
-                yield number, row
+            for place, line in enumerate(lines, 1):
+                line = line.removeprefix("\ufeff")
+                if line.strip():
+                    yield place, line
     except FileNotFoundError:
         raise BadInput(f"{path}: there is no such file. Check the path, or run the rule that makes it.") from None
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: not UTF-8 text ({error}). Convert the file to UTF-8.") from None
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise BadInput(f"{path}: not a gzip file, or torn ({error}). Rename it or compress it again.") from None
+
+
+class _NoNumber(ValueError):
+    """A word that Python's JSON reads as a number, and JSON does not have."""
+
+
+def _refused(word: str) -> None:
+    raise _NoNumber(word)
+
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_LONE = re.compile("[\ud800-\udfff]")  # of an escaped pair the reader has made one character
+
+
+def without_lone_surrogates(value: Any, count: Counter) -> Any:
+    """The value with U+FFFD for each lone surrogate in its texts, added up in `count` under `lone_surrogates`."""
+    if isinstance(value, str):
+        text, found = _LONE.subn("\ufffd", value)
+        count["lone_surrogates"] += found
+        return text
+    if isinstance(value, list):
+        return [without_lone_surrogates(item, count) for item in value]
+    if isinstance(value, dict):
+        pairs = value.items()
+        return {without_lone_surrogates(key, count): without_lone_surrogates(item, count) for key, item in pairs}
+    return value
 
 
 def content_key(*parts: Any) -> str:

@@ -6,7 +6,9 @@ import json
 import pytest
 
 from scripts import build_train_set
+from scripts.lib.generation.chat import load_tokenizer
 from scripts.lib.jsonl import BadInput, read_json, read_rows
+from tests import shared_data
 
 PART = {"prompt": "prompts/answer.j2", "weight": 1.0, "keep": "all", "files": 1}
 
@@ -15,14 +17,16 @@ PART = {"prompt": "prompts/answer.j2", "weight": 1.0, "keep": "all", "files": 1}
 def build(tmp_path, write_lines):
     """A function that builds the training set of one run from parts and their rows."""
 
-    def run(parts: list[dict], tables: list[list[dict]], rows: int | None = None, when_short: str = "fail"):
+    def run(parts: list[dict], tables: list[list[dict]], rows: int | None = None, when_short: str = "fail", **more):
         files = [str(write_lines(f"in{number}.jsonl", table)) for number, table in enumerate(tables)]
-        settings = {"run": "mine", "seed": 1, "rows": rows, "when_short": when_short}
+        tokenizer = more.pop("tokenizer", None)
+        settings = {"run": "mine", "seed": 1, "rows": rows, "when_short": when_short, **more}
         build_train_set.main(
             argparse.Namespace(
                 settings={**settings, "parts": [{**PART, **part} for part in parts]},
                 data=files,
-                tokenizer=None,
+                datasets=[],
+                tokenizer=tokenizer and str(tokenizer),
                 train_set=str(tmp_path / "out.jsonl"),
                 summary=str(tmp_path / "out.json"),
             )
@@ -90,7 +94,7 @@ def test_length_gap_is_measured_with_the_tokenizer(write_lines, tmp_path, model_
     settings = {"run": "mine", "seed": 1, "rows": None, "when_short": "fail", "parts": [{**PART, **part}]}
     outputs = {"train_set": str(tmp_path / "o.jsonl"), "summary": str(tmp_path / "o.json")}
     build_train_set.main(
-        argparse.Namespace(settings=settings, data=[file, file], tokenizer=str(model_folder), **outputs)
+        argparse.Namespace(settings=settings, data=[file, file], datasets=[], tokenizer=str(model_folder), **outputs)
     )
     assert [row["id"] for row in read_rows(tmp_path / "o.jsonl")] == ["6", "7"]
 
@@ -120,3 +124,100 @@ def test_same_bytes_on_a_second_run(build, tmp_path):
     first = (tmp_path / "out.jsonl").read_text()
     build([part], [list(reversed(questions))], rows=5)
     assert (tmp_path / "out.jsonl").read_text() == first and json.loads(first.splitlines()[0])["completion"]
+
+
+# --- rows over the recipe's limit leave before a quota is filled ------------------------------------------------------
+
+
+def limit(tokens: int) -> dict:
+    return {"max_tokens": tokens, "template": None}
+
+
+def trained(made: list[dict], tokenizer, max_tokens: int) -> dict:
+    """What the trainer says of the rows."""
+    from scripts.lib.training import preference, trainers
+
+    tokenise = preference.tokenise_pairs if "chosen" in made[0] else trainers.tokenise
+    return tokenise(made, load_tokenizer(tokenizer), max_tokens, "drop")[1]
+
+
+def test_quota_is_filled_with_rows_that_are_not_too_long(build, model_folder):
+    rows = [{"id": f"{n:02}", "question": f"{n:02}?", "solution": "x" * (10 * n)} for n in range(20)]
+    part = {"method": "sft", "kind": "dataset"}
+    made, summary = build([part], [rows[1:]], rows=8, limit=limit(160), tokenizer=model_folder)
+    counts = trained(made, model_folder, 160)
+    assert (counts["rows_trained"], counts["rows_dropped_too_long"]) == (8, 0)
+    assert summary["rows"] == summary["rows_asked"] == 8 and summary["left_out"]["over_max_tokens"] >= 1
+    all_rows, summary = build([part], [rows[1:]], limit=limit(160), tokenizer=model_folder)
+    assert summary["left_out"] == {"over_max_tokens": 19 - len(all_rows)}
+    longest = max(int(row["id"]) for row in all_rows)
+    assert trained([{**all_rows[0], "completion": "x" * 10 * (longest + 1)}, all_rows[0]], model_folder, 160) != counts
+    one_more = build([part], [rows[1 : longest + 2]], limit=limit(160), tokenizer=model_folder)[1]
+    assert one_more["left_out"] == {"over_max_tokens": 1}, "the limit is the trainer's to the token"
+
+
+def test_question_with_one_answer_too_long_gives_its_other_one(build, model_folder):
+    rows = [response(f"q{n}", s, "x" * (200 if s == n % 2 else 9), True) for n in range(6) for s in range(2)]
+    part = {"method": "sft", "kind": "responses"}
+    made, _ = build([part], [rows], rows=6, limit=limit(120), tokenizer=model_folder)
+    assert len({row["id"].partition("#")[0] for row in made}) == 6
+    assert trained(made, model_folder, 120)["rows_dropped_too_long"] == 0
+
+
+def test_pairs_are_chosen_by_gap_among_those_that_fit(build, model_folder):
+    rows = [
+        {"id": f"{n:02}", "question": f"{n:02}?", "answer": "4", "solution": "x" * (10 * n), "terse": "short"}
+        for n in range(1, 21)
+    ]
+    part = {"method": "thinkpo", "format_only": 0, "length_gap": "long", "gap_rows": 5, "files": 2}
+    part["sides"] = [{"field": "solution"}, {"field": "terse"}]
+    made, summary = build([part], [rows, rows], limit=limit(160), tokenizer=model_folder)
+    assert trained(made, model_folder, 160)["rows_trained"] == len(made) == 5
+    lengths = [len(row["chosen"]) - len(row["rejected"]) for row in made]
+    assert summary["parts"][0]["mean_gap"] == sum(lengths) / 5 < 160
+    assert summary["left_out"]["over_max_tokens"] >= 5
+
+
+def test_mean_gap_is_that_of_the_pairs_that_are_trained_on(build, model_folder):
+    rows = [{"id": str(n), "question": f"{n}?", "chosen": "x" * (10 * n), "rejected": "y"} for n in range(1, 9)]
+    part = {"method": "thinkpo", "kind": "dataset", "length_gap": "long", "gap_rows": 6}
+    made, summary = build([part], [rows], rows=3, tokenizer=model_folder)
+    assert summary["parts"][0]["mean_gap"] == sum(len(row["chosen"]) - 1 for row in made) / 3
+
+
+def test_real_pairs_that_are_picked_are_all_trained_on(build, model_folder):
+    rows = shared_data.rows("longshort_skyt1/pairs.jsonl.gz")[:60]
+    pairs = [
+        {**{key: row[key] for key in ("id", "question")}, "chosen": row["response"], "rejected": short["response"]}
+        for row in rows
+        for short in row["short_responses"][:1]
+    ]
+    part = {"method": "thinkpo", "kind": "dataset", "length_gap": "middle", "gap_rows": 10}
+    made, summary = build([part], [pairs], limit=limit(6000), tokenizer=model_folder)
+    counts = trained(made, model_folder, 6000)
+    assert (counts["rows_trained"], counts["rows_dropped_too_long"]) == (10, 0)
+    assert summary["left_out"]["over_max_tokens"] > 0
+
+
+def test_dpo_pairs_are_made_of_responses_that_fit(build, model_folder):
+    rows = [response("a", 0, "x" * 300, True), response("a", 1, "right", True), response("a", 2, "wrong", False)]
+    part = {"method": "dpo", "kind": "responses", "pairs_per_question": 1}
+    made, summary = build([part], [rows], limit=limit(120), tokenizer=model_folder)
+    assert [(row["chosen"], row["rejected"]) for row in made] == [("right", "wrong")]
+    assert summary["left_out"] == {"over_max_tokens": 1}
+
+
+def test_gap_rows_are_a_quota(build, model_folder):
+    rows = [{"id": str(n), "question": f"{n}?", "chosen": "x" * n, "rejected": "y"} for n in range(2, 6)]
+    part = {"method": "thinkpo", "kind": "dataset", "length_gap": "long", "gap_rows": 6}
+    with pytest.raises(BadInput, match="6 pairs are asked for, but the 4 rows"):
+        build([part], [rows], tokenizer=model_folder)
+    assert build([part], [rows], when_short="take-all", tokenizer=model_folder)[1]["rows_asked"] == 6
+
+
+def test_spin_takes_as_many_pairs_of_each_iteration(build):
+    tables = [[response(f"q{n}", 0, f"mine {t}", False, solution="theirs") for n in range(9)] for t in (1, 0)]
+    part = {"method": "spin", "iterations": [1, 0], "files": 2}
+    made, summary = build([part], tables, rows=8)
+    assert sorted(row["id"].partition(":")[0] for row in made) == ["t0"] * 4 + ["t1"] * 4
+    assert summary["rows_asked"] == 8

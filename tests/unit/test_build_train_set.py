@@ -6,7 +6,8 @@ import pytest
 
 from scripts import build_train_set
 from scripts.build_train_set import choose
-from scripts.lib.jsonl import BadInput, read_json, read_rows
+from scripts.lib.jsonl import BadInput, read_json, read_rows, write_json
+from scripts.lib.training import lengths
 
 PART = {"method": "sft", "kind": "responses", "keep": "all", "weight": 1, "files": 1}
 
@@ -30,14 +31,23 @@ def build(tmp_path: Path, write_lines):
         "{% block user %}{{ question }}{% if response is defined %} | {{ response }}{% endif %}{% endblock %}"
     )
 
-    def run(pool: list[dict], rows: int | None = None, when_short: str = "fail", **part) -> tuple[list[dict], dict]:
+    def run(
+        pool: list[dict],
+        rows: int | None = None,
+        when_short: str = "fail",
+        slack: float = 0.0,
+        datasets: tuple = (),
+        **part,
+    ) -> tuple[list[dict], dict]:
         part = {**PART, "prompt": str(tmp_path / "p.j2"), **part}
         out, summary = tmp_path / "t.jsonl", tmp_path / "t.json"
-        words = ["--settings", "{}", "--data", str(write_lines("data.jsonl", pool))]
+        words = ["--settings", "{}", "--data", str(write_lines("data.jsonl", pool)), "--datasets", *map(str, datasets)]
         args = build_train_set.parse_args([*words, "--train-set", str(out), "--summary", str(summary)])
         args.settings = {"run": "sft", "seed": 1, "rows": rows, "when_short": when_short, "parts": [part]}
+        args.settings["slack"] = slack
         assert build_train_set.main(args) == 0
-        return read_rows(out), read_json(summary)["parts"][0]
+        made = read_json(summary)
+        return read_rows(out), {**made["parts"][0], "whole": made}
 
     return run
 
@@ -101,6 +111,12 @@ def test_choice_takes_one_row_of_each_question_before_a_second(build) -> None:
     assert sorted(questions.count(name) for name in set(questions)) == [1, 1, 1, 1, 2, 2]
 
 
+def test_rows_of_a_dataset_with_one_question_are_rows_of_one_question(build) -> None:
+    pool = [{"id": f"{q}-{n}", "question": f"{q}?", "solution": f"{n}"} for q in range(3) for n in range(20)]
+    rows, summary = build(pool, rows=3, kind="dataset")
+    assert {row["messages"][0]["content"] for row in rows} == {"0?", "1?", "2?"} and summary["questions"] == 3
+
+
 def test_choice_does_not_depend_on_the_order_of_the_rows() -> None:
     ids = [row["id"] for row in choose(POOL, 5, seed=1)]
     assert [row["id"] for row in choose(POOL[::-1], 5, seed=1)] == ids
@@ -124,6 +140,37 @@ def test_too_small_a_pool_is_told_with_a_size_that_would_do(build) -> None:
     found = str(caught.value)
     assert found.startswith("run sft: 5 rows are asked for, but the 8 rows in")
     assert "give 2 under keep: correct (about 20 would do" in found and "lower runs.sft.data.rows" in found
+
+
+def test_few_lacking_rows_will_do_within_the_slack_and_are_told(build, caplog) -> None:
+    pool = [response(q, 0) if q else response(q, 0, error="no verdict") for q in range(20)]
+    rows, summary = build(pool, rows=20, slack=0.05)
+    assert len(rows) == summary["whole"]["rows"] == 19 and summary["whole"]["rows_asked"] == 20
+    assert summary["whole"]["left_out"] == {"error": 1}
+    assert "run sft: 19 of the 20 rows that are asked for" in caplog.text and "left out: 1 error" in caplog.text
+    with pytest.raises(BadInput, match="20 rows are asked for, but the 20 rows"):
+        build(pool, rows=20, slack=0.04)
+
+
+def test_rows_are_a_ceiling_where_the_config_says_so(build) -> None:
+    rows, summary = build([response(q, 0) for q in range(3)], rows=5, when_short="take-all")
+    assert len(rows) == 3 and summary["rows_asked"] == 5 and summary["filter_loosened"] is False
+    with pytest.raises(BadInput, match="none passes"):
+        build([response(1, 0, correct=False)], keep="correct", rows=5, when_short="take-all")
+
+
+def test_what_the_dataset_has_left_out_is_in_the_summary_and_in_the_error(build, tmp_path: Path) -> None:
+    write_json(tmp_path / "mine.json", {"rows": 3, "rows_asked": None, "left_out": {"repeated_row": 1797, "other": 0}})
+    _, summary = build([response(1, 0)], datasets=(tmp_path / "mine.json",))
+    mine = {"rows": 3, "rows_asked": None, "left_out": {"repeated_row": 1797}}
+    assert summary["whole"]["datasets"] == {"mine": mine}
+    with pytest.raises(BadInput, match=r"Of dataset mine, 1797 rows were left out before \(\{'repeated_row': 1797\}\)"):
+        build([response(1, 0)], rows=50, datasets=(tmp_path / "mine.json",))
+
+
+def test_a_filter_that_is_asked_for_is_no_loss(build) -> None:
+    _, summary = build(POOL, keep="correct")
+    assert summary["whole"]["left_out"] == {} and summary["left_out"]["filtered_out"] == 9
 
 
 def test_empty_pool_is_told(build) -> None:
@@ -178,18 +225,20 @@ def test_released_rows_give_critiques_and_verified_answers(build) -> None:
     assert [(made["id"], made["completion"]) for made in rows] == [("a", "4")]
 
 
-def test_rows_of_like_length_follow_the_lengths_of_another_set(monkeypatch) -> None:
-    monkeypatch.setattr(build_train_set, "token_counter", lambda tokenizer: lambda text: len(text.split()))
+def words(text: str) -> int:
+    return len(text.split())
+
+
+def test_rows_of_like_length_follow_the_lengths_of_another_set() -> None:
     pool = [{"id": f"p{n:02}", "critique": "word " * n} for n in range(1, 41)]
     like = [{"completion": "word " * n} for n in (2, 2, 3, 30)]
-    chosen = build_train_set.of_like_length(pool, "critique", like, 4, None)
+    chosen = lengths.of_like_length(pool, "critique", like, 4, words)
     # Each row once: the second of length 2 takes the nearest that is left.
-    assert sorted(len(row["critique"].split()) for row in chosen) == [1, 2, 3, 30]
-    assert len(build_train_set.of_like_length(pool, "critique", like, 99, None)) == 40
+    assert sorted(words(row["critique"]) for row in chosen) == [1, 2, 3, 30]
+    assert len(lengths.of_like_length(pool, "critique", like, 99, words)) == 40
 
 
-def test_mean_gap_of_pairs_chosen_by_length_is_told(monkeypatch) -> None:
-    monkeypatch.setattr(build_train_set, "token_counter", lambda tokenizer: lambda text: len(text.split()))
+def test_mean_gap_of_pairs_chosen_by_length_is_told() -> None:
     pool = [{"id": f"p{n}", "chosen": "word " * (n + 1), "rejected": "word"} for n in range(10)]
-    kept, mean = build_train_set.by_gap(pool, {"length_gap": "long", "gap_rows": 2}, None)
-    assert [row["id"] for row in kept] == ["p8", "p9"] and mean == 8.5
+    kept = lengths.by_gap(pool, "long", 2, words)
+    assert [row["id"] for row in kept] == ["p8", "p9"] and lengths.mean_gap(kept, words) == 8.5

@@ -160,3 +160,17 @@ def test_spin_can_take_the_answers_of_another_run(small):
     study = small.resolve(SPIN.replace("tables:", again))
     data = study["runs"]["again.t0"]["data"]
     assert data["self_play"] == ["spin.t0"] and data["rows"] == 9 and "again.t0" not in study["responses"]
+
+
+def test_rows_of_a_spin_run_on_released_pairs_hold_for_each_iteration(small, write_lines):
+    write_lines("p.jsonl", [{"q": "?", "s": "!", "r": "."}])
+    study = small.resolve(RELEASED.replace("data: {pairs", "data: {rows: 5, slack: 0.2, pairs"))
+    data = [study["runs"][f"spin.t{t}"]["data"] for t in (0, 1)]
+    assert [(made["rows"], made["slack"]) for made in data] == [(5, 0.2), (10, 0.2)]
+
+
+def test_tokens_are_counted_by_the_model_that_the_starts_go_back_to(small):
+    study = small.resolve(SPIN.replace("    start: sft", "    start: sft\n    template: null"))
+    study["runs"]["sft"]["template"] = "mine.jinja"
+    assert runs.tokenizer_behind(study, "spin.t2") == ("base", "mine.jinja")
+    assert runs.tokenizer_behind(study, "cft") == ("base", None)

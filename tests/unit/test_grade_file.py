@@ -1,5 +1,6 @@
 """The program: one line out for each line in, whatever the lines hold."""
 
+import gzip
 import json
 
 import pytest
@@ -72,3 +73,21 @@ def test_the_output_appears_complete_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         grade_file.main([str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl")])
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_gzipped_rows_with_byte_order_marks_are_graded_with_numbers_as_written(tmp_path):
+    rows = [
+        '{"gold": 0.3, "prediction": "0.30"}',
+        '{"gold": 1e3, "prediction": "1000"}',
+        '{"gold": NaN, "prediction": ""}',
+    ]
+    (tmp_path / "in.jsonl.gz").write_bytes(gzip.compress("".join(f"\ufeff{row}\n" for row in rows).encode()))
+    assert grade_file.main([str(tmp_path / "in.jsonl.gz"), str(tmp_path / "out.jsonl")]) == 0
+    out = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["verdict"] for row in out] == [True, True, None]
+    assert out[2]["error"] == "unreadable row: NaN is no number that JSON has"
+
+
+def test_file_that_is_only_named_gz_is_told(tmp_path):
+    (tmp_path / "in.jsonl.gz").write_text("{}")
+    assert grade_file.main([str(tmp_path / "in.jsonl.gz"), str(tmp_path / "out.jsonl")]) == 1

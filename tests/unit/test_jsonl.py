@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 
 from scripts.lib.cli import ROOT
 from scripts.lib.jsonl import (
+    AsWritten,
     BadInput,
     DiskFull,
     append_line,
@@ -52,6 +54,37 @@ def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
 def test_gzipped_rows_are_read(tmp_path: Path) -> None:
     (tmp_path / "r.jsonl.gz").write_bytes(gzip.compress(b'{"id": 1}\n\n{"id": 2}\n'))
     assert read_rows(tmp_path / "r.jsonl.gz") == [{"id": 1}, {"id": 2}]
+
+
+def test_byte_order_mark_is_no_part_of_a_row(tmp_path: Path) -> None:
+    content = b'\xef\xbb\xbf{"id": 1}\n\xef\xbb\xbf{"id": 2}\n'  # two such files behind each other
+    (tmp_path / "r.jsonl").write_bytes(content)
+    (tmp_path / "r.jsonl.gz").write_bytes(gzip.compress(content))
+    for name in ("r.jsonl", "r.jsonl.gz"):
+        assert read_rows(tmp_path / name) == [{"id": 1}, {"id": 2}]
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_words_that_are_no_numbers_in_json_are_refused_with_their_line(tmp_path: Path, word: str) -> None:
+    (tmp_path / "r.jsonl").write_text(f'{{"id": 1}}\n{{"id": 2, "a": [{word}]}}\n')
+    found = refusal(tmp_path / "r.jsonl")
+    assert found.endswith(f"r.jsonl, line 2: {word}, which JSON does not have. Write a number or null.")
+
+
+def test_lone_surrogates_become_a_replacement_character_and_are_counted(tmp_path: Path) -> None:
+    line = r'{"id": "a\ud800", "\uDC00": ["\ud83d\ude00", {"t": "\ud83dx\udfff"}], "kept": "\\ud800"}'
+    (tmp_path / "r.jsonl").write_text(line)
+    mended: Counter = Counter()
+    (row,) = read_rows(tmp_path / "r.jsonl", mended=mended)
+    assert row == {"id": "a\ufffd", "\ufffd": ["😀", {"t": "\ufffdx\ufffd"}], "kept": "\\ud800"}
+    assert mended == {"lone_surrogates": 4}
+    write_rows(tmp_path / "out.jsonl", [row])
+
+
+def test_numbers_can_keep_the_text_that_they_were_read_from(tmp_path: Path) -> None:
+    (tmp_path / "r.jsonl").write_text('{"a": [0.30, 1e5, 1.0, 7]}')
+    (row,) = read_rows(tmp_path / "r.jsonl", number=AsWritten)
+    assert list(map(str, row["a"])) == ["0.30", "1e5", "1.0", "7"] and row["a"] == [0.3, 100000.0, 1.0, 7]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def of_run(run: dict) -> dict:
     if "mix" in data:
         found["data.mix"] = data["mix"]
     found["data.sources"] = [slug for part in parts(run) for _, _, slug in sources(part)]
-    read = {"rows", "keep", "like"} | ({"like_rows"} if "like" in data else set())
+    read = {"rows", "slack", "when_short", "keep", "like"} | ({"like_rows"} if "like" in data else set())
     read |= {"thinkpo": {"format_only", "length_gap", "gap_rows"}}.get(run["method"], set())
     return found | {f"data.{key}": data[key] for key in read & set(data)}
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.jsonl import BadInput
+from scripts import prepare_dataset
+from scripts.lib.jsonl import BadInput, read_json
 from scripts.lib.questions.fingerprints import fingerprint, fingerprints_in
-from scripts.lib.questions.sources import prepare
+from scripts.lib.questions.sources import Preparation, prepare
+from tests import shared_data
 
 FIELDS = {"id": "id", "question": "question", "answer": "answer"}
 ADD = {"chain_sum": {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 2}}
@@ -64,6 +66,29 @@ def test_repeated_questions_are_left_out_and_counted(source) -> None:
     assert left_out == {"repeated_question": 1, "in_a_benchmark": 0}
 
 
+def test_row_with_more_than_a_question_is_a_repeat_only_as_a_whole(source) -> None:
+    fields = {**FIELDS, "response": "response", "critique": "critique"}
+    texts = [("It is 2.", "Right."), ("It is 2.", "Quite right."), ("It is 3.", "Right."), ("It is  2.", "Right.")]
+    lines = [question(1, id=f"r{n}", response=made, critique=said) for n, (made, said) in enumerate(texts)]
+    rows, left_out = prepare(source(lines, fields=fields))
+    assert [row["id"] for row in rows] == ["r0", "r1", "r2"]
+    assert left_out == {"repeated_question": 0, "in_a_benchmark": 0, "repeated_row": 1}
+
+
+@pytest.mark.parametrize("field", ["solution", "response", "chosen", "choices"])
+def test_another_text_beside_the_question_makes_another_row(source, field: str) -> None:
+    lines = [{**question(1, id=name), "answer": "A", field: [name, "none"]} for name in ("a", "b")]
+    rows, _ = prepare(source(lines, fields={**FIELDS, field: field}))
+    assert len(rows) == 2
+
+
+def test_all_rows_of_a_released_set_of_critiques_are_kept() -> None:
+    fields = {**FIELDS, "response": "response", "critique": "critique"}
+    path = str(shared_data.path("cft_oneshot/dsr_cft.jsonl.gz"))
+    rows, left_out = prepare({"source": "jsonl", "path": path, "fields": fields, "rows": None})
+    assert len(rows) == 1800 and len({row["question"] for row in rows}) == 3 and not any(left_out.values())
+
+
 def test_questions_of_a_benchmark_are_left_out_and_counted(source, write_lines) -> None:
     benchmark = write_lines("benchmark.jsonl", [question(2)])
     rows, left_out = prepare(source([question(1), question(2), question(3)]), fingerprints_in([benchmark]))
@@ -82,6 +107,46 @@ def test_too_few_rows_are_told_with_what_was_left_out(source) -> None:
     assert "1 rows can be used, 2 are asked for" in found and "'repeated_question': 1" in found and "Ask for" in found
 
 
+def test_fewer_rows_than_asked_for_will_do_where_the_entry_says_so(source) -> None:
+    rows, _ = prepare(source([question(1), question(2)], rows=5, when_short="take-all"))
+    assert len(rows) == 2
+    assert "say when_short: take-all" in refusal(source([question(1)], rows=5))
+
+
+def test_what_is_left_out_is_logged_and_in_the_summary(source, tmp_path: Path, caplog) -> None:
+    entry = source([question(1), question(2), question(2, id="again")], rows=5, when_short="take-all")
+    words = [
+        "--settings",
+        json.dumps(entry),
+        "--rows",
+        str(tmp_path / "r.jsonl"),
+        "--summary",
+        str(tmp_path / "s.json"),
+    ]
+    assert prepare_dataset.main(prepare_dataset.parse_args(words)) == 0
+    summary = read_json(tmp_path / "s.json")
+    assert summary["left_out"] == {"repeated_question": 1, "in_a_benchmark": 0}
+    assert (summary["rows"], summary["rows_asked"], summary["rows_read"]) == (2, 5, 3)
+    assert "2 rows taken, 1 left out: 1 repeated question" in caplog.text
+    assert "2 of the 5 rows that are asked for" in caplog.text
+
+
+def test_lone_surrogates_are_mended_and_counted(source, tmp_path: Path, caplog) -> None:
+    entry = source([{**question(1), "question": "1 \ud800?"}, {**question(2), "question": "2 \udc00\udc00?"}])
+    words = [
+        "--settings",
+        json.dumps(entry),
+        "--rows",
+        str(tmp_path / "r.jsonl"),
+        "--summary",
+        str(tmp_path / "s.json"),
+    ]
+    assert prepare_dataset.main(prepare_dataset.parse_args(words)) == 0
+    assert "2 \ufffd\ufffd?" in (tmp_path / "r.jsonl").read_text(encoding="utf-8")
+    assert read_json(tmp_path / "s.json")["mended"] == {"lone_surrogates": 3}
+    assert "3 lone surrogates replaced by U+FFFD" in caplog.text
+
+
 def test_empty_question_is_told(source) -> None:
     for text in ("  ", None, 3):
         assert "row 'q1': the question is empty" in refusal(source([{**question(1), "question": text}]))
@@ -93,12 +158,6 @@ def test_id_that_occurs_twice_is_told(source) -> None:
 
 def test_file_without_rows_is_told(source) -> None:
     assert "no rows" in refusal(source([]))
-
-
-def test_fingerprint_keeps_what_makes_a_question_another() -> None:
-    assert fingerprint("What is  3 + 4?") == fingerprint("what is 3+4")
-    different = ["3 + 4", "3 - 4", "3 * 4", "34", "3.4", "-3 + 4", "3 + 4 = x", "3 + 4 < x"]
-    assert len({fingerprint(text) for text in different}) == len(different)
 
 
 def test_generated_rows_are_the_same_every_time_and_a_prefix_of_more() -> None:
@@ -123,6 +182,9 @@ def test_rows_with_a_wrong_reference_answer_are_left_out() -> None:
     numbers = [int(row["id"].removeprefix("basic_arithmetic-")) for row in rows]
     assert numbers != list(range(400)), "this seed must hold an expression that was divided with //"
     assert all(row["solution"].endswith(f"The answer is {row['answer']}.") for row in rows)
+    made = Preparation(gym(tasks=task, rows=400))
+    made.read()
+    assert made.left_out["wrong_reference"] >= numbers[-1] + 1 - 400
 
 
 def test_task_that_runs_out_of_questions_is_told() -> None:
@@ -183,6 +245,19 @@ def test_repeated_questions_count_where_a_number_is_expected(source) -> None:
     [
         ("box", "So \\boxed{3}, no: $\\boxed{\\frac{1}{2}}$.", "\\frac{1}{2}"),
         ("hashes", "5 * 200 = <<5*200=1000>>1000\n#### 1,000", "1000"),
+        ("hashes", "so\n#### (1,2)", "(1,2)"),
+        ("hashes", "so\n#### (1,200)", "(1,200)"),
+        ("hashes", "so\n#### \\{1,200\\}", "\\{1,200\\}"),
+        ("hashes", "so\n#### 1,2,3", "1,2,3"),
+        ("hashes", "so\n#### -$12,345,678.50", "-$12345678.50"),
+        ("hashes", "so\n#### ", None),
+        ("box", "So \\boxed{12.}", "12"),
+        ("box", "So \\boxed{0.5. }", "0.5"),
+        ("box", "So \\boxed{1, 2, ...}", "1, 2, ..."),
+        ("box", "So \\boxed{}", None),
+        (None, "  ", None),
+        (None, "", None),
+        ("list", [], None),
         ("list", ["2", "3"], "2, 3"),
         ("list", "['\\\\frac{1}{2}']", "\\frac{1}{2}"),
     ],
@@ -190,6 +265,29 @@ def test_repeated_questions_count_where_a_number_is_expected(source) -> None:
 def test_answer_is_taken_from_its_column(source, how: str, found: object, answer: str) -> None:
     (row,), _ = prepare(source([question(1) | {"answer": found}], answer_from=how))
     assert row["answer"] == answer
+
+
+@pytest.mark.parametrize(
+    "number", ["0.3", "0.30", "1.0", "1e5", "-7", "12345678901234567890.5", "0.1000000000000000055"]
+)
+def test_number_as_an_answer_is_written_as_the_file_has_it(tmp_path: Path, number: str) -> None:
+    (tmp_path / "q.jsonl").write_text(f'{{"id": "a", "question": "?x", "answer": {number}, "all": [{number}, 2]}}')
+    entry = {"source": "jsonl", "path": str(tmp_path / "q.jsonl"), "rows": None}
+    assert prepare({**entry, "fields": FIELDS})[0][0]["answer"] == number
+    listed = {**entry, "fields": {**FIELDS, "answer": "all"}, "answer_from": "list"}
+    assert prepare(listed)[0][0]["answer"] == f"{number}, 2"
+
+
+def test_short_floats_of_a_hub_set_are_read_as_they_were_written(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    (tmp_path / "set").mkdir()
+    columns = {"q": ["a?", "b?"], "answer": pyarrow.array([0.3, None], pyarrow.float32())}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "set" / "train.parquet")
+    entry = {"source": "hub", "repo": str(tmp_path / "set"), "revision": None, "config": None, "split": "train"}
+    rows, _ = prepare({**entry, "fields": {"question": "q", "answer": "answer"}, "rows": None})
+    assert [row["answer"] for row in rows] == ["0.3", None]
 
 
 @pytest.mark.parametrize("how", ["box", "hashes"])

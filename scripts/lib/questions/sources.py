@@ -7,27 +7,35 @@ Multiple-choice rows also have `choices`, a list of texts; their answer is a let
 """
 
 import ast
+import hashlib
 import random
+import re
+from collections import Counter
 from collections.abc import Iterator
 
 from scripts.lib.grading import GRADER_OPTIONS, answers
 from scripts.lib.grading.verdicts import parse_verdict
-from scripts.lib.jsonl import BadInput, read_rows
+from scripts.lib.jsonl import AsWritten, BadInput, read_rows
 from scripts.lib.questions import worked
 from scripts.lib.questions.columns import value_at
 from scripts.lib.questions.fingerprints import fingerprint
 
 
-def read_source(source: dict) -> Iterator[dict]:
+def read_source(source: dict, noted: Counter) -> Iterator[dict]:
     """The rows that a `datasets` entry (or a benchmark's `questions`) describes, without an end where it has none.
+
+    Args:
+        source: the entry.
+        noted: counts what the rows do not show: `wrong_reference`, rows that are left out for it, and
+            `lone_surrogates`, characters that were mended.
 
     Raises:
         BadInput: the file, the fields or a row are not what the entry says.
     """
-    yield from {"reasoning-gym": _reasoning_gym, "jsonl": _jsonl, "hub": _hub}[source["source"]](source)
+    yield from {"reasoning-gym": _reasoning_gym, "jsonl": _jsonl, "hub": _hub}[source["source"]](source, noted)
 
 
-def _reasoning_gym(source: dict) -> Iterator[dict]:
+def _reasoning_gym(source: dict, noted: Counter) -> Iterator[dict]:
     """Rows of the tasks in turn, so that any number of rows holds each task equally often; it never ends."""
     import reasoning_gym
 
@@ -38,12 +46,12 @@ def _reasoning_gym(source: dict) -> Iterator[dict]:
             tasks[task] = reasoning_gym.create_dataset(task, size=1_000_000, seed=source["seed"], **settings)
         except (ValueError, TypeError, AssertionError) as error:
             raise BadInput(f"reasoning-gym task {task!r} with {settings}: {error}. Mend it in config.") from None
-    for turn in zip(*(_task_rows(task, rows) for task, rows in tasks.items()), strict=True):
+    for turn in zip(*(_task_rows(task, rows, noted) for task, rows in tasks.items()), strict=True):
         yield from turn
 
 
-def _task_rows(task: str, problems) -> Iterator[dict]:
-    """One task's rows, without those whose reference answer is wrong.
+def _task_rows(task: str, problems, noted: Counter) -> Iterator[dict]:
+    """One task's rows, without those whose reference answer is wrong, which are counted.
 
     Inside longer expressions basic_arithmetic divides with Python's `//` (49 / 1715 "is" 0), and simple_equations at
     times asks for the value of a variable in `0 = 0`.
@@ -53,8 +61,10 @@ def _task_rows(task: str, problems) -> Iterator[dict]:
         try:
             solution = worked.solution(task, row["metadata"])
         except ValueError:
+            noted["wrong_reference"] += 1
             continue
         if solution is not None and not solution.endswith(worked.terse(row["answer"])):
+            noted["wrong_reference"] += 1
             continue
         made = {
             "id": f"{task}-{index:06d}",
@@ -66,14 +76,14 @@ def _task_rows(task: str, problems) -> Iterator[dict]:
         yield made if solution is None else {**made, "solution": solution, "terse": worked.terse(row["answer"])}
 
 
-def _jsonl(source: dict) -> Iterator[dict]:
-    rows = read_rows(source["path"], unique=None)
+def _jsonl(source: dict, noted: Counter) -> Iterator[dict]:
+    rows = read_rows(source["path"], unique=None, number=AsWritten, mended=noted)
     if source.get("shuffle") is not None:
         random.Random(source["shuffle"]).shuffle(rows)
     yield from _mapped(rows, source, source["path"])
 
 
-def _hub(source: dict) -> Iterator[dict]:
+def _hub(source: dict, noted: Counter) -> Iterator[dict]:
     from datasets import load_dataset
 
     place = f"{source['repo']} ({source['split']})"
@@ -90,7 +100,16 @@ def _hub(source: dict) -> Iterator[dict]:
     used = [*source["fields"].values(), *source.get("choices_from", {}).get("columns", ())]
     if all(column in rows.column_names for column in used):
         rows = rows.select_columns(list(dict.fromkeys(used)))
-    yield from _mapped(rows, source, place)
+    short = [name for name, kind in rows.features.items() if getattr(kind, "dtype", "") in ("float16", "float32")]
+    yield from _mapped((_shortest(row, short) for row in rows), source, place)
+
+
+def _shortest(row: dict, columns: list[str]) -> dict:
+    """The row with the numbers of short floats as the file's writer had them: 0.3, not 0.30000001192092896."""
+    import numpy
+
+    short = {name: float(str(numpy.float32(row[name]))) for name in columns if row[name] is not None}
+    return {**row, **short} if short else row
 
 
 def commit_of(source: dict) -> str | None:
@@ -145,23 +164,41 @@ def _mapped(rows, source: dict, place: str) -> Iterator[dict]:
         raise BadInput(f"{place}: no row has a column {', '.join(sorted(never_seen))}. Correct the entry's fields.")
 
 
-def _answer(found: object, how: str | None, place: str) -> str:
-    """The reference answer in a column's value, as the source's `answer_from` says."""
-    if how == "list":
-        # Some files hold the list as Python text, "['2', '3']".
-        found = ast.literal_eval(found) if isinstance(found, str) else found
-        return ", ".join(str(answer).strip() for answer in found)
-    if how == "box":
-        boxes = answers.boxes(found)
-        if not boxes:
-            raise BadInput(f"{place}: no \\boxed{{}} to take the answer from. Correct answer_from or the row.")
-        return boxes[-1][2].strip()
-    if how == "hashes":
-        before, hashes, answer = found.rpartition("####")
-        if not hashes:
-            raise BadInput(f"{place}: no #### to take the answer from. Correct answer_from or the row.")
-        return answer.strip().replace(",", "")
-    return str(found)
+def _answer(found: object, how: str | None, place: str) -> str | None:
+    """The reference answer in a column's value, as the source's `answer_from` says; None where it is empty."""
+    taken = {None: _as_text, "list": _from_list, "box": _from_box, "hashes": _from_hashes}[how](found, place)
+    return taken if taken.strip() else None
+
+
+def _as_text(found: object, place: str) -> str:
+    missing = isinstance(found, float) and found != found  # a table's column of numbers has NaN for none
+    return "" if missing else str(found)
+
+
+def _from_list(found: object, place: str) -> str:
+    # Some files hold the list as Python text, "['2', '3']".
+    found = ast.literal_eval(found) if isinstance(found, str) else found
+    return ", ".join(str(answer).strip() for answer in found)
+
+
+def _from_box(found: str, place: str) -> str:
+    boxes = answers.boxes(found)
+    if not boxes:
+        raise BadInput(f"{place}: no \\boxed{{}} to take the answer from. Correct answer_from or the row.")
+    return re.sub(r"(?<!\.)\.\Z", "", boxes[-1][2].strip()).strip()
+
+
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+
+
+def _from_hashes(found: str, place: str) -> str:
+    _, hashes, answer = found.rpartition("####")
+    if not hashes:
+        raise BadInput(f"{place}: no #### to take the answer from. Correct answer_from or the row.")
+    answer = answer.strip()
+    if re.match(r"\\left|\\?[(\[{]", answer):  # a point, an interval or a set: its commas stand between parts
+        return answer
+    return _THOUSANDS.sub(lambda number: number[0].replace(",", ""), answer)
 
 
 def _shuffled(options: list[str], seed: str) -> tuple[list[str], str]:
@@ -181,60 +218,116 @@ def _check_choices(row: dict, place: str) -> None:
         raise BadInput(f"{where}: the answer is {answer!r}, not a letter of its {len(choices)} options. Mend it.")
 
 
+# What a row is for beyond its question: with one of these it is another row for another text, and no repeat.
+WITH_QUESTION = ("choices", "turns", "solution", "response", "critique", "chosen", "rejected")
+
+
+def identity(row: dict) -> tuple[str, bytes]:
+    """What makes a row another one: its question's fingerprint, and a digest of the texts that stand beside it."""
+    beside = {name: row[name] for name in WITH_QUESTION if name in row}
+    texts = repr({name: " ".join(str(text).split()) for name, text in beside.items()})
+    return fingerprint(row["question"]), hashlib.sha256(texts.encode()).digest() if beside else b""
+
+
 def prepare(source: dict, excluded: set[str] = frozenset()) -> tuple[list[dict], dict[str, int]]:
     """The rows of a source, in a fixed order, without repeats and without the questions in `excluded`.
 
+    A row repeats another one where the question is the same and so is what the row is for: a response, a critique, a
+    solution, a pair.
+
     Args:
-        source: a `datasets` entry or a benchmark's `questions`; `rows` limits how many are taken (None: all). With
-            `expect_rows`, the source must have exactly so many rows, and repeats are kept.
+        source: a `datasets` entry or a benchmark's `questions`; `rows` limits how many are taken (None: all), and with
+            `when_short: take-all` fewer will do. With `expect_rows`, the source must have exactly so many rows, and
+            repeats are kept.
         excluded: fingerprints of questions that must not occur.
 
     Returns:
-        The rows and how many were left out by reason.
+        The rows and how many were left out by reason. Characters that were mended are not counted (`Preparation`).
 
     Raises:
         BadInput: an empty question, a repeated id, fewer rows than `rows` asks for, or not `expect_rows` of them.
     """
-    place = source.get("path") or source.get("repo") or "reasoning-gym"
-    expected = source.get("expect_rows")
-    rows: list[dict] = []
-    ids: set[str] = set()
-    seen: set[str] = set()
-    left_out = {"repeated_question": 0, "in_a_benchmark": 0}
-    examined = 0
-    for examined, row in enumerate(read_source(source), 1):
-        if source["rows"] is not None and len(rows) == source["rows"]:
-            if expected is None:
+    made = Preparation(source, excluded)
+    made.read()
+    return made.rows, made.left_out
+
+
+class Preparation:
+    """Takes the rows of a source one by one.
+
+    Attributes:
+        rows: the rows that are taken.
+        examined: how many were read.
+        left_out: how many were left out by reason.
+        mended: characters that were replaced, by kind.
+    """
+
+    def __init__(self, source: dict, excluded: set[str] = frozenset()) -> None:
+        self.source, self.excluded = source, excluded
+        self.place = source.get("path") or source.get("repo") or "reasoning-gym"
+        self.rows: list[dict] = []
+        self.examined = 0
+        self._noted: Counter = Counter()
+        self._left_out: Counter = Counter(repeated_question=0, in_a_benchmark=0)
+        self._ids: set[str] = set()
+        self._seen: set[tuple[str, bytes]] = set()
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        noted = {reason: self._noted[reason] for reason in ("wrong_reference",) if self._noted[reason]}
+        return {**self._left_out, **noted}
+
+    @property
+    def mended(self) -> dict[str, int]:
+        return {kind: self._noted[kind] for kind in ("lone_surrogates",) if self._noted[kind]}
+
+    def read(self) -> None:
+        """Reads the source until there are enough rows, or to its end."""
+        expected, wanted = self.source.get("expect_rows"), self.source["rows"]
+        for row in read_source(self.source, self._noted):
+            full = wanted is not None and len(self.rows) == wanted
+            if full and expected is None:
                 break
-            continue  # the rest is only counted
-        if expected is None and examined > 200 * (source["rows"] or examined):
-            raise BadInput(
-                f"{place}: only {len(rows)} different questions after {examined} draws, {source['rows']} are asked "
-                "for. Ask for fewer rows or widen the task's settings."
-            )
+            self.examined += 1
+            if full:
+                continue  # the rest is only counted
+            if expected is None and self.examined > 200 * (wanted or self.examined):
+                raise BadInput(
+                    f"{self.place}: only {len(self.rows)} different questions after {self.examined} draws, {wanted} "
+                    "are asked for. Ask for fewer rows or widen the task's settings."
+                )
+            self._take(row)
+        self._check()
+
+    def _take(self, row: dict) -> None:
+        """Takes the row, or counts why not."""
         if not isinstance(row.get("question"), str) or not row["question"].strip():
-            raise BadInput(f"{place}, row {row['id']!r}: the question is empty. Mend or delete the row.")
-        if row["id"] in ids:
-            raise BadInput(f"{place}: id {row['id']!r} occurs twice. Give each row an id of its own.")
-        mark = fingerprint(row["question"])
-        if mark in seen and expected is None:
-            left_out["repeated_question"] += 1
-        elif mark in excluded:
-            left_out["in_a_benchmark"] += 1
+            raise BadInput(f"{self.place}, row {row['id']!r}: the question is empty. Mend or delete the row.")
+        if row["id"] in self._ids:
+            raise BadInput(f"{self.place}: id {row['id']!r} occurs twice. Give each row an id of its own.")
+        mark = identity(row)
+        if mark in self._seen and self.source.get("expect_rows") is None:
+            self._left_out["repeated_row" if "response" in row or "chosen" in row else "repeated_question"] += 1
+        elif mark[0] in self.excluded:
+            self._left_out["in_a_benchmark"] += 1
         else:
-            rows.append(row)
-            ids.add(row["id"])
-        seen.add(mark)
-    if expected is not None and examined != expected:
-        raise BadInput(
-            f"{place}: {examined} rows, but expect_rows says {expected}. This is another version of the set: "
-            "correct its revision or path, or expect_rows."
-        )
-    if source["rows"] is not None and len(rows) < source["rows"]:
-        raise BadInput(
-            f"{place}: {len(rows)} rows can be used, {source['rows']} are asked for (left out: {left_out}). "
-            "Ask for fewer rows or name more data."
-        )
-    if not rows:
-        raise BadInput(f"{place}: no rows. Check the file.")
-    return rows, left_out
+            self.rows.append(row)
+            self._ids.add(row["id"])
+        self._seen.add(mark)
+
+    def _check(self) -> None:
+        """Raises BadInput where there are not the rows that the entry says."""
+        expected, wanted = self.source.get("expect_rows"), self.source["rows"]
+        if expected is not None and self.examined != expected:
+            raise BadInput(
+                f"{self.place}: {self.examined} rows, but expect_rows says {expected}. This is another version of the "
+                "set: correct its revision or path, or expect_rows."
+            )
+        short = wanted is not None and len(self.rows) < wanted
+        if short and self.source.get("when_short", "fail") == "fail":
+            raise BadInput(
+                f"{self.place}: {len(self.rows)} rows can be used, {wanted} are asked for (left out: {self.left_out}). "
+                "Ask for fewer rows, name more data, or say when_short: take-all."
+            )
+        if not self.rows:
+            raise BadInput(f"{self.place}: no rows (left out: {self.left_out}). Check the file.")

@@ -29,6 +29,7 @@ KEEPS = {
 }
 # Keys of `data` that may stand beside a mix.
 BESIDE_MIX = {"mix", "rows", "keep", "format_only", "length_gap", "gap_rows", "like_rows", "pairs_per_question"}
+BESIDE_MIX |= {"slack", "when_short"}
 # What the rows of a dataset must hold for a method.
 NEEDED = {
     "dpo": {"chosen", "rejected"},

@@ -115,10 +115,23 @@ class Files:
         return [folders[section].format(slug) for part in parts for _, section, slug in runs.sources(part)]
 
     def length_tokenizer(self, wildcards) -> list[str]:
-        """The start model of a run whose rows or pairs are chosen by their length: its tokenizer measures it."""
+        """The model whose tokenizer counts a run's tokens, where rows are left out or chosen by their length.
+
+        It is the one that the run's starts go back to, so that no training set waits for a training.
+        """
         run = self["runs"][wildcards.run]
         by_length = any(part.get("length_gap") or part.get("like") for part in runs.parts(run))
-        return [self.weights(run["start"])] if by_length else []
+        if not by_length and run["hyperparameters"]["too_long"] != "drop":
+            return []
+        model, _ = runs.tokenizer_behind(self.resolved, wildcards.run)
+        return [self.weights(model)]
+
+    def train_datasets(self, wildcards) -> list[str]:
+        """The summaries of the datasets behind a run's training set."""
+        parts = runs.parts(self["runs"][wildcards.run])
+        sources = [source for part in parts for source in runs.sources(part) if source[1] != "runs"]
+        names = dict.fromkeys(runs.dataset_behind(self.resolved, section, slug) for _, section, slug in sources)
+        return [f"<results>/datasets/{name}.json" for name in names]
 
     def start_weights(self, wildcards) -> str:
         """The weights that a run starts from."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from scripts.lib.study import expand, language, runs, schema, strict_yaml
+from scripts.lib.study import expand, language, quotas, runs, schema, strict_yaml
 from scripts.lib.study.checks import Checks
 from scripts.lib.study.scale import scaled
 
@@ -80,6 +80,7 @@ def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = N
         expand.expand_seeds(checks, families)
         expand.expand_rows(checks, families)
         checks.all()
+        quotas.check(checks)
         mistakes += checks.told
     if mistakes:
         raise ConfigError(mistakes)

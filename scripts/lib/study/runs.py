@@ -25,6 +25,18 @@ def sources(part: dict) -> list[tuple[tuple, str, str]]:
     return [*named, (("like",), "runs", part["like"])] if "like" in part else named
 
 
+def tokenizer_behind(study: dict, run: str) -> tuple[str, str | None]:
+    """The model whose tokenizer a run's rows are counted with, and the chat template (None: the model's own).
+
+    A run saves its start's tokenizer, with its own template where it names one.
+    """
+    template, slug = None, run
+    while slug in study["runs"]:
+        template = template or study["runs"][slug]["template"]
+        slug = study["runs"][slug]["start"]
+    return slug, template
+
+
 def dataset_behind(study: dict, section: str, slug: str) -> str | None:
     """The dataset whose questions an entry of datasets, responses, critiques or answers is about."""
     if section == "critiques":
@@ -109,9 +121,11 @@ def expand_spin(
             kept = {key: run[key] for key in ("method", "recipe", "overrides", "prompt", "template", "seed", "select")}
             rounds = given.get("pairs", names)
             data = {"self_play": [rounds[t], *rounds[max(0, t - 1) : t]], "rows": None, "keep": "all"}
-            data |= {key: given[key] for key in ("dataset", "pairs") if key in given}
+            data |= {key: given[key] for key in ("dataset", "pairs", "slack", "when_short") if key in given}
             if "responses" in given:
-                data |= {"self_play": [given["responses"]], "rows": given["rows"]}
+                data["self_play"] = [given["responses"]]
+            if ("responses" in given or "pairs" in given) and given["rows"] is not None:
+                data["rows"] = given["rows"] * len(data["self_play"])  # what is sampled is limited by its own rows
             runs[name] = {**kept, "start": previous, "hyperparameters": recipe, "data": data}
             previous = name
         families["runs", slug] = names

@@ -230,17 +230,29 @@ class Study(Files):
         """What build_train_set reads."""
         run = self["runs"][wildcards.run]
         parts = runs.parts(run)
-        graded = {"grader": self.versions[GRADER]} if any(part["keep"] == "both-right" for part in parts) else {}
+        compared = any(part["keep"] in ("agree", "both-right") for part in parts)
+        graded = {"grader": self.versions[GRADER]} if compared else {}
+        limit = self._length_limit(wildcards.run)
         return self._settings(
             "build_train_set",
-            files=[part["prompt"] for part in parts],
+            files=[*(part["prompt"] for part in parts), limit and limit["template"]],
             **graded,
+            **({"limit": limit} if limit else {}),
             run=wildcards.run,
             parts=[part_settings(part) for part in parts],
             rows=run["data"]["rows"],
             seed=run["seed"],
-            when_short=run["data"].get("when_short", "fail"),
+            when_short=run["data"]["when_short"],
+            slack=run["data"]["slack"],
         )
+
+    def _length_limit(self, name: str) -> dict[str, Any] | None:
+        """The longest row of a run and its chat template, where its trainer drops longer rows; else no limit counts."""
+        recipe = self["runs"][name]["hyperparameters"]
+        if recipe["too_long"] != "drop":
+            return None
+        _, template = runs.tokenizer_behind(self.resolved, name)
+        return {"max_tokens": recipe["max_tokens"], "template": template}
 
     def recipe(self, wildcards) -> str:
         """What train reads."""

@@ -1,0 +1,80 @@
+"""Training rows by their length in tokens: which ones the trainer would drop, which ones `data` chooses by length."""
+
+import bisect
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from scripts.lib.generation.prompts import Message
+from scripts.lib.jsonl import BadInput
+from scripts.lib.training import pairs
+
+
+class Ruler:
+    """Says which rows fit into a recipe's `max_tokens`, where its trainer would drop longer ones (`too_long: drop`).
+
+    Args:
+        model: a model folder; its tokenizer counts. None where nothing is counted.
+        limit: `{"max_tokens": 2048, "template": a chat template file or null}`, or None: then every row fits.
+    """
+
+    def __init__(self, model: str | None, limit: dict[str, Any] | None) -> None:
+        self.model, self.limit = model, limit
+
+    @cached_property
+    def tokenizer(self):
+        """The tokenizer, with the run's chat template."""
+        from scripts.lib.generation.chat import load_tokenizer
+
+        if self.model is None:
+            raise BadInput("tokens are to be counted, and no tokenizer is named. Name a model folder (--tokenizer).")
+        return load_tokenizer(self.model, self.limit and self.limit["template"])
+
+    def tokens(self, text: str) -> int:
+        """Number of tokens of a text."""
+        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def fits(self, messages: list[Message], *answers: str) -> bool:
+        """Whether the conversation and the longest of these answers, with its end token, are within the limit."""
+        if self.limit is None:
+            return True
+        from scripts.lib.generation.chat import prompt_ids
+
+        answer = max(self.tokens(text) for text in answers) + 1
+        return answer + len(prompt_ids(self.tokenizer, messages)) <= self.limit["max_tokens"]
+
+
+def gap(pair: dict, tokens: Callable[[str], int]) -> int:
+    """How much longer the chosen answer is than the rejected one, in tokens."""
+    return tokens(pair["chosen"]) - tokens(pair["rejected"])
+
+
+def by_gap(pool: list[dict], where: str, wanted: int, tokens: Callable[[str], int]) -> list[dict]:
+    """The pairs whose gap is where `length_gap` says (`short`, `middle` or `long`), as many as are wanted."""
+    return pairs.length_gap(pool, [gap(row, tokens) for row in pool], where, wanted)
+
+
+def mean_gap(rows: list[dict], tokens: Callable[[str], int]) -> float | None:
+    """The mean gap of pairs, None where there are none."""
+    return sum(gap(row, tokens) for row in rows) / len(rows) if rows else None
+
+
+def of_like_length(
+    pool: list[dict], key: str, like: list[dict], wanted: int, tokens: Callable[[str], int]
+) -> list[dict]:
+    """`wanted` rows of the pool whose texts are about as long as those of another training set.
+
+    The other set's completions are taken evenly from the shortest to the longest, and each gets the row of the pool
+    that is nearest in length and not taken yet.
+    """
+    targets = sorted(tokens(row["completion"]) for row in like)
+    wanted = min(wanted, len(pool))
+    targets = [targets[place * len(targets) // wanted] for place in range(wanted)]
+    free = sorted(((tokens(row[key]), row["id"], row) for row in pool), key=lambda item: item[:2])
+    chosen = []
+    for target in targets:
+        place = bisect.bisect_left(free, target, key=lambda item: item[0])
+        if place == len(free) or (place and target - free[place - 1][0] <= free[place][0] - target):
+            place -= 1
+        chosen.append(free.pop(place)[2])
+    return chosen

@@ -1,0 +1,163 @@
+"""What a part of a training set may be made of: its rows that pass the filter, within the recipe's limit.
+
+A part is what `data:` or one entry of its `mix:` says, as `part_settings` in scripts/lib/study/settings.py gives it.
+"""
+
+import random
+
+from scripts.lib.generation.prompts import render
+from scripts.lib.jsonl import BadInput, read_rows
+from scripts.lib.training import lengths, pairs
+
+KEEP = {
+    "all": lambda row: True,
+    "correct": lambda row: row["correct"] is True,
+    "judged-right": lambda row: row["verdict"] == "right",
+    "agreeing": lambda row: row["correct"] is True and row["verdict"] == "right",
+}
+# What a part of each kind trains on: the key that holds it.
+TEXT = {"dataset": "solution", "responses": "response", "critiques": "critique", "answers": "response"}
+
+
+class Limit:
+    """Tells which rows of a part fit into the recipe's `max_tokens`, and counts those that do not."""
+
+    def __init__(self, part: dict, ruler: lengths.Ruler) -> None:
+        self.part, self.ruler = part, ruler
+        self._known: dict[str, bool] = {}
+
+    def fits(self, row: dict) -> bool:
+        """Whether the training row that is made of `row` fits."""
+        if self.ruler.limit and row["id"] not in self._known:
+            made = rendered(row, self.part)
+            answers = [made[key] for key in ("completion", "chosen", "rejected") if key in made]
+            self._known[row["id"]] = self.ruler.fits(made["messages"], *answers)
+        return self._known.get(row["id"], True)
+
+    def fits_alone(self, row: dict, key: str, side: int = 0) -> bool:
+        """Whether the answer under `key` fits after the question, as one of a pair (on this side of it)."""
+        name = f"{side} {row['id']}"
+        if self.ruler.limit:
+            messages = render(self.part["prompt"], question=row["question"])
+            self._known[name] = self.ruler.fits(messages, row[key].strip())
+        return self._known.get(name, True)
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """The count of rows that do not fit, for `left_out`, where there are any."""
+        count = sum(not fits for fits in self._known.values())
+        return {"over_max_tokens": count} if count else {}
+
+
+def pool_of(part: dict, files: list[str], seed: int, limit: Limit) -> tuple[list[dict], list[dict], dict]:
+    """(rows that pass the part's filter, rows that could be used without it, counts)."""
+    tables = [read_rows(file, required=("id", "question")) for file in files]
+    count: dict = {"rows_in": sum(map(len, tables))}
+    if part["method"] in ("sft", "cft"):
+        pool, usable, left = answers_in(part, tables[0])
+        count["usable"] = len(usable)
+        blank = [{**row, needed_of(part): "(empty)", "critique": "(empty)"} for row in tables[0]]
+        return pool, usable or blank, {**count, "left_out": left}
+    if part["method"] == "spin":
+        pool, left = pairs_by_iteration(part, tables)
+        usable = pool
+    elif part.get("kind") == "dataset":
+        pool, left = labelled(tables[0], files[0])
+        usable = pool
+    else:
+        find = pairs_between if part["method"] == "thinkpo" else pairs_of_responses
+        pool, usable, left = find(part, tables, lambda row: drawn(row, seed), limit)
+    return pool, usable, {**count, "left_out": left}
+
+
+def needed_of(part: dict) -> str:
+    """The key of the text that a row of the part must hold."""
+    return "critique" if part["method"] == "cft" else TEXT[part["kind"]]
+
+
+def answers_in(part: dict, rows: list[dict]) -> tuple[list[dict], list[dict], dict[str, int]]:
+    """(rows that pass the filter, rows that have a text, what was left out) of answers or critiques."""
+    without_error = [row for row in rows if "error" not in row]
+    usable = [row for row in without_error if str(row.get(needed_of(part)) or "").strip()]
+    pool = [row for row in usable if KEEP[part["keep"]](row)]
+    left = {"error": len(rows) - len(without_error), "empty": len(without_error) - len(usable)}
+    return pool, usable, {**left, "filtered_out": len(usable) - len(pool)}
+
+
+def pairs_by_iteration(part: dict, tables: list[list[dict]]) -> tuple[list[dict], dict]:
+    """The pairs of each iteration of SPIN, and what each has left out."""
+    pool, left = [], {}
+    for rows, iteration in zip(tables, part["iterations"], strict=True):
+        rows = [{"question_id": row["id"], **row} for row in rows]  # a released set has one row a question
+        found, out = pairs.self_play_pairs(rows, iteration)
+        pool += found
+        left[f"t{iteration}"] = {"pairs": len(found), **out}
+    return pool, left
+
+
+def labelled(rows: list[dict], file: str) -> tuple[list[dict], dict]:
+    """The pairs of a preference set."""
+    for row in rows:
+        if not {"chosen", "rejected"} <= set(row):
+            raise BadInput(f"{file}, row {row['id']!r}: no chosen and rejected. Name them in the entry's fields.")
+    return pairs.labelled_pairs(rows)
+
+
+def pairs_between(part: dict, tables: list[list[dict]], draw, limit: Limit) -> tuple[list[dict], list[dict], dict]:
+    """ThinkPO's pairs of a long and a short answer, of those answers that are within the limit."""
+    long, short = (
+        [row for row in texts(rows, side) if limit.fits_alone(row, "text", number)]
+        for number, (rows, side) in enumerate(zip(tables, part["sides"], strict=True))
+    )
+    pool, left = pairs.length_pairs(long, short, part["keep"], part["format_only"], draw)
+    return pool, pool or pairs.length_pairs(long, short, "all", 0, draw)[0], left
+
+
+def pairs_of_responses(part: dict, tables: list[list[dict]], draw, limit: Limit) -> tuple[list[dict], list[dict], dict]:
+    """DPO's pairs of a right and a wrong response, of those responses that are within the limit."""
+    rows = [row for row in tables[0] if "error" in row or limit.fits_alone(row, "response")]
+    pool, left = pairs.graded_pairs(rows, draw, part["pairs_per_question"])
+    return pool, pool or unlabelled_pairs(rows), left
+
+
+def texts(rows: list[dict], side: dict) -> list[dict]:
+    """One side of length pairs: the rows with the answer that is meant under `text`."""
+    return [
+        {**row, "question_id": row.get("question_id", row["id"]), "text": str(row[side["field"]])}
+        for row in rows
+        if row.get(side["field"]) and "error" not in row
+    ]
+
+
+def of_length(pool: list[dict], part: dict, like: str | None, limit: Limit) -> list[dict]:
+    """The rows of the pool that `length_gap` or `like` chooses, of those within the limit; all without these keys."""
+    if part.get("length_gap"):
+        fitting = [row for row in pool if limit.fits(row)]
+        return lengths.by_gap(fitting, part["length_gap"], part["gap_rows"], limit.ruler.tokens)
+    if like is not None:
+        fitting = [row for row in pool if limit.fits(row)]
+        other = read_rows(like, required=("completion",))
+        return lengths.of_like_length(fitting, needed_of(part), other, part["like_rows"], limit.ruler.tokens)
+    return pool
+
+
+def drawn(row: dict, seed: int) -> float:
+    """A number in [0, 1) that depends on the seed and the row's id alone."""
+    return random.Random(f"{seed}:{row['id']}").random()
+
+
+def unlabelled_pairs(rows: list[dict]) -> list[dict]:
+    """Pairs of any two different responses of a question: only for a study whose filters are loosened."""
+    marked = [{**row, "correct": number % 2 == 0} for number, row in enumerate(rows) if "error" not in row]
+    return pairs.graded_pairs(marked, lambda row: row["id"], 1)[0]
+
+
+def rendered(row: dict, part: dict) -> dict:
+    """The training row: what is asked, and what the model shall write (or prefer)."""
+    if part["method"] == "cft":
+        messages = render(part["prompt"], question=row["question"], response=row["response"])
+        return {"id": row["id"], "messages": messages, "completion": row["critique"].strip()}
+    made = {"id": row["id"], "messages": render(part["prompt"], question=row["question"])}
+    if part["method"] == "sft":
+        return {**made, "completion": row[TEXT["dataset" if part["kind"] == "dataset" else "responses"]].strip()}
+    return {**made, "chosen": row["chosen"].strip(), "rejected": row["rejected"].strip()}
