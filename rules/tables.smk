@@ -35,6 +35,7 @@ rule make_table:
         graded=STUDY.table_answers,
         summaries=STUDY.table_facts,
         trainings=STUDY.table_trainings,
+        train_sets=STUDY.table_train_sets,
         overlap="<results>/tables/{table}.overlap.json",
         paper=STUDY.paper,
         script=[*code_of("make_table", "tables"), "scripts/lib/study/papers.py", "scripts/lib/grading/scoring.py"],
@@ -53,7 +54,8 @@ rule make_table:
         out=lambda wildcards, output: output[0].removesuffix(".md"),
     shell:
         "{params.python:q} -m scripts.make_table --table {wildcards.table} --settings {params.settings:q}"
-        " --scores {input.scores:q} --summaries {input.summaries:q} --trainings {input.trainings:q} --out {params.out:q} 2>&1 | tee {log:q}"
+        " --scores {input.scores:q} --summaries {input.summaries:q} --trainings {input.trainings:q}"
+        " --train-sets {input.train_sets:q} --out {params.out:q} 2>&1 | tee {log:q}"
 
 
 rule make_figure:

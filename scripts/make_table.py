@@ -19,7 +19,7 @@ from pathlib import Path
 
 from scripts.lib import cli
 from scripts.lib.grading import scoring
-from scripts.lib.jsonl import write_json
+from scripts.lib.jsonl import read_json, write_json
 from scripts.lib.study import papers
 from scripts.lib.tables import figures
 from scripts.lib.tables import files as table_files
@@ -39,6 +39,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--scores", nargs="*", default=[], help="scores/<checkpoint>/<suite>.json, items beside them")
     parser.add_argument("--summaries", nargs="*", default=[], help="checkpoints/<run>/train.json, files of other facts")
     parser.add_argument("--trainings", nargs="*", default=[], help="checkpoints/<run>/train.json of all its runs")
+    parser.add_argument("--train-sets", nargs="*", default=[], help="train_sets/<run>.json of all its runs")
     parser.add_argument("--out", help="path of the files to write, without an ending")
     args = parser.parse_args(argv)
     if args.table and (args.settings is None or args.out is None):
@@ -54,7 +55,8 @@ def main(args: argparse.Namespace) -> int:
     printed = papers.printed(settings["paper"]) if settings["paper"] else {}
     scores = scoring.read_scores(args.scores, settings["verdict"], settings["validation_questions"])
     cells = figures.Cells(settings, scores, read_facts(args.summaries), printed).all()
-    notes = [*notes_of(settings, cells, read_trainings(args.trainings)), *scoring.notes_of(scores)]
+    train_sets = {Path(file).stem: read_json(file) for file in args.train_sets}
+    notes = [*notes_of(settings, cells, read_trainings(args.trainings), train_sets), *scoring.notes_of(scores)]
     write(Path(args.out), args.table, settings, cells, notes)
     return 0
 

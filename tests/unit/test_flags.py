@@ -78,3 +78,15 @@ def test_a_claim_on_a_flagged_cell_says_so() -> None:
     assert "; of a cell, more than 20% of the answers are cut off" in claims_page.page(
         {"wins": claim}, {"wins": verdict}
     )
+
+
+def test_a_table_says_which_training_sets_are_short_and_what_they_lost() -> None:
+    whole = {"rows": 50_000, "rows_asked": 50_000, "left_out": {"too_long": 9}, "datasets": {}}
+    short = {"rows": 49_987, "rows_asked": 50_000, "left_out": {}, "datasets": {"web": {"rows": 90, "left_out": {}}}}
+    lossy = {"rows": 900, "rows_asked": None, "left_out": {"too_long": 80, "repeated": 0}}
+    lossy["datasets"] = {"web": {"rows": 980, "left_out": {"in_a_benchmark": 20}}}
+    notes = flags.notes_of_train_sets({"sft": whole, "cft": short, "dpo": lossy})
+    assert notes == [
+        "Fewer training rows than asked for: cft 49,987 of 50,000.",
+        "Left out before training: dpo: 80 too long, 20 in a benchmark of web.",
+    ]

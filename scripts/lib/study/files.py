@@ -267,11 +267,18 @@ class Files:
         table = self["tables"][wildcards.table]
         return [file for kind, slug in facts_needed(table) for file in self.fact_files(kind, slug)]
 
+    def runs_in(self, table: Mapping[str, Any]) -> list[str]:
+        """The runs that a table shows, those of its seeds in their place, each once."""
+        names = [run for name in self.checkpoints_in(table) for run in self["seeds"].get(name, [name])]
+        return [name for name in dict.fromkeys(names) if name in self["runs"]]
+
     def table_trainings(self, wildcards) -> list[str]:
-        """The training summaries of all runs that a table shows, those of its seeds included."""
-        names = self.checkpoints_in(self["tables"][wildcards.table])
-        names = [run for name in names for run in self["seeds"].get(name, [name])]
-        return [f"<results>/checkpoints/{name}/train.json" for name in dict.fromkeys(names) if name in self["runs"]]
+        """The training summaries of all runs of a table."""
+        return [f"<results>/checkpoints/{run}/train.json" for run in self.runs_in(self["tables"][wildcards.table])]
+
+    def table_train_sets(self, wildcards) -> list[str]:
+        """The summaries of their training sets."""
+        return [f"<results>/train_sets/{run}.json" for run in self.runs_in(self["tables"][wildcards.table])]
 
     def table_questions(self, wildcards) -> list[str]:
         """The questions of all benchmarks of a table."""

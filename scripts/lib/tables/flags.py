@@ -119,3 +119,27 @@ def note_of_trainings(trainings: Mapping[str, Mapping[str, Any]]) -> str:
         listed = ", ".join(f"{run} {100 * figure:.0f} %" for run, figure in figures.items() if figure is not None)
         lines += [f"{flag.says} ({listed})"] if listed else []
     return f"Of a run: {'; '.join(lines)}." if lines else ""
+
+
+def notes_of_train_sets(train_sets: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Which training sets are smaller than their run asked for, and which lost more than a trace of their rows."""
+    short = [
+        f"{run} {summary['rows']:,} of {summary['rows_asked']:,}"
+        for run, summary in train_sets.items()
+        if (summary.get("rows_asked") or 0) > summary["rows"]
+    ]
+    lost = [f"{run}: {listed}" for run, summary in train_sets.items() if (listed := losses_of(summary))]
+    notes = [f"Fewer training rows than asked for: {'; '.join(short)}."] if short else []
+    return [*notes, *([f"Left out before training: {'; '.join(lost)}."] if lost else [])]
+
+
+def losses_of(summary: Mapping[str, Any]) -> str:
+    """What was left out of a training set and of the datasets behind it, where it is more than a trace."""
+    parts = {"": summary, **{f" of {name}": dataset for name, dataset in summary.get("datasets", {}).items()}}
+    listed = []
+    for place, part in parts.items():
+        counts = {reason: count for reason, count in part.get("left_out", {}).items() if count}
+        if sum(counts.values()) > LEFT_OUT_SHARE * (part["rows"] + sum(counts.values())):
+            reasons = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in counts.items())
+            listed.append(reasons + place)
+    return ", ".join(listed)

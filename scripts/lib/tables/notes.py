@@ -8,13 +8,19 @@ from scripts.lib.tables import flags
 GRADERS = {"paper-style": "Graded in the manner of the papers' harness.", "math-verify": "Graded by math-verify."}
 
 
-def notes_of(settings: Mapping, cells: Sequence[Mapping], trainings: Mapping[str, Mapping] | None = None) -> list[str]:
+def notes_of(
+    settings: Mapping,
+    cells: Sequence[Mapping],
+    trainings: Mapping[str, Mapping] | None = None,
+    train_sets: Mapping[str, Mapping] | None = None,
+) -> list[str]:
     """The paragraphs under a table, in order.
 
     Args:
         settings: the table's settings (`Study.table_settings`).
         cells: its cells (`figures.Cells`).
         trainings: the training summaries of its runs, as far as they are there.
+        train_sets: the summaries of their training sets, likewise.
     """
     notes = [scale_warning(settings["scaled"]), settings["note"].strip()]
     notes.append(LAYOUTS[settings.get("layout")](settings, cells))
@@ -24,7 +30,11 @@ def notes_of(settings: Mapping, cells: Sequence[Mapping], trainings: Mapping[str
             "= within noise (1.96 standard errors of both), ▲ above, ▼ below; no mark where its error is unknown."
         )
     notes += [our_grader(settings["verdict"], cells), *flags.notes_of(cells)]
-    notes += [flags.note_of_trainings(trainings or {}), unpinned(settings["unpinned"])]
+    notes += [
+        flags.note_of_trainings(trainings or {}),
+        *flags.notes_of_train_sets(train_sets or {}),
+        unpinned(settings["unpinned"]),
+    ]
     return [note for note in notes if note]
 
 
