@@ -14,7 +14,7 @@ import pytest
 
 from scripts.lib.cli import ROOT
 from scripts.lib.jsonl import write_rows
-from tests.disk_image import Disk, why_not
+from tests.disk_image import Disk, mount, small_disk, why_not
 from tests.fault_server import FaultServer
 from tests.teacher_desk import Desk
 
@@ -45,12 +45,12 @@ def files_in(folder: Path) -> dict[str, bytes]:
     return {name: file.read_bytes() for name, file in found.items() if not name.endswith(".tmp")}
 
 
-def start(script: str, **options: object) -> subprocess.Popen:
+def start(script: str, stderr: int | None = None, **options: object) -> subprocess.Popen:
     """A script in a process group of its own."""
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     command = [sys.executable, "-m", f"scripts.{script}", *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=stderr, text=True, start_new_session=True)
 
 
 def run(script: str, **options: object) -> None:
@@ -144,6 +144,25 @@ def test_training_goes_on_from_what_is_on_the_disk_and_ends_with_the_same_weight
             if number < len(copies) - 1:
                 run("train", **options, **places(found))
             assert files_in(found / "weights") == expected, f"copy {number}"
+
+
+def test_training_on_a_full_disk_ends_with_one_line_and_goes_on_where_there_is_room(disk, tmp_path, model_folder):
+    rows = [
+        {"id": f"{n:02}", "messages": [{"role": "user", "content": f"{n}?"}], "chosen": f"{n}.", "rejected": f"no{n}"}
+        for n in range(48)
+    ]
+    write_rows(tmp_path / "rows.jsonl", rows)
+    options = {"recipe": json.dumps(RECIPE), "data": tmp_path / "rows.jsonl", "start": model_folder, "micro-batch": 4}
+    with small_disk(tmp_path / "small", "900k") as folder:
+        places = {"state": folder / "state", "weights": folder / "weights", "summary": folder / "train.json"}
+        process = start("train", stderr=subprocess.PIPE, **options, **places)
+        said = process.communicate(timeout=300)[1]
+        assert process.returncode == 1 and "Traceback" not in said
+        assert "state" in said.splitlines()[-1] and "it cannot be written: the disk is full" in said.splitlines()[-1]
+        mount("-o", "remount,size=64m", folder)
+        process = start("train", stderr=subprocess.PIPE, **options, **places)
+        said = process.communicate(timeout=300)[1]
+        assert process.returncode == 0 and "going on from" in said, said
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="there is no strace here")
