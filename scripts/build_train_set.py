@@ -114,8 +114,8 @@ def rows_of_part(
     pool, usable, count = pool_of(part, files, seed, limit)
     asked = by_length(part) if wanted is None else wanted
     chosen = choose_each(of_length(pool, part, like, limit), part, asked, seed, limit.fits)
-    count["filter_loosened"] = len(chosen) < enough(asked, settings)
-    if count["filter_loosened"]:
+    loosened = len(chosen) < enough(asked, settings)
+    if loosened:
         if settings["when_short"] != "take-unfiltered":
             count["left_out"] |= limit.left_out
             raise BadInput(too_few(settings, part, files, count, len(chosen), asked) + told_of(datasets))
@@ -125,6 +125,7 @@ def rows_of_part(
     count["left_out"] |= limit.left_out
     questions = len(set(map(question_of, chosen)))
     count |= {"in_pool": len(pool), "rows": len(chosen), "rows_asked": asked, "questions": questions}
+    count["filter_loosened"] = loosened
     return [rendered(row, part) for row in chosen], count
 
 
@@ -218,10 +219,11 @@ def too_few(settings: dict, part: dict, files: list[str], count: dict, found: in
     what = "rows" if part["method"] in ("sft", "cft") else "pairs"
     fewest = enough(asked, settings)
     slack = f" ({fewest} would do)" if fewest < wanted else ""
+    longer = "raise max_tokens in its recipe, " if "over_max_tokens" in count["left_out"] else ""
     return (
         f"run {run}: {wanted or 'some'} {what} are asked for{slack}, but the {count['rows_in']} rows in "
         f"{', '.join(files)} give {found} under keep: {part['keep']} ({about}; {count}). Raise samples or the "
-        f"dataset's rows, loosen runs.{run}.data.keep, lower runs.{run}.data.rows, or name the slack there."
+        f"dataset's rows, {longer}loosen runs.{run}.data.keep, lower runs.{run}.data.rows, or name the slack there."
     )
 
 

@@ -156,6 +156,12 @@ def test_quota_is_filled_with_rows_that_are_not_too_long(build, model_folder):
     assert one_more["left_out"] == {"over_max_tokens": 1}, "the limit is the trainer's to the token"
 
 
+def test_limit_that_leaves_too_few_rows_is_named(build, model_folder):
+    rows = [{"id": f"{n}", "question": f"{n}?", "solution": "x" * 400} for n in range(4)]
+    with pytest.raises(BadInput, match="'over_max_tokens': 4.*raise max_tokens in its recipe"):
+        build([{"method": "sft", "kind": "dataset"}], [rows], rows=2, limit=limit(160), tokenizer=model_folder)
+
+
 def test_question_with_one_answer_too_long_gives_its_other_one(build, model_folder):
     rows = [response(f"q{n}", s, "x" * (200 if s == n % 2 else 9), True) for n in range(6) for s in range(2)]
     part = {"method": "sft", "kind": "responses"}
