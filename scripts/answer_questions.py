@@ -13,9 +13,12 @@ import itertools
 from collections.abc import Iterator
 
 from scripts.lib import cli
-from scripts.lib.generation.prompts import hashes, render
-from scripts.lib.jsonl import each_row, write_json, write_rows
-from scripts.lib.teachers.teaching import Request, Teaching, Usage, check_errors, request_of
+from scripts.lib.generation.prompts import hashes
+from scripts.lib.jsonl import write_json, write_rows
+from scripts.lib.teachers.asking import ask
+from scripts.lib.teachers.ledger import Usage
+from scripts.lib.teachers.requests import questions, requests_of
+from scripts.lib.teachers.teaching import Teaching, check_errors
 
 VERSION = 1  # raise by hand when the answers would differ
 
@@ -42,7 +45,8 @@ def main(args: argparse.Namespace) -> int:
     reasons: dict[str, int] = {}
     rows = finished = 0
     with Teaching(args.limits["teacher"], teacher, args.limits, args.state) as teaching:
-        teaching.ask(lambda: (asked for _, asked in questions(args.dataset, settings)), shard=(args.shard, args.shards))
+        shard = (args.shard, args.shards)
+        ask(teaching, lambda: requests_of("answers", args.dataset, settings), shard)
         usage = Usage(teaching.ledger)
 
         def answers() -> Iterator[dict]:
@@ -65,17 +69,6 @@ def main(args: argparse.Namespace) -> int:
     counts = {"rows": rows, "errors": rows - finished, "error_reasons": reasons, **usage.fields()}
     write_json(args.summary, summary.fields(**counts, prompt_sha256=hashes([teacher["answer_prompt"]])))
     return 0
-
-
-def questions(dataset: str, settings: dict) -> Iterator[tuple[dict, Request]]:
-    """(row, what the teacher is asked) for each question and sample, in the order of the rows' ids."""
-    teacher = settings["teacher"]
-    for question in itertools.islice(each_row(dataset, required=("id", "question")), settings["rows"]):
-        messages = render(teacher["answer_prompt"], question=question["question"])
-        for sample in sorted(range(settings["samples"]), key=str):  # rows are in the order of their ids
-            copied = {key: question[key] for key in ("question", "answer", "solution") if key in question}
-            row = {"id": f"{question['id']}#{sample}", "question_id": question["id"], "sample": sample, **copied}
-            yield row, request_of(teacher, messages, sample)
 
 
 if __name__ == "__main__":

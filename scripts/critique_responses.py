@@ -16,10 +16,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.generation.prompts import hashes, render
+from scripts.lib.generation.prompts import hashes
 from scripts.lib.grading.verdicts import parse_verdict
 from scripts.lib.jsonl import each_row, write_json, write_rows
-from scripts.lib.teachers.teaching import Request, Teaching, Usage, check_errors, problem_of, request_of
+from scripts.lib.teachers.asking import ask
+from scripts.lib.teachers.ledger import Usage
+from scripts.lib.teachers.replies import problem_of
+from scripts.lib.teachers.requests import critique_request
+from scripts.lib.teachers.teaching import Teaching, check_errors
 from scripts.lib.teachers.verifier import write_critique
 
 VERSION = 3  # raise by hand when the critiques would differ
@@ -130,23 +134,16 @@ def by_verifier(args: argparse.Namespace) -> dict:
     return finish(args, critiques())
 
 
-def request(teacher: dict, row: dict) -> Request | None:
-    """What an openai teacher is asked about a row; None where the row came with an error."""
-    if "error" in row:
-        return None
-    return request_of(teacher, render(teacher["critique_prompt"], question=row["question"], response=row["response"]))
-
-
 def by_api(args: argparse.Namespace) -> dict:
     """A teacher behind an endpoint."""
     teacher = args.settings["teacher"]
     with Teaching(args.limits["teacher"], teacher, args.limits, args.state) as teaching:
-        teaching.ask(lambda: (request(teacher, row) for row in responses(args)), (args.shard, args.shards))
+        ask(teaching, lambda: (critique_request(teacher, row) for row in responses(args)), (args.shard, args.shards))
         usage = Usage(teaching.ledger)
 
         def critiques() -> Iterator[dict]:
             for row in own(args):
-                asked = request(teacher, row)
+                asked = critique_request(teacher, row)
                 if asked is None:
                     yield {**row, "not_asked": True}
                     continue

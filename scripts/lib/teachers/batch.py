@@ -16,7 +16,10 @@ import openai
 
 from scripts.lib.cli import Progress
 from scripts.lib.jsonl import BadInput, append_line, content_key, dumps
-from scripts.lib.teachers.teaching import Request, Teaching, body_of, endpoint_of, value_of
+from scripts.lib.teachers.endpoints import endpoint_of
+from scripts.lib.teachers.replies import value_of
+from scripts.lib.teachers.requests import Request, body_of
+from scripts.lib.teachers.teaching import Teaching
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +31,7 @@ PATH = "/v1/chat/completions"
 ENDED = {"completed", "failed", "expired", "cancelled"}
 
 
-def ask(teaching: Teaching, requests: Iterator[Request], progress: Progress) -> dict[str, str]:
+def ask_all(teaching: Teaching, requests: Iterator[Request], progress: Progress) -> dict[str, str]:
     """Sends all requests in batches, waits, and journals the answers; returns why the others have none, by key.
 
     Raises:

@@ -19,7 +19,10 @@ import openai
 
 from scripts.lib.cli import Progress
 from scripts.lib.jsonl import BadInput
-from scripts.lib.teachers.teaching import Request, Teaching, body_of, endpoint_of, value_of
+from scripts.lib.teachers.endpoints import endpoint_of
+from scripts.lib.teachers.replies import value_of
+from scripts.lib.teachers.requests import Request, body_of
+from scripts.lib.teachers.teaching import Teaching
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +68,7 @@ class Pace:
         self.free_at = max(self.free_at, time.monotonic() + seconds)
 
 
-def ask(teaching: Teaching, requests: Iterator[Request], progress: Progress) -> dict[str, str]:
+def ask_all(teaching: Teaching, requests: Iterator[Request], progress: Progress) -> dict[str, str]:
     """Asks all requests and journals each answer as it comes; returns why the others have none, by key.
 
     Raises:
