@@ -17,6 +17,7 @@ from scripts.lib.generation.prompts import hashes
 from scripts.lib.jsonl import write_json, write_rows
 from scripts.lib.teachers.asking import ask
 from scripts.lib.teachers.ledger import Usage
+from scripts.lib.teachers.replies import whole_text
 from scripts.lib.teachers.requests import questions, requests_of
 from scripts.lib.teachers.teaching import Teaching, check_errors
 
@@ -55,7 +56,7 @@ def main(args: argparse.Namespace) -> int:
                 value, error = teaching.answer(asked)
                 usage.add(asked, value)
                 if value:
-                    row |= {"response": value["text"] or "", "tokens": value["completion_tokens"]}
+                    row |= fields(value, teacher.get("with_thoughts", False))
                 row["finished"] = error is None
                 if error:
                     row["error"] = error
@@ -69,6 +70,13 @@ def main(args: argparse.Namespace) -> int:
     counts = {"rows": rows, "errors": rows - finished, "error_reasons": reasons, **usage.fields()}
     write_json(args.summary, summary.fields(**counts, prompt_sha256=hashes([teacher["answer_prompt"]])))
     return 0
+
+
+def fields(value: dict, with_thoughts: bool) -> dict:
+    """What a row takes from an answer: its text, what the model thought before it, and its tokens."""
+    thoughts = value["thoughts"]
+    response = whole_text(thoughts, value["text"]) if with_thoughts else value["text"]
+    return {"response": response, "tokens": value["completion_tokens"], **({"thoughts": thoughts} if thoughts else {})}
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.teachers.ledger import Ledger, estimate
+from scripts.lib.teachers.ledger import Ledger, budget_for, estimate
 from scripts.lib.teachers.requests import requests_of
 from scripts.lib.teachers.teaching import journals
 
@@ -41,7 +41,8 @@ def print_teacher(teacher: str, entries: list[dict], state: Path) -> bool:
     limits = entries[0]["limits"]
     ledger = Ledger(limits["price"], limits["budget"])
     cost = 0.0
-    with journals(state / teacher, ledger, writes=False) as journal:
+    model = entries[0]["settings"]["teacher"]["model"]
+    with journals(state / teacher, ledger, model, writes=False) as journal:
         for entry in entries:
             settings, section = entry["settings"], entry["name"].partition(".")[0]
             requests = requests_of(section, entry["file"], settings)
@@ -50,9 +51,20 @@ def print_teacher(teacher: str, entries: list[dict], state: Path) -> bool:
             sys.stdout.write(f"{entry['name']} ({teacher}): {whole.text(ledger, entry['limits'])}\n")
     budget = limits["budget"]
     enough = budget is None or ledger.spent + cost <= budget
-    verdict = "no budget set" if budget is None else f"budget ${budget:,.2f}" + ("" if enough else ": NOT ENOUGH")
+    verdict = (
+        no_budget(ledger.spent, cost)
+        if budget is None
+        else f"budget ${budget:,.2f}" + ("" if enough else ": NOT ENOUGH")
+    )
     sys.stdout.write(f"teacher {teacher}: ${ledger.spent:,.2f} spent, about ${cost:,.2f} to come, {verdict}\n")
     return enough
+
+
+def no_budget(spent: float, cost: float) -> str:
+    """What to add where something costs and no budget is set."""
+    return (
+        f"NO BUDGET: nothing is asked before you add `budget: {budget_for(spent + cost)}`" if cost else "no budget set"
+    )
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from scripts.lib.cli import ROOT
 from scripts.lib.jsonl import BadInput, read_json, read_rows, write_rows
 from scripts.lib.study import runs
 from scripts.lib.teachers import batch, endpoints, live
+from scripts.lib.teachers.endpoints import Endpoint
+from scripts.lib.teachers.faults import retry_after
 from scripts.lib.teachers.requests import request_of
 from tests.fault_server import FaultServer
 from tests.teacher_desk import KEY, LIMITS, TEACHER, Desk, graded
@@ -196,12 +198,12 @@ def test_retry_after_is_waited_for_by_all(desk: Desk) -> None:
 
 
 def test_retry_after_in_all_its_forms() -> None:
-    assert live.retry_after({"retry-after": "2"}) == 2
-    assert live.retry_after({"retry-after-ms": "1500", "retry-after": "2"}) == 1.5
+    assert retry_after({"retry-after": "2"}) == 2
+    assert retry_after({"retry-after-ms": "1500", "retry-after": "2"}) == 1.5
     date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 30))
-    assert 25 < live.retry_after({"retry-after": date}) <= 30
-    assert live.retry_after({"retry-after": "soon"}) is None
-    assert live.retry_after({}) is None
+    assert 25 < retry_after({"retry-after": date}) <= 30
+    assert retry_after({"retry-after": "soon"}) is None
+    assert retry_after({}) is None
 
 
 def test_retry_after_of_hours_stops_the_job(desk: Desk) -> None:
@@ -510,8 +512,8 @@ def test_environment_names_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("REDPEN_TEST_KEY", KEY)
     monkeypatch.setenv("REDPEN_TEST_URL", "http://here/v1")
     limits = {**LIMITS, "base_url": "http://there/v1", "base_url_env": "REDPEN_TEST_URL"}
-    assert endpoints.endpoint_of("t", limits) == ("http://here/v1", KEY)
+    assert endpoints.endpoint_of("t", limits) == Endpoint("http://here/v1", {}, KEY)
     monkeypatch.delenv("REDPEN_TEST_URL")
-    assert endpoints.endpoint_of("t", limits)[0] == "http://there/v1"
-    assert endpoints.endpoint_of("t", {**LIMITS, "api_key_env": None}) == (endpoints.OPENAI, "none")
+    assert endpoints.endpoint_of("t", limits).url == "http://there/v1"
+    assert endpoints.endpoint_of("t", {**LIMITS, "api_key_env": None}) == Endpoint(endpoints.OPENAI, {}, None)
     assert os.environ["REDPEN_TEST_KEY"] == KEY

@@ -221,7 +221,7 @@ class Estimator:
         source = f"responses/{entry['responses']}/graded" if section == "critiques" else f"datasets/{entry['dataset']}"
         file = self.results / f"{source}.jsonl"
         settings = {"teacher": teacher, "rows": entry["rows"], "samples": entry.get("samples", 1)}
-        with journals(self.state / entry["teacher"], ledger, writes=False) as journal:
+        with journals(self.state / entry["teacher"], ledger, teacher.get("model"), writes=False) as journal:
             if file.is_file():
                 return estimate(teacher, teacher, requests_of(section, file, settings), journal, ledger).cost
         rows = self.rows_of(section, slug)

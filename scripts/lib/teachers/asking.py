@@ -22,7 +22,8 @@ def ask(teaching: Teaching, requests: Callable[[], Iterator[Request | None]], sh
             waits a day must not wait for another part.
 
     Raises:
-        BadInput: the estimate for all rows exceeds the budget, or the endpoint cannot be used.
+        BadInput: the estimate for all rows exceeds the budget (or costs something, and there is none), the disk takes
+            no answers, or the endpoint cannot be used. Answers that came are kept.
     """
     whole = estimate(teaching.teacher, teaching.limits, requests(), teaching.journal, teaching.ledger)
     said = whole.text(teaching.ledger, teaching.limits)
@@ -35,10 +36,15 @@ def ask(teaching: Teaching, requests: Callable[[], Iterator[Request | None]], sh
     first = next(missing, None)
     if first is None:
         return
+    teaching.check_disk()
     if batch:
         from scripts.lib.teachers.batch import ask_all
     else:
         from scripts.lib.teachers.live import ask_all
     total = whole.requests if batch else -(-whole.requests // shard[1])
     progress = Progress("answered", total, unit="requests")
-    teaching.errors = ask_all(teaching, itertools.chain([first], missing), progress)
+    try:
+        teaching.errors = ask_all(teaching, itertools.chain([first], missing), progress)
+    finally:
+        if teaching.disk_refused:
+            teaching.write_again()

@@ -1,5 +1,6 @@
 """What teachers cost: what was spent, what a set of rows would take, and whether the budget suffices."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from scripts.lib.teachers.requests import Request
 
 CHARACTERS_PER_TOKEN = 4.0  # of English text, until the journal knows better
 TOKENS_PER_SECOND = 50.0  # of one answer, until the journal knows better
+ESTIMATED = "estimated"  # a record whose tokens the endpoint did not say
 ENOUGH = 20  # records after which the journal's own means are used
 
 
@@ -39,10 +41,23 @@ class Ledger:
             ("completion", value["completion_tokens"], 1),
             ("seconds", value["seconds"], 1),
         ):
-            if quantity and measure:
+            if quantity and measure and value.get("usage") != ESTIMATED:
                 count, above, below = self.known.get(name, (0, 0.0, 0.0))
                 self.known[name] = (count + 1, above + quantity, below + measure)
         return cost
+
+    def filled(self, value: dict, expected: int) -> dict:
+        """The record with its tokens: those that the endpoint did not say are estimated, rather above than below."""
+        if value["prompt_tokens"] is not None:
+            return value
+        written = len(value["text"] or "") + len(value["thoughts"] or "")
+        completion = max(self.completion_tokens(expected), written / CHARACTERS_PER_TOKEN)
+        return {
+            **value,
+            "prompt_tokens": math.ceil(self.prompt_tokens(value["prompt_characters"])),
+            "completion_tokens": math.ceil(completion),
+            "usage": ESTIMATED,
+        }
 
     def _ratio(self, name: str, until_known: float) -> float:
         count, above, below = self.known.get(name, (0, 0.0, 0.0))
@@ -114,12 +129,28 @@ def estimate(
     return whole
 
 
+def budget_for(cost: float) -> str:
+    """A round budget in USD that leaves a fifth above an estimate.
+
+    >>> budget_for(351.2)
+    '430'
+    """
+    digits = 1 - math.floor(math.log10(1.2 * cost))  # two that count
+    return f"{math.ceil(1.2 * cost * 10**digits) / 10**digits:.{max(0, digits)}f}"
+
+
 def check_budget(slug: str, whole: Estimate, ledger: Ledger) -> None:
-    """Stops where the estimate exceeds what is left of the budget.
+    """Stops where the estimate exceeds what is left of the budget, or costs something and there is no budget.
 
     Raises:
         BadInput: it does. Nothing was asked.
     """
+    if ledger.budget is None and whole.cost > 0:
+        raise BadInput(
+            f"teacher {slug}: {whole.requests:,} requests would cost about ${whole.cost:,.2f}, and it has a price but "
+            f"no budget. No request was made. Add the line `budget: {budget_for(ledger.spent + whole.cost)}` under "
+            f"teachers.{slug}: all its answers, those so far included, may cost that much."
+        )
     if ledger.budget is not None and whole.requests and ledger.spent + whole.cost > ledger.budget:
         raise BadInput(
             f"teacher {slug}: ${ledger.spent:,.2f} are spent and {whole.requests:,} more requests would cost about "
@@ -133,6 +164,7 @@ class Usage:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self.keys = ledger, set[int]()
+        self.estimated = 0
         self.prompt_tokens = self.completion_tokens = 0
         self.cost = 0.0
 
@@ -141,6 +173,7 @@ class Usage:
         if value is None or int(request.key, 16) in self.keys:
             return
         self.keys.add(int(request.key, 16))
+        self.estimated += value.get("usage") == ESTIMATED
         tokens = value["prompt_tokens"], value["completion_tokens"]
         self.prompt_tokens += tokens[0]
         self.completion_tokens += tokens[1]
@@ -150,6 +183,7 @@ class Usage:
         """The summary's fields."""
         return {
             "answers_used": len(self.keys),
+            "answers_without_usage": self.estimated,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "cost_usd": round(self.cost, 6),

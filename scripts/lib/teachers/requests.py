@@ -27,6 +27,8 @@ class Request:
 def request_of(teacher: dict, messages: list[Message], sample: int = 0) -> Request:
     """The request of `messages` to a teacher, as its config entry has it."""
     sampling = {name: teacher[name] for name in (*SAMPLING, "max_tokens")}
+    # Left out where nothing is in it, so that it changes no key of an answer that was paid for.
+    sampling |= {"extra_body": teacher["extra_body"]} if teacher.get("extra_body") else {}
     return Request(content_key(teacher["model"], messages, sampling, sample), messages)
 
 
@@ -34,7 +36,8 @@ def body_of(teacher: dict, request: Request) -> dict:
     """What is sent: the body of a chat completion."""
     sampling = {name: teacher[name] for name in SAMPLING if teacher[name] is not None}
     limit = {teacher["token_parameter"]: teacher["max_tokens"]}
-    return {"model": teacher["model"], "messages": request.messages, **sampling, **limit}
+    extra = teacher.get("extra_body") or {}
+    return {"model": teacher["model"], "messages": request.messages, **sampling, **limit, **extra}
 
 
 def critique_request(teacher: dict, row: dict) -> Request | None:

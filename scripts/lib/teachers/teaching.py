@@ -5,29 +5,41 @@ under a key made from the model, the messages, the sampling and the sample numbe
 are searched, so no study, shard or renamed teacher asks again for what was paid for once.
 """
 
+import logging
+import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
 from scripts.lib.journal import IndexedJournal, held
-from scripts.lib.jsonl import BadInput
-from scripts.lib.teachers.ledger import Ledger
-from scripts.lib.teachers.replies import problem_of
+from scripts.lib.jsonl import BadInput, DiskFull, content_key, writing
+from scripts.lib.teachers.ledger import ESTIMATED, Ledger
+from scripts.lib.teachers.replies import parted, problem_of
 from scripts.lib.teachers.requests import Request
+
+log = logging.getLogger(__name__)
+
+PROBE_BYTES = 1_000_000  # room that is asked for before the first request: for the answers that are under way
 
 
 class Teaching:
-    """One teacher at work: its journals, what it has cost, and the way to ask it. Use it as a context manager.
+    """One teacher at work: its journals, what it has cost, and what it answered. Use it as a context manager.
 
-    The teacher's folder is locked: all its jobs, whatever their shard or study, ask one after the other, so its limits
-    and its budget hold over all of them.
+    Its model is locked, and its folder: all jobs of teachers with one model, whatever their names, shards and studies,
+    ask one after the other and read first what the others were answered. So nothing is paid for twice, and limits and
+    budget hold over all of them.
 
     Args:
         slug: the entry's name under teachers.
-        teacher: what decides the answers: model, temperature, top_p, max_tokens, token_parameter.
+        teacher: what decides the answers: model, temperature, top_p, max_tokens, token_parameter, extra_body.
         limits: what does not: endpoint, mode, concurrency, rates, price, budget.
         state: the folder of all teachers' journals, `state/teachers`.
+
+    Attributes:
+        errors: why requests have no answer, by key.
+        unwritten: answers that the disk did not take, by key.
     """
 
     def __init__(self, slug: str, teacher: dict, limits: dict, state: str | Path) -> None:
@@ -35,17 +47,29 @@ class Teaching:
         self.folder = self.state / slug
         self.ledger = Ledger(limits["price"], limits["budget"])
         self.errors: dict[str, str] = {}
+        self.unwritten: dict[str, dict] = {}
+        self.kept = 0
+        self._disk: DiskFull | None = None
+        self._without_usage = False
 
     def __enter__(self) -> "Teaching":
         self._stack = ExitStack()
-        self._stack.enter_context(held(self.folder))
-        self.journal = self._stack.enter_context(journals(self.folder, self.ledger))
+        with ExitStack() as stack:
+            stack.enter_context(held(lock_folder(self.state, self.teacher["model"])))
+            stack.enter_context(held(self.folder))
+            self.journal = stack.enter_context(journals(self.folder, self.ledger, self.teacher["model"]))
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+
+    @property
+    def expected_tokens(self) -> int:
+        """The length of an answer that config expects."""
+        return min(self.limits["expected_tokens"], self.teacher["max_tokens"])
 
     def missing(self, requests: Iterable[Request | None]) -> Iterator[Request]:
         """The requests without an answer, each once."""
@@ -56,27 +80,101 @@ class Teaching:
             seen.add(int(request.key, 16))
             yield request
 
-    def keep(self, key: str, value: dict) -> None:
-        """Writes one response into the journal, before anything else is done with it."""
-        self.journal.add(key, value)
+    def check_disk(self) -> None:
+        """Writes and removes a file, before anything is paid for.
+
+        Raises:
+            BadInput: there is no room for answers.
+        """
+        probe = self.folder / ".probe"
+        try:
+            with writing(probe), probe.open("wb") as file:
+                file.write(bytes(PROBE_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+        except DiskFull as error:
+            self._disk = error
+            raise self.disk_fault() from None
+        finally:
+            probe.unlink(missing_ok=True)
+
+    def keep(self, key: str, value: dict) -> bool:
+        """Writes one response into the journal, before anything else is done with it; whether the disk took it.
+
+        What it did not take waits in `unwritten`, for `write_again`.
+        """
+        value = self.ledger.filled({**value, "asked": self.teacher["model"]}, self.expected_tokens)
+        if value.get("usage") == ESTIMATED and not self._without_usage:
+            self._without_usage = True
+            log.warning("%s: the endpoint does not say what it used: its answers count by the estimate", self.slug)
         self.ledger.add(value)
+        return self._write(key, value)
+
+    def _write(self, key: str, value: dict) -> bool:
+        try:
+            self.journal.add(key, value)
+        except DiskFull as error:
+            self._disk, self.unwritten[key] = error, value
+            return False
+        self.kept += 1
+        return True
+
+    def write_again(self) -> None:
+        """Tries once more what the disk did not take.
+
+        Raises:
+            BadInput: it did not take an answer, now or before.
+        """
+        waiting, self.unwritten = self.unwritten, {}
+        for key, value in waiting.items():
+            self._write(key, value)
+        if self._disk:
+            raise self.disk_fault()
+
+    @property
+    def disk_refused(self) -> bool:
+        """Whether the disk did not take an answer."""
+        return self._disk is not None
+
+    def disk_fault(self) -> BadInput:
+        """What to say where the disk does not take an answer."""
+        full = "the disk is full" in str(self._disk)
+        reason = f"the disk of {self.state.parent}/ is full" if full else str(self._disk).rstrip(".")
+        lost = f"; {len(self.unwritten):,} could not be written and will be asked again" if self.unwritten else ""
+        return BadInput(
+            f"teacher {self.slug}: {reason}: nothing more is asked, {self.kept:,} answers are kept{lost}. Make room "
+            "and start the same command again."
+        )
 
     def answer(self, request: Request) -> tuple[dict | None, str | None]:
-        """(journal record, why it cannot be used) of a request that was asked."""
+        """(journal record, why it cannot be used) of a request that was asked; its text is without its thoughts."""
         if request.key in self.journal:
             value = self.journal[request.key]
-            return value, problem_of(value)
+            thoughts, text = parted(value)
+            return {**value, "text": text, "thoughts": thoughts}, problem_of(value)
         return None, self.errors.get(request.key, "not answered")
 
 
-def journals(folder: Path, ledger: Ledger, writes: bool = True) -> IndexedJournal:
-    """The journal of a teacher's folder, searched with all the others; `ledger` takes in what this teacher has cost.
+def lock_folder(state: Path, model: str) -> Path:
+    """Where the lock of a model lies: the keys of answers are made from its name, so whoever asks it must wait."""
+    name = re.sub(r"[^A-Za-z0-9.-]+", "-", model)[:60]
+    return state / ".models" / f"{name}-{content_key(model)[:8]}"
+
+
+def journals(folder: Path, ledger: Ledger, model: str | None, writes: bool = True) -> IndexedJournal:
+    """The journal of a teacher's folder, searched with all the others.
 
     To write, the folder must be held.
+
+    Args:
+        folder: the teacher's.
+        ledger: takes in what this teacher has cost, and what others have that asked for the same model.
+        model: its name at the endpoint.
+        writes: whether answers are to be added.
     """
 
     def seen(file: Path, value: dict) -> None:
-        if file.parent == folder:
+        if file.parent == folder or isinstance(value, dict) and value.get("asked") == model:
             ledger.add(value)
 
     own = folder / "answers.jsonl"
