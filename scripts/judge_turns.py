@@ -63,7 +63,8 @@ def main(args: argparse.Namespace) -> int:
         for row, request in zip(rows, requests, strict=True):
             value, error = teaching.answer(request)
             usage.add(request, value)
-            graded.append(rated({**row, "benchmark": slug}, value and value["text"], error))
+            thoughts = {"thoughts": value["thoughts"]} if value and value["thoughts"] else {}
+            graded.append(rated({**row, "benchmark": slug, **thoughts}, value and value["text"], error))
     reasons = Counter(row["error"] for row in graded if row["correct"] is None)
     check_errors(args.graded, reasons.total(), len(graded), args.limits["max_errors"], reasons)
     fields = {

@@ -1,7 +1,9 @@
 """Paid for once: who waits for whom, budgets, and disks that take no answers."""
 
+import contextlib
 import json
 import resource
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from scripts import estimate_cost
 from scripts.lib.jsonl import BadInput, DiskFull, read_json
 from scripts.lib.teachers.ledger import budget_for
 from scripts.lib.teachers.teaching import Teaching, lock_folder
+from tests.disk_image import small_disk
 from tests.fault_server import FaultServer
 from tests.teacher_desk import LIMITS, TEACHER, Desk, graded
 
@@ -84,6 +87,54 @@ def test_limit_on_the_size_of_files_stops_before_the_first_request(desk: Desk) -
         said = process.communicate()[1]
     assert process.returncode == 1 and "nothing more is asked, 0 answers are kept" in said, said
     assert "Traceback" not in said and not server.seen
+
+
+@pytest.fixture
+def small(desk: Desk):
+    """Mounts a disk in memory at the desk's state."""
+    with contextlib.ExitStack() as stack:
+
+        def mounted(*options: str) -> None:
+            try:
+                stack.enter_context(small_disk(desk.folder / "state", "2m", options))
+            except (OSError, subprocess.SubprocessError) as error:
+                pytest.skip(f"no disk can be mounted here: {error}")
+
+        yield mounted
+
+
+def test_disk_that_is_full_before_the_first_request(desk: Desk, small) -> None:
+    small()
+    (desk.folder / "state" / "large").write_bytes(bytes(1_500_000))
+    with FaultServer() as server, pytest.raises(BadInput) as caught:
+        desk.run(server)
+    assert "state/ is full: nothing more is asked, 0 answers are kept" in str(caught.value) and not server.seen
+
+
+def test_disk_that_becomes_full_while_answers_come(desk: Desk, small) -> None:
+    """A real one: what is kept is whole, and once there is room the rest is asked for."""
+    small()
+    desk.set_rows(graded(200))
+    text = "x" * 20_000 + "\nConclusion: right [END]"
+    with FaultServer(latency=0.05, answer=lambda asked: (text, "stop")) as server:
+        process = desk.start(server, concurrency=8)
+        said = process.communicate()[1]
+        kept = len(desk.journal())
+        assert process.returncode == 1 and "Traceback" not in said
+        assert f"state/ is full: nothing more is asked, {kept} answers are kept" in said and 50 < kept < 110
+        asked = sum(server.seen.values())
+        assert asked <= kept + 2 * 8
+        subprocess.run(["mount", "-o", "remount,size=16m", str(desk.folder / "state")], check=True)
+        assert len(desk.run(server)) == 200
+        assert sum(server.seen.values()) - asked == 200 - kept
+
+
+def test_state_that_is_read_only_is_told_before_the_first_request(desk: Desk, small) -> None:
+    small("ro")
+    with FaultServer() as server:
+        process = desk.start(server)
+        said = process.communicate()[1]
+    assert process.returncode == 1 and "read-only" in said and "Traceback" not in said and not server.seen
 
 
 class FullAfter:

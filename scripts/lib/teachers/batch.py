@@ -21,7 +21,7 @@ import openai
 from scripts.lib.cli import Progress
 from scripts.lib.jsonl import BadInput, append_line, content_key, dumps
 from scripts.lib.teachers.endpoints import MOST_BYTES as MOST_LINE_BYTES
-from scripts.lib.teachers.endpoints import Endpoint, client_of, endpoint_of
+from scripts.lib.teachers.endpoints import Endpoint, TooLarge, client_of, endpoint_of
 from scripts.lib.teachers.faults import lasting_fault, said
 from scripts.lib.teachers.replies import value_of
 from scripts.lib.teachers.requests import Request, body_of
@@ -61,13 +61,13 @@ async def _ask_all(teaching: Teaching, requests: Iterator[Request], progress: Pr
     async with client_of(slug, endpoint, limits["timeout"], RETRIES) as client:
         try:
             return await _Batches(teaching, client, endpoint, progress).run(requests)
-        except (openai.APIError, httpx2.HTTPError) as error:
+        except (openai.APIError, httpx2.HTTPError, TooLarge) as error:
             model, key_env = teaching.teacher["model"], limits["api_key_env"]
-            told = lasting_fault(error, slug, model, endpoint, key_env) or (
+            advice = lasting_fault(error, slug, model, endpoint, key_env) or (
                 f"{said(error)} Check key, base_url and model of teachers.{slug}."
             )
             raise BadInput(
-                f"teacher {slug}: {endpoint.hidden(told)} Batches that were sent are written down and will be "
+                f"teacher {slug}: {endpoint.hidden(advice)} Batches that were sent are written down and will be "
                 "collected."
             ) from None
 
@@ -278,8 +278,8 @@ class _Batches:
             except openai.NotFoundError:
                 log.warning("%s: the endpoint has lost file %s of batch %s", self.teaching.slug, file, batch.id)
             except (openai.APIConnectionError, httpx2.HTTPError, TimeoutError) as error:
-                told = self.endpoint.hidden(said(error))
-                self.faults.append(f"the answers of batch {batch.id} cannot be fetched now ({told})")
+                why = self.endpoint.hidden(said(error))
+                self.faults.append(f"the answers of batch {batch.id} cannot be fetched now ({why})")
                 return
         errors = getattr(batch.errors, "data", None) or []
         why = "; ".join(str(error.message or error.code or "no reason given") for error in errors[:3])
@@ -327,7 +327,8 @@ class _Batches:
                 for line in lines:
                     yield rest + line
                     rest = b""
-                rest = (rest + last)[: MOST_LINE_BYTES + 1]
+                if len(rest) <= MOST_LINE_BYTES:
+                    rest += last
             yield rest
 
     def _take_line(self, line: bytes, asked: dict[str, int]) -> bool:

@@ -13,6 +13,7 @@ from scripts.lib.study.urls import masked
 
 OPENAI = "https://api.openai.com/v1"
 MOST_BYTES = 8_000_000  # of one response: 128,000 tokens of text, escaped, are 3 MB
+SHORTEST_KEY = 6  # what is shorter ("x", "EMPTY") is no secret, but a piece of many a word
 UPLOAD_S = 3600.0  # for the file of a batch
 # A response that was read whole is told without what its bytes on the way were like.
 _OF_THE_WAY = ("content-encoding", "content-length", "transfer-encoding")
@@ -44,7 +45,8 @@ class Endpoint:
 
     def hidden(self, text: str) -> str:
         """`text` without the key and without what is secret in URLs."""
-        return masked(text.replace(self.key, "<key>") if self.key else text)
+        secret = self.key and len(self.key) >= SHORTEST_KEY
+        return masked(text.replace(self.key, "<key>") if secret else text)
 
 
 def endpoint_of(slug: str, limits: dict) -> Endpoint:
@@ -98,6 +100,9 @@ def _key_of(slug: str, limits: dict) -> str | None:
 
 class TooLarge(Exception):
     """A response has more than MOST_BYTES."""
+
+    def __str__(self) -> str:
+        return f"a response of more than {MOST_BYTES // 10**6} MB"
 
 
 class LimitedClient(openai.DefaultAsyncHttpxClient):

@@ -54,9 +54,9 @@ def lasting_fault(error: Exception, slug: str, model: str, endpoint: Endpoint, k
     if isinstance(error, openai.APIStatusError):
         return _refusal(error, slug, model, endpoint, key_env)
     for cause in _causes(error):
-        told = _fault_on_the_way(cause, slug, endpoint)
-        if told:
-            return told
+        advice = _fault_on_the_way(cause, slug, endpoint)
+        if advice:
+            return advice
     return None
 
 
@@ -113,7 +113,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def said(error: BaseException) -> str:
     """What an error says, in one short line that ends in a full stop."""
     text = " ".join(masked(str(getattr(error, "message", None) or error)).split())
-    cause = next((found for found in list(_causes(error))[1:] if str(found)), None)
+    cause = next((cause for cause in list(_causes(error))[1:] if str(cause)), None)
     if isinstance(error, openai.APIConnectionError) and cause is not None:
         text = f"{text.rstrip('.')} ({' '.join(masked(str(cause)).split())})"
     return f"{type(error).__name__}: {text[:300].rstrip('.')}."

@@ -50,8 +50,8 @@ def value_of(body: Any, request_characters: int, seconds: float) -> dict:
     """
     if body is not None and not (isinstance(body, dict) and body.keys() & {"choices", "usage"}):
         error = body.get("error") if isinstance(body, dict) else None
-        told = error.get("message") if isinstance(error, dict) else error
-        raise NoAnswer(f"no chat completion: {told}" if told else "no chat completion (it has no choices)")
+        message = error.get("message") if isinstance(error, dict) else error
+        raise NoAnswer(f"no chat completion: {message}" if message else "no chat completion (it has no choices)")
     fields, problem = {"text": None, "thoughts": None, "refusal": None, "finish": None}, None
     try:
         fields |= _fields_of(body)
@@ -154,9 +154,9 @@ def parted(value: dict) -> tuple[str, str]:
     ('2 + 2 is 4.', 'Conclusion: right')
     """
     thoughts, text = [value.get("thoughts") or ""], value["text"] or ""
-    while found := _OPENED.match(text) or _CLOSED.match(text):
-        thoughts.append(found["thoughts"])
-        text = text[found.end() :].lstrip()
+    while part := _OPENED.match(text) or _CLOSED.match(text):
+        thoughts.append(part["thoughts"])
+        text = text[part.end() :].lstrip()
     return "\n".join(filter(None, (thought.strip() for thought in thoughts))), text
 
 
@@ -179,7 +179,7 @@ def problem_of(value: dict) -> str | None:
     if (finish or "").lower() in AT_THE_LIMIT:
         return CUT_OFF
     if (finish or "").lower() not in ENDED:
-        return f"not a whole answer: the endpoint ended it with finish_reason {finish or 'null'}"
+        return f"not a whole answer: the endpoint ended it with finish_reason {(finish or 'null')[:60]}"
     if not answer.strip():
         return "thoughts, but no answer" if thoughts else "empty response"
     return None
