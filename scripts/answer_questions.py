@@ -13,9 +13,13 @@ import itertools
 from collections.abc import Iterator
 
 from scripts.lib import cli
-from scripts.lib.generation.prompts import hashes, render
-from scripts.lib.jsonl import each_row, write_json, write_rows
-from scripts.lib.teachers.teaching import Request, Teaching, Usage, check_errors, request_of
+from scripts.lib.generation.prompts import hashes
+from scripts.lib.jsonl import write_json, write_rows
+from scripts.lib.teachers.asking import ask
+from scripts.lib.teachers.ledger import Usage
+from scripts.lib.teachers.replies import whole_text
+from scripts.lib.teachers.requests import questions, requests_of
+from scripts.lib.teachers.teaching import Teaching, check_errors
 
 VERSION = 1  # raise by hand when the answers would differ
 
@@ -42,7 +46,8 @@ def main(args: argparse.Namespace) -> int:
     reasons: dict[str, int] = {}
     rows = finished = 0
     with Teaching(args.limits["teacher"], teacher, args.limits, args.state) as teaching:
-        teaching.ask(lambda: (asked for _, asked in questions(args.dataset, settings)), shard=(args.shard, args.shards))
+        shard = (args.shard, args.shards)
+        ask(teaching, lambda: requests_of("answers", args.dataset, settings), shard)
         usage = Usage(teaching.ledger)
 
         def answers() -> Iterator[dict]:
@@ -51,7 +56,7 @@ def main(args: argparse.Namespace) -> int:
                 value, error = teaching.answer(asked)
                 usage.add(asked, value)
                 if value:
-                    row |= {"response": value["text"] or "", "tokens": value["completion_tokens"]}
+                    row |= fields(value, teacher.get("with_thoughts", False))
                 row["finished"] = error is None
                 if error:
                     row["error"] = error
@@ -67,15 +72,11 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def questions(dataset: str, settings: dict) -> Iterator[tuple[dict, Request]]:
-    """(row, what the teacher is asked) for each question and sample, in the order of the rows' ids."""
-    teacher = settings["teacher"]
-    for question in itertools.islice(each_row(dataset, required=("id", "question")), settings["rows"]):
-        messages = render(teacher["answer_prompt"], question=question["question"])
-        for sample in sorted(range(settings["samples"]), key=str):  # rows are in the order of their ids
-            copied = {key: question[key] for key in ("question", "answer", "solution") if key in question}
-            row = {"id": f"{question['id']}#{sample}", "question_id": question["id"], "sample": sample, **copied}
-            yield row, request_of(teacher, messages, sample)
+def fields(value: dict, with_thoughts: bool) -> dict:
+    """What a row takes from an answer: its text, what the model thought before it, and its tokens."""
+    thoughts = value["thoughts"]
+    response = whole_text(thoughts, value["text"]) if with_thoughts else value["text"]
+    return {"response": response, "tokens": value["completion_tokens"], **({"thoughts": thoughts} if thoughts else {})}
 
 
 if __name__ == "__main__":

@@ -16,10 +16,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.generation.prompts import hashes, render
+from scripts.lib.generation.prompts import hashes
 from scripts.lib.grading.verdicts import parse_verdict
 from scripts.lib.jsonl import each_row, write_json, write_rows
-from scripts.lib.teachers.teaching import Request, Teaching, Usage, check_errors, problem_of, request_of
+from scripts.lib.teachers.asking import ask
+from scripts.lib.teachers.ledger import Usage
+from scripts.lib.teachers.replies import CUT_OFF, whole_text
+from scripts.lib.teachers.requests import critique_request
+from scripts.lib.teachers.teaching import Teaching, check_errors
 from scripts.lib.teachers.verifier import write_critique
 
 VERSION = 3  # raise by hand when the critiques would differ
@@ -94,10 +98,12 @@ def finish(args: argparse.Namespace, rows: Iterable[dict], usage: Usage | None =
     return {**counts, "error_reasons": reasons, **(usage.fields() if usage else {})}
 
 
-def judged(row: dict, text: str | None, error: str | None) -> dict:
-    """The row with a critique that a model wrote, and the verdict read from it."""
+def judged(row: dict, text: str | None, error: str | None, thoughts: str = "", with_thoughts: bool = False) -> dict:
+    """The row with a critique that a model wrote, and the verdict read from it; thoughts state none."""
+    if thoughts:
+        row["thoughts"] = thoughts
     if text:
-        row["critique"] = text
+        row["critique"] = whole_text(thoughts, text) if with_thoughts else text
     verdict = parse_verdict(text or "")
     if verdict and not error:
         row["verdict"] = verdict
@@ -130,29 +136,23 @@ def by_verifier(args: argparse.Namespace) -> dict:
     return finish(args, critiques())
 
 
-def request(teacher: dict, row: dict) -> Request | None:
-    """What an openai teacher is asked about a row; None where the row came with an error."""
-    if "error" in row:
-        return None
-    return request_of(teacher, render(teacher["critique_prompt"], question=row["question"], response=row["response"]))
-
-
 def by_api(args: argparse.Namespace) -> dict:
     """A teacher behind an endpoint."""
     teacher = args.settings["teacher"]
     with Teaching(args.limits["teacher"], teacher, args.limits, args.state) as teaching:
-        teaching.ask(lambda: (request(teacher, row) for row in responses(args)), (args.shard, args.shards))
+        ask(teaching, lambda: (critique_request(teacher, row) for row in responses(args)), (args.shard, args.shards))
         usage = Usage(teaching.ledger)
 
         def critiques() -> Iterator[dict]:
             for row in own(args):
-                asked = request(teacher, row)
+                asked = critique_request(teacher, row)
                 if asked is None:
                     yield {**row, "not_asked": True}
                     continue
                 value, error = teaching.answer(asked)
                 usage.add(asked, value)
-                yield judged(row, value and value["text"], error)
+                said = (value["text"], error, value["thoughts"]) if value else (None, error)
+                yield judged(row, *said, with_thoughts=teacher.get("with_thoughts", False))
 
         return finish(args, critiques(), usage)
 
@@ -178,7 +178,7 @@ def by_model(args: argparse.Namespace) -> dict:
             yield from ({**row, "not_asked": True} for row in rows.values() if "error" in row)
         for answer in answers:
             text, end, _ = (answer["response"] or "").partition("[END]")  # a small model may go on after it
-            cut = None if end or answer["finished"] else problem_of({"finish": "length", "refusal": None, "text": "…"})
+            cut = None if end or answer["finished"] else CUT_OFF
             yield judged(rows[answer["question_id"]], text + end, answer.get("error") or cut)
 
     return finish(args, sorted(critiques(), key=lambda row: row["id"]))

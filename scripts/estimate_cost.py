@@ -11,10 +11,10 @@ import itertools
 import sys
 from pathlib import Path
 
-from scripts import answer_questions, critique_responses
 from scripts.lib import cli
-from scripts.lib.jsonl import each_row
-from scripts.lib.teachers.teaching import Ledger, estimate, journals
+from scripts.lib.teachers.ledger import Ledger, budget_for, estimate
+from scripts.lib.teachers.requests import requests_of
+from scripts.lib.teachers.teaching import journals
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -32,34 +32,39 @@ def main(args: argparse.Namespace) -> int:
         return 0
     short = 0
     for teacher, entries in itertools.groupby(args.entries, key=lambda entry: entry["limits"]["teacher"]):
-        short += not told(teacher, list(entries), Path(args.state))
+        short += not print_teacher(teacher, list(entries), Path(args.state))
     return 1 if short else 0
 
 
-def told(teacher: str, entries: list[dict], state: Path) -> bool:
+def print_teacher(teacher: str, entries: list[dict], state: Path) -> bool:
     """Prints what a teacher's entries would take; whether its budget suffices."""
     limits = entries[0]["limits"]
     ledger = Ledger(limits["price"], limits["budget"])
     cost = 0.0
-    with journals(state / teacher, ledger, writes=False) as journal:
+    model = entries[0]["settings"]["teacher"]["model"]
+    with journals(state / teacher, ledger, model, writes=False) as journal:
         for entry in entries:
-            made = estimate(entry["settings"]["teacher"], entry["limits"], requests_of(entry), journal, ledger)
-            cost += made.cost
-            sys.stdout.write(f"{entry['name']} ({teacher}): {made.text(ledger, entry['limits'])}\n")
+            settings, section = entry["settings"], entry["name"].partition(".")[0]
+            requests = requests_of(section, entry["file"], settings)
+            whole = estimate(settings["teacher"], entry["limits"], requests, journal, ledger)
+            cost += whole.cost
+            sys.stdout.write(f"{entry['name']} ({teacher}): {whole.text(ledger, entry['limits'])}\n")
     budget = limits["budget"]
     enough = budget is None or ledger.spent + cost <= budget
-    verdict = "no budget set" if budget is None else f"budget ${budget:,.2f}" + ("" if enough else ": NOT ENOUGH")
+    verdict = (
+        no_budget(ledger.spent, cost)
+        if budget is None
+        else f"budget ${budget:,.2f}" + ("" if enough else ": NOT ENOUGH")
+    )
     sys.stdout.write(f"teacher {teacher}: ${ledger.spent:,.2f} spent, about ${cost:,.2f} to come, {verdict}\n")
     return enough
 
 
-def requests_of(entry: dict):
-    """The requests of an entry's rows, as its job would make them."""
-    settings = entry["settings"]
-    if entry["name"].startswith("answers."):
-        return (asked for _, asked in answer_questions.questions(entry["file"], settings))
-    rows = itertools.islice(each_row(entry["file"]), settings["rows"])
-    return (critique_responses.request(settings["teacher"], row) for row in rows)
+def no_budget(spent: float, cost: float) -> str:
+    """What to add where something costs and no budget is set."""
+    return (
+        f"NO BUDGET: nothing is asked before you add `budget: {budget_for(spent + cost)}`" if cost else "no budget set"
+    )
 
 
 if __name__ == "__main__":

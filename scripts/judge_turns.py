@@ -16,8 +16,10 @@ from scripts.lib import cli
 from scripts.lib.generation.prompts import hashes
 from scripts.lib.grading.scoring import accuracy_of, shares_of, summarise
 from scripts.lib.jsonl import read_rows, write_json, write_rows
+from scripts.lib.teachers.asking import ask
+from scripts.lib.teachers.ledger import Usage
 from scripts.lib.teachers.ratings import HIGHEST, judge_request, parse_rating
-from scripts.lib.teachers.teaching import Teaching, Usage, check_errors
+from scripts.lib.teachers.teaching import Teaching, check_errors
 
 VERSION = 1  # raise by hand when the ratings would differ
 
@@ -55,13 +57,14 @@ def main(args: argparse.Namespace) -> int:
         for row in rows
     ]
     with Teaching(args.limits["teacher"], teacher, args.limits, args.state) as teaching:
-        teaching.ask(lambda: iter(requests))
+        ask(teaching, lambda: iter(requests))
         usage = Usage(teaching.ledger)
         graded = []
         for row, request in zip(rows, requests, strict=True):
             value, error = teaching.answer(request)
             usage.add(request, value)
-            graded.append(rated({**row, "benchmark": slug}, value and value["text"], error))
+            thoughts = {"thoughts": value["thoughts"]} if value and value["thoughts"] else {}
+            graded.append(rated({**row, "benchmark": slug, **thoughts}, value and value["text"], error))
     reasons = Counter(row["error"] for row in graded if row["correct"] is None)
     check_errors(args.graded, reasons.total(), len(graded), args.limits["max_errors"], reasons)
     fields = {
@@ -78,7 +81,7 @@ def main(args: argparse.Namespace) -> int:
 def rated(row: dict, judgement: str | None, error: str | None) -> dict:
     """The row with the judgement, the rating read from it, and its share of the full mark."""
     rating = parse_rating(judgement or "") if error is None else None
-    made = {
+    rated_row = {
         **row,
         "judgement": judgement,
         "rating": rating,
@@ -86,19 +89,19 @@ def rated(row: dict, judgement: str | None, error: str | None) -> dict:
         "correct": None if rating is None else rating / HIGHEST,
     }
     if rating is None:
-        made["error"] = error or "the judgement states no rating that can be read"
-    return made
+        rated_row["error"] = error or "the judgement states no rating that can be read"
+    return rated_row
 
 
 def by_turn(graded: list[dict]) -> dict[str, float]:
     """The mean rating of each turn with its standard error: `turn_1`, `turn_1_standard_error`, …"""
-    found = {}
+    ratings = {}
     for turn in sorted({row["turn"] for row in graded}):
         figures = accuracy_of(shares_of(row for row in graded if row["turn"] == turn))
         if figures["questions"]:
-            found[f"turn_{turn}"] = HIGHEST * figures["accuracy"]
-            found[f"turn_{turn}_standard_error"] = HIGHEST * figures["standard_error"]
-    return found
+            ratings[f"turn_{turn}"] = HIGHEST * figures["accuracy"]
+            ratings[f"turn_{turn}_standard_error"] = HIGHEST * figures["standard_error"]
+    return ratings
 
 
 def by_subject(graded: list[dict], questions: dict[str, dict]) -> dict[str, float]:
@@ -106,8 +109,8 @@ def by_subject(graded: list[dict], questions: dict[str, dict]) -> dict[str, floa
     groups: dict[str, list[dict]] = {}
     for row in graded:
         groups.setdefault(questions[row["question_id"]].get("subject", "none"), []).append(row)
-    found = {subject: accuracy_of(shares_of(rows))["accuracy"] for subject, rows in sorted(groups.items())}
-    return {subject: HIGHEST * value for subject, value in found.items() if value is not None}
+    means = {subject: accuracy_of(shares_of(rows))["accuracy"] for subject, rows in sorted(groups.items())}
+    return {subject: HIGHEST * value for subject, value in means.items() if value is not None}
 
 
 if __name__ == "__main__":

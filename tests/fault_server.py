@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 FAULTS = ("429", "429-now", "500", "503", "408", "slow", "reset", "half", "not-json")
+# What a Batches endpoint says where more waits than the account may have waiting.
+NO_ROOM = {"code": "token_limit_exceeded", "message": "Enqueued token limit reached for this model. Try again later."}
 
 
 @dataclass
@@ -29,6 +31,13 @@ class FaultServer:
         share: share of first attempts that meet one of `faults`; a later attempt meets one with the same share.
         answer: (last message's text) → (text, finish reason); finish "empty" gives no choices.
         status: what every request is answered with, in place of an answer (401 …).
+        message: the error message of such a refusal.
+        raw: (body of the request) → the bytes of a response with status 200, or None for the usual one.
+        location: where every request is redirected to, with status 307.
+        api_version: where it is set, requests without it in the query get a 404, as Azure answers them.
+        most_waiting: most requests in batches under way; a batch beyond it fails as one beyond the token limit does.
+        lost: ids of files and batches that the endpoint does not know any more.
+        output: (lines of a batch's output) → the bytes of its file.
     """
 
     latency: float = 0.0
@@ -38,6 +47,15 @@ class FaultServer:
     answer: Callable[[str], tuple[str, str]] = lambda text: (f"Fine: {text[:20]}\nConclusion: right [END]", "stop")
     status: int = 200
     code: str | None = None
+    message: str | None = None
+    raw: Callable[[dict], bytes | None] = lambda body: None
+    location: str | None = None
+    api_version: str | None = None
+    most_waiting: int = 10**9
+    lost: set[str] = field(default_factory=set)
+    output: Callable[[list[bytes]], bytes] = lambda lines: b"".join(line + b"\n" for line in lines)
+    paths: Counter = field(default_factory=Counter)
+    headers: list[dict] = field(default_factory=list)
     hang_s: float = 30.0
     seen: Counter = field(default_factory=Counter)  # by content: times asked
     delivered: Counter = field(default_factory=Counter)  # by content: times fully sent
@@ -64,10 +82,11 @@ class FaultServer:
             async def start() -> None:
                 self.server = await asyncio.start_server(self._connection, "127.0.0.1", self.port, limit=2**24)
                 self.port = self.server.sockets[0].getsockname()[1]
-                ready.set()
 
             self.loop.run_until_complete(start())
+            self.loop.call_soon(ready.set)
             self.loop.run_forever()
+            self.server.close()
             for task in asyncio.all_tasks(self.loop):
                 task.cancel()
             self.loop.run_until_complete(asyncio.sleep(0))
@@ -98,7 +117,11 @@ class FaultServer:
         writer.close()
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        first = await reader.readexactly(1)
+        if first == b"\x16":  # a greeting in TLS
+            writer.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            return False
+        head = (first + await reader.readuntil(b"\r\n\r\n")).decode()
         method, path, _ = head.split(" ", 2)
         headers = {
             name.strip().lower(): value.strip()
@@ -111,10 +134,17 @@ class FaultServer:
             await reader.readline()
         else:
             body = await reader.readexactly(int(headers.get("content-length") or 0))
-        path = path.split("?")[0].removeprefix("/v1")
+        path, _, query = path.partition("?")
+        path = path.removeprefix("/v1")
+        self.paths[path] += 1
+        self.headers.append(headers)
+        if self.location:
+            return await self._send(writer, 307, b"", f"Location: {self.location}\r\n")
+        if self.api_version and f"api-version={self.api_version}" not in query:
+            return await self._send(writer, 404, {"error": {"code": "404", "message": "Resource not found"}})
         if self.status in (401, 403) and path != "/chat/completions":
             return await self._send(writer, self.status, self._refusal(headers))
-        if path == "/chat/completions":
+        if path.endswith("/chat/completions"):
             return await self._chat(json.loads(body), headers, writer)
         if method == "POST" and path == "/files":
             name = f"file-{next(self._ids)}"
@@ -122,6 +152,10 @@ class FaultServer:
             part = next(p for p in body.split(b"--" + boundary) if b'filename="' in p)
             self.files[name] = part.split(b"\r\n\r\n", 1)[1].removesuffix(b"\r\n")
             return await self._send(writer, 200, {"id": name, "object": "file", "purpose": "batch", "bytes": len(body)})
+        name = path.split("/")[2] if path.count("/") >= 2 else ""
+        if name and (name in self.lost or name not in self.files.keys() | self.batches.keys()):
+            error = {"message": f"No such object: {name}", "type": "invalid_request_error", "code": None}
+            return await self._send(writer, 404, {"error": error})
         if method == "GET" and path.startswith("/files/"):
             return await self._send(writer, 200, self.files[path.split("/")[2]])
         if method == "POST" and path == "/batches":
@@ -165,7 +199,8 @@ class FaultServer:
 
     def _refusal(self, headers: dict) -> dict:
         """An error that repeats the key, as careless endpoints do."""
-        return {"error": {"message": f"refused; you sent {headers.get('authorization')}", "code": self.code}}
+        message = self.message or f"refused; you sent {headers.get('authorization')}"
+        return {"error": {"message": message, "code": self.code}}
 
     def _fault_of(self, content: str) -> str | None:
         """The fault of this attempt, drawn from content and number of the attempt."""
@@ -190,11 +225,32 @@ class FaultServer:
             await self._send(writer, 200, reply, cut=40)
             writer.transport.abort()
             return False
+        if fault == "drip":
+            return await self._drip(writer)
+        if fault == "huge":
+            return await self._pour(writer)
         if fault == "not-json":
             return await self._send(writer, 200, b"<html>Bad gateway</html>")
-        await self._send(writer, 200, reply)
+        raw = self.raw(body)
+        await self._send(writer, 200, reply if raw is None else raw)
         self.delivered[content] += 1
         return True
+
+    async def _drip(self, writer: asyncio.StreamWriter) -> bool:
+        """A body that comes byte by byte and never ends: no read of it takes long."""
+        writer.write(b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n")
+        while True:
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.1)
+
+    async def _pour(self, writer: asyncio.StreamWriter) -> bool:
+        """A body of a gigabyte."""
+        writer.write(b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 1000000000\r\n\r\n")
+        for _ in range(1000):
+            writer.write(b" " * 10**6)
+            await writer.drain()
+        return False
 
     def _reply(self, body: dict) -> dict:
         text, finish = self.answer(body["messages"][-1]["content"])
@@ -222,6 +278,7 @@ class FaultServer:
             "input_file_id": body["input_file_id"],
             "metadata": body.get("metadata"),
             "status": "in_progress",
+            "requests": len(self.files[body["input_file_id"]].splitlines()),
             "polls": 0,
         }
         return self.batches[name]
@@ -234,6 +291,10 @@ class FaultServer:
         requests = [json.loads(line) for line in self.files[batch["input_file_id"]].splitlines()]
         number = list(self.batches).index(name)
         batch["status"], left_out = self.batch_outcome(number, requests)
+        waiting = [other for other in self.batches.values() if other["status"] == "in_progress" or other is batch]
+        if sum(other["requests"] for other in waiting) > self.most_waiting:
+            batch["status"], batch["errors"] = "failed", {"object": "list", "data": [NO_ROOM]}
+            return batch
         if batch["status"] == "failed":
             batch["errors"] = {"object": "list", "data": [{"message": "the file is not valid", "code": "invalid"}]}
             return batch
@@ -251,7 +312,7 @@ class FaultServer:
         for key, found in lines.items():
             if found:
                 batch[key] = f"file-{next(self._ids)}"
-                self.files[batch[key]] = "\n".join(map(json.dumps, found)).encode() + b"\n"
+                self.files[batch[key]] = self.output([json.dumps(line).encode() for line in found])
         return batch
 
 

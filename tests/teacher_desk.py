@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from scripts import critique_responses
@@ -18,6 +19,8 @@ TEACHER = {
     "top_p": 0.95,
     "max_tokens": 100,
     "token_parameter": "max_tokens",
+    "extra_body": {},
+    "with_thoughts": False,
     "critique_prompt": str(ROOT / "prompts" / "teacher-critique.j2"),
 }
 LIMITS = {
@@ -33,7 +36,8 @@ LIMITS = {
     "timeout": 20,
     "expected_tokens": 20,
     "poll_seconds": 0.01,
-    "budget": None,
+    "batch_size": 50_000,
+    "budget": 100.0,
     "price": {"input": 2.5, "output": 10.0, "date": "2026-05", "batch_factor": 0.5},
 }
 
@@ -63,9 +67,9 @@ class Desk:
     def set_rows(self, rows: list[dict]) -> None:
         write_rows(self.folder / "graded.jsonl", rows)
 
-    def arguments(self, server: FaultServer, shard=(0, 1), teacher=None, **limits) -> list[str]:
+    def arguments(self, server: FaultServer, shard=(0, 1), teacher=None, name="t", **limits) -> list[str]:
         settings = {"rows": None, "teacher": {**TEACHER, **(teacher or {})}}
-        limits = {**LIMITS, "base_url": server.url, **limits}
+        limits = {**LIMITS, "teacher": name, "base_url": server.url, **limits}
         named = {
             "--settings": json.dumps(settings),
             "--limits": json.dumps(limits),
@@ -84,10 +88,11 @@ class Desk:
         assert critique_responses.main(critique_responses.parse_args(arguments)) == 0
         return read_rows(self.folder / f"shard-{options.get('shard', (0, 1))[0]}.jsonl")
 
-    def start(self, server: FaultServer, **options) -> subprocess.Popen:
-        """The same as a process of its own."""
+    def start(self, server: FaultServer, before: Callable[[], None] | None = None, **options) -> subprocess.Popen:
+        """The same as a process of its own, in which `before` is called first."""
         command = [sys.executable, "-m", "scripts.critique_responses", *self.arguments(server, **options)]
-        return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, cwd=ROOT, stderr=pipe, stdout=pipe, text=True, preexec_fn=before)
 
     def journal(self, teacher: str = "t") -> list[dict]:
         file = self.folder / "state" / "teachers" / teacher / "answers.jsonl"

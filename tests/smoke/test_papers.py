@@ -18,6 +18,7 @@ from tests.warm import Warm
 # What the endpoint says to all: a critique with its conclusion, and a judge's rating.
 ANSWER = "The sum is as it should be. Rating: [[7]]\nConclusion: right [END]"
 STUDIES = [f"config/{name}.yaml" for name in ("cft", "spin", "thinkpo")]
+PRICED = ("gpt-4o", "gpt-4o-mini", "gpt-4-judge")
 
 
 class Papers:
@@ -41,7 +42,9 @@ class Papers:
         command = [sys.executable, "-m", "snakemake", "--quiet", "rules", "progress", "--keep-going"]
         command += ["--scheduler", "greedy", "--max-jobs-per-timespan", "100/10s"]  # docs/papers.md
         command += ["--configfile", *STUDIES, "config/scale/tiny.yaml"]
-        command += ["--config", "engine=cpu", f"scale={{hub: {self.folder}/hub}}", "--", "all_tables"]
+        command += ["--config", "engine=cpu", f"scale={{hub: {self.folder}/hub}}"]
+        # A teacher with a price asks nothing without a budget.
+        command += [f"teachers={{{', '.join(f'{name}: {{budget: 5}}' for name in PRICED)}}}", "--", "all_tables"]
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=1800)
         said = done.stdout + done.stderr
         assert done.returncode == 0, said[-6000:]

@@ -1,14 +1,17 @@
 """Teachers at some size, and through Snakemake: faults, kills, the key, the estimate, the budget."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -17,7 +20,7 @@ from scripts.lib.jsonl import read_json, read_rows, write_rows
 from tests.fault_server import FaultServer
 from tests.teacher_desk import KEY, Desk, graded
 
-PARTS = ("Snakefile", "rules", "scripts", "prompts", "profiles", "envs")
+PARTS = ("Snakefile", "config", "rules", "scripts", "prompts", "profiles", "envs")
 STUDY = """
 study: api
 engine: cpu
@@ -75,29 +78,43 @@ class Api:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.command_lines: set[str] = set()
         for part in PARTS:
             copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
             folder.mkdir(exist_ok=True)
             copy(ROOT / part, folder / part)
         write_rows(folder / "results" / "api" / "responses" / "sums-self" / "graded.jsonl", graded(30))
 
-    def make(self, server: FaultServer, target: str, expected: int = 0, **teacher) -> str:
+    def make(self, server: FaultServer, target: str, expected: int = 0, flags: tuple[str, ...] = (), **teacher) -> str:
         """Runs Snakemake and returns what it printed."""
         price = {"input": 2.5, "output": 10.0, "date": "2026-05"}
         entry = {"kind": "openai", "model": "m-1", "base_url": server.url, "api_key_env": "REDPEN_TEST_KEY"}
-        study = {**yaml.safe_load(STUDY), "teachers": {"api": {**entry, "price": price, **teacher}}}
+        entry |= {"price": price, "budget": 20.0}
+        study = {**yaml.safe_load(STUDY), "teachers": {"api": {**entry, **teacher}}}
         (self.folder / "config.yaml").write_text(yaml.safe_dump(study))
-        done = subprocess.run(
-            [sys.executable, "-m", "snakemake", "--cores", "2", "-p", "--", target],
+        with subprocess.Popen(
+            [sys.executable, "-m", "snakemake", "--cores", "2", "-p", *flags, "--", target],
             cwd=self.folder,
             env={**os.environ, "REDPEN_PYTHON_LAPTOP": sys.executable, "REDPEN_TEST_KEY": KEY},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
-        )
-        said = done.stdout + done.stderr
-        assert done.returncode == expected, said[-4000:]
+        ) as process:
+            watcher = threading.Thread(target=self._watch, args=(process,), daemon=True)
+            watcher.start()
+            said = process.communicate(timeout=300)[0]
+            watcher.join()
+        assert process.returncode == expected, said[-4000:]
         return said
+
+    def _watch(self, process: subprocess.Popen) -> None:
+        """Notes the command lines of all processes of a run, as any user of the machine sees them."""
+        while process.poll() is None:
+            with contextlib.suppress(psutil.Error):
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    with contextlib.suppress(psutil.Error):
+                        self.command_lines.add(" ".join(child.cmdline()))
+            time.sleep(0.02)
 
 
 @pytest.fixture
@@ -126,6 +143,14 @@ def test_critiques_and_answers_are_made_in_shards_and_paid_for_once(api: Api) ->
         assert sum(server.seen.values()) == asked
 
 
+def test_password_in_a_url_stops_before_anything_is_written(api: Api) -> None:
+    with FaultServer() as server:
+        said = api.make(server, CRITIQUES, expected=1, base_url=server.url.replace("://", "://me:hunter2@"))
+        assert "teachers.api.base_url: the URL holds a user name or a password" in said and "hunter2" not in said
+    found = [file for file in api.folder.rglob("*") if file.is_file() and b"hunter2" in file.read_bytes()]
+    assert found == [api.folder / "config.yaml"]
+
+
 def test_estimate_prints_and_asks_nothing(api: Api) -> None:
     with FaultServer() as server:
         said = api.make(server, "estimate", budget=1.0)
@@ -144,11 +169,14 @@ def test_budget_that_does_not_suffice_stops_before_the_first_request(api: Api) -
         assert not server.seen
 
 
+@pytest.mark.parametrize("flags", [(), ("--verbose", "--show-failed-logs", "--keep-going")], ids=["plain", "verbose"])
 @pytest.mark.parametrize("mode", ["live", "batch"])
-def test_key_is_nowhere_after_a_failing_run(api: Api, mode: str) -> None:
-    """Not in what is printed, nor in any file: logs, .snakemake with its metadata, results, state."""
-    with FaultServer(status=401) as server:
-        said = api.make(server, CRITIQUES, expected=1, mode=mode)
+def test_key_is_nowhere_after_a_failing_run(api: Api, mode: str, flags: tuple[str, ...]) -> None:
+    """Not in what is printed, in no process's command line, in no file: logs, .snakemake, results, state."""
+    with FaultServer(status=401, latency=0.5) as server:
+        said = api.make(server, CRITIQUES, expected=1, flags=flags, mode=mode)
+    jobs = [line for line in api.command_lines if "scripts.critique_responses" in line]
+    assert jobs and not [line for line in api.command_lines if KEY in line]
     assert "401" in said and KEY not in said
     found = [file for file in api.folder.rglob("*") if file.is_file() and KEY.encode() in file.read_bytes()]
     assert not found

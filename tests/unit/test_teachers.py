@@ -14,7 +14,10 @@ from scripts import answer_questions, build_train_set, critique_responses, gathe
 from scripts.lib.cli import ROOT
 from scripts.lib.jsonl import BadInput, read_json, read_rows, write_rows
 from scripts.lib.study import runs
-from scripts.lib.teachers import batch, live, teaching
+from scripts.lib.teachers import batch, endpoints, live
+from scripts.lib.teachers.endpoints import Endpoint
+from scripts.lib.teachers.faults import retry_after
+from scripts.lib.teachers.requests import request_of
 from tests.fault_server import FaultServer
 from tests.teacher_desk import KEY, LIMITS, TEACHER, Desk, graded
 
@@ -45,11 +48,11 @@ def test_changed_setting_and_back_asks_for_nothing(desk: Desk) -> None:
 @pytest.mark.parametrize("change", [{"model": "m-2"}, {"top_p": 0.5}, {"max_tokens": 99}, {"temperature": None}])
 def test_what_decides_an_answer_is_in_its_key(change: dict) -> None:
     messages = [{"role": "user", "content": "2 + 2?"}]
-    key = teaching.request_of(TEACHER, messages).key
-    assert teaching.request_of({**TEACHER, **change}, messages).key != key
-    assert teaching.request_of(TEACHER, messages, sample=1).key != key
-    assert teaching.request_of(TEACHER, [{"role": "user", "content": "2 + 3?"}]).key != key
-    assert teaching.request_of({**TEACHER, "critique_prompt": "other.j2"}, messages).key == key
+    key = request_of(TEACHER, messages).key
+    assert request_of({**TEACHER, **change}, messages).key != key
+    assert request_of(TEACHER, messages, sample=1).key != key
+    assert request_of(TEACHER, [{"role": "user", "content": "2 + 3?"}]).key != key
+    assert request_of({**TEACHER, "critique_prompt": "other.j2"}, messages).key == key
 
 
 def test_rows_with_the_same_messages_are_asked_once(desk: Desk) -> None:
@@ -195,12 +198,12 @@ def test_retry_after_is_waited_for_by_all(desk: Desk) -> None:
 
 
 def test_retry_after_in_all_its_forms() -> None:
-    assert live.retry_after({"retry-after": "2"}) == 2
-    assert live.retry_after({"retry-after-ms": "1500", "retry-after": "2"}) == 1.5
+    assert retry_after({"retry-after": "2"}) == 2
+    assert retry_after({"retry-after-ms": "1500", "retry-after": "2"}) == 1.5
     date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 30))
-    assert 25 < live.retry_after({"retry-after": date}) <= 30
-    assert live.retry_after({"retry-after": "soon"}) is None
-    assert live.retry_after({}) is None
+    assert 25 < retry_after({"retry-after": date}) <= 30
+    assert retry_after({"retry-after": "soon"}) is None
+    assert retry_after({}) is None
 
 
 def test_retry_after_of_hours_stops_the_job(desk: Desk) -> None:
@@ -509,8 +512,8 @@ def test_environment_names_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("REDPEN_TEST_KEY", KEY)
     monkeypatch.setenv("REDPEN_TEST_URL", "http://here/v1")
     limits = {**LIMITS, "base_url": "http://there/v1", "base_url_env": "REDPEN_TEST_URL"}
-    assert teaching.endpoint_of("t", limits) == ("http://here/v1", KEY)
+    assert endpoints.endpoint_of("t", limits) == Endpoint("http://here/v1", {}, KEY)
     monkeypatch.delenv("REDPEN_TEST_URL")
-    assert teaching.endpoint_of("t", limits)[0] == "http://there/v1"
-    assert teaching.endpoint_of("t", {**LIMITS, "api_key_env": None}) == (teaching.OPENAI, "none")
+    assert endpoints.endpoint_of("t", limits).url == "http://there/v1"
+    assert endpoints.endpoint_of("t", {**LIMITS, "api_key_env": None}) == Endpoint(endpoints.OPENAI, {}, None)
     assert os.environ["REDPEN_TEST_KEY"] == KEY

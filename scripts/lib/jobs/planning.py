@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from scripts import estimate_cost
 from scripts.lib.jobs.dag import Job
 from scripts.lib.jsonl import read_json
 from scripts.lib.study import runs
 from scripts.lib.study.cells import ALONE
-from scripts.lib.teachers.teaching import Ledger, estimate, journals
+from scripts.lib.teachers.ledger import Ledger, estimate
+from scripts.lib.teachers.requests import requests_of
+from scripts.lib.teachers.teaching import journals
 
 PREFERENCE = ("dpo", "spin", "thinkpo")
 # A preference step sees two answers, and the frozen reference passes over both: one pass beside the policy's three.
@@ -220,10 +221,9 @@ class Estimator:
         source = f"responses/{entry['responses']}/graded" if section == "critiques" else f"datasets/{entry['dataset']}"
         file = self.results / f"{source}.jsonl"
         settings = {"teacher": teacher, "rows": entry["rows"], "samples": entry.get("samples", 1)}
-        with journals(self.state / entry["teacher"], ledger, writes=False) as journal:
+        with journals(self.state / entry["teacher"], ledger, teacher.get("model"), writes=False) as journal:
             if file.is_file():
-                asked = estimate_cost.requests_of({"name": f"{section}.{slug}", "file": file, "settings": settings})
-                return estimate(teacher, teacher, asked, journal, ledger).cost
+                return estimate(teacher, teacher, requests_of(section, file, settings), journal, ledger).cost
         rows = self.rows_of(section, slug)
         read = self.study["plan"]["question_tokens"]
         if section == "critiques":

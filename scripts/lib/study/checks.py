@@ -8,6 +8,7 @@ from scripts.lib.study.expand import as_cells
 from scripts.lib.study.expressions import names_in
 from scripts.lib.study.mistakes import Mistakes
 from scripts.lib.study.table_checks import check_cells
+from scripts.lib.study.urls import secret_in
 
 PREFERENCE = {"dpo", "spin", "thinkpo"}
 # What the fields of a benchmark's questions must name, by kind.
@@ -49,6 +50,19 @@ class Checks(Mistakes):
             *("runs", "suites", "tables", "figures", "claims"),
         ):
             getattr(self, section)()
+        self._urls(self.study, ())
+
+    def _urls(self, value: object, path: tuple) -> None:
+        """Refuses what is secret in the URLs of a config, wherever they stand."""
+        if isinstance(value, dict | list):
+            for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+                self._urls(inner, (*path, key))
+        elif isinstance(value, str) and "://" in value and (secret := secret_in(value)):
+            self.wrong(
+                path,
+                f"the URL holds {secret}, and a config is copied into results, logs and command lines. Take it out; "
+                "teachers.<name>.api_key_env names the environment variable of a key, base_url_env that of a URL.",
+            )
 
     def engine(self) -> None:
         if self.study["plan"]["machine"] is not None:
@@ -150,12 +164,22 @@ class Checks(Mistakes):
     def teachers(self) -> None:
         for slug, entry in self.sound("teachers").items():
             path = ("teachers", slug)
+            self._extra_body(path, entry)
             for key in ("critique_prompt", "answer_prompt", "template"):
                 self.file_there((*path, key), entry.get(key))
             if entry["kind"] in ("transformers", "vllm"):
                 self._local_teacher(path, entry)
             if entry.get("budget") is not None and entry["price"] is None:
                 self.wrong((*path, "budget"), "there is no price to count it by. Add price.")
+
+    def _extra_body(self, path: tuple, entry: dict) -> None:
+        """Refuses further parameters that the entry has keys for, or that would change what comes back."""
+        taken = ("model", "messages", "temperature", "top_p", "max_tokens", "max_completion_tokens")
+        for name in entry.get("extra_body", {}):
+            if name in taken:
+                self.wrong((*path, "extra_body", name), "the teacher has a key for it. Use that one.")
+            elif name in ("n", "stream", "stream_options"):
+                self.wrong((*path, "extra_body", name), "one whole answer is read. Take it out.")
 
     def _local_teacher(self, path: tuple, entry: dict) -> None:
         self.known((*path, "model"), entry["model"], "models", "runs")

@@ -16,6 +16,7 @@ import yaml
 from scripts.lib.study import expand, language, quotas, runs, schema, strict_yaml
 from scripts.lib.study.checks import Checks
 from scripts.lib.study.scale import scaled
+from scripts.lib.study.urls import masked
 
 SECTIONS = (
     *("inputs", "machines", "engines", "models", "datasets", "responses", "teachers", "critiques", "answers"),
@@ -27,7 +28,7 @@ class ConfigError(Exception):
     """All mistakes of a config, one a line."""
 
     def __init__(self, mistakes: Sequence[str]) -> None:
-        self.mistakes = list(mistakes)
+        self.mistakes = [masked(mistake) for mistake in mistakes]
         count = len(self.mistakes)
         head = "1 mistake in the config:" if count == 1 else f"{count} mistakes in the config:"
         super().__init__("\n".join([head, *(f"  - {mistake}" for mistake in self.mistakes)]))

@@ -22,7 +22,9 @@ LOCAL_TEACHERS = ("transformers", "vllm")
 # What decides a teacher's texts, by its kind. The rest of its entry does not (rates, price, endpoint).
 DECIDING = {
     "verifier": ("kind",),
-    "openai": ("kind", "model", "temperature", "top_p", "max_tokens", "token_parameter"),
+    "openai": (
+        *("kind", "model", "temperature", "top_p", "max_tokens", "token_parameter", "extra_body", "with_thoughts"),
+    ),
     **dict.fromkeys(LOCAL_TEACHERS, ("kind", "temperature", "top_p", "max_tokens", "template", "seed")),
 }
 PROMPTS = ("critique_prompt", "answer_prompt")

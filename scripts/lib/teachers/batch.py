@@ -1,22 +1,31 @@
 """Asks a teacher through the Batches endpoint: half the price, answers within a day.
 
-What was sent lies beside the journal in `batches/events.jsonl`. Before a batch is created it is written down there,
-and its id as soon as the endpoint names it. A batch whose id was lost in between (a kill in that moment) is found again
-by the name that it carries in its metadata. So no request is ever paid for twice, whenever the job ends.
+What was sent lies beside the journal in `batches/events.jsonl`, which only grows. Before a batch is created it is
+written down there, and its id as soon as the endpoint names it. A batch whose id was lost in between (a kill in that
+moment) is found again by the name that it carries in its metadata. So no request is ever paid for twice, whenever the
+job ends. What is wrong with one part (a batch that the endpoint lost, a line that cannot be read) ends that part: its
+rows are open again.
 """
 
+import asyncio
 import json
 import logging
-import time
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import openai
 
 from scripts.lib.cli import Progress
 from scripts.lib.jsonl import BadInput, append_line, content_key, dumps
-from scripts.lib.teachers.teaching import Request, Teaching, body_of, endpoint_of, value_of
+from scripts.lib.teachers.endpoints import MOST_BYTES as MOST_LINE_BYTES
+from scripts.lib.teachers.endpoints import Endpoint, TooLarge, client_of, endpoint_of
+from scripts.lib.teachers.faults import lasting_fault, said
+from scripts.lib.teachers.replies import value_of
+from scripts.lib.teachers.requests import Request, body_of
+from scripts.lib.teachers.teaching import Teaching
 
 log = logging.getLogger(__name__)
 
@@ -24,27 +33,42 @@ log = logging.getLogger(__name__)
 MOST_REQUESTS = 50_000
 MOST_BYTES = 200_000_000
 ROUNDS = 3  # times that a request is sent before its row ends with an error
+DOWNLOADS = 3  # times that a file of answers is fetched before it is left for the next start
+DOWNLOAD_S = 3600.0
+RETRIES = 8  # of one call, by the SDK
 PATH = "/v1/chat/completions"
 ENDED = {"completed", "failed", "expired", "cancelled"}
+# What a batch is refused with because of its size, or of what waits already.
+TOO_BIG = re.compile(
+    r"token_limit|enqueued|too (?:large|many|big)"
+    r"|(?:exceed|maximum|limit)\w*\b.*\b(?:tokens?|requests|size|bytes|lines)",
+    re.IGNORECASE,
+)
 
 
-def ask(teaching: Teaching, requests: Iterator[Request], progress: Progress) -> dict[str, str]:
+def ask_all(teaching: Teaching, requests: Iterator[Request], progress: Progress) -> dict[str, str]:
     """Sends all requests in batches, waits, and journals the answers; returns why the others have none, by key.
 
     Raises:
         BadInput: the endpoint refuses a batch or somebody cancelled it. What others gave is kept.
     """
-    url, key = endpoint_of(teaching.slug, teaching.limits)
-    timeout = teaching.limits["timeout"]
-    with openai.OpenAI(api_key=key, base_url=url, max_retries=8, timeout=timeout) as client:
+    return asyncio.run(_ask_all(teaching, requests, progress))
+
+
+async def _ask_all(teaching: Teaching, requests: Iterator[Request], progress: Progress) -> dict[str, str]:
+    slug, limits = teaching.slug, teaching.limits
+    endpoint = endpoint_of(slug, limits)
+    async with client_of(slug, endpoint, limits["timeout"], RETRIES) as client:
         try:
-            return _Batches(teaching, client, progress).run(requests)
-        except (openai.APIError, ValueError) as error:
-            said = " ".join(str(error).split())[:400]
-            said = said.replace(key, "<key>") if key != "none" else said
+            return await _Batches(teaching, client, endpoint, progress).run(requests)
+        except (openai.APIError, httpx2.HTTPError, TooLarge) as error:
+            model, key_env = teaching.teacher["model"], limits["api_key_env"]
+            advice = lasting_fault(error, slug, model, endpoint, key_env) or (
+                f"{said(error)} Check key, base_url and model of teachers.{slug}."
+            )
             raise BadInput(
-                f"teacher {teaching.slug}: {type(error).__name__}: {said} Check key, base_url and model of "
-                f"teachers.{teaching.slug}; batches that were sent are written down and will be collected."
+                f"teacher {slug}: {endpoint.hidden(advice)} Batches that were sent are written down and will be "
+                "collected."
             ) from None
 
 
@@ -55,95 +79,149 @@ class Events:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.path = folder, folder / "events.jsonl"
         self.parts: dict[str, dict[str, Any]] = {}
-        if self.path.exists():
-            whole, _, torn = self.path.read_bytes().rpartition(b"\n")
-            if torn:
-                self.path.write_bytes(whole + b"\n" if whole else b"")
-            for line in whole.splitlines():
-                event = json.loads(line)
-                self.parts.setdefault(event["part"], {}).update(event)
+        content = self.path.read_bytes() if self.path.exists() else b""
+        for number, line in enumerate(content.split(b"\n"), 1):
+            if line.strip():
+                self._read(line, number)
+        if content and not content.endswith(b"\n"):
+            append_line(self.path, "")  # what is written next begins a line of its own
+
+    def _read(self, line: bytes, number: int) -> None:
+        try:
+            event = json.loads(line)
+            self.parts.setdefault(event["part"], {}).update(event)
+        except (ValueError, TypeError, KeyError):
+            log.warning("%s, line %d is not an event: passed over", self.path, number)
 
     def add(self, part: str, **values: Any) -> None:
         """Writes down what happened; it is on the disk before anything else is done."""
         append_line(self.path, dumps({"part": part, **values}))
         self.parts.setdefault(part, {}).update(values)
 
-    def those(self, state: str) -> list[str]:
-        """The parts in a state, in the order in which they were made."""
-        return [part for part, values in self.parts.items() if values["state"] == state]
+    def in_state(self, state: str, endpoint: str | None = None) -> list[str]:
+        """The parts in a state, in the order in which they were made; with `endpoint`, those that were sent there."""
+        return [
+            part
+            for part, values in self.parts.items()
+            if values.get("state") == state and (endpoint is None or values.get("endpoint", endpoint) == endpoint)
+        ]
 
 
 class _Batches:
-    def __init__(self, teaching: Teaching, client: openai.OpenAI, progress: Progress) -> None:
-        self.teaching, self.client, self.progress = teaching, client, progress
+    def __init__(self, teaching: Teaching, client: openai.AsyncOpenAI, endpoint: Endpoint, progress: Progress) -> None:
+        self.teaching, self.client, self.endpoint, self.progress = teaching, client, endpoint, progress
         self.events = Events(teaching.folder / "batches")
+        self.most = min(MOST_REQUESTS, teaching.limits.get("batch_size") or MOST_REQUESTS)
+        self.one_at_a_time = False  # once the endpoint has refused a batch for its size
         self.refused: dict[str, str] = {}  # requests that the endpoint will never answer
         self.faults: list[str] = []
 
-    def run(self, requests: Iterator[Request]) -> dict[str, str]:
+    async def run(self, requests: Iterator[Request]) -> dict[str, str]:
         """Collects what an earlier run sent, then sends what is missing, at most ROUNDS times."""
-        self._find_lost()
-        self._collect()
+        await self._find_lost()
+        await self._collect()
         missing: Iterable[Request] = (request for request in requests if self._open(request))
-        for _ in range(ROUNDS):
-            sent = []
-            for part, keys in self._build(missing):
-                self._submit(part)
-                sent += keys
+        rounds = 0
+        while rounds < ROUNDS:
+            size = self.most
+            sent = await self._send(missing)
             if not sent:
                 return self.refused
-            self._collect()
-            left = [request for request in sent if self._open(request)]
-            log.info("%s: %d of %d requests are answered", self.teaching.slug, len(sent) - len(left), len(sent))
-            missing = left
+            await self._collect()
+            missing = [request for request in sent if self._open(request)]
+            log.info("%s: %d of %d requests are answered", self.teaching.slug, len(sent) - len(missing), len(sent))
+            rounds += self.most == size  # one that only found the right size does not count
         return self.refused | {request.key: f"no answer in {ROUNDS} batches" for request in missing}
 
     def _open(self, request: Request) -> bool:
         return request.key not in self.teaching.journal and request.key not in self.refused
 
+    async def _send(self, requests: Iterable[Request]) -> list[Request]:
+        """Sends the requests in as many parts as it takes; returns them."""
+        sent: list[Request] = []
+        for part, asked in self._build(requests):
+            await self._submit(part)
+            sent += asked
+            if self.one_at_a_time:
+                await self._collect()
+        return sent
+
     def _build(self, requests: Iterable[Request]) -> Iterator[tuple[str, list[Request]]]:
-        """Writes the files of the requests, split at the endpoint's limits, and gives each one's name and requests."""
+        """Writes the files of the requests, split at the limits, and gives each one's name and requests."""
         lines: list[bytes] = []
-        keys: list[Request] = []
+        asked: list[Request] = []
         size = 0
         for request in requests:
             body = body_of(self.teaching.teacher, request)
             line = dumps({"custom_id": request.key, "method": "POST", "url": PATH, "body": body}).encode() + b"\n"
-            if lines and (len(lines) == MOST_REQUESTS or size + len(line) > MOST_BYTES):
-                yield self._write(lines, keys), keys
-                lines, keys, size = [], [], 0
+            if lines and (len(lines) >= self.most or size + len(line) > MOST_BYTES):
+                yield self._write(lines, asked), asked
+                lines, asked, size = [], [], 0
             lines.append(line)
-            keys.append(request)
+            asked.append(request)
             size += len(line)
         if lines:
-            yield self._write(lines, keys), keys
+            yield self._write(lines, asked), asked
 
     def _write(self, lines: list[bytes], requests: list[Request]) -> str:
         part = f"{len(self.events.parts):05d}-{content_key([request.key for request in requests])}"
-        (self.events.folder / f"{part}.jsonl").write_bytes(b"".join(lines))
+        self._file(part).write_bytes(b"".join(lines))
         self.events.add(part, state="built", requests=len(requests))
         return part
 
-    def _submit(self, part: str) -> None:
-        file = self.events.folder / f"{part}.jsonl"
-        with file.open("rb") as body:
-            uploaded = self.client.files.create(file=(file.name, body), purpose="batch")
-        self.events.add(part, state="submitting", file=uploaded.id)
-        # No retry by the SDK: a request that did arrive would make a second batch.
-        batch = self.client.with_options(max_retries=0).batches.create(
-            input_file_id=uploaded.id, endpoint=PATH, completion_window="24h", metadata={"redpen_part": part}
-        )
+    def _file(self, part: str) -> Path:
+        return self.events.folder / f"{part}.jsonl"
+
+    async def _submit(self, part: str) -> None:
+        """Sends one part; one that is refused for its size ends, and the next ones are smaller."""
+        try:
+            with self._file(part).open("rb") as body:
+                uploaded = await self.client.files.create(file=(f"{part}.jsonl", body), purpose="batch")
+                self._check(uploaded)
+            self.events.add(part, state="submitting", file=uploaded.id, endpoint=self.endpoint.shown)
+            # No retry by the SDK: a request that did arrive would make a second batch.
+            batch = await self.client.with_options(max_retries=0).batches.create(
+                input_file_id=uploaded.id, endpoint=PATH, completion_window="24h", metadata={"redpen_part": part}
+            )
+        except openai.APIStatusError as error:
+            if error.status_code not in (400, 413, 422, 429) or not TOO_BIG.search(f"{error.code} {error.message}"):
+                raise
+            self._halve(part, said(error))
+            return
+        self._check(batch)
         self.events.add(part, state="submitted", batch=batch.id)
         log.info("%s: batch %s with %d requests", self.teaching.slug, batch.id, self.events.parts[part]["requests"])
 
-    def _find_lost(self) -> None:
+    def _check(self, answer: Any) -> Any:
+        """The endpoint's answer, where it is what the SDK makes of one: of a page of a gateway it makes a text."""
+        if isinstance(getattr(answer, "id", None), str):
+            return answer
+        raise BadInput(
+            f"teacher {self.teaching.slug}: {self.endpoint.shown} answers with something that is no batch. Check that "
+            "it has the Batches endpoint, and start again: what was sent is written down and will be collected."
+        )
+
+    def _halve(self, part: str, why: str) -> None:
+        """Ends a part that was refused for its size; what is sent from now on is half as large, one after the other."""
+        count = self.events.parts[part].get("requests", self.most)
+        if count <= 1:
+            self.faults.append(f"a batch of one request was refused: {self.endpoint.hidden(why)}")
+        self.most, self.one_at_a_time = max(1, min(self.most, count // 2)), True
+        self._end(part, "refused")
+        log.warning(
+            "%s: a batch of %d requests is refused for its size (%s): now %d at most, one batch after the other",
+            *(self.teaching.slug, count, self.endpoint.hidden(why), self.most),
+        )
+
+    async def _find_lost(self) -> None:
         """Parts of an earlier run without an id: adopted where the endpoint knows them, dropped otherwise."""
-        for part in self.events.those("built"):
+        for part in self.events.in_state("built"):
             self._end(part, "dropped")
-        lost = {self.events.parts[part]["file"]: part for part in self.events.those("submitting")}
+        parts = self.events.in_state("submitting", self.endpoint.shown)
+        lost = {self.events.parts[part].get("file"): part for part in parts}
         if not lost:
             return
-        for batch in self.client.batches.list(limit=100):
+        async for batch in self.client.batches.list(limit=100):
             part = lost.get(batch.input_file_id)
             if part and (batch.metadata or {}).get("redpen_part") == part:
                 self.events.add(part, state="submitted", batch=batch.id)
@@ -156,52 +234,133 @@ class _Batches:
 
     def _end(self, part: str, state: str, **values: Any) -> None:
         self.events.add(part, state=state, **values)
-        (self.events.folder / f"{part}.jsonl").unlink(missing_ok=True)
+        self._file(part).unlink(missing_ok=True)
 
-    def _collect(self) -> None:
-        """Waits until every batch that was sent has ended, and takes in what each gave.
+    async def _collect(self) -> None:
+        """Waits until every batch that was sent to this endpoint has ended, and takes in what each gave.
 
         Raises:
             BadInput: a batch failed or was cancelled.
         """
-        waiting = self.events.those("submitted")
+        waiting = self.events.in_state("submitted", self.endpoint.shown)
         while waiting:
-            for part in list(waiting):
-                batch = self.client.batches.retrieve(self.events.parts[part]["batch"])
-                if batch.status in ENDED:
-                    self._take(part, batch)
-                    waiting.remove(part)
+            waiting = [part for part in waiting if not await self._has_ended(part)]
             if waiting:
                 log.info("%s: waiting for %d batches", self.teaching.slug, len(waiting))
-                time.sleep(self.teaching.limits["poll_seconds"])
+                await asyncio.sleep(self.teaching.limits["poll_seconds"])
         if self.faults:
             raise BadInput(
                 f"teacher {self.teaching.slug}: {'; '.join(self.faults)}. What the other batches gave is kept: mend "
                 "the cause and start again."
             )
 
-    def _take(self, part: str, batch) -> None:
+    async def _has_ended(self, part: str) -> bool:
+        """Looks at a batch, and takes in what it gave once it has ended."""
+        name = self.events.parts[part].get("batch")
+        try:
+            batch = self._check(await self.client.batches.retrieve(name)) if name else None
+        except openai.NotFoundError:
+            await self.client.batches.list(limit=1)  # fails where it is not the batch that is missing
+            batch = None
+        if batch is None:
+            log.warning("%s: the endpoint knows no batch %s: its rows are open again", self.teaching.slug, name)
+            self._end(part, "lost")
+        elif batch.status in ENDED:
+            await self._take(part, batch)
+        return batch is None or batch.status in ENDED
+
+    async def _take(self, part: str, batch) -> None:
         """Journals what a batch gave. Only then is it written down as ended."""
-        for file in (batch.output_file_id, batch.error_file_id):
-            if not file:
-                continue
-            with self.client.files.with_streaming_response.content(file) as content:
-                for line in content.iter_lines():
-                    if line.strip():
-                        self._take_line(json.loads(line))
+        asked = self._characters(part)
+        for file in filter(None, (batch.output_file_id, batch.error_file_id)):
+            try:
+                await self._take_file(file, asked)
+            except openai.NotFoundError:
+                log.warning("%s: the endpoint has lost file %s of batch %s", self.teaching.slug, file, batch.id)
+            except (openai.APIConnectionError, httpx2.HTTPError, TimeoutError) as error:
+                why = self.endpoint.hidden(said(error))
+                self.faults.append(f"the answers of batch {batch.id} cannot be fetched now ({why})")
+                return
+        errors = getattr(batch.errors, "data", None) or []
+        why = "; ".join(str(error.message or error.code or "no reason given") for error in errors[:3])
+        if batch.status == "failed" and TOO_BIG.search(f"{why} {' '.join(str(error.code) for error in errors)}"):
+            self._halve(part, why)
+            return
         if batch.status in ("failed", "cancelled"):
-            found = getattr(batch.errors, "data", None) or []
-            why = "; ".join(error.message or error.code or "no reason given" for error in found[:3])
             self.faults.append(f"batch {batch.id} {batch.status}{': ' + why if why else ''}")
         self._end(part, "ended", status=batch.status)
 
-    def _take_line(self, line: dict) -> None:
-        key, response = line["custom_id"], line.get("response") or {}
-        status = response.get("status_code")
+    def _characters(self, part: str) -> dict[str, int]:
+        """Length of the messages of each request of a part, by key; empty where its file is gone."""
+        if not self._file(part).exists():
+            return {}
+        with self._file(part).open("rb") as lines:
+            requests = map(json.loads, lines)
+            return {one["custom_id"]: Request("", one["body"]["messages"]).characters for one in requests}
+
+    async def _take_file(self, file: str, asked: dict[str, int]) -> None:
+        """Journals the answers in a file; lines that cannot be read are passed over."""
+        for attempt in range(1, DOWNLOADS + 1):
+            odd = 0
+            try:
+                async with asyncio.timeout(DOWNLOAD_S):
+                    async for line in self._lines(file):
+                        odd += not self._take_line(line, asked)
+                break
+            except (openai.APIConnectionError, httpx2.HTTPError):
+                if attempt == DOWNLOADS:
+                    raise
+        if odd:
+            log.warning(
+                "%s: %d lines of file %s cannot be read: their rows are open again", self.teaching.slug, odd, file
+            )
+
+    async def _lines(self, file: str) -> AsyncIterator[bytes]:
+        """The lines of a file, cut at line feeds alone: U+2028 and its kind may stand in a text.
+
+        Of a line that is larger than any answer only a piece is given, which cannot be read.
+        """
+        async with self.client.files.with_streaming_response.content(file) as content:
+            rest = b""
+            async for piece in content.iter_bytes():
+                *lines, last = piece.split(b"\n")
+                for line in lines:
+                    yield rest + line
+                    rest = b""
+                if len(rest) <= MOST_LINE_BYTES:
+                    rest += last
+            yield rest
+
+    def _take_line(self, line: bytes, asked: dict[str, int]) -> bool:
+        """Journals one line of answers; False where it cannot be read."""
+        if not line.strip():
+            return True
+        try:
+            answer = json.loads(line.decode("utf-8", "replace"))
+            key, response = answer["custom_id"], answer.get("response") or {}
+            status, body = response.get("status_code"), response.get("body")
+            if asked and key not in asked or not re.fullmatch("[0-9a-f]{16}", key):
+                return False
+            self._take_answer(key, status, body, asked.get(key, 0))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            if isinstance(error, BadInput):
+                raise
+            return False
+        return True
+
+    def _take_answer(self, key: str, status: Any, body: Any, characters: int) -> None:
+        """Journals one answer, or notes that the endpoint will never give it.
+
+        Raises:
+            NoAnswer: there is none in it.
+        """
         if status == 200:
             if key not in self.teaching.journal:
-                self.teaching.keep(key, {**value_of(response["body"], 0, 0.0), "batch": True})
+                value = {**value_of(body, characters, 0.0), "batch": True}
+                if not self.teaching.keep(key, value):
+                    raise self.teaching.disk_fault()
                 self.progress.add(1)
-        elif status is not None and 400 <= status < 500 and status not in (408, 409, 429):
-            said = ((response.get("body") or {}).get("error") or {}).get("message") or status
-            self.refused[key] = f"refused by the endpoint: {status}: {said}"[:300]
+        elif isinstance(status, int) and 400 <= status < 500 and status not in (408, 409, 429):
+            error = body.get("error") if isinstance(body, dict) else None
+            message = error.get("message") if isinstance(error, dict) else error
+            self.refused[key] = self.endpoint.hidden(f"refused by the endpoint: {status}: {message or status}")[:300]

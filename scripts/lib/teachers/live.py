@@ -6,20 +6,23 @@ change (an empty account answers 429 too), and give up on a body that is not JSO
 
 import asyncio
 import contextlib
-import json
+import itertools
 import logging
 import random
 import signal
 import time
 from collections.abc import Iterator
-from email.utils import parsedate_to_datetime
 
 import httpx2
 import openai
 
 from scripts.lib.cli import Progress
 from scripts.lib.jsonl import BadInput
-from scripts.lib.teachers.teaching import Request, Teaching, body_of, endpoint_of, value_of
+from scripts.lib.teachers.endpoints import MOST_BYTES, TooLarge, client_of, endpoint_of
+from scripts.lib.teachers.faults import lasting_fault, retry_after, row_fault, said
+from scripts.lib.teachers.replies import body_of_bytes, unreadable, value_of
+from scripts.lib.teachers.requests import Request, body_of
+from scripts.lib.teachers.teaching import Teaching
 
 log = logging.getLogger(__name__)
 
@@ -27,15 +30,6 @@ ATTEMPTS = 8
 LONGEST_WAIT_S = 60.0  # between two attempts, where the endpoint names no time
 LONGEST_RETRY_AFTER_S = 900.0
 GIVEN_UP_IN_A_ROW = 10  # then the endpoint is taken to be down
-# 400s that concern one row only: it keeps its place with an error.
-ROW_CODES = {"context_length_exceeded", "content_filter", "content_policy_violation", "string_above_max_length"}
-ADVICE = {
-    400: "Check teachers.{slug}: model, max_tokens, token_parameter, temperature and top_p must suit the endpoint.",
-    401: "The key in {key_env} is not accepted: check it, and that it belongs to {url}.",
-    403: "The key in {key_env} may not use model {model}: check the account's rights, or choose another model.",
-    404: "There is no model {model} at {url}: check teachers.{slug}.model and base_url (it mostly ends in /v1).",
-    429: "The account has no credit left, or its hard limit is reached: see to that at the provider.",
-}
 
 
 class Unanswered(Exception):
@@ -65,7 +59,7 @@ class Pace:
         self.free_at = max(self.free_at, time.monotonic() + seconds)
 
 
-def ask(teaching: Teaching, requests: Iterator[Request], progress: Progress) -> dict[str, str]:
+def ask_all(teaching: Teaching, requests: Iterator[Request], progress: Progress) -> dict[str, str]:
     """Asks all requests and journals each answer as it comes; returns why the others have none, by key.
 
     Raises:
@@ -78,36 +72,42 @@ def ask(teaching: Teaching, requests: Iterator[Request], progress: Progress) -> 
 class _Client:
     def __init__(self, teaching: Teaching, progress: Progress) -> None:
         self.teaching, self.progress, self.limits = teaching, progress, teaching.limits
-        self.url, self.key = endpoint_of(teaching.slug, self.limits)
+        self.endpoint = endpoint_of(teaching.slug, self.limits)
         self.requests_pace = Pace(self.limits["requests_per_minute"])
         self.tokens_pace = Pace(self.limits["tokens_per_minute"])
         self.errors: dict[str, str] = {}
         self.given_up = 0  # rows in a row
+        self.tried = False  # whether the endpoint has answered a request, or refused one for what it holds
         self.reserved = 0.0  # estimated cost of what is under way
         self.fault: BadInput | None = None
 
     async def run(self, requests: Iterator[Request]) -> dict[str, str]:
-        """Feeds a bounded queue from `requests` to as many workers as `concurrency`."""
+        """Asks the first request alone, then feeds a bounded queue to as many workers as `concurrency`.
+
+        What is wrong with URL, key, account or model is so told after one request, not after many.
+        """
         self.stopped = asyncio.Event()
         self._watch_signals()
-        workers = self.limits["concurrency"]
-        queue: asyncio.Queue[Request | None] = asyncio.Queue(maxsize=workers)
-        timeout = openai.Timeout(self.limits["timeout"], connect=min(30.0, self.limits["timeout"]))
-        async with (
-            openai.AsyncOpenAI(api_key=self.key, base_url=self.url, max_retries=0, timeout=timeout) as self.client,
-            asyncio.TaskGroup() as group,
-        ):
-            for _ in range(workers):
-                group.create_task(self._work(queue))
-            for request in requests:
-                await queue.put(request)
-                if self.stopped.is_set():
-                    break
-            for _ in range(workers):
-                await queue.put(None)
+        async with client_of(self.teaching.slug, self.endpoint, self.limits["timeout"], retries=0) as self.client:
+            for request in itertools.islice(requests, 1):
+                await self._take(request)
+            await self._side_by_side(requests)
         if self.fault:
             raise self.fault
         return self.errors
+
+    async def _side_by_side(self, requests: Iterator[Request]) -> None:
+        workers = self.limits["concurrency"]
+        queue: asyncio.Queue[Request | None] = asyncio.Queue(maxsize=workers)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(self._work(queue))
+            for request in requests:
+                if self.stopped.is_set():
+                    break
+                await queue.put(request)
+            for _ in range(workers):
+                await queue.put(None)
 
     def _watch_signals(self) -> None:
         """The first Ctrl-C or SIGTERM stops asking, and answers under way are still kept; the second one kills."""
@@ -123,62 +123,75 @@ class _Client:
 
     def _stop(self, message: str) -> None:
         """No further request; the first reason is the one that is told."""
-        clean = message.replace(self.key, "<key>") if self.key != "none" else message
-        self.fault = self.fault or BadInput(f"teacher {self.teaching.slug}: {clean}")
+        self.fault = self.fault or BadInput(f"teacher {self.teaching.slug}: {self.endpoint.hidden(message)}")
         self.stopped.set()
 
     async def _work(self, queue: asyncio.Queue) -> None:
         while (request := await queue.get()) is not None:
-            if self.stopped.is_set():
-                continue
-            try:
-                value = await self._answer(request)
-            except Unanswered as error:
-                self.errors[request.key] = str(error).replace(self.key, "<key>") if self.key != "none" else str(error)
-            else:
-                if value:
-                    self.teaching.keep(request.key, value)
-                    self.progress.add(1)
+            if not self.stopped.is_set():
+                await self._take(request)
+
+    async def _take(self, request: Request) -> None:
+        """Asks one request and keeps what comes of it."""
+        try:
+            value = await self._answer(request)
+        except Unanswered as error:
+            self.errors[request.key] = self.endpoint.hidden(str(error))
+            return
+        if value is None:
+            return
+        if self.teaching.keep(request.key, value):
+            self.progress.add(1)
+        else:
+            self._stop("the disk takes no more answers")  # told by `write_again`, once all that is under way is here
 
     async def _answer(self, request: Request) -> dict | None:
         """The journal record of one request, after as many attempts as it takes; None where all is to stop."""
-        ledger = self.teaching.ledger
-        expected = min(self.limits["expected_tokens"], self.teaching.teacher["max_tokens"])
+        ledger, expected = self.teaching.ledger, self.teaching.expected_tokens
         tokens = ledger.prompt_tokens(request.characters) + ledger.completion_tokens(expected)
         cost = ledger.cost(ledger.prompt_tokens(request.characters), ledger.completion_tokens(expected), False)
         if ledger.budget is not None and ledger.spent + self.reserved + cost > ledger.budget:
             self._stop(
-                f"${ledger.spent:,.2f} are spent, the budget of ${ledger.budget:,.2f} up to the requests under "
-                f"way. Raise teachers.{self.teaching.slug}.budget and start again: the answers so far are kept."
+                f"the budget of ${ledger.budget:,.2f} is used up: ${ledger.spent:,.2f} are spent, and it holds up to "
+                f"the requests under way. Raise teachers.{self.teaching.slug}.budget and start again: the answers so "
+                "far are kept."
             )
             return None
         self.reserved += cost
         try:
-            for attempt in range(1, ATTEMPTS + 1):
-                await self._sleep(max(self.requests_pace.delay(), self.tokens_pace.delay(tokens)))
-                if self.stopped.is_set():
-                    return None
-                try:
-                    value = await self._once(request)
-                except (openai.APIStatusError, openai.APIConnectionError, ValueError) as error:
-                    wait = self._wait(error, attempt)
-                    if attempt == ATTEMPTS:
-                        self._give_up(error)
-                    await self._sleep(wait)
-                else:
-                    self.given_up = 0
-                    self.tokens_pace.correct(value["prompt_tokens"] + value["completion_tokens"] - tokens)
-                    return value
+            return await self._attempts(request, tokens)
         finally:
             self.reserved -= cost
+
+    async def _attempts(self, request: Request, tokens: float) -> dict | None:
+        for attempt in range(1, ATTEMPTS + 1):
+            await self._sleep(max(self.requests_pace.delay(), self.tokens_pace.delay(tokens)))
+            if self.stopped.is_set():
+                return None
+            try:
+                value = await self._once(request)
+            except (openai.APIStatusError, openai.APIConnectionError, httpx2.HTTPError, ValueError) as error:
+                wait = self._wait(error, attempt)
+                if attempt == ATTEMPTS:
+                    self._give_up(error)
+                await self._sleep(wait)
+            else:
+                self.given_up, self.tried = 0, True
+                used = (value["prompt_tokens"] or 0) + (value["completion_tokens"] or 0)
+                self.tokens_pace.correct(used - tokens if used else 0)
+                return value
         return None
 
     async def _once(self, request: Request) -> dict:
         start = time.monotonic()
         # Not chat.completions.create: checking each body against the SDK's types takes a third of the client's time.
         body = body_of(self.teaching.teacher, request)
-        response = await self.client.post("/chat/completions", body=body, cast_to=httpx2.Response)
-        return value_of(json.loads(response.content), request.characters, time.monotonic() - start)
+        try:
+            response = await self.client.post("/chat/completions", body=body, cast_to=httpx2.Response)
+        except TooLarge:
+            problem = f"it is larger than {MOST_BYTES // 10**6} MB"
+            return unreadable(problem, request.characters, time.monotonic() - start)
+        return value_of(body_of_bytes(response.content), request.characters, time.monotonic() - start)
 
     async def _sleep(self, seconds: float) -> None:
         """Waits, but no longer than until all is to stop."""
@@ -192,27 +205,23 @@ class _Client:
         Raises:
             Unanswered: the fault concerns this row only. A fault that concerns all rows stops everything.
         """
-        backoff = random.uniform(0.5, 1.0) * min(LONGEST_WAIT_S, 2.0 ** (attempt - 1))
-        if not isinstance(error, openai.APIStatusError):
-            return backoff
-        status, code = error.status_code, getattr(error, "code", None)
-        if status == 400 and code in ROW_CODES:
-            raise Unanswered(f"refused by the endpoint: {code}")
-        lasting = status == 429 and code in ("insufficient_quota", "billing_hard_limit_reached")
-        if lasting or (status not in (408, 409, 429) and status < 500):
-            advice = ADVICE.get(status, ADVICE[400]).format(
-                slug=self.teaching.slug, url=self.url, model=self.teaching.teacher["model"],
-                key_env=self.limits["api_key_env"] or "no environment variable",
-            )  # fmt: skip
-            self._stop(f"the endpoint answered {status}: {_said(error)} {advice}")
+        own = row_fault(error)
+        if own:
+            self.tried = True
+            raise Unanswered(own)
+        slug, model = self.teaching.slug, self.teaching.teacher["model"]
+        lasting = lasting_fault(error, slug, model, self.endpoint, self.limits["api_key_env"])
+        if lasting:
+            self._stop(lasting)
             return 0.0
-        asked = retry_after(error.response.headers)
+        backoff = random.uniform(0.5, 1.0) * min(LONGEST_WAIT_S, 2.0 ** (attempt - 1))
+        asked = retry_after(error.response.headers) if isinstance(error, openai.APIStatusError) else None
         if asked is None:
             return backoff
         if asked > LONGEST_RETRY_AFTER_S:
             self._stop(
-                f"the endpoint answered {status} and asks to wait {asked:.0f} s. The answers so far are kept: start "
-                "again later."
+                f"the endpoint answered {error.status_code} and asks to wait {asked:.0f} s. The answers so far are "
+                "kept: start again later."
             )
             return 0.0
         self.requests_pace.pause(asked)
@@ -221,34 +230,11 @@ class _Client:
 
     def _give_up(self, error: Exception) -> None:
         self.given_up += 1
-        what = _said(error)
-        if self.given_up >= GIVEN_UP_IN_A_ROW:
+        unreachable = isinstance(error, openai.APIConnectionError) and not self.tried
+        if unreachable or self.given_up >= GIVEN_UP_IN_A_ROW:
+            what = "the first request" if unreachable else f"{self.given_up} requests in a row"
             self._stop(
-                f"{self.given_up} requests in a row got no answer in {ATTEMPTS} attempts each; the last one: {what} "
-                f"Check that {self.url} is up, and start again: the answers so far are kept."
+                f"{what} got no answer in {ATTEMPTS} attempts each; the last one: {said(error)} Check that "
+                f"{self.endpoint.shown} is up, and start again: the answers so far are kept."
             )
-        raise Unanswered(f"no answer in {ATTEMPTS} attempts: {what}")
-
-
-def _said(error: Exception) -> str:
-    """What an error says, in one short line that ends in a full stop."""
-    text = " ".join(str(getattr(error, "message", None) or error).split())
-    return f"{type(error).__name__}: {text[:300].rstrip('.')}."
-
-
-def retry_after(headers) -> float | None:
-    """Seconds that a response's headers ask to wait (Retry-After as a number or a date, or in milliseconds)."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name)
-        if value is None:
-            continue
-        try:
-            seconds = float(value) * unit
-        except ValueError:
-            try:
-                seconds = parsedate_to_datetime(value).timestamp() - time.time()
-            except ValueError:
-                continue
-        if seconds == seconds:
-            return max(0.0, seconds)
-    return None
+        raise Unanswered(f"no answer in {ATTEMPTS} attempts: {said(error)}")

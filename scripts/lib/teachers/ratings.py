@@ -3,7 +3,7 @@
 import re
 
 from scripts.lib.generation.prompts import render
-from scripts.lib.teachers.teaching import Request, request_of
+from scripts.lib.teachers.requests import Request, request_of
 
 HIGHEST = 10
 RATING = re.compile(r"\[\[\s*(\d+(?:\.\d+)?)\s*(?:/\s*10\s*)?\]\]")

@@ -1,0 +1,50 @@
+"""Asks a teacher for what its journal does not hold, request by request or in batches."""
+
+import itertools
+import logging
+from collections.abc import Callable, Iterator
+
+from scripts.lib.cli import Progress
+from scripts.lib.teachers.ledger import check_budget, estimate
+from scripts.lib.teachers.requests import Request
+from scripts.lib.teachers.teaching import Teaching
+
+log = logging.getLogger(__name__)
+
+
+def ask(teaching: Teaching, requests: Callable[[], Iterator[Request | None]], shard: tuple[int, int] = (0, 1)) -> None:
+    """Asks for every answer that the journal does not hold; what could not be answered is in `teaching.errors` then.
+
+    Args:
+        teaching: the teacher at work.
+        requests: makes an iterator over the requests of all rows of the entry; None for a row not to be asked.
+        shard: (i, n): the rows i, i + n, i + 2n, … are this job's. In batch mode it asks for all rows: a part that
+            waits a day must not wait for another part.
+
+    Raises:
+        BadInput: the estimate for all rows exceeds the budget (or costs something, and there is none), the disk takes
+            no answers, or the endpoint cannot be used. Answers that came are kept.
+    """
+    whole = estimate(teaching.teacher, teaching.limits, requests(), teaching.journal, teaching.ledger)
+    said = whole.text(teaching.ledger, teaching.limits)
+    log.info("%s: %s; spent so far: $%.2f", teaching.slug, said, teaching.ledger.spent)
+    check_budget(teaching.slug, whole, teaching.ledger)
+    if not whole.requests:
+        return
+    batch = teaching.limits["mode"] == "batch"
+    missing = teaching.missing(requests() if batch else itertools.islice(requests(), shard[0], None, shard[1]))
+    first = next(missing, None)
+    if first is None:
+        return
+    teaching.check_disk()
+    if batch:
+        from scripts.lib.teachers.batch import ask_all
+    else:
+        from scripts.lib.teachers.live import ask_all
+    total = whole.requests if batch else -(-whole.requests // shard[1])
+    progress = Progress("answered", total, unit="requests")
+    try:
+        teaching.errors = ask_all(teaching, itertools.chain([first], missing), progress)
+    finally:
+        if teaching.disk_refused:
+            teaching.write_again()

@@ -1,0 +1,190 @@
+"""What teachers cost: what was spent, what a set of rows would take, and whether the budget suffices."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from scripts.lib.cli import duration
+from scripts.lib.journal import IndexedJournal
+from scripts.lib.jsonl import BadInput
+from scripts.lib.teachers.requests import Request
+
+CHARACTERS_PER_TOKEN = 4.0  # of English text, until the journal knows better
+TOKENS_PER_SECOND = 50.0  # of one answer, until the journal knows better
+ESTIMATED = "estimated"  # a record whose tokens the endpoint did not say
+ENOUGH = 20  # records after which the journal's own means are used
+
+
+@dataclass
+class Ledger:
+    """What a teacher has cost, from the tokens in its journal and the prices in config (USD per million tokens)."""
+
+    price: dict | None
+    budget: float | None
+    spent: float = 0.0
+    # What the journal teaches for estimates: name to (records, sum of the quantity, sum of what it is measured by).
+    known: dict[str, tuple[int, float, float]] = field(default_factory=dict)
+
+    def cost(self, prompt_tokens: float, completion_tokens: float, batch: bool) -> float:
+        """The price of tokens in USD (0 where no price is given)."""
+        if self.price is None:
+            return 0.0
+        full = (prompt_tokens * self.price["input"] + completion_tokens * self.price["output"]) / 1e6
+        return full * (self.price["batch_factor"] if batch else 1.0)
+
+    def add(self, value: dict) -> float:
+        """Takes in one journal record and returns what it cost."""
+        cost = self.cost(value["prompt_tokens"], value["completion_tokens"], value.get("batch", False))
+        self.spent += cost
+        for name, quantity, measure in (
+            ("prompt", value["prompt_tokens"], value["prompt_characters"]),
+            ("completion", value["completion_tokens"], 1),
+            ("seconds", value["seconds"], 1),
+        ):
+            if quantity and measure and value.get("usage") != ESTIMATED:
+                count, above, below = self.known.get(name, (0, 0.0, 0.0))
+                self.known[name] = (count + 1, above + quantity, below + measure)
+        return cost
+
+    def filled(self, value: dict, expected: int) -> dict:
+        """The record with its tokens: those that the endpoint did not say are estimated, rather above than below."""
+        if value["prompt_tokens"] is not None:
+            return value
+        written = len(value["text"] or "") + len(value["thoughts"] or "")
+        completion = max(self.completion_tokens(expected), written / CHARACTERS_PER_TOKEN)
+        return {
+            **value,
+            "prompt_tokens": math.ceil(self.prompt_tokens(value["prompt_characters"])),
+            "completion_tokens": math.ceil(completion),
+            "usage": ESTIMATED,
+        }
+
+    def _ratio(self, name: str, until_known: float) -> float:
+        count, above, below = self.known.get(name, (0, 0.0, 0.0))
+        return above / below if count >= ENOUGH else until_known
+
+    def prompt_tokens(self, characters: int) -> float:
+        """Tokens of a prompt, estimated from its length."""
+        return characters * self._ratio("prompt", 1 / CHARACTERS_PER_TOKEN)
+
+    def completion_tokens(self, expected: int) -> float:
+        """Tokens of an answer, estimated: the journal's mean, before that what config expects."""
+        return self._ratio("completion", expected)
+
+    def seconds(self, expected: int) -> float:
+        """Seconds that one answer takes, estimated."""
+        return self._ratio("seconds", expected / TOKENS_PER_SECOND)
+
+
+@dataclass
+class Estimate:
+    """What a set of rows would take."""
+
+    rows: int = 0
+    not_asked: int = 0  # rows that came with an error
+    in_journal: int = 0
+    requests: int = 0  # still to be asked; rows with the same messages are asked once
+    prompt_tokens: float = 0.0
+    completion_tokens: float = 0.0
+    cost: float = 0.0
+    seconds: float = 0.0
+
+    def text(self, ledger: Ledger, limits: dict) -> str:
+        """The estimate in one line."""
+        price = f"${self.cost:,.2f}" if ledger.price else "no price given"
+        if ledger.price:
+            price += f" (prices of {ledger.price['date']}{', batch' if limits['mode'] == 'batch' else ''})"
+        batch = limits["mode"] == "batch" and self.requests
+        return (
+            f"{self.rows:,} rows, {self.in_journal:,} in the journal, {self.requests:,} requests to make: about "
+            f"{self.prompt_tokens:,.0f} tokens in and {self.completion_tokens:,.0f} out, {price}, "
+            f"{'up to 24 h' if batch else duration(self.seconds)}"
+        )
+
+
+def estimate(
+    teacher: dict, limits: dict, requests: Iterable[Request | None], journal: IndexedJournal, ledger: Ledger
+) -> Estimate:
+    """What the requests (None: a row that is not asked) would take beyond what the journal holds."""
+    whole, keys = Estimate(), set()
+    for request in requests:
+        whole.rows += 1
+        if request is None:
+            whole.not_asked += 1
+        elif request.key in journal:
+            whole.in_journal += 1
+        elif int(request.key, 16) not in keys:
+            keys.add(int(request.key, 16))
+            whole.prompt_tokens += ledger.prompt_tokens(request.characters)
+    whole.requests = len(keys)
+    expected = min(limits["expected_tokens"], teacher["max_tokens"])
+    whole.completion_tokens = whole.requests * ledger.completion_tokens(expected)
+    whole.cost = ledger.cost(whole.prompt_tokens, whole.completion_tokens, limits["mode"] == "batch")
+    slowest = [whole.requests * ledger.seconds(expected) / limits["concurrency"]]
+    if limits["requests_per_minute"]:
+        slowest.append(60 * whole.requests / limits["requests_per_minute"])
+    if limits["tokens_per_minute"]:
+        slowest.append(60 * (whole.prompt_tokens + whole.completion_tokens) / limits["tokens_per_minute"])
+    whole.seconds = max(slowest)
+    return whole
+
+
+def budget_for(cost: float) -> str:
+    """A round budget in USD that leaves a fifth above an estimate.
+
+    >>> budget_for(351.2)
+    '430'
+    """
+    digits = 1 - math.floor(math.log10(1.2 * cost))  # two that count
+    return f"{math.ceil(1.2 * cost * 10**digits) / 10**digits:.{max(0, digits)}f}"
+
+
+def check_budget(slug: str, whole: Estimate, ledger: Ledger) -> None:
+    """Stops where the estimate exceeds what is left of the budget, or costs something and there is no budget.
+
+    Raises:
+        BadInput: it does. Nothing was asked.
+    """
+    if ledger.budget is None and whole.cost > 0:
+        raise BadInput(
+            f"teacher {slug}: {whole.requests:,} requests would cost about ${whole.cost:,.2f}, and it has a price but "
+            f"no budget. No request was made. Add the line `budget: {budget_for(ledger.spent + whole.cost)}` under "
+            f"teachers.{slug}: all its answers, those so far included, may cost that much."
+        )
+    if ledger.budget is not None and whole.requests and ledger.spent + whole.cost > ledger.budget:
+        raise BadInput(
+            f"teacher {slug}: ${ledger.spent:,.2f} are spent and {whole.requests:,} more requests would cost about "
+            f"${whole.cost:,.2f}, but the budget is ${ledger.budget:,.2f}. No request was made. Raise "
+            f"teachers.{slug}.budget, or lower the entry's rows."
+        )
+
+
+class Usage:
+    """Counts for a summary: tokens and cost of the answers that rows use, each answer once."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger, self.keys = ledger, set[int]()
+        self.estimated = 0
+        self.prompt_tokens = self.completion_tokens = 0
+        self.cost = 0.0
+
+    def add(self, request: Request, value: dict | None) -> None:
+        """Takes in the answer that one row uses."""
+        if value is None or int(request.key, 16) in self.keys:
+            return
+        self.keys.add(int(request.key, 16))
+        self.estimated += value.get("usage") == ESTIMATED
+        tokens = value["prompt_tokens"], value["completion_tokens"]
+        self.prompt_tokens += tokens[0]
+        self.completion_tokens += tokens[1]
+        self.cost += self.ledger.cost(*tokens, value.get("batch", False))
+
+    def fields(self) -> dict:
+        """The summary's fields."""
+        return {
+            "answers_used": len(self.keys),
+            "answers_without_usage": self.estimated,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "cost_usd": round(self.cost, 6),
+        }

@@ -1,0 +1,72 @@
+"""What a teacher is asked about each row, and the key under which its answer is kept."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.lib.generation.prompts import Message, render
+from scripts.lib.jsonl import content_key, each_row
+
+SAMPLING = ("temperature", "top_p")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to a teacher; `key` names its answer in the journal."""
+
+    key: str
+    messages: list[Message]
+
+    @property
+    def characters(self) -> int:
+        """Length of all messages."""
+        return sum(len(message["content"]) for message in self.messages)
+
+
+def request_of(teacher: dict, messages: list[Message], sample: int = 0) -> Request:
+    """The request of `messages` to a teacher, as its config entry has it."""
+    sampling = {name: teacher[name] for name in (*SAMPLING, "max_tokens")}
+    # Left out where nothing is in it, so that it changes no key of an answer that was paid for.
+    sampling |= {"extra_body": teacher["extra_body"]} if teacher.get("extra_body") else {}
+    return Request(content_key(teacher["model"], messages, sampling, sample), messages)
+
+
+def body_of(teacher: dict, request: Request) -> dict:
+    """What is sent: the body of a chat completion."""
+    sampling = {name: teacher[name] for name in SAMPLING if teacher[name] is not None}
+    limit = {teacher["token_parameter"]: teacher["max_tokens"]}
+    extra = teacher.get("extra_body") or {}
+    return {"model": teacher["model"], "messages": request.messages, **sampling, **limit, **extra}
+
+
+def critique_request(teacher: dict, row: dict) -> Request | None:
+    """What a teacher is asked about a graded response; None where the row came with an error."""
+    if "error" in row:
+        return None
+    return request_of(teacher, render(teacher["critique_prompt"], question=row["question"], response=row["response"]))
+
+
+def questions(dataset: str | Path, settings: dict) -> Iterator[tuple[dict, Request]]:
+    """(row, what the teacher is asked) for each question and sample, in the order of the rows' ids."""
+    teacher = settings["teacher"]
+    for question in itertools.islice(each_row(dataset, required=("id", "question")), settings["rows"]):
+        messages = render(teacher["answer_prompt"], question=question["question"])
+        for sample in sorted(range(settings["samples"]), key=str):  # rows are in the order of their ids
+            copied = {key: question[key] for key in ("question", "answer", "solution") if key in question}
+            row = {"id": f"{question['id']}#{sample}", "question_id": question["id"], "sample": sample, **copied}
+            yield row, request_of(teacher, messages, sample)
+
+
+def requests_of(section: str, file: str | Path, settings: dict) -> Iterator[Request | None]:
+    """The requests of all rows of an entry of critiques or answers, as its jobs make them.
+
+    Args:
+        section: critiques or answers.
+        file: the graded responses, or the dataset.
+        settings: teacher, rows (and samples).
+    """
+    if section == "answers":
+        return (request for _, request in questions(file, settings))
+    rows = itertools.islice(each_row(file), settings["rows"])
+    return (critique_request(settings["teacher"], row) for row in rows)

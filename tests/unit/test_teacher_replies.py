@@ -1,0 +1,227 @@
+"""Answers as endpoints send them: every form is read, or is the error of its row, kept and paid for once."""
+
+import json
+import math
+
+import pytest
+
+from scripts.lib.jsonl import BadInput, read_json
+from scripts.lib.teachers import live
+from scripts.lib.teachers.replies import parted, problem_of, value_of, whole_text
+from tests.fault_server import FaultServer
+from tests.teacher_desk import Desk, graded
+
+GOOD = "Fine.\nConclusion: right [END]"
+USAGE = {"prompt_tokens": 10, "completion_tokens": 5}
+
+
+def completion(message: object = None, finish: object = "stop", **other: object) -> dict:
+    """A chat completion, to be bent."""
+    message = {"role": "assistant", "content": GOOD} if message is None else message
+    return {"model": "m", "choices": [{"message": message, "finish_reason": finish}], "usage": USAGE, **other}
+
+
+def said(content: object, **other: object) -> dict:
+    return {"role": "assistant", "content": content, **other}
+
+
+def for_one_row(body: object) -> FaultServer:
+    """A server that answers the row "What is 3 + 1?" with `body` (bytes as they are), the others as usual."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return FaultServer(raw=lambda asked: content if "What is 3 " in asked["messages"][-1]["content"] else None)
+
+
+def deep(levels: int) -> bytes:
+    return b'{"choices": ' + b"[" * levels + b"]" * levels + b"}"
+
+
+UNREADABLE = {
+    "a choice that is null": (completion(choices=[None]), "its first choice has no message"),
+    "choices that are a text": (completion(choices="none"), "its choices are a str"),
+    "a message that is null": (completion(choices=[{"message": None, "finish_reason": "stop"}]), "has no message"),
+    "content that is a number": (completion(said(7)), "its content is a int"),
+    "a part of another kind": (completion(said([{"type": "image_url", "image_url": {}}])), "a part of type image_url"),
+    "a part that is null": (completion(said([None])), "a null for a part"),
+    "nested 100,000 deep": (deep(100_000), "nested too deeply"),
+}
+
+
+@pytest.mark.parametrize("body, reason", UNREADABLE.values(), ids=UNREADABLE)
+def test_answer_that_cannot_be_read_is_an_error_of_its_row_and_not_asked_again(desk: Desk, body, reason) -> None:
+    with for_one_row(body) as server:
+        rows = desk.run(server, max_errors=0.5)
+        asked = sum(server.seen.values())
+        assert desk.run(server, max_errors=0.5) == rows
+        assert asked == sum(server.seen.values()) == 20
+    errors = [row["error"] for row in rows if "error" in row]
+    assert len(errors) == 1 and "cannot be read" in errors[0] and reason in errors[0]
+
+
+READABLE = {
+    "a list of parts": (
+        completion(said([{"type": "text", "text": "Fine.\n"}, {"text": "Conclusion: wrong"}])),
+        "wrong",
+    ),
+    "parts that are texts": (completion(said(["Conclusion: ", "wrong"])), "wrong"),
+    "half a pair of surrogates": (
+        b'{"usage": {}, "choices": [{"finish_reason": "stop", "message": {"content": "\\ud83d. Conclusion: wrong"}}]}',
+        "wrong",
+    ),
+    "bytes that are no UTF-8": (
+        json.dumps(completion(said("? Conclusion: wrong"))).encode().replace(b"?", b"\xff"),
+        "wrong",
+    ),
+    "a byte order mark": (b"\xef\xbb\xbf" + json.dumps(completion(said("Conclusion: wrong"))).encode(), "wrong"),
+    "usage that is a text": (completion(said("Conclusion: wrong"), usage="much"), "wrong"),
+    "another choice after it": (
+        completion(choices=[*completion(said("Conclusion: wrong"))["choices"], None]),
+        "wrong",
+    ),
+}
+
+
+@pytest.mark.parametrize("body, verdict", READABLE.values(), ids=READABLE)
+def test_answer_in_another_form_is_read(desk: Desk, body, verdict: str) -> None:
+    with for_one_row(body) as server:
+        rows = desk.run(server)
+    assert [row["verdict"] for row in rows].count(verdict) == 1
+    assert "\ud83d" not in json.dumps(desk.journal(), ensure_ascii=False)
+
+
+def test_gigabyte_is_an_error_of_its_row_and_is_not_taken_in(desk: Desk) -> None:
+    class Server(FaultServer):
+        sent = 0
+
+        def _fault_of(self, content: str):
+            return "huge" if len(self.seen) == 3 and self.seen[content] == 1 else None
+
+    desk.set_rows(graded(6))
+    with Server() as server:
+        rows = desk.run(server, concurrency=1, max_errors=0.5)
+        desk.run(server, max_errors=0.5)
+        assert sum(server.seen.values()) == 6
+    assert [row["error"] for row in rows if "error" in row] == ["the response cannot be read: it is larger than 8 MB"]
+
+
+def test_response_that_comes_byte_by_byte_is_given_up_in_time(desk: Desk) -> None:
+    class Server(FaultServer):
+        def _fault_of(self, content: str):
+            return "drip" if self.seen[content] == 1 else None
+
+    desk.set_rows(graded(2))
+    with Server() as server:
+        rows = desk.run(server, timeout=0.5)
+    assert [row["verdict"] for row in rows] == ["right"] * 2 and set(server.seen.values()) == {2}
+
+
+def test_error_in_place_of_an_answer_is_asked_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "LONGEST_WAIT_S", 0.01)
+    replies = [b'{"error": {"message": "busy", "code": 503}}', b"[]", b"<html>", None, None]
+    desk.set_rows(graded(2))
+    with FaultServer(raw=lambda body: replies.pop(0)) as server:
+        assert [row["verdict"] for row in desk.run(server)] == ["right"] * 2
+    assert sum(server.seen.values()) == 5
+
+
+# --- how it ended -----------------------------------------------------------------------------------------------------
+
+NOT_WHOLE = {
+    "error": "finish_reason error",
+    "insufficient_system_resource": "finish_reason insufficient_system_resource",
+    "abort": "finish_reason abort",
+    "tool_calls": "finish_reason tool_calls",
+    None: "finish_reason null",
+    "max_tokens": "cut off at max_tokens",
+    "MAX_TOKENS": "cut off at max_tokens",
+    "model_length": "cut off at max_tokens",
+    "length": "cut off at max_tokens",
+    "SAFETY": "content filter",
+    "content_filter: RECITATION": "content filter",
+}
+
+
+@pytest.mark.parametrize("finish, reason", NOT_WHOLE.items(), ids=map(str, NOT_WHOLE))
+def test_only_an_answer_that_came_to_its_end_is_whole(desk: Desk, finish, reason: str) -> None:
+    with for_one_row(completion(said(GOOD), finish)) as server:
+        rows = desk.run(server, max_errors=0.5)
+    broken = [row for row in rows if "error" in row]
+    assert len(broken) == 1 and reason in broken[0]["error"] and "verdict" not in broken[0]
+
+
+@pytest.mark.parametrize("finish", ["stop", "STOP", "eos", "end_turn"])
+def test_ends_under_other_names_are_whole(finish: str) -> None:
+    assert problem_of(value_of(completion(finish=finish), 1, 0.0)) is None
+
+
+# --- thoughts ---------------------------------------------------------------------------------------------------------
+
+THOUGHT = "Conclusion: wrong. Hm."
+WITH_THOUGHTS = {
+    "in tags": said(f"<think>\n{THOUGHT}\n</think>\n\n{GOOD}"),
+    "in tags that the prompt opened": said(f"{THOUGHT}\n</think>\n\n{GOOD}"),
+    "in a field": said(GOOD, reasoning_content=THOUGHT),
+    "in another field": said(GOOD, reasoning=THOUGHT),
+    "in a part": said([{"type": "thinking", "thinking": [{"type": "text", "text": THOUGHT}]}, {"text": GOOD}]),
+}
+
+
+@pytest.mark.parametrize("message", WITH_THOUGHTS.values(), ids=WITH_THOUGHTS)
+def test_thoughts_have_a_field_of_their_own_and_are_not_judged(desk: Desk, message: dict) -> None:
+    with for_one_row(completion(message)) as server:
+        rows = desk.run(server)
+        both = desk.run(server, teacher={"with_thoughts": True})
+        assert sum(server.seen.values()) == 20
+    row = next(row for row in rows if row.get("thoughts"))
+    assert (row["thoughts"], row["critique"], row["verdict"]) == (THOUGHT, GOOD, "right")
+    assert len([row for row in rows if "thoughts" in row]) == 1
+    row = next(row for row in both if row.get("thoughts"))
+    assert row["critique"] == whole_text(THOUGHT, GOOD) and row["verdict"] == "right"
+
+
+def test_thoughts_without_an_answer_are_no_answer() -> None:
+    value = value_of(completion(said(f"<think>{GOOD}")), 1, 0.0)
+    assert parted(value) == (GOOD, "") and problem_of(value) == "thoughts, but no answer"
+    value = value_of(completion(said(f"<think>{GOOD}"), "length"), 1, 0.0)
+    assert problem_of(value) == "cut off at max_tokens"
+
+
+def test_text_about_thoughts_is_an_answer() -> None:
+    text = "The response opens with <think> and ends with </think>. Conclusion: right"
+    assert parted(value_of(completion(said(text)), 1, 0.0)) == ("", text)
+
+
+# --- what it cost -----------------------------------------------------------------------------------------------------
+
+ODD_USAGE = {
+    "none": None,
+    "a text": "12 tokens",
+    "texts": {"prompt_tokens": "10", "completion_tokens": "5"},
+    "negative": {"prompt_tokens": -10, "completion_tokens": 5},
+    "not a number": {"prompt_tokens": math.nan, "completion_tokens": 5},
+    "endless": {"prompt_tokens": 10, "completion_tokens": math.inf},
+    "half": {"prompt_tokens": 10},
+}
+
+
+@pytest.mark.parametrize("usage", ODD_USAGE.values(), ids=ODD_USAGE)
+def test_answer_without_usage_counts_by_the_estimate_and_that_is_said(desk: Desk, usage, caplog) -> None:
+    body = json.dumps(completion(said(GOOD), usage=usage)).encode()
+    with FaultServer(raw=lambda asked: body) as server:
+        desk.run(server)
+    summary = read_json(desk.folder / "shard-0.json")
+    assert summary["answers_without_usage"] == 20
+    assert summary["completion_tokens"] == 400 and summary["cost_usd"] > 0.004  # expected_tokens: 20
+    assert caplog.text.count("does not say what it used") == 1
+
+
+def test_budget_holds_at_an_endpoint_that_says_no_usage(desk: Desk) -> None:
+    body = json.dumps(completion(said(GOOD), usage=None)).encode()
+    with FaultServer(raw=lambda asked: body) as server:
+        for count in (100, 200, 300):
+            desk.set_rows(graded(count))
+            if count == 100:
+                desk.run(server, budget=0.06)
+                continue
+            with pytest.raises(BadInput, match="budget"):
+                desk.run(server, budget=0.06)
+        assert sum(server.seen.values()) == 100
