@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import answer_questions, build_train_set, critique_responses, gather_shards
+from scripts import answer_questions, critique_responses, gather_shards
 from scripts.lib.cli import ROOT
 from scripts.lib.jsonl import BadInput, read_json, read_rows, write_rows
 from scripts.lib.study import runs
@@ -18,6 +18,7 @@ from scripts.lib.teachers import batch, endpoints, live
 from scripts.lib.teachers.endpoints import Endpoint
 from scripts.lib.teachers.faults import retry_after
 from scripts.lib.teachers.requests import request_of
+from scripts.lib.training import pools
 from tests.fault_server import FaultServer
 from tests.teacher_desk import KEY, LIMITS, TEACHER, Desk, graded
 
@@ -364,7 +365,7 @@ def test_answers_are_what_an_sft_run_trains_on(small) -> None:
     part = runs.parts(study["runs"]["new"])[0]
     assert runs.sources(part) == [(("answers",), "answers", "sums-api")]
     assert runs.dataset_behind(study, "answers", "sums-api") == "sums"
-    assert build_train_set.TEXT["answers"] == "response"
+    assert pools.TEXT["answers"] == "response"
 
 
 # --- a model of the study ---------------------------------------------------------------------------------------------
