@@ -82,7 +82,10 @@ def validation(axes, settings: dict, files: list[Path]) -> None:
 
 
 def accuracy(axes, settings: dict, files: list[Path]) -> None:
-    """Accuracy with standard errors, checkpoint by checkpoint, a line for each benchmark and one for their average."""
+    """Accuracy with standard errors, checkpoint by checkpoint: a mark for each benchmark and one for their average.
+
+    Checkpoints are no scale, so no line joins them.
+    """
     from scripts.lib.tables.statistics import average_error
 
     scores: dict[str, dict] = {}
@@ -92,10 +95,10 @@ def accuracy(axes, settings: dict, files: list[Path]) -> None:
     mine = [scores[row["of"]] for row in settings["rows"]]
     for number, (slug, title) in enumerate(settings["columns"].items()):
         values = [100 * found[slug]["accuracy"] for found in mine]
-        axes.plot(names, values, label=title, alpha=0.6, linewidth=1, **style(number + 1))
+        axes.plot(names, values, label=title, alpha=0.6, linestyle="none", **style(number + 1))
     averages = [sum(100 * item["accuracy"] for item in found.values()) / len(found) for found in mine]
     errors = [100 * average_error([item["standard_error"] for item in found.values()]) for found in mine]
-    axes.errorbar(names, averages, errors, label="Average ± se", linewidth=2.5, capsize=4, **style(0))
+    axes.errorbar(names, averages, errors, label="Average ± se", linestyle="none", elinewidth=2, capsize=4, **style(0))
     axes.set_ylabel("accuracy, %")
     axes.set_ylim(bottom=0)
 
