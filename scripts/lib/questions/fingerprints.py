@@ -241,6 +241,7 @@ def mark_validation(graded: Iterable[dict], questions: dict[str, dict], validati
         questions: its questions by id.
         validation: fingerprints of the validation questions.
     """
+    found = {name for name, asked in questions.items() if validation and fingerprint(asked["question"]) in validation}
     for row in graded:
-        if fingerprint(questions[row["question_id"]]["question"]) in validation:
+        if row["question_id"] in found:
             row["validation"] = True
