@@ -278,6 +278,12 @@ def test_number_as_an_answer_is_written_as_the_file_has_it(tmp_path: Path, numbe
     assert prepare(listed)[0][0]["answer"] == f"{number}, 2"
 
 
+def test_numbers_as_options_are_written_as_the_file_has_them(tmp_path: Path) -> None:
+    (tmp_path / "q.jsonl").write_text('{"id": "a", "question": "?x", "answer": "B", "choices": [0.30, 1e5, 7]}')
+    entry = {"source": "jsonl", "path": str(tmp_path / "q.jsonl"), "rows": None}
+    assert prepare({**entry, "fields": {**FIELDS, "choices": "choices"}})[0][0]["choices"] == ["0.30", "1e5", "7"]
+
+
 def test_short_floats_of_a_hub_set_are_read_as_they_were_written(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet

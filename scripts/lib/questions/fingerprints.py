@@ -21,13 +21,14 @@ from scripts.lib.jsonl import each_row
 _BOXED = r"\$?\\?boxed\s*(?:\{[^{}]{0,20}\})?\$?"
 _ONES = "(?:it|this|this out|it out|the problem|this problem|the following problem|through it)"
 _REQUESTS = (
-    rf"let(?:'|’)?s (?:think|work|solve|reason|do)(?: about)?(?: {_ONES})? (?:step[- ]by[- ]step|carefully)",
+    rf"(?:let(?:'|’)?s|let us) (?:think|work|solve|reason|do)(?: about)?(?: {_ONES})? (?:step[- ]by[- ]step|carefully)",
     rf"(?:please )?(?:think|reason|solve|work|proceed)(?: {_ONES})?,? (?:carefully|step[- ]by[- ]step)",
     rf"(?:please )?(?:(?:think|reason|solve|work)(?: {_ONES})? step[- ]by[- ]step,? and )?"
-    r"(?:put|write|give|return|place|present|enclose|box) (?:only )?(?:the|your) (?:final )?(?:answer|result)s? "
+    r"(?:(?:make|be) sure to |remember to )?(?:put|write|give|return|place|present|provide|enclose|box) (?:only )?"
+    r"(?:the|your) (?:final )?(?:answer|result|response)s?(?: \(and only (?:the )?answer\))? "
     rf"(?:(?:with)?in(?:side)?(?: a)? {_BOXED}|in a box)",
-    r"(?:please )?show (?:all )?(?:your|the) (?:work|working|steps|reasoning)",
-    r"(?:please )?explain (?:all )?your (?:reasoning|steps|work)",
+    r"(?:please )?box your (?:final )?answer",
+    r"(?:please )?(?:show|explain) (?:all )?(?:of )?your (?:work|working|steps|reasoning|answer)",
     r"give (?:only )?the \w+ as your final answer",
     r"the last line of your (?:response|answer|solution) should be[^\n]{0,120}",
 )
@@ -240,6 +241,7 @@ def mark_validation(graded: Iterable[dict], questions: dict[str, dict], validati
         questions: its questions by id.
         validation: fingerprints of the validation questions.
     """
+    found = {name for name, asked in questions.items() if validation and fingerprint(asked["question"]) in validation}
     for row in graded:
-        if fingerprint(questions[row["question_id"]]["question"]) in validation:
+        if row["question_id"] in found:
             row["validation"] = True

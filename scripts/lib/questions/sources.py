@@ -159,6 +159,7 @@ def _mapped(rows, source: dict, place: str) -> Iterator[dict]:
             )
         if "choices" in made:
             _check_choices(made, place)
+            made["choices"] = [str(option) for option in made["choices"]]
         yield made
     if never_seen:
         raise BadInput(f"{place}: no row has a column {', '.join(sorted(never_seen))}. Correct the entry's fields.")
