@@ -18,7 +18,7 @@ import httpx2
 import openai
 
 from scripts.lib.cli import Progress
-from scripts.lib.jsonl import BadInput, content_key, dumps
+from scripts.lib.jsonl import BadInput, content_key, dumps, writing
 from scripts.lib.teachers.endpoints import MOST_BYTES as MOST_LINE_BYTES
 from scripts.lib.teachers.endpoints import Endpoint, TooLarge, client_of, endpoint_of
 from scripts.lib.teachers.events import Events
@@ -130,7 +130,8 @@ class _Batches:
 
     def _write(self, lines: list[bytes], requests: list[Request]) -> str:
         part = f"{len(self.events.parts):05d}-{content_key([request.key for request in requests])}"
-        self.events.file(part).write_bytes(b"".join(lines))
+        with writing(self.events.file(part)):
+            self.events.file(part).write_bytes(b"".join(lines))
         self.events.add(part, state="built", requests=len(requests))
         return part
 
