@@ -83,6 +83,8 @@ class Api:
             copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
             folder.mkdir(exist_ok=True)
             copy(ROOT / part, folder / part)
+        (folder / "base").mkdir()  # a model that nothing runs
+        (folder / "base" / "config.json").write_text("{}")
         write_rows(folder / "results" / "api" / "responses" / "sums-self" / "graded.jsonl", graded(30))
 
     def make(self, server: FaultServer, target: str, expected: int = 0, flags: tuple[str, ...] = (), **teacher) -> str:

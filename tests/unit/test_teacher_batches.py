@@ -62,6 +62,18 @@ def test_batch_of_another_endpoint_is_left_to_it(desk: Desk, caplog) -> None:
         assert right(desk.run(first, mode="batch")) and len(first.batches) == 1
 
 
+@pytest.mark.parametrize("other", [{"name": "other"}, {"name": "other", "mode": "batch"}, {"mode": "live"}])
+def test_what_is_under_way_in_a_batch_is_not_asked_by_another_way(desk: Desk, other: dict) -> None:
+    with FaultServer() as server:
+        send(desk, server)
+        with pytest.raises(BadInput, match="20 of its requests are under way in batches of teacher t"):
+            desk.run(server, **{"mode": "live", **other})
+        desk.run(server, teacher={"temperature": 0.9}, **{"mode": "live", **other})  # other requests are
+        assert right(desk.run(server, mode="batch"))
+        assert right(desk.run(server, **{"mode": "live", **other}))
+        assert set(server.delivered.values()) == {1}
+
+
 def test_endpoint_without_batches_gives_up_none(desk: Desk) -> None:
     class NoBatches(FaultServer):
         async def _one(self, reader, writer):

@@ -136,6 +136,7 @@ class Estimator:
         teacher = self.study["teachers"][entry["teacher"]]
         if teacher["kind"] != "openai":
             return 0.0
+        self._check_price(entry["teacher"], teacher)
         rows = 2 * self.rows_of("benchmarks", benchmark)
         read = self.study["plan"]["question_tokens"] + 1.5 * self._length(entry)  # of the second turn, both answers
         ledger = Ledger(teacher["price"], teacher["budget"])
@@ -212,12 +213,18 @@ class Estimator:
             self._dollars[section, slug] = self._priced(section, slug)
         return self._dollars[section, slug]
 
+    def _check_price(self, slug: str, teacher: dict) -> None:
+        """Notes what keeps a teacher's cost from being known, or the teacher from being asked."""
+        if teacher["price"] is None:
+            self.unknown[f"teachers.{slug}: no price, counted as free"] = None
+        elif teacher["budget"] is None:
+            self.unknown[f"teachers.{slug}: a price and no budget, so that nothing is asked before you add one"] = None
+
     def _priced(self, section: str, slug: str) -> float:
         entry = self.study[section][slug]
         teacher = self.study["teachers"][entry["teacher"]]
         ledger = Ledger(teacher["price"], teacher["budget"])
-        if teacher["price"] is None:
-            self.unknown[f"teachers.{entry['teacher']}: no price, counted as free"] = None
+        self._check_price(entry["teacher"], teacher)
         source = f"responses/{entry['responses']}/graded" if section == "critiques" else f"datasets/{entry['dataset']}"
         file = self.results / f"{source}.jsonl"
         settings = {"teacher": teacher, "rows": entry["rows"], "samples": entry.get("samples", 1)}

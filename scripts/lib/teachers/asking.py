@@ -5,6 +5,8 @@ import logging
 from collections.abc import Callable, Iterator
 
 from scripts.lib.cli import Progress
+from scripts.lib.jsonl import BadInput
+from scripts.lib.teachers.events import Events
 from scripts.lib.teachers.ledger import check_budget, estimate
 from scripts.lib.teachers.requests import Request
 from scripts.lib.teachers.teaching import Teaching
@@ -22,8 +24,9 @@ def ask(teaching: Teaching, requests: Callable[[], Iterator[Request | None]], sh
             waits a day must not wait for another part.
 
     Raises:
-        BadInput: the estimate for all rows exceeds the budget (or costs something, and there is none), the disk takes
-            no answers, or the endpoint cannot be used. Answers that came are kept.
+        BadInput: the estimate for all rows exceeds the budget (or costs something, and there is none), requests are
+            under way in batches that this job does not collect, the disk takes no answers, or the endpoint cannot be
+            used. Answers that came are kept.
     """
     whole = estimate(teaching.teacher, teaching.limits, requests(), teaching.journal, teaching.ledger)
     said = whole.text(teaching.ledger, teaching.limits)
@@ -36,6 +39,7 @@ def ask(teaching: Teaching, requests: Callable[[], Iterator[Request | None]], sh
     first = next(missing, None)
     if first is None:
         return
+    check_batches(teaching, requests)
     teaching.check_disk()
     if batch:
         from scripts.lib.teachers.batch import ask_all
@@ -48,3 +52,22 @@ def ask(teaching: Teaching, requests: Callable[[], Iterator[Request | None]], sh
     finally:
         if teaching.disk_refused:
             teaching.write_again()
+
+
+def check_batches(teaching: Teaching, requests: Callable[[], Iterator[Request | None]]) -> None:
+    """Stops where requests are under way in batches that another teacher sent, or this one before it was made live.
+
+    Raises:
+        BadInput: they would be paid for twice.
+    """
+    for folder in sorted(teaching.state.glob("*/batches")):
+        if folder.parent == teaching.folder and teaching.limits["mode"] == "batch":
+            continue  # those are collected
+        under_way = Events(folder).under_way()
+        twice = sum(int(request.key, 16) in under_way for request in teaching.missing(requests())) if under_way else 0
+        if twice:
+            raise BadInput(
+                f"teacher {teaching.slug}: {twice:,} of its requests are under way in batches of teacher "
+                f"{folder.parent.name}, and would be paid for twice. Collect them first: start the entry that sent "
+                f"them, with mode: batch. If its batches are gone for good, delete {folder}."
+            )

@@ -12,16 +12,16 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import openai
 
 from scripts.lib.cli import Progress
-from scripts.lib.jsonl import BadInput, append_line, content_key, dumps
+from scripts.lib.jsonl import BadInput, content_key, dumps, writing
 from scripts.lib.teachers.endpoints import MOST_BYTES as MOST_LINE_BYTES
 from scripts.lib.teachers.endpoints import Endpoint, TooLarge, client_of, endpoint_of
+from scripts.lib.teachers.events import Events
 from scripts.lib.teachers.faults import lasting_fault, said
 from scripts.lib.teachers.replies import value_of
 from scripts.lib.teachers.requests import Request, body_of
@@ -70,41 +70,6 @@ async def _ask_all(teaching: Teaching, requests: Iterator[Request], progress: Pr
                 f"teacher {slug}: {endpoint.hidden(advice)} Batches that were sent are written down and will be "
                 "collected."
             ) from None
-
-
-class Events:
-    """What happened to each part, in an append-only file: the last state of each is what counts."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.path = folder, folder / "events.jsonl"
-        self.parts: dict[str, dict[str, Any]] = {}
-        content = self.path.read_bytes() if self.path.exists() else b""
-        for number, line in enumerate(content.split(b"\n"), 1):
-            if line.strip():
-                self._read(line, number)
-        if content and not content.endswith(b"\n"):
-            append_line(self.path, "")  # what is written next begins a line of its own
-
-    def _read(self, line: bytes, number: int) -> None:
-        try:
-            event = json.loads(line)
-            self.parts.setdefault(event["part"], {}).update(event)
-        except (ValueError, TypeError, KeyError):
-            log.warning("%s, line %d is not an event: passed over", self.path, number)
-
-    def add(self, part: str, **values: Any) -> None:
-        """Writes down what happened; it is on the disk before anything else is done."""
-        append_line(self.path, dumps({"part": part, **values}))
-        self.parts.setdefault(part, {}).update(values)
-
-    def in_state(self, state: str, endpoint: str | None = None) -> list[str]:
-        """The parts in a state, in the order in which they were made; with `endpoint`, those that were sent there."""
-        return [
-            part
-            for part, values in self.parts.items()
-            if values.get("state") == state and (endpoint is None or values.get("endpoint", endpoint) == endpoint)
-        ]
 
 
 class _Batches:
@@ -165,17 +130,15 @@ class _Batches:
 
     def _write(self, lines: list[bytes], requests: list[Request]) -> str:
         part = f"{len(self.events.parts):05d}-{content_key([request.key for request in requests])}"
-        self._file(part).write_bytes(b"".join(lines))
+        with writing(self.events.file(part)):
+            self.events.file(part).write_bytes(b"".join(lines))
         self.events.add(part, state="built", requests=len(requests))
         return part
-
-    def _file(self, part: str) -> Path:
-        return self.events.folder / f"{part}.jsonl"
 
     async def _submit(self, part: str) -> None:
         """Sends one part; one that is refused for its size ends, and the next ones are smaller."""
         try:
-            with self._file(part).open("rb") as body:
+            with self.events.file(part).open("rb") as body:
                 uploaded = await self.client.files.create(file=(f"{part}.jsonl", body), purpose="batch")
                 self._check(uploaded)
             self.events.add(part, state="submitting", file=uploaded.id, endpoint=self.endpoint.shown)
@@ -234,7 +197,7 @@ class _Batches:
 
     def _end(self, part: str, state: str, **values: Any) -> None:
         self.events.add(part, state=state, **values)
-        self._file(part).unlink(missing_ok=True)
+        self.events.file(part).unlink(missing_ok=True)
 
     async def _collect(self) -> None:
         """Waits until every batch that was sent to this endpoint has ended, and takes in what each gave.
@@ -292,9 +255,9 @@ class _Batches:
 
     def _characters(self, part: str) -> dict[str, int]:
         """Length of the messages of each request of a part, by key; empty where its file is gone."""
-        if not self._file(part).exists():
+        if not self.events.file(part).exists():
             return {}
-        with self._file(part).open("rb") as lines:
+        with self.events.file(part).open("rb") as lines:
             requests = map(json.loads, lines)
             return {one["custom_id"]: Request("", one["body"]["messages"]).characters for one in requests}
 
