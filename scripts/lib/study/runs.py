@@ -52,7 +52,7 @@ def sampled_answers(run: dict, sampling: dict, model: str, t: int) -> dict:
         "dataset": run["data"].get("dataset"),
         "model": model,
         "prompt": sampling["prompt"] or run["prompt"],
-        **{key: sampling[key] for key in ("template", "temperature", "top_p", "max_tokens")},
+        **{key: sampling[key] for key in ("template", "temperature", "top_p", "max_tokens", "stop") if key in sampling},
         **{"samples": 1, "seed": run["seed"] + t, "shards": 1, "rows": run["data"]["rows"]},
     }
 
