@@ -62,6 +62,14 @@ def test_stop_that_is_no_list_of_texts_and_token_ids_is_told(small, value) -> No
     assert "benchmarks.gcd.stop" in small.mistake(f"benchmarks: {{gcd: {{stop: {value}}}}}")
 
 
+def test_rows_that_are_packed_are_not_left_out_by_their_length(small) -> None:
+    run = "recipes: {short: {too_long: drop, packing: %s}}"
+    assert settings(small, run % "false", "train_set_settings", {"run": "sft"}) != (
+        packed := settings(small, run % "true", "train_set_settings", {"run": "sft"})
+    )
+    assert "max_tokens" not in json.dumps(packed)
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

@@ -25,6 +25,12 @@ def sources(part: dict) -> list[tuple[tuple, str, str]]:
     return [*named, (("like",), "runs", part["like"])] if "like" in part else named
 
 
+def drops_long_rows(run: dict) -> bool:
+    """Whether a run's trainer would leave out rows that are too long: packed ones are cut instead."""
+    recipe = run["hyperparameters"]
+    return recipe.get("too_long") == "drop" and not recipe.get("packing")
+
+
 def tokenizer_behind(study: dict, run: str) -> tuple[str, str | None]:
     """The model whose tokenizer a run's rows are counted with, and the chat template (None: the model's own).
 

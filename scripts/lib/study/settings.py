@@ -255,11 +255,11 @@ class Study(Files):
 
     def _length_limit(self, name: str) -> dict[str, Any] | None:
         """The longest row of a run and its chat template, where its trainer drops longer rows; else no limit counts."""
-        recipe = self["runs"][name]["hyperparameters"]
-        if recipe["too_long"] != "drop":
+        run = self["runs"][name]
+        if not runs.drops_long_rows(run):
             return None
         _, template = runs.tokenizer_behind(self.resolved, name)
-        return {"max_tokens": recipe["max_tokens"], "template": template}
+        return {"max_tokens": run["hyperparameters"]["max_tokens"], "template": template}
 
     def recipe(self, wildcards) -> str:
         """What train reads."""
