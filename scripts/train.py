@@ -62,7 +62,7 @@ def main(args: argparse.Namespace) -> int:
     from scripts.lib.generation.generator import weights_hash
     from scripts.lib.generation.model_checks import check_generation_config
     from scripts.lib.training import trainers
-    from scripts.lib.training.rows import as_read, tokenise, tokenise_pairs
+    from scripts.lib.training.rows import as_read, tokenise, tokenise_pairs, trained_on
 
     cli.quiet()
     disable_progress_bars()
@@ -81,6 +81,7 @@ def main(args: argparse.Namespace) -> int:
     state = Path(args.state) / key
     processes = trainers.processes(args.processes)
     if processes.is_main_process:
+        log.info("%s", trained_on(counts))
         log.info("the first row as the model reads it, ⟦tokens with the loss⟧:\n%s", as_read(tokenised[0], tokenizer))
     with held(args.state) if processes.is_main_process else nullcontext():
         if processes.is_main_process:

@@ -333,6 +333,17 @@ def test_greedy_batch_of_unequal_lengths_equals_generate_row_by_row(real, prompt
         assert completion == Completion(tokenizer.decode(expected, skip_special_tokens=True), 12, False)
 
 
+def test_tokenizer_without_a_padding_token_pads_all_the_same(real, prompts, tokenizer, model_folder) -> None:
+    import copy
+
+    bare = copy.deepcopy(tokenizer)
+    bare.pad_token = None
+    engine = engines.load(SETTINGS, model_folder, bare)
+    assert engine.generate(prompts, Sampling(0.0, 1.0, 12), seed=1) == real.generate(
+        prompts, Sampling(0.0, 1.0, 12), seed=1
+    )
+
+
 def test_stop_token_ends_its_row_and_changes_no_other(real, prompts, tokenizer, monkeypatch) -> None:
     import torch
 

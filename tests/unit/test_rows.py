@@ -121,6 +121,15 @@ def test_middle_of_a_long_part_is_left_out_of_what_is_shown(tokenizer) -> None:
     assert len(shown) < 2000
 
 
+def test_what_became_of_the_rows_is_a_line_of_the_log(tokenizer) -> None:
+    given = [*DPO[1], pair("e", "same", "same")]
+    counts = rows.tokenise_pairs(given, tokenizer, RULES | {"end_inside": "drop"})[1]
+    told = "training on 2 of 5 rows; 2 left out, the end token inside an answer; 1 left out, two equal answers"
+    assert rows.trained_on(counts) == told
+    counts = rows.tokenise(SFT[1], tokenizer, RULES | {"end_inside": "delete", "packing": True})[1]
+    assert rows.trained_on(counts) == "training on 4 of 4 rows; end tokens deleted from 2; packed into 1 blocks"
+
+
 def test_training_log_starts_with_a_row(model_folder, write_lines, tmp_path, caplog) -> None:
     import logging
 
@@ -134,6 +143,7 @@ def test_training_log_starts_with_a_row(model_folder, write_lines, tmp_path, cap
         assert train.main(train.parse_args(flags(recipe, data, model_folder, tmp_path, 1))) == 0
     said = [record.getMessage() for record in caplog.records]
     shown = "<|im_start|>user\n0 + 0 = <|im_end|>\n<|im_start|>assistant\n⟦0 plus 0 makes 0<|im_end|>⟧"
+    assert "training on 40 of 40 rows" in said
     place = next(number for number, line in enumerate(said) if line.endswith(shown))
     assert place < next(number for number, line in enumerate(said) if line.startswith("trained 1 of 1"))
 

@@ -200,6 +200,23 @@ def tokenise_pairs(
     return kept, left.counts(count, deleted) | tokens
 
 
+def trained_on(counts: dict[str, int]) -> str:
+    """How many rows there are, and what became of the others, as a line of the log.
+
+    >>> trained_on({"rows_in": 9, "rows_trained": 7, "rows_dropped_too_long": 2, "rows_dropped_equal": 0})
+    'training on 7 of 9 rows; 2 left out, too long'
+    """
+    words = {
+        "rows_dropped_too_long": "{} left out, too long",
+        "rows_dropped_end_inside": "{} left out, the end token inside an answer",
+        "rows_dropped_equal": "{} left out, two equal answers",
+        "rows_with_ends_deleted": "end tokens deleted from {}",
+        "blocks": "packed into {} blocks",
+    }
+    others = [text.format(counts[key]) for key, text in words.items() if counts.get(key)]
+    return "; ".join([f"training on {counts['rows_trained']} of {counts['rows_in']} rows", *others])
+
+
 def as_read(row: dict, tokenizer) -> str:
     """A tokenised row (of either kind) as text, the tokens with the loss between ⟦ and ⟧.
 
