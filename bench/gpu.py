@@ -24,13 +24,14 @@ from scripts.lib.generation import engines
 from scripts.lib.generation.chat import load_tokenizer, prompt_ids
 from scripts.lib.generation.engines import Sampling
 from scripts.lib.jsonl import read_rows
-from scripts.lib.training import trainers
-from scripts.lib.training.preference import tokenise_pairs
+from scripts.lib.training.rows import tokenise, tokenise_pairs
 
 RECIPE = {
     **{"run": "bench", "template": None, "seed": 1, "learning_rate": 1e-5, "epochs": 1, "scheduler": "linear"},
     **{"warmup": 0.1, "weight_decay": 0.0, "max_grad_norm": 1.0, "optimizer": "adamw_torch", "precision": "bfloat16"},
     **{"order": "sequential", "save_steps": 10_000, "candidate_steps": [], "activation_checkpointing": False},
+    **{"max_tokens": 100_000, "too_long": "error", "end_inside": "error", "loss_on": "answer", "packing": False},
+    **{"schedule_epochs": None},
     **{"beta": 0.1, "loss": "logistic", "precompute_reference": False, "lora": None},
 }
 
@@ -89,14 +90,14 @@ def fit(args: argparse.Namespace, rows: list[dict], **recipe) -> float:
 def train_sft(args: argparse.Namespace) -> tuple[int, float, int]:
     """(tokens, seconds, floating-point operations per weight and token) of supervised training."""
     rows = repeated(read_rows(args.rows), args.steps * args.batch)
-    made, _ = trainers.tokenise(rows, load_tokenizer(args.model), 100_000, "error")
+    made, _ = tokenise(rows, load_tokenizer(args.model), RECIPE)
     return sum(len(row["input_ids"]) for row in made), fit(args, made, method="sft"), 6
 
 
 def train_dpo(args: argparse.Namespace) -> tuple[int, float, int]:
     """The same for preference training, which also runs the reference forward."""
     rows = repeated(read_rows(args.pairs), args.steps * args.batch)
-    made, counts = tokenise_pairs(rows, load_tokenizer(args.model), 100_000, "error")
+    made, counts = tokenise_pairs(rows, load_tokenizer(args.model), RECIPE)
     return counts["prompt_tokens"] + counts["completion_tokens"], fit(args, made, method="dpo"), 8
 
 

@@ -26,7 +26,8 @@ from scripts import train
 from scripts.lib import cli
 from scripts.lib.generation.chat import load_tokenizer
 from scripts.lib.jsonl import read_rows
-from scripts.lib.training import preference, trainer
+from scripts.lib.training import preference, trainers
+from scripts.lib.training.rows import tokenise_pairs
 
 BATCH = 8  # pairs
 PREFERENCE = {**RECIPE, "method": "dpo", "beta": 0.1, "loss": "logistic", "precompute_reference": False}
@@ -43,7 +44,7 @@ def main() -> None:
     args = parser.parse_args()
     cli.quiet()
     tokenizer = load_tokenizer(args.model)
-    pairs, _ = preference.tokenise_pairs(read_rows(args.pairs)[: args.steps * BATCH], tokenizer, 4096, "error")
+    pairs, _ = tokenise_pairs(read_rows(args.pairs)[: args.steps * BATCH], tokenizer, RECIPE)
     if args.peak:
         method = PREFERENCE if args.peak == "dpo" else {**RECIPE, "global_batch": 2 * BATCH}
         script(args.model, pairs if args.peak == "dpo" else as_answers(pairs), tokenizer, method)
@@ -89,7 +90,7 @@ def bare_passes(model_folder: str, pairs: list[dict], tokenizer) -> float:
     """Seconds of the passes alone: no optimizer, no data loading, no trainer."""
     torch.manual_seed(1)
     model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.bfloat16)
-    model = get_peft_model(model, trainer.lora_config(RECIPE["lora"])).train()
+    model = get_peft_model(model, trainers.lora_config(RECIPE["lora"])).train()
     collate = DataCollatorForPreference(pad_token_id=tokenizer.pad_token_id)
     batches = [collate(pairs[at : at + BATCH]) for at in range(0, len(pairs), BATCH)]
     start = time.perf_counter()

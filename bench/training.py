@@ -24,6 +24,7 @@ from scripts.lib import cli
 from scripts.lib.generation.chat import load_tokenizer
 from scripts.lib.jsonl import read_rows
 from scripts.lib.training import trainers
+from scripts.lib.training.rows import tokenise
 
 BATCH = 8
 RECIPE = {
@@ -31,6 +32,8 @@ RECIPE = {
     **{"max_steps": None, "global_batch": BATCH, "scheduler": "linear", "warmup": 0.1, "weight_decay": 0.0},
     **{"max_grad_norm": 1.0, "optimizer": "adamw_torch", "precision": "bfloat16", "order": "sequential"},
     **{"save_steps": 10_000, "candidate_steps": [], "activation_checkpointing": False},
+    **{"max_tokens": 2048, "too_long": "error", "end_inside": "error", "loss_on": "answer", "packing": False},
+    **{"schedule_epochs": None},
     "lora": {"rank": 16, "alpha": 32, "dropout": 0.0, "targets": "all-linear"},
 }
 
@@ -45,7 +48,7 @@ def main() -> None:
     args = parser.parse_args()
     cli.quiet()
     tokenizer = load_tokenizer(args.model)
-    rows, _ = trainers.tokenise(read_rows(args.data)[: args.steps * BATCH], tokenizer, 2048, "error")
+    rows, _ = tokenise(read_rows(args.data)[: args.steps * BATCH], tokenizer, RECIPE)
     tokens = sum(len(row["input_ids"]) for row in rows)
     ways = {"bare loop": bare_loop, "train script": train_script, "TRL as it comes": plain_trl}
     best = dict.fromkeys(ways, 0.0)

@@ -9,6 +9,8 @@ OUTPUTS  <results>/models/{model}/           safetensors, tokenizer, redpen.json
 
 rule fetch_model:
     """Bring one base model into a folder of safetensors."""
+    input:
+        base=STUDY.adapter_base,
     output:
         model=directory("<results>/models/{model}"),
     log:
@@ -21,8 +23,10 @@ rule fetch_model:
     params:
         python=python_for("laptop"),
         settings=STUDY.model_settings,
+        base=lambda wildcards, input: f"--base {input.base}" if input.base else "",
     shell:
-        "{params.python:q} -m scripts.fetch_model --settings {params.settings:q} --model {output.model:q} 2>&1 | tee {log:q}"
+        "{params.python:q} -m scripts.fetch_model --settings {params.settings:q} {params.base} --model {output.model:q}"
+        " 2>&1 | tee {log:q}"
 
 
 rule prepare_dataset:

@@ -4,8 +4,9 @@
         "file": "SmolLM2-135M-Instruct.Q4_1.gguf", "family": "llama"}' --model results/laptop/models/smollm2-135m
 
 Sources: `packaged` (a GGUF file in an installed Python package, unpacked to bfloat16), `hub` (a repository at a
-commit), `folder` (a local folder in the layout of save_pretrained), and `random` (random weights in a given shape, with
-the packaged SmolLM2 tokenizer: what `scale:` puts in place of every model).
+commit), `folder` (a local folder in the layout of save_pretrained), `adapter` (a local folder with a LoRA adapter,
+merged into the model at `--base`), and `random` (random weights in a given shape, with the packaged SmolLM2 tokenizer:
+what `scale:` puts in place of every model).
 """
 
 import argparse
@@ -16,7 +17,9 @@ from importlib import metadata
 from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.generation.model_folders import KINDS, ORIGIN, copy_model, hashes_of, open_to_umask, refuse_code
+from scripts.lib.generation.adapters import merge_adapter
+from scripts.lib.generation.model_checks import check_model_folder
+from scripts.lib.generation.model_folders import KINDS, ORIGIN, copy_model, hashes_of, open_to_umask
 from scripts.lib.jsonl import BadInput, disk_full, file_hash, replacing_folder, write_json
 
 VERSION = 1  # raise by hand when the model folder would differ
@@ -28,6 +31,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: the entry under models")
+    parser.add_argument("--base", default=None, help="the model folder that an adapter is merged into")
     parser.add_argument("--model", required=True, help="the model folder to write")
     return parser.parse_args(argv)
 
@@ -37,12 +41,16 @@ def main(args: argparse.Namespace) -> int:
     summary = cli.Summary("fetch_model", args.settings)
     with replacing_folder(args.model) as temporary:
         temporary.mkdir()
-        facts = SOURCES[args.settings["source"]](args.settings, temporary)
-        if not list(temporary.glob("*.safetensors")):
-            raise BadInput(f"{args.settings}: no *.safetensors in the model. Convert it with save_pretrained.")
-        refuse_code(temporary)
+        given = args.settings | ({"base": args.base} if args.base else {})
+        facts = SOURCES[args.settings["source"]](given, temporary)
+        check_model_folder(temporary, name_of(args.settings))
         write_json(temporary / ORIGIN, summary.fields(**facts, sha256=hashes_of(temporary)))
     return 0
+
+
+def name_of(settings: dict) -> str:
+    """What a message calls a model: its repository, path or file."""
+    return next((settings[key] for key in ("repo", "path", "file") if key in settings), settings["source"])
 
 
 def packaged_file(settings: dict) -> Path:
@@ -145,6 +153,7 @@ SOURCES: dict[str, Callable[[dict, Path], dict]] = {
     "packaged": from_package,
     "hub": from_hub,
     "folder": from_folder,
+    "adapter": merge_adapter,
     "random": random_model,
 }
 

@@ -18,7 +18,7 @@ from scripts.lib.generation.prompts import render
 from scripts.lib.journal import Journal, held
 from scripts.lib.jsonl import BadInput, read_rows, write_rows
 
-VERSION = 1  # raise by hand when the conversations would differ
+VERSION = 2  # raise by hand when the conversations would differ
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:

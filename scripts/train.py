@@ -21,7 +21,6 @@ Several processes (one for each GPU) are started by `scripts.launch`, and say so
 
 import argparse
 import logging
-import math
 import shutil
 import sys
 import warnings
@@ -31,9 +30,9 @@ from pathlib import Path
 from scripts.lib import cli
 from scripts.lib.jobs import slurm
 from scripts.lib.journal import held
-from scripts.lib.jsonl import BadInput, content_key, file_hash, make_folder, read_json, read_rows, write_json, writing
+from scripts.lib.jsonl import content_key, file_hash, make_folder, read_json, read_rows, write_json, writing
 
-VERSION = 1  # raise by hand when the weights would differ
+VERSION = 2  # raise by hand when the weights would differ
 INTERRUPTED = 75  # the status of a training that was told to end and can go on (sysexits.h: try again)
 log = logging.getLogger(__name__)
 
@@ -55,12 +54,15 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Trains, exports the candidates, writes the summary."""
     from datasets import disable_progress_bars
+    from transformers import AutoConfig
     from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
     from scripts.lib.generation.chat import load_tokenizer
+    from scripts.lib.generation.engines import positions
     from scripts.lib.generation.generator import weights_hash
+    from scripts.lib.generation.model_checks import check_generation_config
     from scripts.lib.training import trainers
-    from scripts.lib.training.preference import tokenise_pairs
+    from scripts.lib.training.rows import as_read, tokenise, tokenise_pairs, trained_on
 
     cli.quiet()
     disable_progress_bars()
@@ -71,12 +73,16 @@ def main(args: argparse.Namespace) -> int:
     preference = recipe["method"] in trainers.PREFERENCE_METHODS
     rows = read_rows(args.data, required=("messages", *(("chosen", "rejected") if preference else ("completion",))))
     tokenizer = load_tokenizer(start, recipe["template"])
-    tokenise = tokenise_pairs if preference else trainers.tokenise
-    tokenised, counts = tokenise(rows, tokenizer, recipe["max_tokens"], recipe["too_long"])
+    check_generation_config(start)
+    longest = positions(AutoConfig.from_pretrained(start, trust_remote_code=False))
+    tokenised, counts = (tokenise_pairs if preference else tokenise)(rows, tokenizer, recipe, longest)
     start_hash = weights_hash(start)
     key = content_key(VERSION, recipe, file_hash(args.data), start_hash)
     state = Path(args.state) / key
     processes = trainers.processes(args.processes)
+    if processes.is_main_process:
+        log.info("%s", trained_on(counts))
+        log.info("the first row as the model reads it, ⟦tokens with the loss⟧:\n%s", as_read(tokenised[0], tokenizer))
     with held(args.state) if processes.is_main_process else nullcontext():
         if processes.is_main_process:
             for other in Path(args.state).iterdir():
@@ -118,7 +124,9 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
     from transformers.trainer_utils import get_last_checkpoint
     from trl import DPOConfig, SFTConfig
 
+    from scripts.lib.generation.model_checks import check_savable, mend_generation_config
     from scripts.lib.training import trainers
+    from scripts.lib.training.health import StopOnNonFinite
     from scripts.lib.training.preference import PreferenceTrainer
 
     recipe = args.recipe
@@ -148,6 +156,7 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
         save_total_limit=2,
         logging_steps=1,
         logging_first_step=True,
+        logging_nan_inf_filter=False,  # a loss that is no number is not hidden: StopOnNonFinite ends the training
         report_to="none",
         disable_tqdm=True,
         dataloader_pin_memory=torch.cuda.is_available(),
@@ -167,6 +176,7 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
     # After the configuration: where that is DeepSpeed's, each process loads its share of the weights only.
     dtype = torch.bfloat16 if recipe["precision"] == "bfloat16" else torch.float32
     model = AutoModelForCausalLM.from_pretrained(args.start, dtype=dtype, trust_remote_code=False)
+    mend_generation_config(model.generation_config)
     keep = trainers.SaveCandidates(state / "candidates", set(recipe["candidate_steps"]))
     kind = PreferenceTrainer if isinstance(config, DPOConfig) else trainers.CompletionTrainer
     trainer = kind(
@@ -175,8 +185,10 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
         train_dataset=trainers.shared_dataset(tokenised, state / "rows", processes),
         processing_class=tokenizer,
         peft_config=trainers.lora_config(recipe["lora"]),
-        callbacks=[trainers.Report(), keep, stop],
+        callbacks=[StopOnNonFinite(recipe), trainers.Report(), keep, stop],
     )
+    trainer.schedule_stretch = (recipe["schedule_epochs"] or recipe["epochs"]) / recipe["epochs"]
+    check_savable(model)
     keep.trainer = trainer
     if recipe["method"] in trainers.PREFERENCE_METHODS and processes.is_main_process:
         trainers.keep_reference(state / "rows")
@@ -197,8 +209,6 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
         for entry in trainer.state.log_history
         if "loss" in entry
     ]
-    if not all(math.isfinite(entry["loss"]) for entry in losses):
-        raise BadInput(f"the loss of run {recipe['run']} is no longer a number. Lower learning_rate in its recipe.")
     return {
         "steps": trainer.state.global_step,
         "micro_batch": micro,

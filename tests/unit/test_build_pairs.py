@@ -135,10 +135,11 @@ def limit(tokens: int) -> dict:
 
 def trained(made: list[dict], tokenizer, max_tokens: int) -> dict:
     """What the trainer says of the rows."""
-    from scripts.lib.training import preference, trainers
+    from scripts.lib.training import rows
 
-    tokenise = preference.tokenise_pairs if "chosen" in made[0] else trainers.tokenise
-    return tokenise(made, load_tokenizer(tokenizer), max_tokens, "drop")[1]
+    rules = {"max_tokens": max_tokens, "too_long": "drop", "end_inside": "error", "loss_on": "answer", "packing": False}
+    tokenise = rows.tokenise_pairs if "chosen" in made[0] else rows.tokenise
+    return tokenise(made, load_tokenizer(tokenizer), rules)[1]
 
 
 def test_quota_is_filled_with_rows_that_are_not_too_long(build, model_folder):

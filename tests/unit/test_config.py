@@ -531,3 +531,11 @@ def test_thousand_runs_resolve_in_seconds(small) -> None:
 def test_two_columns_of_a_table_with_one_heading_are_refused(small) -> None:
     message = small.mistake("benchmarks: {gcd: {title: Average}}")
     assert "benchmarks.gcd.title = 'Average'" in message and "Give it another title" in message
+
+
+def test_base_of_an_adapter_must_be_a_model_that_is_none_itself(small) -> None:
+    entry = "{source: adapter, path: a, base: %s, family: llama}"
+    assert small.resolve(f"models: {{tuned: {entry % 'base'}}}")["models"]["tuned"]["base"] == "base"
+    assert "models.tuned.base = 'bse': not under models" in small.mistake(f"models: {{tuned: {entry % 'bse'}}}")
+    both = f"models: {{tuned: {entry % 'base'}, again: {entry % 'tuned'}}}"
+    assert "models.again.base = 'tuned': an adapter too" in small.mistake(both)

@@ -1,6 +1,8 @@
 """Models: each source gives a folder with its origin and hashes; what is missing is told with the way out."""
 
 import argparse
+import copy
+import shutil
 from importlib import metadata
 from pathlib import Path
 
@@ -17,7 +19,8 @@ def fetch(tmp_path):
     """A function that fetches one model and returns its folder."""
 
     def run(**settings) -> Path:
-        fetch_model.main(argparse.Namespace(settings=settings, model=str(tmp_path / "made" / "model")))
+        base = settings.pop("base_folder", None)
+        fetch_model.main(argparse.Namespace(settings=settings, base=base, model=str(tmp_path / "made" / "model")))
         return tmp_path / "made" / "model"
 
     return run
@@ -93,3 +96,70 @@ def test_hub_that_does_not_answer_is_told(fetch, monkeypatch):
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)
     with pytest.raises(BadInput, match=r"owner/name at a+: could not be downloaded \(OSError: no route\).*HF_TOKEN"):
         fetch(source="hub", repo="owner/name", revision="a" * 40, family="llama")
+
+
+def test_model_that_does_not_fit_is_told(fetch, model_folder, tokenizer, tmp_path):
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    adapter = get_peft_model(AutoModelForCausalLM.from_pretrained(model_folder), LoraConfig(task_type="CAUSAL_LM"))
+    adapter.save_pretrained(tmp_path / "adapter")
+    tokenizer.save_pretrained(tmp_path / "adapter")
+    with pytest.raises(BadInput, match=rf"adapter: this is a LoRA adapter of {model_folder}, without.*source: adapter"):
+        fetch(source="folder", path=str(tmp_path / "adapter"), family="llama")
+    shutil.copytree(model_folder, tmp_path / "padded")
+    larger = copy.deepcopy(tokenizer)
+    larger.add_special_tokens({"pad_token": "[PAD]"})
+    larger.save_pretrained(tmp_path / "padded")
+    told = r"padded: 1 tokens of the tokenizer have no place among its 259 embeddings: '\[PAD\]' \(259\)"
+    with pytest.raises(BadInput, match=told):
+        fetch(source="folder", path=str(tmp_path / "padded"), family="llama")
+    shutil.copytree(model_folder, tmp_path / "bare")
+    (tmp_path / "bare" / "config.json").unlink()
+    with pytest.raises(BadInput, match="bare: no config.json in the model"):
+        fetch(source="folder", path=str(tmp_path / "bare"), family="llama")
+
+
+@pytest.fixture
+def adapter(model_folder, tmp_path) -> Path:
+    """A folder with a LoRA adapter that changes the model, as peft writes it: without a tokenizer."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(1)
+    config = LoraConfig(r=2, lora_alpha=4, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
+    get_peft_model(AutoModelForCausalLM.from_pretrained(model_folder), config).save_pretrained(tmp_path / "adapter")
+    return tmp_path / "adapter"
+
+
+def test_adapter_is_merged_into_its_base(fetch, adapter, model_folder):
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    entry = {"source": "adapter", "path": str(adapter), "base": "base", "family": "llama"}
+    made = fetch(**entry, base_folder=str(model_folder))
+    base = AutoModelForCausalLM.from_pretrained(model_folder)
+    ids = torch.tensor([[5, 6, 7]])
+    with torch.inference_mode():
+        plain = base(input_ids=ids).logits
+        merged = AutoModelForCausalLM.from_pretrained(made)(input_ids=ids).logits
+        apart = PeftModel.from_pretrained(base, str(adapter))(input_ids=ids).logits
+    assert (merged - apart).abs().max() < 1e-3 * (apart - plain).abs().max()
+    origin = read_json(made / "redpen.json")
+    assert origin["recipe"] == entry and set(origin["adapter_sha256"]) >= {"adapter_model.safetensors"}
+    assert not (made / "adapter_config.json").exists() and (made / "tokenizer.json").exists()
+
+
+def test_adapter_of_another_model_is_told(fetch, adapter, model_folder, tmp_path):
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    entry = {"source": "adapter", "path": str(adapter), "base": "base", "family": "llama"}
+    shape = LlamaConfig.from_pretrained(model_folder)
+    shape.intermediate_size = 32
+    LlamaForCausalLM(shape).save_pretrained(tmp_path / "other")
+    with pytest.raises(BadInput, match=rf"the adapter does not fit .*other.*adapter_config.json names {model_folder}"):
+        fetch(**entry, base_folder=str(tmp_path / "other"))
+    with pytest.raises(BadInput, match="no adapter_config.json, so it is no adapter"):
+        fetch(**entry | {"path": str(model_folder)}, base_folder=str(model_folder))

@@ -10,6 +10,7 @@ import pytest
 
 from scripts.lib.cli import Progress
 from scripts.lib.generation import engines
+from scripts.lib.generation.chat import prompt_ids
 from scripts.lib.generation.engines import Completion, Sampling
 from scripts.lib.generation.generator import Generator, weights_hash
 from scripts.lib.journal import Journal
@@ -131,7 +132,7 @@ def test_another_prompt_asks_anew(answers, engine: FakeEngine, tmp_path: Path) -
 
 def test_another_template_asks_anew(answers, engine: FakeEngine, tmp_path: Path) -> None:
     answers()
-    (tmp_path / "t.j2").write_text("{% for m in messages %}{{ m['content'] }}{% endfor %}A:")
+    (tmp_path / "t.j2").write_text("{% for m in messages %}{{ m['content'] }}{% endfor %}")
     answers(template=str(tmp_path / "t.j2"))
     assert len(engine.chunks) == 4
 
@@ -332,6 +333,17 @@ def test_greedy_batch_of_unequal_lengths_equals_generate_row_by_row(real, prompt
         assert completion == Completion(tokenizer.decode(expected, skip_special_tokens=True), 12, False)
 
 
+def test_tokenizer_without_a_padding_token_pads_all_the_same(real, prompts, tokenizer, model_folder) -> None:
+    import copy
+
+    bare = copy.deepcopy(tokenizer)
+    bare.pad_token = None
+    engine = engines.load(SETTINGS, model_folder, bare)
+    assert engine.generate(prompts, Sampling(0.0, 1.0, 12), seed=1) == real.generate(
+        prompts, Sampling(0.0, 1.0, 12), seed=1
+    )
+
+
 def test_stop_token_ends_its_row_and_changes_no_other(real, prompts, tokenizer, monkeypatch) -> None:
     import torch
 
@@ -390,3 +402,197 @@ def test_draws_follow_temperature_and_top_p() -> None:
     squares = [p**2 / 0.365 for p in (0.5, 0.3, 0.15, 0.05)]
     assert shares(0.5, 1.0) == pytest.approx(squares, abs=0.015)
     assert shares(1.0, 0.75) == pytest.approx([0.625, 0.375, 0, 0], abs=0.015)
+
+
+# --- where an answer ends -------------------------------------------------------------------------------------------
+
+
+def greedy(engine, prompts, tokens: int = 16, **stops) -> list[Completion]:
+    return engine.generate(prompts, Sampling(0.0, 1.0, tokens, **stops), seed=1)
+
+
+def test_stop_text_ends_its_row_before_itself_and_changes_no_other(real, prompts, tokenizer) -> None:
+    whole = greedy(real, prompts)
+    stop = whole[1].text[5:8]
+    assert not any(stop in row.text for place, row in enumerate(whole) if place != 1), "it must end one row only"
+    cut = whole[1].text.index(stop)
+    made = greedy(real, prompts, stop=("never there", stop))
+    assert made[1] == Completion(whole[1].text[:cut], cut, True)  # a token of this tokenizer is a byte
+    assert [row for place, row in enumerate(made) if place != 1] == [
+        row for place, row in enumerate(whole) if place != 1
+    ]
+
+
+def test_stop_text_within_a_token_leaves_what_comes_before_it_and_counts_its_token() -> None:
+    class Words:
+        def decode(self, ids, skip_special_tokens):
+            return "".join(["It is", " 4.\n", "\nQues", "tion: 5", " more"][token] for token in ids)
+
+    assert engines.ended(Words(), [0, 1, 2, 3, 4], False, ["Question:"]) == Completion("It is 4.\n\n", 3, True)
+    assert engines.ended(Words(), [0, 1, 2, 3], False, ["4.", "It"]) == Completion("", 0, True)
+    assert engines.ended(Words(), [0, 1], False, ["Question:"]) == Completion("It is 4.\n", 2, False)
+
+
+def test_stop_token_beside_the_models_own_ends_a_row(real, prompts, tokenizer) -> None:
+    unstopped = [alone(real, prompt, 16) for prompt in prompts]
+    stop = unstopped[1][3]
+    made = greedy(real, prompts, stop_ids=(stop,))
+    lengths = [row.index(stop) if stop in row else 16 for row in unstopped]
+    assert [(row.tokens, row.finished) for row in made] == [(length, length < 16) for length in lengths]
+
+
+def test_stop_ends_the_work_too(real, prompts, monkeypatch) -> None:
+    whole = greedy(real, prompts[:1], tokens=64)
+    steps = []
+    monkeypatch.setattr(
+        "scripts.lib.generation.engines.transformers_engine.choose",
+        lambda logits, sampling, generator: steps.append(1) or logits.argmax(-1),
+    )
+    greedy(real, prompts[:1], tokens=64, stop=(whole[0].text[4:6],))
+    assert len(steps) <= 7
+
+
+def test_entrys_stops_reach_the_engine(answers, engine: FakeEngine, tokenizer, monkeypatch) -> None:
+    seen = []
+    plain = engine.generate
+    monkeypatch.setattr(engine, "generate", lambda *asked: seen.append(asked[1]) or plain(*asked))
+    start = tokenizer.convert_tokens_to_ids("<|im_start|>")
+    answers(stop=["Question:", "<|im_start|>", 65, tokenizer.eos_token_id])
+    assert seen[0].stop == ("Question:", "<|im_start|>")
+    # The end token is one of the model's own, and a stop that is a token counts as that token too.
+    assert seen[0].stop_ids == (65, start)
+
+
+def test_journal_of_before_there_were_stops_still_counts(
+    answers, engine: FakeEngine, model_folder, tokenizer, tmp_path
+):
+    """The keys of an entry without stops, put together as they always were."""
+    first = answers()
+    lengths = {row["id"]: len(prompt_ids(tokenizer, [{"role": "user", "content": row["question"]}])) for row in ROWS}
+    chunk = sorted(ROWS, key=lambda row: (lengths[row["id"]], row["id"]))[:3]
+    texts = [prompt_ids(tokenizer, [{"role": "user", "content": row["question"]}]) for row in chunk]
+    sampling = {"temperature": 0.7, "top_p": 1.0, "max_tokens": 8}
+    kind = {"kind": "transformers", "dtype": "float32"}
+    key = content_key(weights_hash(model_folder), kind, sampling, 1_000_003, texts)
+    assert f'"key": "{key}"' in (tmp_path / "journal.jsonl").read_text().partition("\n")[0]
+    assert answers(stop=[]) == first and engine.chunks == []
+    answers(stop=["Question:"])
+    assert len(engine.chunks) == 4
+    answers(stop=[65])
+    assert len(engine.chunks) == 4
+    assert answers() == first and engine.chunks == []
+
+
+def test_base_model_stops_at_the_templates_end_and_asks_anew_for_it(
+    answers, engine: FakeEngine, model_folder: Path, tokenizer, tmp_path: Path, monkeypatch
+) -> None:
+    from tests.unit.test_chat import base_model
+
+    seen = []
+    plain = engine.generate
+    monkeypatch.setattr(engine, "generate", lambda *asked: seen.append(asked[1]) or plain(*asked))
+    shutil.copytree(model_folder, tmp_path / "base")
+    (tmp_path / "base" / "generation_config.json").write_text('{"eos_token_id": 259}')
+    base_model(tokenizer, tmp_path / "base")
+    answers(model=tmp_path / "base")
+    assert {sampling.stop_ids for sampling in seen} == {(tokenizer.eos_token_id,)}
+    assert engines.stop_ids(tmp_path / "base", base_tokenizer(tmp_path / "base")) == [259]
+
+
+def base_tokenizer(folder: Path):
+    from scripts.lib.generation.chat import file_tokenizer
+
+    return file_tokenizer(folder)
+
+
+# --- prompts that do not fit ----------------------------------------------------------------------------------------
+
+
+def test_prompt_longer_than_the_models_positions_is_an_error_of_its_row(
+    model_folder: Path, tokenizer, prompts, tmp_path
+):
+    import json
+
+    folder = tmp_path / "short"
+    shutil.copytree(model_folder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 24}))
+    engine = engines.load(SETTINGS, folder, tokenizer)
+    made = greedy(engine, prompts, tokens=20)
+    assert len(prompts[1]) > 24
+    error = f"the prompt has {len(prompts[1])} tokens, which leaves none of the model's positions = 24"
+    assert made[1] == Completion("", 0, False, error)
+    # The others go on to the model's last position, and get what they get without that row.
+    room = [min(20, 24 - len(prompt)) for prompt in prompts]
+    assert sum(row.tokens == most for row, most in zip(made, room, strict=True) if not row.finished) >= 2
+    assert all(row.tokens == most or row.finished for row, most in zip(made, room, strict=True) if most > 0)
+    assert [made[place] for place in (0, 2, 3)] == greedy(engine, [prompts[place] for place in (0, 2, 3)], tokens=20)
+    assert greedy(engine, [prompts[1]]) == [made[1]]
+
+
+@pytest.mark.parametrize(
+    ("rope", "expected"),
+    [
+        (None, 512),
+        ({"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 512}, 2048),
+        ({"rope_type": "linear", "factor": 2.0}, 1024),
+        ({"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 128}, 512),
+    ],
+)
+def test_positions_of_a_stretched_model_are_the_stretched_ones(rope, expected) -> None:
+    class Config:
+        max_position_embeddings = 512
+        rope_parameters = rope
+
+        def get_text_config(self):
+            return self
+
+    assert engines.positions(Config()) == expected
+
+
+def test_vllm_ends_answers_where_transformers_does(model_folder: Path, tokenizer, prompts, monkeypatch) -> None:
+    """vLLM in place of which a stand-in repeats what the transformers engine generates without stops."""
+    from types import ModuleType, SimpleNamespace
+
+    reference = engines.load(SETTINGS, model_folder, tokenizer)
+    unstopped = [alone(reference, prompt, 16) for prompt in prompts]
+    asked: list[dict] = []
+
+    class Llm:
+        def __init__(self, **settings):
+            self.llm_engine = SimpleNamespace(model_config=SimpleNamespace(max_model_len=512))
+
+        def reset_prefix_cache(self):
+            pass
+
+        def generate(self, given, params, use_tqdm):
+            asked.extend(vars(one) for one in params)
+            return [SimpleNamespace(outputs=[self.output(*pair)]) for pair in zip(unstopped, params, strict=True)]
+
+        def output(self, ids, params):
+            for count in range(1, len(ids) + 1):
+                text = tokenizer.decode(ids[:count], skip_special_tokens=True)
+                if ids[count - 1] in params.stop_token_ids or any(word in text for word in params.stop):
+                    assert params.detokenize is bool(params.stop)
+                    return SimpleNamespace(token_ids=ids[:count], finish_reason="stop")
+            return SimpleNamespace(token_ids=ids, finish_reason="length")
+
+    vllm = ModuleType("vllm")
+    vllm.LLM, vllm.SamplingParams = Llm, lambda **values: SimpleNamespace(**values)
+    platforms = ModuleType("vllm.platforms")
+    platforms.current_platform = SimpleNamespace(is_cpu=lambda: True)
+    monkeypatch.setitem(sys.modules, "vllm", vllm)
+    monkeypatch.setitem(sys.modules, "vllm.platforms", platforms)
+    settings = {"kind": "vllm", "dtype": "float32", "max_model_len": None, "memory_share": 0.5}
+    engine = engines.load(settings, model_folder, tokenizer)
+    words = tuple(tokenizer.decode(unstopped[place][3:5], skip_special_tokens=True) for place in (0, 2))
+    for stops in (
+        {},
+        {"stop": words},
+        {"stop_ids": (unstopped[1][3],)},
+        {"stop": words, "stop_ids": (unstopped[3][9],)},
+    ):
+        made = greedy(engine, prompts, **stops)
+        assert made == greedy(reference, prompts, **stops)
+        assert any(row.finished for row in made) is bool(stops)
+    assert asked[0]["stop"] == [] and asked[0]["detokenize"] is False

@@ -108,6 +108,12 @@ def test_every_line_of_the_list_is_used() -> None:
     assert listed == used, sorted(listed - used)
 
 
+@pytest.mark.parametrize(("inputs", "temperature"), [({}, 0.0), ({"spin-sampling": "sampled"}, 1.0)])
+def test_answers_of_spin_are_greedy_unless_the_switch_says_otherwise(inputs, temperature) -> None:
+    study = resolve([ROOT / "config" / "spin.yaml"], {"inputs": inputs})
+    assert [study["responses"][f"spin.t{t}"]["temperature"] for t in range(4)] == [temperature] * 4
+
+
 def test_every_table_and_figure_of_the_papers_has_its_target() -> None:
     assert {name: table.get("paper") for name, table in STUDY["tables"].items()} == {
         name: name for name in papers.known_tables()

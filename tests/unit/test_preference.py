@@ -12,8 +12,9 @@ RECIPE = {
     **{"max_steps": None, "global_batch": 8, "scheduler": "constant", "warmup": 0.0, "weight_decay": 0.0},
     **{"max_grad_norm": 1.0, "optimizer": "adamw_torch", "precision": "float32", "order": "sequential"},
     **{"save_steps": 100, "candidate_steps": [], "activation_checkpointing": False, "loss": "logistic"},
-    **{"precompute_reference": False, "lora": None},
+    **{"precompute_reference": False, "lora": None, "schedule_epochs": None},
 }
+RULES = {"max_tokens": 100, "too_long": "error", "end_inside": "error"}
 LORA = {"rank": 4, "alpha": 8, "dropout": 0.0, "targets": "all-linear"}
 PAIRS = [
     ([5, 6, 7], [8, 9], [10, 11, 12, 13]),
@@ -186,7 +187,9 @@ def test_later_iteration_is_measured_against_its_own_start(lora, model_folder, t
 
     fit(model_folder, tokenizer, tmp_path, "t0", lora=lora, method="spin")
     saved = sorted((tmp_path / "t0" / "candidates").iterdir())[-1]
-    trainers.export(model_folder, saved, tmp_path / "model", tokenizer, lora is not None, [40, 41], {})
+    trainers.export(
+        model_folder, saved, tmp_path / "model", tokenizer, lora is not None, [40, 41], {"run": "a", "step": 1}
+    )
     first = fit(tmp_path / "model", tokenizer, tmp_path, "t1", lora=lora, method="spin")["losses"][0]
     assert first["loss"] == pytest.approx(math.log(2), abs=1e-3) and first["margin"] == pytest.approx(0, abs=1e-3)
 
@@ -203,24 +206,37 @@ def test_later_iteration_is_measured_against_its_own_start(lora, model_folder, t
 
 
 def test_pairs_are_tokenised_to_one_end_token_each(tokenizer):
-    from scripts.lib.training.preference import tokenise_pairs
+    from scripts.lib.training.rows import tokenise_pairs
 
     row = {"id": "a", "messages": [{"role": "user", "content": "1 + 1?"}], "chosen": "2", "rejected": "three"}
-    made, counts = tokenise_pairs([row], tokenizer, 100, "error")
+    made, counts = tokenise_pairs([row], tokenizer, RULES)
     for key in ("chosen_ids", "rejected_ids"):
         assert made[0][key].count(tokenizer.eos_token_id) == 1 and made[0][key][-1] == tokenizer.eos_token_id
     assert counts["rows_trained"] == 1 and counts["completion_tokens"] == len("2") + len("three") + 2
 
 
-def test_long_and_equal_pairs_are_refused(tokenizer):
+def test_long_pairs_are_refused_or_dropped(tokenizer):
     from scripts.lib.jsonl import BadInput
-    from scripts.lib.training.preference import tokenise_pairs
+    from scripts.lib.training.rows import tokenise_pairs
 
     row = {"id": "a", "messages": [{"role": "user", "content": "?"}], "chosen": "x" * 90, "rejected": "y"}
+    rules = RULES | {"max_tokens": 60}
     with pytest.raises(BadInput, match=r"1 of 1 rows are longer than max_tokens = 60.*Raise max_tokens"):
-        tokenise_pairs([row], tokenizer, 60, "error")
-    short = {**row, "id": "b", "chosen": "x"}
-    made, counts = tokenise_pairs([row, short], tokenizer, 60, "drop")
+        tokenise_pairs([row], tokenizer, rules)
+    made, counts = tokenise_pairs([row, {**row, "id": "b", "chosen": "x"}], tokenizer, rules | {"too_long": "drop"})
     assert len(made) == 1 and counts["rows_dropped_too_long"] == 1
-    with pytest.raises(BadInput, match="'c'.*the same"):
-        tokenise_pairs([{**row, "id": "c", "chosen": "y"}], tokenizer, 60, "error")
+
+
+def test_pairs_that_are_equal_once_tokenised_are_left_out_and_counted(tokenizer, monkeypatch):
+    from scripts.lib.jsonl import BadInput
+    from scripts.lib.training import rows
+
+    # A tokenizer that normalises: another text, the same tokens.
+    plain = rows.answer_ids
+    monkeypatch.setattr(rows, "answer_ids", lambda tokenizer, text: plain(tokenizer, text.lower()))
+    pair = {"id": "a", "messages": [{"role": "user", "content": "?"}], "chosen": "It is X", "rejected": "it is x"}
+    made, counts = rows.tokenise_pairs([pair, {**pair, "id": "b", "chosen": "No"}], tokenizer, RULES)
+    assert len(made) == 1 and made[0]["chosen_ids"] == plain(tokenizer, "no")
+    assert (counts["rows_in"], counts["rows_trained"], counts["rows_dropped_equal"]) == (2, 1, 1)
+    with pytest.raises(BadInput, match="no row is left to train on: 1 of 1 have two equal answers"):
+        rows.tokenise_pairs([pair], tokenizer, RULES)

@@ -25,6 +25,7 @@ STEPS = 40
 RECIPE = {
     **{"run": "two", "template": None, "seed": 1, "learning_rate": 1e-3, "epochs": 1, "max_steps": STEPS},
     **{"global_batch": 4, "max_tokens": 128, "too_long": "error", "scheduler": "linear", "warmup": 0.1},
+    **{"end_inside": "error", "loss_on": "answer", "packing": False, "schedule_epochs": None},
     **{"weight_decay": 0.0, "max_grad_norm": 1.0, "optimizer": "adamw_torch", "precision": "float32"},
     **{"save_steps": 4, "candidate_steps": [], "activation_checkpointing": False},
 }
@@ -39,15 +40,19 @@ KINDS = {
 KINDS["precomputed"] = {**KINDS["dpo"], "lora": None, "precompute_reference": True}
 
 
-@pytest.fixture
-def rows(write_lines) -> Path:
+def rows_of_both_kinds() -> list[dict]:
     """40 rows of many lengths, which serve both methods."""
     made = []
     for n in range(40):
         right, wrong = f"{n} plus {n} makes {2 * n}{'.' * (n % 7)}", f"{'No' * (n % 5 + 1)}: {n}"
         messages = [{"role": "user", "content": f"{n} + {n} = {'?' * (n % 11)}"}]
         made.append({"id": f"{n:02}", "messages": messages, "completion": right, "chosen": right, "rejected": wrong})
-    return write_lines("rows.jsonl", made)
+    return made
+
+
+@pytest.fixture
+def rows(write_lines) -> Path:
+    return write_lines("rows.jsonl", rows_of_both_kinds())
 
 
 def flags(recipe: dict, rows: Path, start: Path, folder: Path, processes: int) -> list[str]:

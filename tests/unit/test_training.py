@@ -9,6 +9,9 @@ from scripts.lib.generation.chat import answer_ids, prompt_ids
 from scripts.lib.jsonl import BadInput
 
 training = pytest.importorskip("scripts.lib.training.trainers")
+rows = pytest.importorskip("scripts.lib.training.rows")
+
+RULES = {"max_tokens": 512, "too_long": "error", "end_inside": "error", "loss_on": "answer", "packing": False}
 
 TEXTS = ["4", "It is 9.", "13 + 29 = 42, so it is 42.", "No.", "7", "Seven is prime.", "1 + 1 = 2", "The answer is 30."]
 ROWS = [
@@ -45,29 +48,29 @@ def test_batch_that_does_not_divide_is_told() -> None:
 
 
 def test_labels_cover_the_completion_and_nothing_else(tokenizer) -> None:
-    kept, counts = training.tokenise(ROWS[:1], tokenizer, 512, "error")
+    kept, counts = rows.tokenise(ROWS[:1], tokenizer, RULES)
     prompt, completion = prompt_ids(tokenizer, ROWS[0]["messages"]), answer_ids(tokenizer, "4")
     assert kept == [{"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion}]
     assert counts["prompt_tokens"] == len(prompt) and counts["completion_tokens"] == len(completion) == 2
 
 
 def test_row_of_exactly_the_limit_is_kept(tokenizer) -> None:
-    length = len(training.tokenise(ROWS[:1], tokenizer, 512, "error")[0][0]["input_ids"])
-    assert len(training.tokenise(ROWS[:1], tokenizer, length, "error")[0]) == 1
+    length = len(rows.tokenise(ROWS[:1], tokenizer, RULES)[0][0]["input_ids"])
+    assert len(rows.tokenise(ROWS[:1], tokenizer, RULES | {"max_tokens": length})[0]) == 1
     with pytest.raises(BadInput):
-        training.tokenise(ROWS[:1], tokenizer, length - 1, "error")
+        rows.tokenise(ROWS[:1], tokenizer, RULES | {"max_tokens": length - 1})
 
 
 def test_too_long_rows_are_told_longest_first(tokenizer) -> None:
     with pytest.raises(BadInput) as caught:
-        training.tokenise(ROWS, tokenizer, 35, "error")
+        rows.tokenise(ROWS, tokenizer, RULES | {"max_tokens": 35})
     found = str(caught.value)
     assert "of 8 rows are longer than max_tokens = 35: r2 (" in found and "too_long: drop" in found
 
 
 def test_too_long_rows_are_dropped_whole_and_counted(tokenizer) -> None:
-    whole = training.tokenise(ROWS, tokenizer, 512, "error")[0]
-    kept, counts = training.tokenise(ROWS, tokenizer, 35, "drop")
+    whole = rows.tokenise(ROWS, tokenizer, RULES)[0]
+    kept, counts = rows.tokenise(ROWS, tokenizer, RULES | {"max_tokens": 35, "too_long": "drop"})
     assert kept == [row for row in whole if len(row["input_ids"]) <= 35]
     assert counts["rows_in"] == 8 and counts["rows_trained"] == len(kept) == 8 - counts["rows_dropped_too_long"]
     assert 0 < len(kept) < 8 and counts["rows_truncated"] == 0
@@ -75,7 +78,7 @@ def test_too_long_rows_are_dropped_whole_and_counted(tokenizer) -> None:
 
 def test_no_row_left_is_told(tokenizer) -> None:
     with pytest.raises(BadInput, match="no row is left to train on: 8 of 8"):
-        training.tokenise(ROWS, tokenizer, 3, "drop")
+        rows.tokenise(ROWS, tokenizer, RULES | {"max_tokens": 3, "too_long": "drop"})
 
 
 # --- the loss -----------------------------------------------------------------------------------------------------
@@ -110,7 +113,7 @@ def one_step(model_folder: Path, tokenizer, folder: Path, micro: int, accumulati
     trainer = training.CompletionTrainer(
         model=AutoModelForCausalLM.from_pretrained(model_folder),
         args=config,
-        train_dataset=Dataset.from_list(training.tokenise(ROWS, tokenizer, 512, "error")[0]),
+        train_dataset=Dataset.from_list(rows.tokenise(ROWS, tokenizer, RULES)[0]),
         processing_class=tokenizer,
     )
     trainer.train()
@@ -125,7 +128,7 @@ def plain_step(model_folder: Path, tokenizer) -> tuple[dict, float]:
 
     model = AutoModelForCausalLM.from_pretrained(model_folder)
     total, count = 0.0, 0
-    for row in training.tokenise(ROWS, tokenizer, 512, "error")[0]:
+    for row in rows.tokenise(ROWS, tokenizer, RULES)[0]:
         ids, labels = torch.tensor([row["input_ids"]]), torch.tensor(row["labels"])
         scores = model(input_ids=ids).logits[0].log_softmax(-1)
         for place, label in enumerate(labels[1:].tolist()):

@@ -6,26 +6,50 @@ prompt is rendered with the assistant's turn opened; the answer is what follows,
 
 from pathlib import Path
 
+import jinja2
+
 from scripts.lib.generation.prompts import Message
 from scripts.lib.jsonl import BadInput
+
+ASKED: list[Message] = [{"role": "user", "content": "2 + 2?"}]  # what a template is tried on
+ANSWERED: Message = {"role": "assistant", "content": "ANSWER"}
+
+
+class EndInside(BadInput):
+    """An answer holds its own end token, which would end it early."""
+
+
+def file_tokenizer(model: str | Path):
+    """The tokenizer as the model folder has it; its end token is that of the files.
+
+    Raises:
+        BadInput: the folder holds no tokenizer.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{model}: no tokenizer could be loaded ({error}). Make the model folder anew.") from None
 
 
 def load_tokenizer(model: str | Path, template: str | Path | None = None):
     """The tokenizer in the model folder, with the chat template in the file `template` in place of its own.
 
-    Raises:
-        BadInput: the folder holds no tokenizer, there is no chat template, or no end-of-turn token.
-    """
-    from transformers import AutoTokenizer
+    Its end token is the one that the template puts after an answer: a base model's files often name another one.
 
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{model}: no tokenizer could be loaded ({error}). Make the model folder anew.") from None
+    Raises:
+        BadInput: the folder holds no tokenizer, there is no chat template, it opens no assistant's turn, or nothing
+            ends an answer.
+    """
+    tokenizer = file_tokenizer(model)
     if template is not None:
         tokenizer.chat_template = Path(template).read_text(encoding="utf-8")
     if not tokenizer.chat_template:
         raise BadInput(f"{model}: the tokenizer has no chat template. Name one in config (template: …).")
+    where = f"{template or model}: the chat template"
+    _check_opening(tokenizer, where)
+    tokenizer.eos_token = answer_end(tokenizer, where) or tokenizer.eos_token
     if tokenizer.eos_token_id is None:
         raise BadInput(f"{model}: the tokenizer has no end token. Set eos_token in its tokenizer_config.json.")
     if tokenizer.pad_token_id is None:
@@ -33,9 +57,58 @@ def load_tokenizer(model: str | Path, template: str | Path | None = None):
     return tokenizer
 
 
+def rendered(tokenizer, messages: list[Message], opened: bool, where: str = "the chat template") -> str:
+    """The conversation as text.
+
+    Args:
+        tokenizer: holds the chat template.
+        messages: the conversation.
+        opened: whether the assistant's turn is opened after it.
+        where: what an error message calls the template.
+
+    Raises:
+        BadInput: the template refuses the conversation.
+    """
+    try:
+        return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=opened)
+    except jinja2.TemplateError as error:
+        roles = ", ".join(message["role"] for message in messages)
+        raise BadInput(
+            f"{where} refuses a conversation of {roles}: {error}. Name another one in config (template: …), or take "
+            "the refused block out of the prompt file."
+        ) from None
+
+
+def answer_end(tokenizer, where: str = "the chat template") -> str | None:
+    """The token that the chat template puts after an answer, or None where no known token follows it."""
+    after = rendered(tokenizer, [*ASKED, ANSWERED], False, where).rpartition(ANSWERED["content"])[2].lstrip()
+    return max((token for token in tokenizer.get_added_vocab() if after.startswith(token)), key=len, default=None)
+
+
+def _check_opening(tokenizer, where: str) -> None:
+    """Raises BadInput where the template ignores `add_generation_prompt`, so that the model would write the heading."""
+    closed, opened = (rendered(tokenizer, ASKED, flag, where).rstrip() for flag in (False, True))
+    whole = rendered(tokenizer, [*ASKED, ANSWERED], False, where)
+    follows = whole.startswith(opened) and whole[len(opened) :].lstrip().startswith(ANSWERED["content"])
+    if opened == closed and not follows:
+        raise BadInput(
+            f"{where} ignores add_generation_prompt: after a question it opens no assistant's turn, yet an answer has "
+            "a heading. Name another template in config (template: …), or add the heading to this one."
+        )
+
+
 def prompt_ids(tokenizer, messages: list[Message]) -> list[int]:
-    """Token ids of the conversation with the assistant's turn opened, ready for generation."""
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    """Token ids of the conversation with the assistant's turn opened, ready for generation.
+
+    Raises:
+        BadInput: the template refuses the messages, or leaves out what the system message says.
+    """
+    text = rendered(tokenizer, messages, True)
+    if messages[0]["role"] == "system" and messages[0]["content"].strip() not in text:
+        raise BadInput(
+            f"the chat template leaves out the system message {messages[0]['content'][:60]!r}. Name another template "
+            "in config (template: …), or take the system block out of the prompt file."
+        )
     return tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
@@ -43,9 +116,9 @@ def answer_ids(tokenizer, answer: str) -> list[int]:
     """Token ids of the assistant's answer, closed by exactly one end token.
 
     Raises:
-        BadInput: the text holds the end token itself, which would end the answer early.
+        EndInside: the text holds the end token itself, which would end the answer early.
     """
     ids = tokenizer(answer, add_special_tokens=False)["input_ids"]
     if tokenizer.eos_token_id in ids:
-        raise BadInput(f"an answer contains the end token {tokenizer.eos_token!r}: {answer[:80]!r}…")
+        raise EndInside(f"an answer contains the end token {tokenizer.eos_token!r}: {answer[:80]!r}…")
     return [*ids, tokenizer.eos_token_id]

@@ -6,14 +6,14 @@ with the same outputs as one that was not.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 
 from scripts.lib.cli import Progress
 from scripts.lib.generation import engines
-from scripts.lib.generation.chat import load_tokenizer, prompt_ids
+from scripts.lib.generation.chat import file_tokenizer, load_tokenizer, prompt_ids
 from scripts.lib.generation.engines import Completion, Sampling
 from scripts.lib.generation.model_folders import checked_hashes
 from scripts.lib.generation.prompts import Message, render
@@ -59,9 +59,14 @@ class Generator:
         self.model_key = weights_hash(model)
 
     @cached_property
+    def tokenizer(self):
+        """The tokenizer as the model's files have it."""
+        return file_tokenizer(self.model)
+
+    @cached_property
     def engine(self) -> engines.Engine:
         """The engine with the model loaded."""
-        return engines.load(self.settings, self.model, load_tokenizer(self.model))
+        return engines.load(self.settings, self.model, self.tokenizer)
 
     def close(self) -> None:
         """Unloads the model, where it was loaded."""
@@ -75,8 +80,8 @@ class Generator:
         Args:
             rows: questions: all rows that belong together (a dataset or a benchmark). A prompt may show `response`
                 and `choices` too, where the rows have them.
-            entry: prompt, temperature, top_p, max_tokens, samples, seed, (or null) template and, where the model judges
-                its own answers, self_critique.
+            entry: prompt, temperature, top_p, max_tokens, samples, seed, (or null) template and, where there are any,
+                stop (texts and token ids) and self_critique (the model judges its own answers).
             shard: (i, n) answers the chunks i, i + n, i + 2n, … only.
 
         Returns:
@@ -87,7 +92,7 @@ class Generator:
         tokenizer = load_tokenizer(self.model, entry.get("template"))
         shown = [{name: row[name] for name in SHOWN if name in row} for row in rows]
         prompts = [prompt_ids(tokenizer, render(entry["prompt"], **values)) for values in shown]
-        sampling = Sampling(entry["temperature"], entry["top_p"], entry["max_tokens"])
+        sampling = self._sampling(entry, tokenizer)
         made = []
         for sample in range(entry["samples"]):
             # Each sample number is a pass of its own, so that asking for more samples keeps the first ones.
@@ -106,9 +111,21 @@ class Generator:
         """The next message of each conversation, in order; `entry` as for `answers`, without prompt and samples."""
         tokenizer = load_tokenizer(self.model, entry.get("template"))
         prompts = [prompt_ids(tokenizer, messages) for messages in conversations]
-        sampling = Sampling(entry["temperature"], entry["top_p"], entry["max_tokens"])
-        found = self._complete(prompts, sampling, entry["seed"] * 1_000_003)
+        found = self._complete(prompts, self._sampling(entry, tokenizer), entry["seed"] * 1_000_003)
         return [found[index] for index in range(len(prompts))]
+
+    def _sampling(self, entry: dict, tokenizer) -> Sampling:
+        """How an entry's answers are drawn, and where they end: at its stops, and where its template ends an answer.
+
+        A stop that is a token of the tokenizer counts as that token too: special tokens are in no decoded text.
+        """
+        stop = entry.get("stop", ())
+        words = tuple(word for word in stop if isinstance(word, str))
+        tokens = tokenizer.get_added_vocab()
+        ids = {tokenizer.eos_token_id, *(word for word in stop if isinstance(word, int))}
+        ids |= {tokens[word] for word in words if word in tokens}
+        beside = ids - set(engines.stop_ids(self.model, self.tokenizer))
+        return Sampling(entry["temperature"], entry["top_p"], entry["max_tokens"], words, tuple(sorted(beside)))
 
     def _self_critiqued(
         self, found: dict[int, Completion], shown: list[dict], prompts: list, entry: dict, tokenizer, seed: int
@@ -121,8 +138,8 @@ class Generator:
             The answers that stand, and what to note beside each.
         """
         critique = entry["self_critique"]
-        answering = Sampling(entry["temperature"], entry["top_p"], entry["max_tokens"])
-        judging = Sampling(entry["temperature"], entry["top_p"], critique["max_tokens"])
+        answering = self._sampling(entry, tokenizer)
+        judging = replace(answering, max_tokens=critique["max_tokens"], stop=())
         found = dict(found)
         notes = {
             index: {"regenerations": 0, "critique_verdicts": [], "tokens_spent": completion.tokens}
@@ -164,7 +181,7 @@ class Generator:
         completions: dict[int, Completion] = {}
         for chunk in chunks[shard[0] :: shard[1]]:
             texts = [prompts[row] for row in chunk]
-            key = content_key(self.model_key, engine_key, asdict(sampling), seed, texts)
+            key = content_key(self.model_key, engine_key, sampling.key(), seed, texts)
             if key in self.journal:
                 self.progress.skip(len(chunk))
             else:

@@ -54,6 +54,16 @@ def text_of(task, doc: dict) -> str:
     return text if isinstance(text, str) else json.dumps(doc, sort_keys=True, default=str)
 
 
+def other_end(settings: dict, model: str | Path) -> list[str]:
+    """The end token of the chat template that is asked through, where the tokenizer's files name another one."""
+    from scripts.lib.generation.chat import file_tokenizer, load_tokenizer
+
+    if not settings["apply_chat_template"]:
+        return []
+    end = load_tokenizer(model, settings["template"]).eos_token
+    return [end] if end != file_tokenizer(model).eos_token else []
+
+
 def evaluate(settings: dict, model: str | Path, cache: Path, micro_batch: int) -> dict:
     """lm-eval's results, with samples.
 

@@ -46,7 +46,7 @@ class Checks(Mistakes):
     def all(self) -> None:
         """Checks every section."""
         for section in (
-            *("engine", "datasets", "benchmarks", "responses", "teachers", "critiques", "answers"),
+            *("engine", "models", "datasets", "benchmarks", "responses", "teachers", "critiques", "answers"),
             *("runs", "suites", "tables", "figures", "claims"),
         ):
             getattr(self, section)()
@@ -71,6 +71,14 @@ class Checks(Mistakes):
             self.known(("engine",), self.study.get("engine"), "engines")
 
     # --- data ---------------------------------------------------------------------------------------------------------
+
+    def models(self) -> None:
+        for slug, entry in self.sound("models").items():
+            path = ("models", slug)
+            if entry["source"] != "adapter" or not self.known((*path, "base"), entry["base"], "models"):
+                continue
+            if self.study["models"][entry["base"]].get("source") == "adapter":
+                self.wrong((*path, "base"), "an adapter too. Merge that one outside the study.", entry["base"])
 
     def datasets(self) -> None:
         for slug, entry in self.sound("datasets").items():
@@ -224,6 +232,7 @@ class Checks(Mistakes):
         self.file_there((*path, "prompt"), run["prompt"])
         self.file_there((*path, "template"), run["template"])
         self._selection(path, run)
+        self._recipe(path, run)
         data = run["data"]
         if "mix" in data and set(data) - BESIDE_MIX:
             self.wrong((*path, "data"), "it has mix and other sources. Move them into the mix.")
@@ -243,6 +252,25 @@ class Checks(Mistakes):
         if self.sound("benchmarks").get(run["select"], {"kind": "math"})["kind"] not in ("math", "choice"):
             text = "candidates are scored on questions with an answer. Name a benchmark of kind math or choice."
             self.wrong((*path, "select"), text, run["select"])
+
+    def _recipe(self, path: tuple, run: dict) -> None:
+        """Whether the run's method reads what its recipe sets, and the recipe agrees with itself."""
+        recipe = run.get("hyperparameters")
+        if recipe is None:
+            return  # of no known name
+
+        def at(key: str) -> tuple:
+            return (*path, "overrides", key) if key in run["overrides"] else ("recipes", run["recipe"], key)
+
+        if run["method"] in PREFERENCE:
+            for key, neutral in (("packing", False), ("loss_on", "answer")):
+                if recipe[key] != neutral:
+                    text = f"a {run['method']} run trains on pairs: only sft and cft read it. Remove it."
+                    self.wrong(at(key), text, recipe[key])
+        course = recipe["schedule_epochs"]
+        if course is not None and course < recipe["epochs"]:
+            text = f"the training goes on for {recipe['epochs']:g} epochs, after the course's end. Raise it."
+            self.wrong(at("schedule_epochs"), text, course)
 
     def _part(self, part: dict, path: tuple) -> None:
         method = part["method"]

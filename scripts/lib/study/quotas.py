@@ -110,7 +110,7 @@ def survivors(study: Mapping[str, Any], part: Mapping[str, Any]) -> float:
 def losses(run: Mapping[str, Any], part: Mapping[str, Any]) -> list[str]:
     """What a part's rows are left out for that the config does not count."""
     found = [f"keep: {part['keep']}"] if part["keep"] in FILTERS else []
-    if run["hyperparameters"].get("too_long") == "drop":
+    if runs.drops_long_rows(run):
         found.append("the recipe's too_long: drop")
     return found
 

@@ -25,6 +25,12 @@ def sources(part: dict) -> list[tuple[tuple, str, str]]:
     return [*named, (("like",), "runs", part["like"])] if "like" in part else named
 
 
+def drops_long_rows(run: dict) -> bool:
+    """Whether a run's trainer would leave out rows that are too long: packed ones are cut instead."""
+    recipe = run["hyperparameters"]
+    return recipe.get("too_long") == "drop" and not recipe.get("packing")
+
+
 def tokenizer_behind(study: dict, run: str) -> tuple[str, str | None]:
     """The model whose tokenizer a run's rows are counted with, and the chat template (None: the model's own).
 
@@ -52,7 +58,7 @@ def sampled_answers(run: dict, sampling: dict, model: str, t: int) -> dict:
         "dataset": run["data"].get("dataset"),
         "model": model,
         "prompt": sampling["prompt"] or run["prompt"],
-        **{key: sampling[key] for key in ("template", "temperature", "top_p", "max_tokens")},
+        **{key: sampling[key] for key in ("template", "temperature", "top_p", "max_tokens", "stop") if key in sampling},
         **{"samples": 1, "seed": run["seed"] + t, "shards": 1, "rows": run["data"]["rows"]},
     }
 

@@ -25,7 +25,7 @@ DECIDING = {
     "openai": (
         *("kind", "model", "temperature", "top_p", "max_tokens", "token_parameter", "extra_body", "with_thoughts"),
     ),
-    **dict.fromkeys(LOCAL_TEACHERS, ("kind", "temperature", "top_p", "max_tokens", "template", "seed")),
+    **dict.fromkeys(LOCAL_TEACHERS, ("kind", "temperature", "top_p", "max_tokens", "template", "seed", "stop")),
 }
 PROMPTS = ("critique_prompt", "answer_prompt")
 GRADER = "grader"  # the name under which its version stands among the programs'
@@ -100,8 +100,13 @@ class Study(Files):
     def model_settings(self, wildcards) -> str:
         """What fetch_model reads."""
         entry = self["models"][wildcards.model]
-        files = [entry["path"]] if entry["source"] == "folder" else []
+        files = [entry["path"]] if entry["source"] in ("folder", "adapter") else []
         return self._settings("fetch_model", files, **entry)
+
+    def adapter_base(self, wildcards) -> list[str]:
+        """The folder of the model that an adapter is merged into, where the model is one."""
+        entry = self["models"][wildcards.model]
+        return [self.weights(entry["base"])] if entry["source"] == "adapter" else []
 
     def dataset_settings(self, wildcards) -> str:
         """What prepare_dataset reads."""
@@ -124,8 +129,8 @@ class Study(Files):
     def sampling_settings(self, wildcards) -> str:
         """What sample_responses reads."""
         entry = self["responses"][wildcards.responses]
-        keys = ("prompt", "template", "samples", "temperature", "top_p", "max_tokens", "seed", "rows")
-        values = {key: entry[key] for key in keys}
+        keys = ("prompt", "template", "samples", "temperature", "top_p", "max_tokens", "stop", "seed", "rows")
+        values = {key: entry[key] for key in keys if key in entry}
         files = [entry["prompt"], entry["template"]]
         return self._settings("sample_responses", files, engine=self.engine_settings(), **values)
 
@@ -250,11 +255,11 @@ class Study(Files):
 
     def _length_limit(self, name: str) -> dict[str, Any] | None:
         """The longest row of a run and its chat template, where its trainer drops longer rows; else no limit counts."""
-        recipe = self["runs"][name]["hyperparameters"]
-        if recipe["too_long"] != "drop":
+        run = self["runs"][name]
+        if not runs.drops_long_rows(run):
             return None
         _, template = runs.tokenizer_behind(self.resolved, name)
-        return {"max_tokens": recipe["max_tokens"], "template": template}
+        return {"max_tokens": run["hyperparameters"]["max_tokens"], "template": template}
 
     def recipe(self, wildcards) -> str:
         """What train reads."""
@@ -280,7 +285,7 @@ class Study(Files):
         """What generation reads of a benchmark."""
         entry = self["benchmarks"][benchmark]
         keys = ("prompt", "template", "temperature", "temperature_by_subject", "top_p", "samples", "max_tokens", "seed")
-        return {key: entry[key] for key in (*keys, "self_critique") if key in entry}
+        return {key: entry[key] for key in (*keys, "stop", "self_critique") if key in entry}
 
     def decoding_files(self, benchmarks: Iterable[str]) -> list[str | None]:
         """The prompts and templates that benchmarks are asked with."""
@@ -382,7 +387,7 @@ def source_files(source: Mapping[str, Any]) -> list[str]:
 
 def deciding(teacher: Mapping[str, Any]) -> dict[str, Any]:
     """What decides a teacher's texts, its prompts aside."""
-    return {key: teacher[key] for key in DECIDING[teacher["kind"]]}
+    return {key: teacher[key] for key in DECIDING[teacher["kind"]] if key in teacher}
 
 
 def limits(teacher: Mapping[str, Any]) -> dict[str, Any]:

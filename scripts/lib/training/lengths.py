@@ -23,12 +23,12 @@ class Ruler:
 
     @cached_property
     def tokenizer(self):
-        """The tokenizer, with the run's chat template."""
-        from scripts.lib.generation.chat import load_tokenizer
+        """The tokenizer, with the run's chat template where conversations are counted."""
+        from scripts.lib.generation.chat import file_tokenizer, load_tokenizer
 
         if self.model is None:
             raise BadInput("tokens are to be counted, and no tokenizer is named. Name a model folder (--tokenizer).")
-        return load_tokenizer(self.model, self.limit and self.limit["template"])
+        return file_tokenizer(self.model) if self.limit is None else load_tokenizer(self.model, self.limit["template"])
 
     def tokens(self, text: str) -> int:
         """Number of tokens of a text."""

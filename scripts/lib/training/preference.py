@@ -16,9 +16,7 @@ import torch
 from torch.nn import functional
 from trl import DPOTrainer
 
-from scripts.lib.generation.chat import answer_ids, prompt_ids
-from scripts.lib.jsonl import BadInput
-from scripts.lib.training.trainers import SameOrder, SyncedCheckpoints, refuse_long_rows, scored_logits
+from scripts.lib.training.trainers import SameOrder, SyncedCheckpoints, scored_logits
 
 
 def preference_loss(
@@ -55,46 +53,6 @@ def answer_log_probs(model, inputs: dict) -> torch.Tensor:
     targets = targets[:, scored].masked_fill(~answer[:, scored], -100)
     # cross_entropy is the negative log-probability, and zero on -100, without a copy of the log-softmax.
     return -functional.cross_entropy(logits.transpose(1, 2), targets, reduction="none").sum(dim=1)
-
-
-def tokenise_pairs(rows: list[dict], tokenizer, max_tokens: int, too_long: str) -> tuple[list[dict], dict[str, int]]:
-    """Rows for the trainer, and the counts that the summary states.
-
-    Args:
-        rows: `{"id": …, "messages": […], "chosen": "…", "rejected": "…"}` each.
-        tokenizer: renders the chat template.
-        max_tokens: longest prompt and answer together, in tokens, of either answer.
-        too_long: `error` refuses longer pairs, `drop` leaves them out and counts them. None is ever truncated.
-
-    Raises:
-        BadInput: pairs that are too long under `error`, a pair of equal answers, or no pair is left.
-    """
-    kept, long = [], []
-    counts = {"prompt_tokens": 0, "completion_tokens": 0}
-    for row in rows:
-        made = {
-            "prompt_ids": prompt_ids(tokenizer, row["messages"]),
-            "chosen_ids": answer_ids(tokenizer, row["chosen"]),
-            "rejected_ids": answer_ids(tokenizer, row["rejected"]),
-        }
-        if made["chosen_ids"] == made["rejected_ids"]:
-            raise BadInput(f"pair {row['id']!r}: chosen and rejected are the same. Build the training set again.")
-        answers = len(made["chosen_ids"]), len(made["rejected_ids"])
-        length = len(made["prompt_ids"]) + max(answers)
-        if length > max_tokens:
-            long.append((row["id"], length))
-            continue
-        kept.append({**made, "length": length})  # what order: group_by_length sorts by
-        counts["prompt_tokens"] += 2 * len(made["prompt_ids"])
-        counts["completion_tokens"] += sum(answers)
-    refuse_long_rows(long, len(rows), max_tokens, too_long)
-    return kept, {
-        "rows_in": len(rows),
-        "rows_trained": len(kept),
-        "rows_dropped_too_long": len(long),
-        "rows_truncated": 0,
-        **counts,
-    }
 
 
 class PreferenceTrainer(SameOrder, SyncedCheckpoints, DPOTrainer):

@@ -1,4 +1,4 @@
-"""Training pieces shared by the methods: batches, tokenised rows, trainers, checkpoints, merged weights."""
+"""Training pieces shared by the methods: batches, trainers, checkpoints, merged weights."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTTrainer
 
-from scripts.lib.generation.chat import answer_ids, prompt_ids
+from scripts.lib.generation.model_checks import mend_generation_config
 from scripts.lib.generation.model_folders import hashes_of, open_to_umask
 from scripts.lib.jsonl import (
     BadInput,
@@ -28,6 +28,7 @@ from scripts.lib.jsonl import (
     write_json,
     write_text,
 )
+from scripts.lib.training.health import refuse_non_finite
 
 log = logging.getLogger(__name__)
 SYNCED = "synced"  # a file that says: what lies beside it is on the disk
@@ -75,43 +76,6 @@ def check_global_batch(global_batch: int, config: TrainingArguments) -> None:
         )
 
 
-def tokenise(rows: list[dict], tokenizer, max_tokens: int, too_long: str) -> tuple[list[dict], dict[str, int]]:
-    """Rows for the trainer, and the counts that the summary states.
-
-    Args:
-        rows: `{"id": …, "messages": [{"role": "user", "content": …}], "completion": "The answer is 7."}` each.
-        tokenizer: renders the chat template.
-        max_tokens: longest row, prompt and completion together, in tokens.
-        too_long: `error` refuses longer rows, `drop` leaves them out and counts them. None is ever truncated.
-
-    Returns:
-        `{"input_ids": […], "labels": […]}` each, with labels -100 on the prompt; and rows and tokens by kind.
-
-    Raises:
-        BadInput: rows that are too long under `error`, or no row is left.
-    """
-    kept, long = [], []
-    prompt_tokens = completion_tokens = 0
-    for row in rows:
-        prompt, completion = prompt_ids(tokenizer, row["messages"]), answer_ids(tokenizer, row["completion"])
-        if len(prompt) + len(completion) > max_tokens:
-            long.append((row["id"], len(prompt) + len(completion)))
-            continue
-        kept.append({"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion})
-        prompt_tokens += len(prompt)
-        completion_tokens += len(completion)
-    refuse_long_rows(long, len(rows), max_tokens, too_long)
-    counts = {
-        "rows_in": len(rows),
-        "rows_trained": len(kept),
-        "rows_dropped_too_long": len(long),
-        "rows_truncated": 0,
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-    }
-    return kept, counts
-
-
 def lora_config(lora: dict | None):
     """peft's configuration of a recipe's `lora`, or None for full fine-tuning."""
     from peft import LoraConfig
@@ -125,25 +89,6 @@ def lora_config(lora: dict | None):
         target_modules=lora["targets"],
         task_type="CAUSAL_LM",
     )
-
-
-def refuse_long_rows(long: list[tuple[str, int]], rows: int, max_tokens: int, too_long: str) -> None:
-    """Raises where rows are too long under `error`, or where none is left under `drop`.
-
-    Args:
-        long: (id, tokens) of the rows over the limit.
-        rows: number of all rows.
-        max_tokens: the limit.
-        too_long: `error` or `drop`.
-    """
-    if long and too_long == "error":
-        worst = ", ".join(f"{name} ({length})" for name, length in sorted(long, key=lambda item: -item[1])[:5])
-        raise BadInput(
-            f"{len(long)} of {rows} rows are longer than max_tokens = {max_tokens}: {worst}. "
-            "Raise max_tokens in the recipe, or set too_long: drop there."
-        )
-    if len(long) == rows:
-        raise BadInput(f"no row is left to train on: {len(long)} of {rows} are over max_tokens = {max_tokens}.")
 
 
 def scored_logits(model, inputs: dict, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -168,7 +113,16 @@ def scored_logits(model, inputs: dict, wanted: torch.Tensor) -> tuple[torch.Tens
 
 
 class SameOrder:
-    """Rows come in the same order, and in the same steps, however many processes share them."""
+    """Rows come in the same order, and in the same steps, however many processes share them.
+
+    `schedule_stretch` lays out the learning rate's course for so many times the steps that are trained.
+    """
+
+    schedule_stretch = 1.0
+
+    def create_scheduler(self, num_training_steps, optimizer=None):
+        """The trainer's own scheduler, warm-up included, over a course that may be longer than the training."""
+        return super().create_scheduler(round(num_training_steps * self.schedule_stretch), optimizer)
 
     def _get_train_sampler(self, train_dataset=None):
         """The trainer's own sampler; one that groups rows by length does so within the global batch, not the share."""
@@ -325,6 +279,13 @@ def largest_difference(first: torch.Tensor, second: torch.Tensor) -> float:
     return (first.float() - second.float()).abs().max().item()
 
 
+def _end_at(config, end: int) -> None:
+    """Adds the end token that a run trained with to those of a generation config, for programs other than ours."""
+    ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
+    if end not in ends:
+        config.eos_token_id = [end, *(other for other in ends if other is not None)]
+
+
 def export(start: Path, saved: Path, folder: Path, tokenizer, adapter: bool, probe: list[int], origin: dict) -> dict:
     """Writes a complete model folder (weights, tokenizer, `redpen.json`) from what the trainer saved.
 
@@ -342,6 +303,9 @@ def export(start: Path, saved: Path, folder: Path, tokenizer, adapter: bool, pro
     Returns:
         The largest difference between a logit of the unmerged and of the merged model, all in float32: before the
         merged weights are rounded, and after. Empty without an adapter.
+
+    Raises:
+        BadInput: a weight is NaN or infinite.
     """
     dtype = AutoConfig.from_pretrained(start, trust_remote_code=False).dtype or torch.float32
     facts: dict[str, float] = {}
@@ -361,6 +325,9 @@ def export(start: Path, saved: Path, folder: Path, tokenizer, adapter: bool, pro
         model = model.to(dtype)
     else:
         model = AutoModelForCausalLM.from_pretrained(saved, dtype=dtype, trust_remote_code=False)
+    refuse_non_finite(model, f"run {origin['run']}, step {origin['step']}")
+    mend_generation_config(model.generation_config)
+    _end_at(model.generation_config, tokenizer.eos_token_id)
     with replacing_folder(folder) as temporary:
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)

@@ -4,11 +4,12 @@
 soon after its end token, which is most of the time saved (see `bench/generation.py`).
 """
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.lib.cli import quiet
-from scripts.lib.generation.engines import Completion, Sampling, stop_ids
+from scripts.lib.generation.engines import Completion, Sampling, ended, positions, stop_ids, too_long
 
 
 class TransformersEngine:
@@ -24,15 +25,34 @@ class TransformersEngine:
         self.model = loaded.to(self.device).eval()
         self.tokenizer = tokenizer
         self.stop_ids = torch.tensor(stop_ids(model, tokenizer))
+        self.longest = positions(self.model.config)
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[Completion]:
-        """One completion for each prompt (token ids), in order; `seed` decides every draw of the chunk."""
+        """One completion for each prompt (token ids), in order; `seed` decides every draw of the chunk.
+
+        A prompt that leaves the model no position gets an error, and an answer ends at the model's last one.
+        """
+        longest = self.longest or sys.maxsize
+        fitting = [place for place, prompt in enumerate(prompts) if len(prompt) < longest]
+        made = dict(zip(fitting, self._batch([prompts[place] for place in fitting], sampling, seed), strict=True))
+        return [
+            made.get(place) or too_long(len(prompt), longest, "the model's positions")
+            for place, prompt in enumerate(prompts)
+        ]
+
+    def _batch(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[Completion]:
+        """The completions of prompts that fit."""
         import torch
         from transformers import DynamicCache
 
+        if not prompts:
+            return []
         generator = torch.Generator(self.device).manual_seed(seed)
+        stop_ids = torch.cat([self.stop_ids, torch.tensor(sampling.stop_ids, dtype=torch.long)])
+        stops = StopTexts(self.tokenizer, sampling.stop)
+        room = [min(sampling.max_tokens, (self.longest or sys.maxsize) - len(prompt)) for prompt in prompts]
         width = max(map(len, prompts))
-        pad = self.tokenizer.pad_token_id
+        pad = self.tokenizer.pad_token_id or 0  # any token: the mask hides it
         ids = torch.tensor([[pad] * (width - len(p)) + list(p) for p in prompts], device=self.device)
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=self.device)
         cache = DynamicCache(config=self.model.config)
@@ -52,14 +72,15 @@ class TransformersEngine:
                     logits_to_keep=1,
                 ).logits[:, -1]
                 token = choose(logits, sampling, generator)
-                ended = torch.isin(token.cpu(), self.stop_ids)
+                over = torch.isin(token.cpu(), stop_ids)
                 for place in live.nonzero().flatten().tolist():
                     row = int(rows[place])
-                    if ended[place]:
+                    if over[place]:
                         finished[row] = True
                     else:
                         texts[row].append(int(token[place]))
-                live &= ~ended
+                        over[place] = len(texts[row]) >= room[row] or stops.reached(texts[row])
+                live &= ~over
                 if not live.any() or step == sampling.max_tokens - 1:
                     break
                 # Copying the cache costs about a step, so it waits until an eighth of the batch has ended.
@@ -72,14 +93,27 @@ class TransformersEngine:
                 ids = token[:, None]
                 mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
                 positions = positions[:, -1:] + 1
-        return [
-            Completion(self.tokenizer.decode(text, skip_special_tokens=True), len(text), done)
-            for text, done in zip(texts, finished, strict=True)
-        ]
+        return [ended(self.tokenizer, text, done, sampling.stop) for text, done in zip(texts, finished, strict=True)]
 
     def close(self) -> None:
         """Lets go of the model."""
         del self.model
+
+
+class StopTexts:
+    """Whether an answer has come to one of the texts that end it, looked for in its last tokens only."""
+
+    def __init__(self, tokenizer, stop: Sequence[str]) -> None:
+        self.tokenizer, self.stop = tokenizer, stop
+        # A token may be as short as a byte; some more, since the first tokens of what is decoded may lose a space.
+        self.window = max((len(word.encode()) for word in stop), default=0) + 8
+
+    def reached(self, ids: list[int]) -> bool:
+        """Whether the text of these tokens holds one."""
+        if not self.stop:
+            return False
+        text = self.tokenizer.decode(ids[-self.window :], skip_special_tokens=True)
+        return any(word in text for word in self.stop)
 
 
 def choose(logits, sampling: Sampling, generator):

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.lib.generation.engines import Completion, Sampling, stop_ids
+from scripts.lib.generation.engines import Completion, Sampling, ended, stop_ids, too_long
 from scripts.lib.jsonl import BadInput, content_key
 
 # Requests and steps in one process: with the engine in a process of its own it starts on the first rows while the
@@ -74,6 +74,7 @@ class VllmEngine:
         # What is cached from another chunk would change how this one is computed, and so its last bits.
         self.llm.reset_prefix_cache()
         fitting = [place for place, prompt in enumerate(prompts) if len(prompt) < self.longest]
+        ends = {*self.stop_ids, *sampling.stop_ids}
         outputs = self.llm.generate(
             [{"prompt_token_ids": list(prompts[place])} for place in fitting],
             [
@@ -81,26 +82,29 @@ class VllmEngine:
                     temperature=sampling.temperature,
                     top_p=sampling.top_p,
                     max_tokens=sampling.max_tokens,
-                    stop_token_ids=self.stop_ids,
+                    stop=list(sampling.stop),
+                    stop_token_ids=sorted(ends),
                     seed=int(content_key(seed, place), 16) % 2**63,
-                    detokenize=False,
+                    detokenize=bool(sampling.stop),  # vLLM looks for stop texts in what it decodes
                 )
                 for place in fitting
             ],
             use_tqdm=False,
         )
-        made = {place: self._completion(output.outputs[0].token_ids) for place, output in zip(fitting, outputs)}
-        return [made.get(place) or self._too_long(prompt) for place, prompt in enumerate(prompts)]
+        made = {
+            place: self._completion(output.outputs[0], ends, sampling.stop)
+            for place, output in zip(fitting, outputs, strict=True)
+        }
+        return [
+            made.get(place) or too_long(len(prompt), self.longest, "max_model_len")
+            for place, prompt in enumerate(prompts)
+        ]
 
-    def _completion(self, ids: Sequence[int]) -> Completion:
-        ids = list(ids)
-        finished = bool(ids) and ids[-1] in self.stop_ids
-        kept = ids[:-1] if finished else ids
-        return Completion(self.tokenizer.decode(kept, skip_special_tokens=True), len(kept), finished)
-
-    def _too_long(self, prompt: Sequence[int]) -> Completion:
-        error = f"the prompt has {len(prompt)} tokens, which leaves none of max_model_len = {self.longest}"
-        return Completion("", 0, False, error)
+    def _completion(self, output, ends: set[int], stop: Sequence[str]) -> Completion:
+        ids = list(output.token_ids)
+        if ids and ids[-1] in ends:
+            return ended(self.tokenizer, ids[:-1], True, stop)
+        return ended(self.tokenizer, ids, output.finish_reason == "stop", stop)
 
     def close(self) -> None:
         """Gives the memory back, so that another model can be loaded in the same process."""

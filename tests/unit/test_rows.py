@@ -1,0 +1,196 @@
+"""Training rows: which are left out and counted, what has the loss, and how the log shows a row."""
+
+import pytest
+
+from scripts.lib.cli import ROOT
+from scripts.lib.generation.chat import answer_ids, load_tokenizer, prompt_ids
+from scripts.lib.jsonl import BadInput
+
+rows = pytest.importorskip("scripts.lib.training.rows")
+
+RULES = {"max_tokens": 512, "too_long": "error", "end_inside": "error", "loss_on": "answer", "packing": False}
+END = "<|im_end|>"
+
+
+def row(name: str, completion: str, question: str = "2 + 2?") -> dict:
+    return {"id": name, "messages": [{"role": "user", "content": question}], "completion": completion}
+
+
+def pair(name: str, chosen: str, rejected: str) -> dict:
+    return {"id": name, "messages": [{"role": "user", "content": "2 + 2?"}], "chosen": chosen, "rejected": rejected}
+
+
+# --- an end token inside an answer ------------------------------------------------------------------------------------
+
+SFT = (rows.tokenise, [row("a", "4"), row("b", f"4{END} 5"), row("c", f"{END}", f"What is {END}?"), row("d", "no")])
+DPO = (
+    rows.tokenise_pairs,
+    [pair("a", "4", "5"), pair("b", f"4{END}", "5"), pair("c", "4", f"{END}{END}6"), pair("d", "1", "2")],
+)
+KINDS = pytest.mark.parametrize(("tokenise", "given"), [SFT, DPO], ids=["rows", "pairs"])
+
+
+@KINDS
+def test_rows_with_the_end_token_inside_are_named(tokenise, given, tokenizer) -> None:
+    told = r"2 of 4 rows hold the end token <\|im_end\|> inside an answer.*: b, c. Mend them, or set end_inside: drop"
+    with pytest.raises(BadInput, match=told):
+        tokenise(given, tokenizer, RULES)
+
+
+@KINDS
+def test_rows_with_the_end_token_inside_are_dropped_and_counted(tokenise, given, tokenizer) -> None:
+    made, counts = tokenise(given, tokenizer, RULES | {"end_inside": "drop"})
+    assert made == tokenise([given[0], given[3]], tokenizer, RULES)[0]
+    assert (counts["rows_in"], counts["rows_trained"], counts["rows_dropped_end_inside"]) == (4, 2, 2)
+    with pytest.raises(BadInput, match="no row is left to train on: 1 of 1 hold the end token"):
+        tokenise(given[1:2], tokenizer, RULES | {"end_inside": "drop"})
+
+
+def test_end_tokens_are_deleted_from_all_texts_of_a_row_and_such_rows_counted(tokenizer) -> None:
+    made, counts = rows.tokenise(SFT[1], tokenizer, RULES | {"end_inside": "delete"})
+    clean = [row("a", "4"), row("b", "4 5"), row("c", "", "What is ?"), row("d", "no")]
+    assert made == rows.tokenise(clean, tokenizer, RULES)[0]
+    assert (counts["rows_trained"], counts["rows_with_ends_deleted"], counts["rows_dropped_end_inside"]) == (4, 2, 0)
+    made, counts = rows.tokenise_pairs(DPO[1], tokenizer, RULES | {"end_inside": "delete"})
+    clean = [pair("a", "4", "5"), pair("b", "4", "5"), pair("c", "4", "6"), pair("d", "1", "2")]
+    assert made == rows.tokenise_pairs(clean, tokenizer, RULES)[0] and counts["rows_with_ends_deleted"] == 2
+
+
+# --- the model's positions --------------------------------------------------------------------------------------------
+
+
+def test_rows_longer_than_the_models_positions_are_told_or_dropped(tokenizer) -> None:
+    given = [row("a", "4"), row("b", "4" * 40)]
+    assert len(rows.tokenise(given, tokenizer, RULES)[0]) == 2
+    with pytest.raises(
+        BadInput, match=r"1 of 2 rows are longer than the start model's 60 positions: b \(\d+\). Set too"
+    ):
+        rows.tokenise(given, tokenizer, RULES, positions=60)
+    made, counts = rows.tokenise(given, tokenizer, RULES | {"too_long": "drop"}, positions=60)
+    assert len(made) == 1 and counts["rows_dropped_too_long"] == 1
+
+
+# --- loss on all tokens, packing --------------------------------------------------------------------------------------
+
+
+def test_loss_on_all_is_the_conversation_as_the_template_renders_it(model_folder) -> None:
+    zephyr = load_tokenizer(model_folder, ROOT / "prompts" / "templates" / "zephyr.jinja")
+    [made], counts = rows.tokenise([row("a", "It is 4.")], zephyr, RULES | {"loss_on": "all"})
+    assert zephyr.decode(made["input_ids"]) == (
+        f"<|system|>\n{END}\n<|user|>\n2 + 2?{END}\n<|assistant|>\nIt is 4.{END}\n"
+    )
+    assert made["labels"] == made["input_ids"]
+
+
+@pytest.mark.parametrize("loss_on", ["answer", "all"])
+def test_packed_rows_are_the_rows_end_to_end_in_blocks(loss_on, tokenizer) -> None:
+    given = [row(str(number), f"{number}" * (1 + number % 60)) for number in range(2500)]
+    rules = RULES | {"loss_on": loss_on, "max_tokens": 300}
+    alone, plain = rows.tokenise(given, tokenizer, rules)
+    blocks, counts = rows.tokenise(given, tokenizer, rules | {"packing": True})
+    for key in ("input_ids", "labels"):
+        assert [token for block in blocks for token in block[key]] == [token for one in alone for token in one[key]]
+        assert {len(block[key]) for block in blocks[:-1]} == {300} and len(blocks[-1][key]) <= 300
+    assert counts == plain | {"blocks": len(blocks)} and counts["rows_trained"] == 2500
+
+
+def test_row_longer_than_a_block_is_cut_over_several_and_not_refused(tokenizer) -> None:
+    blocks, counts = rows.tokenise([row("a", "4" * 100)], tokenizer, RULES | {"packing": True, "max_tokens": 50})
+    assert [len(block["input_ids"]) for block in blocks][:-1] == [50] * (len(blocks) - 1) and len(blocks) > 2
+    assert counts["rows_dropped_too_long"] == 0 and counts["rows_trained"] == 1
+
+
+# --- what the log shows -----------------------------------------------------------------------------------------------
+
+
+def test_row_is_shown_as_the_model_reads_it_with_the_loss_marked(tokenizer) -> None:
+    [made], _ = rows.tokenise([row("a", "It is 4.")], tokenizer, RULES)
+    assert rows.as_read(made, tokenizer) == (
+        "<|im_start|>user\n2 + 2?<|im_end|>\n<|im_start|>assistant\n⟦It is 4.<|im_end|>⟧"
+    )
+    [made], _ = rows.tokenise_pairs([pair("a", "4", "5")], tokenizer, RULES)
+    assert rows.as_read(made, tokenizer) == (
+        "<|im_start|>user\n2 + 2?<|im_end|>\n<|im_start|>assistant\n⟦4<|im_end|>⟧ (chosen)\n⟦5<|im_end|>⟧ (rejected)"
+    )
+
+
+def test_middle_of_a_long_part_is_left_out_of_what_is_shown(tokenizer) -> None:
+    prompt, answer = prompt_ids(tokenizer, row("a", "")["messages"]), answer_ids(tokenizer, "x" * 5000)
+    shown = rows.as_read({"input_ids": prompt + answer, "labels": [-100] * len(prompt) + answer}, tokenizer)
+    assert "2 + 2?" in shown and "… 3,510 characters …" in shown and shown.endswith("xxx<|im_end|>⟧")
+    assert len(shown) < 2000
+
+
+def test_what_became_of_the_rows_is_a_line_of_the_log(tokenizer) -> None:
+    given = [*DPO[1], pair("e", "same", "same")]
+    counts = rows.tokenise_pairs(given, tokenizer, RULES | {"end_inside": "drop"})[1]
+    told = "training on 2 of 5 rows; 2 left out, the end token inside an answer; 1 left out, two equal answers"
+    assert rows.trained_on(counts) == told
+    counts = rows.tokenise(SFT[1], tokenizer, RULES | {"end_inside": "delete", "packing": True})[1]
+    assert rows.trained_on(counts) == "training on 4 of 4 rows; end tokens deleted from 2; packed into 1 blocks"
+
+
+def test_training_log_starts_with_a_row(model_folder, write_lines, tmp_path, caplog) -> None:
+    import logging
+
+    from scripts import train
+    from tests.unit.test_processes import KINDS as METHODS
+    from tests.unit.test_processes import RECIPE, flags, rows_of_both_kinds
+
+    data = write_lines("rows.jsonl", rows_of_both_kinds())
+    recipe = {**RECIPE, **METHODS["sft"], "max_steps": 1}
+    with caplog.at_level(logging.INFO):
+        assert train.main(train.parse_args(flags(recipe, data, model_folder, tmp_path, 1))) == 0
+    said = [record.getMessage() for record in caplog.records]
+    shown = "<|im_start|>user\n0 + 0 = <|im_end|>\n<|im_start|>assistant\n⟦0 plus 0 makes 0<|im_end|>⟧"
+    assert "training on 40 of 40 rows" in said
+    place = next(number for number, line in enumerate(said) if line.endswith(shown))
+    assert place < next(number for number, line in enumerate(said) if line.startswith("trained 1 of 1"))
+
+
+def test_packed_training_steps_over_blocks(model_folder, write_lines, tokenizer, tmp_path) -> None:
+    import json
+    import math
+
+    from scripts import train
+    from tests.unit.test_processes import KINDS as METHODS
+    from tests.unit.test_processes import RECIPE, flags, rows_of_both_kinds
+
+    data = write_lines("rows.jsonl", rows_of_both_kinds())
+    recipe = {**RECIPE, **METHODS["sft"], "max_steps": None, "packing": True, "loss_on": "all"}
+    assert train.main(train.parse_args(flags(recipe, data, model_folder, tmp_path, 1))) == 0
+    made = json.loads((tmp_path / "train.json").read_text())
+    blocks = made["counts"]["blocks"]
+    assert made["rows"] == 40 and 1 < blocks < 40 and made["steps"] == math.ceil(blocks / recipe["global_batch"])
+    plain, _ = rows.tokenise(rows_of_both_kinds(), tokenizer, RULES | {"loss_on": "all"})
+    assert blocks == math.ceil(sum(len(row["input_ids"]) for row in plain) / recipe["max_tokens"])
+
+
+# --- a schedule that is longer than the training ---------------------------------------------------------------------
+
+
+def learning_rates(model_folder, tokenizer, folder, **changes) -> list[float]:
+    """The learning rate of each step, as the trainer logs it."""
+    import argparse
+    import json
+
+    from scripts import train
+    from tests.unit.test_health import as_completions
+    from tests.unit.test_processes import KINDS as METHODS
+    from tests.unit.test_processes import RECIPE
+
+    recipe = {**RECIPE, **METHODS["sft"], "max_steps": None, "warmup": 0.1, "save_steps": 1, "order": "sequential"}
+    args = argparse.Namespace(recipe=recipe | changes, start=str(model_folder), micro_batch=4, processes=1)
+    train.fit(args, as_completions(20), tokenizer, folder)
+    newest = max(folder.glob("checkpoint-*"), key=lambda path: int(path.name.partition("-")[2]))
+    history = json.loads((newest / "trainer_state.json").read_text())["log_history"]
+    return [entry["learning_rate"] for entry in history if "learning_rate" in entry]
+
+
+def test_training_may_end_before_its_schedule_does(model_folder, tokenizer, tmp_path) -> None:
+    whole = learning_rates(model_folder, tokenizer, tmp_path / "whole", epochs=6)
+    part = learning_rates(model_folder, tokenizer, tmp_path / "part", epochs=2, schedule_epochs=6)
+    assert len(whole) == 30 and len(part) == 10
+    assert part == pytest.approx(whole[:10])
+    own = learning_rates(model_folder, tokenizer, tmp_path / "own", epochs=2)
+    assert own[-1] < 0.2 * part[-1]
