@@ -14,7 +14,16 @@ STUDY = resolve([ROOT / "config" / f"{name}.yaml" for name in ("cft", "spin", "t
 LISTED = yaml.safe_load((ROOT / "tests" / "unit" / "paper_recipes.yaml").read_text(encoding="utf-8"))
 # How requests are made, and what is not a setting of the method: nothing of an answer depends on it.
 PLUMBING = {
-    *("base_url", "base_url_env", "api_key_env", "mode", "concurrency", "requests_per_minute", "batch_size", "tokens_per_minute"),
+    *(
+        "base_url",
+        "base_url_env",
+        "api_key_env",
+        "mode",
+        "concurrency",
+        "requests_per_minute",
+        "batch_size",
+        "tokens_per_minute",
+    ),
     *("timeout", "expected_tokens", "poll_seconds", "budget", "price", "token_parameter", "title", "max_errors"),
 }
 
