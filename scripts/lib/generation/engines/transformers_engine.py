@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.lib.cli import quiet
-from scripts.lib.generation.engines import Completion, Sampling, ended, positions, stop_ids, too_long
+from scripts.lib.generation.engines.base import Completion, Sampling, ended, positions, stop_ids, too_long
 
 
 class TransformersEngine:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.lib.generation.engines import Completion, Sampling, ended, stop_ids, too_long
+from scripts.lib.generation.engines.base import Completion, Sampling, ended, stop_ids, too_long
 from scripts.lib.jsonl import BadInput, content_key
 
 # Requests and steps in one process: with the engine in a process of its own it starts on the first rows while the
