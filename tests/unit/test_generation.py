@@ -11,7 +11,7 @@ import pytest
 from scripts.lib.cli import Progress
 from scripts.lib.generation import engines
 from scripts.lib.generation.chat import prompt_ids
-from scripts.lib.generation.engines import Completion, Sampling
+from scripts.lib.generation.engines import Completion, Sampling, base
 from scripts.lib.generation.generator import Generator, weights_hash
 from scripts.lib.journal import Journal
 from scripts.lib.jsonl import BadInput, content_key
@@ -428,9 +428,9 @@ def test_stop_text_within_a_token_leaves_what_comes_before_it_and_counts_its_tok
         def decode(self, ids, skip_special_tokens):
             return "".join(["It is", " 4.\n", "\nQues", "tion: 5", " more"][token] for token in ids)
 
-    assert engines.ended(Words(), [0, 1, 2, 3, 4], False, ["Question:"]) == Completion("It is 4.\n\n", 3, True)
-    assert engines.ended(Words(), [0, 1, 2, 3], False, ["4.", "It"]) == Completion("", 0, True)
-    assert engines.ended(Words(), [0, 1], False, ["Question:"]) == Completion("It is 4.\n", 2, False)
+    assert base.ended(Words(), [0, 1, 2, 3, 4], False, ["Question:"]) == Completion("It is 4.\n\n", 3, True)
+    assert base.ended(Words(), [0, 1, 2, 3], False, ["4.", "It"]) == Completion("", 0, True)
+    assert base.ended(Words(), [0, 1], False, ["Question:"]) == Completion("It is 4.\n", 2, False)
 
 
 def test_stop_token_beside_the_models_own_ends_a_row(real, prompts, tokenizer) -> None:
@@ -496,7 +496,7 @@ def test_base_model_stops_at_the_templates_end_and_asks_anew_for_it(
     base_model(tokenizer, tmp_path / "base")
     answers(model=tmp_path / "base")
     assert {sampling.stop_ids for sampling in seen} == {(tokenizer.eos_token_id,)}
-    assert engines.stop_ids(tmp_path / "base", base_tokenizer(tmp_path / "base")) == [259]
+    assert base.stop_ids(tmp_path / "base", base_tokenizer(tmp_path / "base")) == [259]
 
 
 def base_tokenizer(folder: Path):

@@ -14,7 +14,7 @@ from pathlib import Path
 from scripts.lib.cli import Progress
 from scripts.lib.generation import engines
 from scripts.lib.generation.chat import file_tokenizer, load_tokenizer, prompt_ids
-from scripts.lib.generation.engines import Completion, Sampling
+from scripts.lib.generation.engines import Completion, Sampling, base
 from scripts.lib.generation.model_folders import checked_hashes
 from scripts.lib.generation.prompts import Message, render
 from scripts.lib.grading.verdicts import parse_verdict
@@ -124,7 +124,7 @@ class Generator:
         tokens = tokenizer.get_added_vocab()
         ids = {tokenizer.eos_token_id, *(word for word in stop if isinstance(word, int))}
         ids |= {tokens[word] for word in words if word in tokens}
-        beside = ids - set(engines.stop_ids(self.model, self.tokenizer))
+        beside = ids - set(base.stop_ids(self.model, self.tokenizer))
         return Sampling(entry["temperature"], entry["top_p"], entry["max_tokens"], words, tuple(sorted(beside)))
 
     def _self_critiqued(
