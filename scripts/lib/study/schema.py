@@ -18,8 +18,21 @@ SCHEMA = Path(__file__).resolve().parents[3] / "config" / "schema.yaml"
 
 @cache
 def schema() -> dict:
-    """The config's JSON schema. Its own keys are put together with merge keys, which JSON schemas cannot do."""
-    return strict_yaml.parse(SCHEMA.read_text(encoding="utf-8"))[0]
+    """The config's JSON schema, with what stands under `$shared` put where `$properties` names it."""
+    written = strict_yaml.parse(SCHEMA.read_text(encoding="utf-8"))[0]
+    shared = written.pop("$shared")
+    return _with_shared(written, shared)
+
+
+def _with_shared(node: Any, shared: dict[str, dict]) -> Any:
+    if isinstance(node, list):
+        return [_with_shared(item, shared) for item in node]
+    if not isinstance(node, dict):
+        return node
+    name = node.get("$properties")
+    own = {key: item for key, item in node.items() if key != "$properties"}
+    merged = {**shared[name], **own} if name else own
+    return {key: _with_shared(item, shared) for key, item in merged.items()}
 
 
 def dereferenced(node: dict) -> dict:
