@@ -131,6 +131,19 @@ def test_endpoint_is_asked_once_before_the_many(desk: Desk, status: int, code, a
     assert status != 402 or "max_tokens" not in str(caught.value)
 
 
+def test_first_answer_that_takes_long_is_not_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Server(FaultServer):
+        async def _chat(self, body, headers, writer):
+            self.latency = 0.0 if self.seen else 3.0
+            return await super()._chat(body, headers, writer)
+
+    monkeypatch.setattr(live, "HEAD_START_S", 0.2)
+    with Server() as server:
+        rows = desk.run(server)
+    arrivals = [moment - server.arrivals[0][0] for moment, _ in server.arrivals]
+    assert len(rows) == 20 and 0.2 <= arrivals[1] < 2.5
+
+
 def test_redirect_to_another_host_is_refused_and_nothing_reaches_it(desk: Desk) -> None:
     with FaultServer() as other, FaultServer(location=f"{other.url}/chat/completions") as server:
         for mode in ("live", "batch"):
