@@ -7,6 +7,7 @@ change (an empty account answers 429 too), and give up on a body that is not JSO
 import asyncio
 import contextlib
 import logging
+import os
 import random
 import signal
 import time
@@ -29,6 +30,7 @@ ATTEMPTS = 8
 LONGEST_WAIT_S = 60.0  # between two attempts, where the endpoint names no time
 LONGEST_RETRY_AFTER_S = 900.0
 HEAD_START_S = 10.0  # of the first request before the others
+PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY")
 GIVEN_UP_IN_A_ROW = 10  # then the endpoint is taken to be down
 
 
@@ -243,8 +245,10 @@ class _Client:
         unreachable = isinstance(error, openai.APIConnectionError) and not self.tried
         if unreachable or self.given_up >= GIVEN_UP_IN_A_ROW:
             what = "the first request" if unreachable else f"{self.given_up} requests in a row"
+            proxies = [name for name in PROXIES if os.environ.get(name) or os.environ.get(name.lower())]
+            through = f" and the proxy in {', '.join(proxies)}" if proxies else ""
             self._stop(
                 f"{what} got no answer in {ATTEMPTS} attempts each; the last one: {said(error)} Check that "
-                f"{self.endpoint.shown} is up, and start again: the answers so far are kept."
+                f"{self.endpoint.shown}{through} can be reached, and start again: the answers so far are kept."
             )
         raise Unanswered(f"no answer in {ATTEMPTS} attempts: {said(error)}")
