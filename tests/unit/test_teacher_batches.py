@@ -122,6 +122,21 @@ def test_line_that_cannot_be_read_opens_its_row_again(desk: Desk, bend, caplog) 
         assert sizes(server) == [20, 1] and "1 lines of file" in caplog.text
 
 
+def test_answer_that_cannot_be_read_is_an_error_of_its_row_also_in_a_batch(desk: Desk) -> None:
+    def bend(line: bytes) -> bytes:
+        answer = json.loads(line)
+        answer["response"]["body"]["choices"] = [None]
+        return json.dumps(answer).encode()
+
+    with bent(bend) as server:
+        for _ in range(2):
+            rows = desk.run(server, mode="batch", max_errors=0.1)
+            assert [row["error"] for row in rows if "error" in row] == [
+                "the response cannot be read: its first choice has no message, but a null"
+            ]
+        assert sizes(server) == [20]
+
+
 def test_file_that_is_cut_off_opens_the_rest_again(desk: Desk) -> None:
     cuts = [0.5, 1]
     whole = FaultServer().output

@@ -2,9 +2,11 @@
 
 import json
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -69,7 +71,9 @@ def test_openai_base_url_is_asked_where_the_config_names_none(desk: Desk, monkey
         assert sum(other.seen.values()) == 20  # what the config names wins
 
 
-@pytest.mark.parametrize("url", ["localhost:8000/v1", "ftp://host/v1", "http://", "http://[::1/v1", "http://h:port/v1"])
+@pytest.mark.parametrize(
+    "url", ["localhost:8000/v1", "ftp://host/v1", "http://", "http://[::1/v1", "http://h:port/v1", "http://h/v 1"]
+)
 def test_address_that_is_none_is_told_before_any_request(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", url)
     monkeypatch.setenv("REDPEN_TEST_KEY", KEY)
@@ -131,6 +135,19 @@ def test_endpoint_is_asked_once_before_the_many(desk: Desk, status: int, code, a
     assert status != 402 or "max_tokens" not in str(caught.value)
 
 
+def test_first_answer_that_takes_long_is_not_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Server(FaultServer):
+        async def _chat(self, body, headers, writer):
+            self.latency = 0.0 if self.seen else 3.0
+            return await super()._chat(body, headers, writer)
+
+    monkeypatch.setattr(live, "HEAD_START_S", 0.2)
+    with Server() as server:
+        rows = desk.run(server)
+    arrivals = [moment - server.arrivals[0][0] for moment, _ in server.arrivals]
+    assert len(rows) == 20 and 0.2 <= arrivals[1] < 2.5
+
+
 def test_redirect_to_another_host_is_refused_and_nothing_reaches_it(desk: Desk) -> None:
     with FaultServer() as other, FaultServer(location=f"{other.url}/chat/completions") as server:
         for mode in ("live", "batch"):
@@ -164,6 +181,18 @@ def own_certificate(tmp_path: Path):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"https://127.0.0.1:{server.server_port}/v1"
     server.shutdown()
+
+
+def test_host_that_is_not_there_is_told_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    for mode in ("live", "batch"):
+        start = time.monotonic()
+        with pytest.raises(BadInput, match=r"there is no host of the name in http://none\.invalid/v1"):
+            desk.run(FaultServer(), mode=mode, base_url="http://none.invalid/v1")
+        assert time.monotonic() - start < 10
 
 
 def test_certificate_that_nobody_signed_is_named_at_once(desk: Desk, own_certificate: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 
 import pytest
 
@@ -185,6 +186,13 @@ def test_thoughts_without_an_answer_are_no_answer() -> None:
     assert problem_of(value) == "cut off at max_tokens"
 
 
+def test_a_megabyte_of_thoughts_is_read_in_no_time() -> None:
+    for text in ("<think></think>" * 70_000, "<think>" * 140_000, "</think>" * 130_000, "x" * 10**6):
+        start = time.monotonic()
+        parted({"text": text, "thoughts": None})
+        assert time.monotonic() - start < 2
+
+
 def test_text_about_thoughts_is_an_answer() -> None:
     text = "The response opens with <think> and ends with </think>. Conclusion: right"
     assert parted(value_of(completion(said(text)), 1, 0.0)) == ("", text)
@@ -200,6 +208,8 @@ ODD_USAGE = {
     "not a number": {"prompt_tokens": math.nan, "completion_tokens": 5},
     "endless": {"prompt_tokens": 10, "completion_tokens": math.inf},
     "half": {"prompt_tokens": 10},
+    "larger than any": {"prompt_tokens": 10**400, "completion_tokens": 5},
+    "nought": {"prompt_tokens": 0, "completion_tokens": 0},
 }
 
 

@@ -18,7 +18,7 @@ import httpx2
 import openai
 
 from scripts.lib.cli import Progress
-from scripts.lib.jsonl import BadInput, content_key, dumps, writing
+from scripts.lib.jsonl import BadInput, content_key, dumps, replacing
 from scripts.lib.teachers.endpoints import MOST_BYTES as MOST_LINE_BYTES
 from scripts.lib.teachers.endpoints import Endpoint, TooLarge, client_of, endpoint_of
 from scripts.lib.teachers.events import Events
@@ -38,7 +38,8 @@ DOWNLOAD_S = 3600.0
 RETRIES = 8  # of one call, by the SDK
 PATH = "/v1/chat/completions"
 ENDED = {"completed", "failed", "expired", "cancelled"}
-# What a batch is refused with because of its size, or of what waits already.
+# What a batch is refused with because of what waits already, or of its size.
+TOO_MUCH_WAITS = re.compile("token_limit|enqueued", re.IGNORECASE)
 TOO_BIG = re.compile(
     r"token_limit|enqueued|too (?:large|many|big)"
     r"|(?:exceed|maximum|limit)\w*\b.*\b(?:tokens?|requests|size|bytes|lines)",
@@ -83,6 +84,7 @@ class _Batches:
 
     async def run(self, requests: Iterator[Request]) -> dict[str, str]:
         """Collects what an earlier run sent, then sends what is missing, at most ROUNDS times."""
+        await self._ask_once()
         await self._find_lost()
         await self._collect()
         missing: Iterable[Request] = (request for request in requests if self._open(request))
@@ -97,6 +99,15 @@ class _Batches:
             log.info("%s: %d of %d requests are answered", self.teaching.slug, len(sent) - len(missing), len(sent))
             rounds += self.most == size  # one that only found the right size does not count
         return self.refused | {request.key: f"no answer in {ROUNDS} batches" for request in missing}
+
+    async def _ask_once(self) -> None:
+        """Tells at once, before the SDK's attempts and the upload of a file, what no further attempt mends."""
+        try:
+            await self.client.with_options(max_retries=0).batches.list(limit=1)
+        except (openai.APIStatusError, openai.APIConnectionError) as error:
+            listed = getattr(error, "status_code", None) not in (404, 405)  # some endpoints list no batches
+            if listed and lasting_fault(error, self.teaching.slug, "", self.endpoint, None):
+                raise
 
     def _open(self, request: Request) -> bool:
         return request.key not in self.teaching.journal and request.key not in self.refused
@@ -130,8 +141,8 @@ class _Batches:
 
     def _write(self, lines: list[bytes], requests: list[Request]) -> str:
         part = f"{len(self.events.parts):05d}-{content_key([request.key for request in requests])}"
-        with writing(self.events.file(part)):
-            self.events.file(part).write_bytes(b"".join(lines))
+        with replacing(self.events.file(part)) as temporary:
+            temporary.write_bytes(b"".join(lines))
         self.events.add(part, state="built", requests=len(requests))
         return part
 
@@ -147,7 +158,9 @@ class _Batches:
                 input_file_id=uploaded.id, endpoint=PATH, completion_window="24h", metadata={"redpen_part": part}
             )
         except openai.APIStatusError as error:
-            if error.status_code not in (400, 413, 422, 429) or not TOO_BIG.search(f"{error.code} {error.message}"):
+            reason = f"{error.code} {error.message}"
+            by_size = error.status_code in (400, 413, 422) and TOO_BIG.search(reason)
+            if not by_size and not (error.status_code == 429 and TOO_MUCH_WAITS.search(reason)):
                 raise
             self._halve(part, said(error))
             return

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -58,7 +59,7 @@ def endpoint_of(slug: str, limits: dict) -> Endpoint:
     url, source = _url_of(slug, limits)
     try:
         parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and bool(httpx2.URL(url).host)
+        sound = parts.scheme in ("http", "https") and bool(httpx2.URL(url).host) and not re.search(r"\s", url)
     except (ValueError, httpx2.InvalidURL):
         sound = False
     if not sound:

@@ -6,8 +6,8 @@ change (an empty account answers 429 too), and give up on a body that is not JSO
 
 import asyncio
 import contextlib
-import itertools
 import logging
+import os
 import random
 import signal
 import time
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 8
 LONGEST_WAIT_S = 60.0  # between two attempts, where the endpoint names no time
 LONGEST_RETRY_AFTER_S = 900.0
+HEAD_START_S = 10.0  # of the first request before the others
+PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY")
 GIVEN_UP_IN_A_ROW = 10  # then the endpoint is taken to be down
 
 
@@ -82,32 +84,42 @@ class _Client:
         self.fault: BadInput | None = None
 
     async def run(self, requests: Iterator[Request]) -> dict[str, str]:
-        """Asks the first request alone, then feeds a bounded queue to as many workers as `concurrency`.
+        """Asks the first request alone, then all others side by side.
 
-        What is wrong with URL, key, account or model is so told after one request, not after many.
+        What is wrong with URL, key, account or model is so told after one request, not after many. Refusals come fast:
+        an answer that takes longer than HEAD_START_S is not waited for.
         """
-        self.stopped = asyncio.Event()
+        self.stopped, opened = asyncio.Event(), asyncio.Event()
         self._watch_signals()
-        async with client_of(self.teaching.slug, self.endpoint, self.limits["timeout"], retries=0) as self.client:
-            for request in itertools.islice(requests, 1):
-                await self._take(request)
-            await self._side_by_side(requests)
+        workers = self.limits["concurrency"]
+        queue: asyncio.Queue[Request | None] = asyncio.Queue(maxsize=workers)
+        async with (
+            client_of(self.teaching.slug, self.endpoint, self.limits["timeout"], retries=0) as self.client,
+            asyncio.TaskGroup() as group,
+        ):
+            group.create_task(self._open(next(requests), opened, queue))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(opened.wait(), HEAD_START_S)
+            for _ in range(workers - 1):
+                group.create_task(self._work(queue))
+            await self._feed(queue, requests)
         if self.fault:
             raise self.fault
         return self.errors
 
-    async def _side_by_side(self, requests: Iterator[Request]) -> None:
-        workers = self.limits["concurrency"]
-        queue: asyncio.Queue[Request | None] = asyncio.Queue(maxsize=workers)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(workers):
-                group.create_task(self._work(queue))
-            for request in requests:
-                if self.stopped.is_set():
-                    break
-                await queue.put(request)
-            for _ in range(workers):
-                await queue.put(None)
+    async def _open(self, request: Request, opened: asyncio.Event, queue: asyncio.Queue) -> None:
+        """Asks the first request, and then works as the others do."""
+        await self._take(request)
+        opened.set()
+        await self._work(queue)
+
+    async def _feed(self, queue: asyncio.Queue, requests: Iterator[Request]) -> None:
+        for request in requests:
+            if self.stopped.is_set():
+                break
+            await queue.put(request)
+        for _ in range(self.limits["concurrency"]):
+            await queue.put(None)
 
     def _watch_signals(self) -> None:
         """The first Ctrl-C or SIGTERM stops asking, and answers under way are still kept; the second one kills."""
@@ -233,8 +245,10 @@ class _Client:
         unreachable = isinstance(error, openai.APIConnectionError) and not self.tried
         if unreachable or self.given_up >= GIVEN_UP_IN_A_ROW:
             what = "the first request" if unreachable else f"{self.given_up} requests in a row"
+            proxies = [name for name in PROXIES if os.environ.get(name) or os.environ.get(name.lower())]
+            through = f" and the proxy in {', '.join(proxies)}" if proxies else ""
             self._stop(
                 f"{what} got no answer in {ATTEMPTS} attempts each; the last one: {said(error)} Check that "
-                f"{self.endpoint.shown} is up, and start again: the answers so far are kept."
+                f"{self.endpoint.shown}{through} can be reached, and start again: the answers so far are kept."
             )
         raise Unanswered(f"no answer in {ATTEMPTS} attempts: {said(error)}")

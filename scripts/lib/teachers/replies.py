@@ -5,7 +5,6 @@ row, and nobody asks for it again.
 """
 
 import json
-import math
 import re
 from typing import Any
 
@@ -57,7 +56,7 @@ def value_of(body: Any, request_characters: int, seconds: float) -> dict:
         fields |= _fields_of(body)
     except _Unreadable as error:
         problem = str(error)
-    prompt, completion = _tokens_of(body)
+    prompt, completion = _tokens_of(body, answered=bool(fields["text"]))
     return {
         **fields,
         **({"unreadable": problem} if problem else {}),
@@ -135,16 +134,17 @@ def _text(value: Any) -> str | None:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _tokens_of(body: Any) -> tuple[int | None, int | None]:
+def _tokens_of(body: Any, answered: bool) -> tuple[int | None, int | None]:
     """(prompt, completion) tokens as the endpoint counts them; both None where one is missing or cannot be."""
     usage = body.get("usage") if isinstance(body, dict) else None
     counts = [usage.get(f"{name}_tokens") if isinstance(usage, dict) else None for name in ("prompt", "completion")]
-    sound = [
-        isinstance(count, int | float) and not isinstance(count, bool) and math.isfinite(count)
-        and 0 <= count <= MOST_TOKENS
-        for count in counts
-    ]  # fmt: skip
-    return (int(counts[0]), int(counts[1])) if all(sound) else (None, None)
+    numbers = all(isinstance(count, int | float) and not isinstance(count, bool) for count in counts)
+    # NaN is not within any bounds, and no prompt and no text takes no tokens.
+    if not numbers or not all(
+        least <= count <= MOST_TOKENS for count, least in zip(counts, (1, answered), strict=True)
+    ):
+        return None, None
+    return int(counts[0]), int(counts[1])
 
 
 def parted(value: dict) -> tuple[str, str]:
@@ -153,11 +153,11 @@ def parted(value: dict) -> tuple[str, str]:
     >>> parted({"text": "<think>2 + 2 is 4.</think>Conclusion: right", "thoughts": None})
     ('2 + 2 is 4.', 'Conclusion: right')
     """
-    thoughts, text = [value.get("thoughts") or ""], value["text"] or ""
-    while part := _OPENED.match(text) or _CLOSED.match(text):
+    thoughts, text, end = [value.get("thoughts") or ""], value["text"] or "", 0
+    while end < len(text) and (part := _OPENED.match(text, end) or _CLOSED.match(text, end)):
         thoughts.append(part["thoughts"])
-        text = text[part.end() :].lstrip()
-    return "\n".join(filter(None, (thought.strip() for thought in thoughts))), text
+        end = part.end()
+    return "\n".join(filter(None, (thought.strip() for thought in thoughts))), text[end:].lstrip() if end else text
 
 
 def whole_text(thoughts: str, answer: str) -> str:
