@@ -163,6 +163,11 @@ def test_limit_that_leaves_too_few_rows_is_named(build, model_folder):
         build([{"method": "sft", "kind": "dataset"}], [rows], rows=2, limit=limit(160), tokenizer=model_folder)
 
 
+def test_limit_without_a_tokenizer_is_told(build):
+    with pytest.raises(BadInput, match="no tokenizer is named. Name a model folder"):
+        build([{"method": "sft", "kind": "dataset"}], [[{"id": "a", "question": "?", "solution": "x"}]], limit=limit(9))
+
+
 def test_question_with_one_answer_too_long_gives_its_other_one(build, model_folder):
     rows = [response(f"q{n}", s, "x" * (200 if s == n % 2 else 9), True) for n in range(6) for s in range(2)]
     part = {"method": "sft", "kind": "responses"}
