@@ -126,6 +126,7 @@ def test_shipped_templates_render_as_training_renders_them(model_folder, templat
     tokenizer = load_tokenizer(model_folder, template)
     expected = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     assert Reader(model_folder, template).prompt(messages) == expected
+    assert Reader(model_folder, template).end == tokenizer.eos_token
 
 
 def test_provenance_leads_from_a_score_to_the_dataset(results):

@@ -7,6 +7,7 @@ whole page. A test compares it with scripts/lib/generation/chat.py, which traini
 from functools import cached_property
 from pathlib import Path
 
+from scripts.lib.generation.chat import ANSWERED, ASKED
 from scripts.lib.generation.prompts import Message
 from scripts.lib.jsonl import read_json
 
@@ -48,11 +49,27 @@ class Reader:
         environment.globals["raise_exception"] = _refuse
         return environment.from_string(self.source)
 
-    def prompt(self, messages: list[Message]) -> str:
-        """The conversation as text, with the assistant's turn opened."""
+    def rendered(self, messages: list[Message], opened: bool) -> str:
+        """The conversation as text; `opened`: with the assistant's turn opened after it."""
         tokens = {name: self.special(name) for name in ("bos_token", "eos_token", "pad_token", "unk_token")}
         tokens = {name: token for name, token in tokens.items() if token is not None}
-        return self._template.render(messages=messages, add_generation_prompt=True, **tokens)
+        return self._template.render(messages=messages, add_generation_prompt=opened, **tokens)
+
+    def prompt(self, messages: list[Message]) -> str:
+        """The conversation as text, with the assistant's turn opened."""
+        return self.rendered(messages, True)
+
+    @cached_property
+    def end(self) -> str:
+        """The token that ends an answer: what the chat template puts after one, else the files' end token."""
+        after = self.rendered([*ASKED, ANSWERED], False).rpartition(ANSWERED["content"])[2].lstrip()
+        known = [token.content for token in self.tokenizer.get_added_tokens_decoder().values()]
+        found = max((token for token in known if after.startswith(token)), key=len, default=None)
+        return found or self.special("eos_token") or ""
+
+    def holds_end(self, text: str) -> bool:
+        """Whether a text holds the end token itself."""
+        return self.tokenizer.token_to_id(self.end) in self.tokenizer.encode(text, add_special_tokens=False).ids
 
     def count(self, text: str) -> int:
         """How many tokens a text has."""

@@ -30,8 +30,8 @@ def add(parts: Parts, results: Results) -> dict[str, dict]:
             key = runs.tokenizer_behind(results.study.resolved, run)
             if key not in readers:
                 readers[key] = reader_of(results, *key)
-            limit = entry["hyperparameters"].get("max_tokens")
-            parts.add(f"train/{run}", [shown(row, readers[key], limit) for row in rows[:ROWS]])
+            recipe = entry["hyperparameters"]
+            parts.add(f"train/{run}", [shown(row, readers[key], recipe) for row in rows[:ROWS]])
             fact |= {"rows": len(rows), "shown": min(len(rows), ROWS), "tokens_known": readers[key] is not None}
         facts[run] = fact
     return facts
@@ -46,15 +46,43 @@ def reader_of(results: Results, model: str, template: str | None) -> Reader | No
     return reader if reader.source else None
 
 
-def shown(row: Mapping, reader: Reader | None, limit: int | None) -> dict:
-    """One row: its prompt, and each answer with the lengths of its tokens; `long` where training leaves it out."""
-    sides = {side: row[side] for side in SIDES if side in row}
+def shown(row: Mapping, reader: Reader | None, recipe: Mapping) -> dict:
+    """One row: its prompt, and each answer with the lengths of its tokens; `dropped` says why training leaves it out.
+
+    Args:
+        row: of the training set.
+        reader: the start model's tokenizer, None where it is not there.
+        recipe: max_tokens, end_inside, loss_on and packing (scripts/lib/training/rows.py).
+    """
+    texts = {side: row[side] for side in SIDES if side in row}
     if reader is None:
         prompt = "\n\n".join(f"{message['role']}:\n{message['content']}" for message in row["messages"])
-        return {"id": row["id"], "prompt": prompt, "sides": {side: {"text": text} for side, text in sides.items()}}
-    prompt = reader.prompt(row["messages"])
-    end = reader.special("eos_token") or ""
-    made = {"id": row["id"], "prompt": prompt, "prompt_tokens": reader.count(prompt), "end": end}
-    made["sides"] = {side: {"text": text, "cuts": reader.cuts(text)} for side, text in sides.items()}
-    longest = max((len(side["cuts"]) + 1 for side in made["sides"].values()), default=0)
-    return made | ({"long": True} if limit and made["prompt_tokens"] + longest > limit else {})
+        return {"id": row["id"], "prompt": prompt, "sides": {side: {"text": text} for side, text in texts.items()}}
+    messages = row["messages"]
+    if recipe.get("end_inside") == "delete":
+        texts = {side: text.replace(reader.end, "") for side, text in texts.items()}
+        messages = [{**message, "content": message["content"].replace(reader.end, "")} for message in messages]
+    if recipe.get("loss_on") == "all":
+        said = {"role": "assistant", "content": texts["completion"]}
+        whole = reader.rendered([*messages, said], False)
+        sides = {"whole row": {"text": whole, "cuts": reader.cuts(whole)}}
+        made = {"id": row["id"], "prompt": "", "prompt_tokens": 0, "end": "", "sides": sides}
+    else:
+        prompt = reader.prompt(messages)
+        sides = {side: {"text": text, "cuts": reader.cuts(text)} for side, text in texts.items()}
+        made = {"id": row["id"], "prompt": prompt, "prompt_tokens": reader.count(prompt), "end": reader.end}
+        made["sides"] = sides
+    reason = dropped(made, texts, reader, recipe)
+    return made | ({"dropped": reason} if reason else {})
+
+
+def dropped(made: Mapping, texts: Mapping[str, str], reader: Reader, recipe: Mapping) -> str | None:
+    """Why training leaves a row out, or None."""
+    if any(reader.holds_end(text) for text in texts.values()):
+        return "the end token inside an answer"
+    if len(texts) == 2 and len(set(texts.values())) == 1:
+        return "two equal answers"
+    ends = 1 if made["end"] else 0
+    tokens = made["prompt_tokens"] + max(len(side["cuts"]) + ends for side in made["sides"].values())
+    limit = None if recipe.get("packing") else recipe.get("max_tokens")
+    return f"too long: {tokens:,} tokens, max_tokens is {limit:,}" if limit and tokens > limit else None

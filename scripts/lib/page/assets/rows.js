@@ -105,19 +105,19 @@ async function trainView(names, query) {
   if (!fact || !redpen.has(`train/${run}`)) return missing("There is no training set under this name yet.");
   const rows = await redpen.read(`train/${run}`);
   if (id !== undefined) return trainRow(run, rows, id);
-  const length = (row) => (row.prompt_tokens || 0) + Math.max(...Object.values(row.sides).map((side) => (side.cuts ? side.cuts.length + 1 : 0)));
+  const length = (row) => (row.prompt_tokens || 0) + Math.max(...Object.values(row.sides).map((side) => (side.cuts ? side.cuts.length + (row.end ? 1 : 0) : 0)));
   const counts = (fact.training || {}).counts || {};
   const parts = ((fact.set || {}).parts || []).flatMap((part, place) => Object.entries({ ...part, ...part.left_out })
     .filter(([, value]) => typeof value !== "object").map(([key, value]) => [`part ${place + 1}, ${key.replaceAll("_", " ")}`, String(value)]));
-  const head = [heading("row", "w3"), heading("prompt ends with"), heading(Object.keys(rows[0].sides).join(" / ")), heading("tokens", "num w1"), heading("", "w1")];
+  const head = [heading("row", "w3"), heading("prompt ends with"), heading(Object.keys(rows[0].sides).join(" / ")), heading("tokens", "num w1"), heading("left out", "w3")];
   const line = (row) => element("tr", {}, element("td", {}, element("a", { href: link(["train", run, row.id]) }, row.id)),
     element("td", {}, row.prompt.trim().slice(-160)), element("td", {}, Object.values(row.sides).map((side) => side.text.slice(0, 120)).join(" / ")),
-    element("td", { class: "num" }, fact.tokens_known ? count(length(row)) : ""), element("td", {}, row.long ? "✂ too long" : ""));
+    element("td", { class: "num" }, fact.tokens_known ? count(length(row)) : ""), element("td", {}, row.dropped ? `✂ ${row.dropped}` : ""));
   return element("div", {},
     crumbs({}, [["Training data", link(["train"])], [run]]),
     element("h1", {}, `What ${run} was trained on`), partial(fact),
     facts([["method", fact.method], ["starts from", fact.start], ["rows", count(fact.rows)], fact.training && ["trained", count(counts.rows_trained)],
-      fact.training && ["dropped as too long", count(counts.rows_dropped_too_long || 0)], fact.training && ["prompt tokens", count(counts.prompt_tokens)], fact.training && ["loss tokens", count(counts.completion_tokens)], ...parts]),
+      ...Object.entries(counts).filter(([key]) => /_dropped_|_deleted|blocks/.test(key)).map(([key, value]) => [key.replaceAll("_", " "), count(value)]), fact.training && ["prompt tokens", count(counts.prompt_tokens)], fact.training && ["loss tokens", count(counts.completion_tokens)], ...parts]),
     element("p", {}, element("a", { href: link(["training"], { runs: run }) }, "how its training went")),
     fact.tokens_known ? element("div", {}, element("h2", {}, "Length of the rows, in tokens"), histogram(rows.map(length))) : missing("The start model's tokenizer is not here: prompt and answer are told apart, tokens are not."),
     element("h2", {}, "Rows"), list(head, rows, line));
@@ -141,13 +141,13 @@ function trainRow(run, rows, id) {
   const row = rows[place];
   const to = (by) => rows[place + by] && link(["train", run, rows[place + by].id]);
   stepTo = { j: to(1), k: to(-1) };
-  const size = (side) => (side.cuts ? `${side.cuts.length + 1} tokens, the end token included` : "");
+  const size = (side) => (side.cuts ? `${side.cuts.length + (row.end ? 1 : 0)} tokens${row.end ? ", the end token included" : ""}` : "");
   const pair = Object.keys(row.sides).length > 1;
   return element("div", {},
     crumbs({}, [["Training data", link(["train"])], [run, link(["train", run])], [id]]),
     element("p", { class: "bar" }, to(-1) && element("a", { href: to(-1) }, "← previous ", element("kbd", {}, "k")), to(1) && element("a", { href: to(1) }, "next ", element("kbd", {}, "j"), " →")),
     element("p", { class: "hint" }, "The row as the model reads it. Grey: the prompt", row.prompt_tokens ? `, ${row.prompt_tokens} tokens` : "", "; coloured and underlined: the tokens that the loss counts, each a shade of its own."),
-    row.long && element("p", { class: "wrong" }, "✂ Longer than the recipe's max_tokens: training leaves it out."),
+    row.dropped && element("p", { class: "wrong" }, `✂ Training leaves this row out: ${row.dropped}.`),
     pair ? element("div", {}, element("div", { class: "text prompt" }, row.prompt), element("div", { class: "columns" }, Object.entries(row.sides).map(([name, side]) => element("div", {},
       element("h3", {}, name), element("small", {}, size(side)), element("div", { class: "text" }, tokensOf(side, row.end))))))
       : element("div", { class: "text" }, element("span", { class: "prompt" }, row.prompt), Object.values(row.sides).map((side) => tokensOf(side, row.end))),
