@@ -15,6 +15,7 @@ FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--hide-scrollbars"),
 )
+OWN = "not an origin"  # the initiator of the browser's own requests
 VOID = {"meta", "link", "img", "input", "br", "hr", "line", "rect", "path"}
 
 
@@ -76,7 +77,7 @@ def parsed(text: str) -> Element:
 
 
 class Browser:
-    """A new browser for each page, with a folder of its own; `requests` holds every address that was asked for."""
+    """A new browser for each page, with a folder of its own; `requests` holds the addresses that pages asked for."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -94,7 +95,7 @@ class Browser:
 
 
 def addresses(log: Path) -> list[str]:
-    """The addresses in a net log that something was to be fetched from."""
+    """The addresses in a net log that a page, and not the browser itself, asked for."""
     events = json.loads(log.read_text(encoding="utf-8"))["events"]
-    found = (event.get("params", {}) for event in events)
-    return [params["url"] for params in found if isinstance(params, dict) and "url" in params]
+    found = [event["params"] for event in events if isinstance(event.get("params"), dict)]
+    return [params["url"] for params in found if "url" in params and params.get("initiator", OWN) != OWN]
