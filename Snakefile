@@ -60,6 +60,7 @@ include: "rules/evaluate.smk"
 include: "rules/seeds.smk"
 include: "rules/tables.smk"
 include: "rules/claims.smk"
+include: "rules/page.smk"
 include: "rules/plan.smk"
 
 

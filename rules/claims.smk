@@ -17,7 +17,8 @@ rule check_claims:
             "scripts/lib/grading/scoring.py",
         ],
     output:
-        multiext("<results>/claims", ".md", ".json"),
+        report("<results>/claims.md", category="Claims", labels={"claims": "all"}),
+        "<results>/claims.json",
     log:
         "<logs>/check_claims.log",
     benchmark:

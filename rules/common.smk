@@ -7,6 +7,7 @@ import os
 import shlex
 
 from scripts.lib.jsonl import write_text
+from scripts.lib.page.results import state_of_results
 from scripts.lib.study.files import GENERATED, one_of
 from scripts.lib.study.settings import LOCAL_TEACHERS, as_json
 

@@ -40,7 +40,8 @@ rule make_table:
         paper=STUDY.paper,
         script=[*code_of("make_table", "tables"), "scripts/lib/study/papers.py", "scripts/lib/grading/scoring.py"],
     output:
-        multiext("<results>/tables/{table}", ".md", ".tex", ".csv", ".json", ".html"),
+        multiext("<results>/tables/{table}", ".md", ".tex", ".csv", ".json"),
+        report("<results>/tables/{table}.html", category="Tables", labels={"table": "{table}"}),
     log:
         "<logs>/make_table/{table}.log",
     benchmark:
@@ -64,7 +65,8 @@ rule make_figure:
         files=STUDY.figure_files,
         script=[*code_of("make_figure"), "scripts/lib/tables/statistics.py"],
     output:
-        multiext("<results>/figures/{figure}", ".svg", ".png"),
+        report("<results>/figures/{figure}.svg", category="Figures", labels={"figure": "{figure}"}),
+        "<results>/figures/{figure}.png",
     log:
         "<logs>/make_figure/{figure}.log",
     benchmark:

@@ -1,0 +1,29 @@
+"""The study page: from a number to the answers behind it. It reads what there is, and is never the cause of a job.
+
+INPUTS   none are declared: whatever lies under <results>/ and <benchmarks>/
+OUTPUTS  <results>/study.html, and <results>/study/data-0.js … where the page would be too large
+"""
+
+
+rule study_page:
+    """Make the page that shows the answers behind the study's numbers, from what there is."""
+    output:
+        report(
+            "<results>/study.html",
+            category="Study page",
+            labels={"page": "from a number to the answers behind it"},
+        ),
+    log:
+        "<logs>/study_page.log",
+    localrule: True
+    conda:
+        "../envs/laptop.yaml"
+    params:
+        python=python_for("laptop"),
+        there=lambda wildcards: state_of_results(STUDY),  # tracked: the page is made again where a file has changed
+        folder=lambda wildcards, output: os.path.dirname(output[0]),
+        files=lambda wildcards, output: list(map(str, workflow.config_settings.configfiles)),
+        config=lambda wildcards, output: as_json(dict(workflow.config_settings.config)),
+    shell:
+        "{params.python:q} -m scripts.make_page --results {params.folder:q} --out {output:q}"
+        " --configfiles {params.files:q} --config {params.config:q} 2>&1 | tee {log:q}"

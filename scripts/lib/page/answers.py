@@ -1,0 +1,117 @@
+"""The questions of each benchmark and every checkpoint's answers to them, packed column by column.
+
+    questions/<benchmark>          one entry a question, in the file's order
+    rows/<checkpoint>/<benchmark>  verdicts: a list for each field, one value an answer; `q` counts the questions
+    texts/<checkpoint>/<benchmark> the answers' texts, in the order of the rows
+
+Above the page's budget the texts of a checkpoint on a benchmark are in two parts: `texts/…`, those that a reader asks
+for first (cut off, disputed, flipped, the first ones), and `rest/…`, which may lie in a file beside the page.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from scripts.lib.grading.scoring import VERDICTS, shares_of, validation_ids
+from scripts.lib.jsonl import each_row
+from scripts.lib.page.packing import Parts
+from scripts.lib.page.results import Results
+
+SHOWN = ("question", "answer", "solution", "subject", "level", "choices")
+FIRST = 20  # answers whose texts stay in the page in any case
+RANKS = {"texts": 1, "rest": 2}
+
+
+def add(parts: Parts, results: Results) -> dict[str, dict[str, list[int]]]:
+    """Packs all questions and answers.
+
+    Returns:
+        By table and benchmark: the questions, by place, that the table leaves out for every row.
+    """
+    places: dict[str, dict[str, int]] = {}
+    unrated: dict[tuple[str, str], set[str]] = {}
+    validation: dict[tuple[str, str], set[str]] = {}
+    for checkpoint in results.checkpoints:
+        for file in results.score_files(checkpoint):
+            for benchmark, rows in by_benchmark(each_row(file.with_suffix(".jsonl"), may_be_empty=True)).items():
+                if benchmark not in places:
+                    places[benchmark] = add_questions(parts, results, benchmark, rows)
+                add_rows(parts, checkpoint, benchmark, rows, places[benchmark])
+                key = checkpoint, benchmark
+                validation[key] = validation_ids(rows)
+                unrated[key] = {row["question_id"] for row in rows} - shares_of(rows).keys()
+    return left_out(results, places, unrated, validation)
+
+
+def by_benchmark(rows: Iterable[dict]) -> dict[str, list[dict]]:
+    """Graded rows by their benchmark."""
+    groups: dict[str, list[dict]] = {}
+    for row in rows:
+        groups.setdefault(row["benchmark"], []).append(row)
+    return groups
+
+
+def add_questions(parts: Parts, results: Results, benchmark: str, rows: Sequence[dict]) -> dict[str, int]:
+    """Packs the questions of a benchmark; the place of each by id."""
+    questions = list(results.rows("benchmarks", f"{benchmark}.jsonl"))
+    known = {row["id"] for row in questions}
+    questions += [{"id": id} for id in dict.fromkeys(row["question_id"] for row in rows) if id not in known]
+    shown = [{"id": row["id"], **{key: row[key] for key in SHOWN if row.get(key) is not None}} for row in questions]
+    parts.add(f"questions/{benchmark}", shown)
+    return {row["id"]: place for place, row in enumerate(questions)}
+
+
+def add_rows(parts: Parts, checkpoint: str, benchmark: str, rows: Sequence[dict], places: Mapping[str, int]) -> None:
+    """Packs a checkpoint's answers to a benchmark: verdicts, and texts apart from them."""
+    parts.add(f"rows/{checkpoint}/{benchmark}", columns(rows, places))
+    first = {index for index, row in enumerate(rows) if index < FIRST or is_marked(row)}
+    texts = [text_of(row) for row in rows]
+    parts.add(
+        f"texts/{checkpoint}/{benchmark}",
+        [text if index in first else None for index, text in enumerate(texts)],
+        RANKS["texts"],
+    )
+    rest = [None if index in first else text for index, text in enumerate(texts)]
+    if any(text is not None for text in rest):
+        parts.add(f"rest/{checkpoint}/{benchmark}", rest, RANKS["rest"])
+
+
+def columns(rows: Sequence[dict], places: Mapping[str, int]) -> dict:
+    """The fields of graded rows as lists, true and false as 1 and 0; fields that no row has are left out."""
+    fields = ("sample", "tokens", "extracted", "error", "seed_of", "rating")
+    flags = ("finished", "validation", *VERDICTS.values())
+    made = {"q": [places[row["question_id"]] for row in rows]}
+    made |= {key: [row.get(key) for row in rows] for key in fields}
+    made |= {key: [number(row.get(key)) for row in rows] for key in flags}
+    return {key: values for key, values in made.items() if any(value is not None for value in values)}
+
+
+def number(value: bool | float | None) -> float | None:
+    """A verdict as a number: 1 for true, 0 for false; a share or nothing as it is."""
+    return int(value) if isinstance(value, bool) else value
+
+
+def is_marked(row: Mapping) -> bool:
+    """Whether an answer was cut off, or its graders differ."""
+    verdicts = {bool(row[field]) for field in VERDICTS.values() if row.get(field) is not None}
+    return not row.get("finished", True) or len(verdicts) > 1
+
+
+def text_of(row: Mapping) -> str:
+    """What the model said: its response, or its turns."""
+    said = row.get("response", row.get("responses", ""))
+    return said if isinstance(said, str) else "\n\n— next turn —\n\n".join(map(str, said))
+
+
+def left_out(results: Results, places: Mapping, unrated: Mapping, validation: Mapping) -> dict[str, dict]:
+    """The questions that a table tells for no row, as scoring.read_scores leaves them out, by table and benchmark."""
+    found: dict[str, dict[str, list[int]]] = {}
+    for table, entry in results.study["tables"].items():
+        shown = results.study.checkpoints_in(entry)
+        for benchmark in results.study.benchmarks_in(entry["suites"]):
+            keys = [(checkpoint, benchmark) for checkpoint in shown]
+            without = set().union(*(unrated.get(key, set()) for key in keys))
+            if entry["validation_questions"] == "exclude":
+                without |= set().union(*(validation.get(key, set()) for key in keys))
+            place = places.get(benchmark, {})
+            if without and not place.keys() <= without:
+                found.setdefault(table, {})[benchmark] = sorted(place[id] for id in without)
+    return found

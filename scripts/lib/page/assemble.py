@@ -1,0 +1,133 @@
+"""The page of a study: what is read, what is embedded, and the HTML around it.
+
+The page is one file: its scripts and styles are inline, and a Content-Security-Policy that names their hashes allows
+nothing else. What models and people wrote is data: it is packed (packing.py), or escaped by the skeleton, and the
+JavaScript inserts it as text only. The same files give the same bytes.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from scripts.lib.page import answers, cost, critiques, overview, prompts, provenance, training, vendored
+from scripts.lib.page.packing import Part, Parts, packed, volumes
+from scripts.lib.page.results import Results
+from scripts.lib.tables.flags import FLAGS
+from scripts.lib.tables.notes import scale_warning
+
+ASSETS = Path(__file__).parent / "assets"
+SCRIPTS = ("data.js", "dom.js", "tests.js", "answers.js", "question.js", "rows.js", "curves.js", "trail.js", "main.js")
+VOLUME_BYTES = 8_000_000  # of one file beside the page
+FORMULA = re.compile(r"\$[^$]+\$|\\\(|\\\[|\\frac|\\boxed")
+
+
+def make(results: Results, budget: int, command: Sequence[str] = ("snakemake", "--")) -> tuple[str, dict[str, str]]:
+    """The page, and the files beside it: name to text.
+
+    Args:
+        results: the study's files.
+        budget: bytes of data that the page holds at most; the texts of answers beyond it go into files beside it.
+        command: the call of Snakemake that a target is put behind.
+    """
+    parts = Parts()
+    left_out = answers.add(parts, results)
+    prompts.add(parts, results)
+    runs = training.add(parts, results)
+    entries = critiques.add(parts, results)
+    core = {
+        "study": results.study.name,
+        "tables": overview.shown_tables(results, left_out),
+        "benchmarks": benchmark_facts(results),
+        "checkpoints": results.checkpoints,
+        "scores": results.scores,
+        "flags": {name: vars(flag) for name, flag in FLAGS.items()},
+        "critiques": entries,
+        "runs": runs,
+    }
+    parts.add("provenance", provenance.of(results, command))
+    inside, beside = parts.split(budget)
+    groups = volumes(beside, VOLUME_BYTES)
+    names = [f"study/data-{place}.js" for place in range(len(groups))]
+    core["beside"] = {part.name: name for name, group in zip(names, groups) for part in group}
+    inside = [Part("core", packed(core)), *inside]
+    files = {name: volume(group) for name, group in zip(names, groups)}
+    return render(results, inside, bool(files)), files
+
+
+def benchmark_facts(results: Results) -> dict[str, dict]:
+    """What the page tells of a benchmark."""
+    keys = ("title", "kind", "max_tokens", "samples", "temperature")
+    return {
+        name: {key: entry[key] for key in keys if key in entry} for name, entry in results.study["benchmarks"].items()
+    }
+
+
+def volume(parts: Iterable[Part]) -> str:
+    """A file beside the page: JavaScript that hands on packed parts, which are of the base64 alphabet."""
+    return "".join(f'redpen.add("{part.name}","{part.text}");\n' for part in parts)
+
+
+def render(results: Results, inside: Sequence[Part], has_files: bool) -> str:
+    """The skeleton filled in."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ASSETS), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    script, style = scripts(results), styles()
+    judged = overview.claims(results)
+    return environment.get_template("page.html.j2").render(
+        study=results.study.name,
+        warning=scale_warning(results.study.scale),
+        policy=policy(script, style, has_files),
+        script=script,
+        style=style,
+        parts=inside,
+        tables=overview.tables(results),
+        flags=overview.flag_list(results),
+        claims=judged,
+        claim_forest=overview.forest([{**(claim["point"] or {}), "label": claim["id"]} for claim in judged]),
+        forest=overview.forest(overview.differences(results)),
+        rules=cost.by_rule(results),
+        trainings=cost.trainings(results),
+        teachers=list(cost.teachers(results)),
+        runs=[run for run in results.study["runs"] if results.path("train_sets", f"{run}.jsonl").is_file()],
+        critiques=[slug for slug in results.study["critiques"] if results.path("critiques", f"{slug}.jsonl").is_file()],
+        licences=vendored.notices(),
+    )
+
+
+def scripts(results: Results) -> str:
+    """The page's JavaScript: the libraries that it needs, then its own."""
+    libraries = ["diff"] + (["uplot"] if results.trainings else []) + (["katex"] if holds_formulas(results) else [])
+    own = [(ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS]
+    return "\n".join([vendored.text(name) for name in libraries] + own)
+
+
+def holds_formulas(results: Results) -> bool:
+    """Whether a question or a worked solution is written in LaTeX."""
+    shown = (
+        text
+        for benchmark in results.study["benchmarks"]
+        for row in results.rows("benchmarks", f"{benchmark}.jsonl")
+        for text in (row.get("question"), row.get("solution"))
+    )
+    return any(isinstance(text, str) and FORMULA.search(text) for text in shown)
+
+
+def styles() -> str:
+    """The page's styles."""
+    return vendored.text("uplot-styles") + "\n" + (ASSETS / "page.css").read_text(encoding="utf-8")
+
+
+def policy(script: str, style: str, has_files: bool) -> str:
+    """The Content-Security-Policy: this script, this style, and the files beside the page, where there are any."""
+    sources = f"'sha256-{digest(script)}'" + (" file: 'self'" if has_files else "")
+    return f"default-src 'none'; script-src {sources}; style-src 'sha256-{digest(style)}'; base-uri 'none'"
+
+
+def digest(text: str) -> str:
+    """The sha256 of an inline script or style, as a policy names it."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,245 @@
+"""What stands on the page without JavaScript: tables, flags, claims, forest plots."""
+
+import math
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote
+
+from scripts.lib.page.results import Results
+from scripts.lib.study.cells import specs
+from scripts.lib.tables import files as table_files
+from scripts.lib.tables import flags
+from scripts.lib.tables.claims_page import interval
+
+
+def link(*names: str, **query: str) -> str:
+    """A place in the page: `#/table/cft_table2/CFT/Equations?show=flipped`."""
+    path = "#/" + "/".join(quote(name, safe="") for name in names)
+    more = "&".join(f"{key}={quote(value, safe='')}" for key, value in query.items())
+    return f"{path}?{more}" if more else path
+
+
+def tables(results: Results) -> list[dict]:
+    """Each table of the study, row by row; one that is not made has no rows and says what makes it."""
+    return [_table(results, name, entry) for name, entry in results.study["tables"].items()]
+
+
+def _table(results: Results, name: str, entry: Mapping) -> dict:
+    cells = results.tables.get(name, [])
+    rows = list(dict.fromkeys(cell["row"] for cell in cells))
+    columns = list(dict.fromkeys(cell["column"] for cell in cells))
+    places = {(cell["row"], cell["column"]): cell for cell in cells}
+    links = cell_links(results, name, entry, cells)
+    return {
+        "id": name,
+        "title": entry["title"],
+        "note": entry["note"].strip(),
+        "columns": columns,
+        "rows": [
+            {"name": row, "cells": [_cell(places[row, column], links.get((row, column))) for column in columns]}
+            for row in rows
+        ],
+        "notes": flags.notes_of(cells),
+        "file": results.shown(results.path("tables", name)),
+    }
+
+
+def _cell(cell: Mapping, target: str | None) -> dict:
+    """A cell as it is shown, with what it tells when one points at it."""
+    kind = "gap" if cell["value"] is None and "gap" in cell else cell.get("mark", "")
+    figure = table_files.figure(cell)
+    return {"text": figure, "paper": table_files.beside(cell), "kind": kind, "link": target, "says": says(cell)}
+
+
+def says(cell: Mapping) -> str:
+    """What stands behind a figure: n, interval, gap, flags."""
+    parts = [cell.get("gap") or ""]
+    parts += [f"n = {cell['n']:,}"] if cell.get("n") else []
+    if cell.get("low") is not None:
+        parts.append(f"95 % interval {cell['low']:+.1f} to {cell['high']:+.1f}")
+    if cell.get("p") is not None:
+        parts.append(f"{cell['better']} better, {cell['worse']} worse, p = {cell['p']:.2g}")
+    parts += [f"{flag.mark} {flag.says}" for name, flag in flags.FLAGS.items() if name in cell.get("flags", {})]
+    return "; ".join(part for part in parts if part)
+
+
+def cell_links(results: Results, name: str, entry: Mapping, cells: Sequence[Mapping]) -> dict:
+    """The answers behind each cell: its own, or, of a difference, those that flip against the best of the others."""
+    rows_of = row_names(cells)
+    found = {
+        (cell["row"], cell["column"]): link("table", name, cell["row"], cell["column"])
+        for cell in cells
+        if cell.get("checkpoint") in results.scores
+    }
+    for row, column, cell in specs(entry):
+        of, benchmark = cell.get("of"), cell.get("benchmark")
+        others = [other for other in cell.get("best_of", ()) if benchmark in results.scores.get(other, {})]
+        if others and benchmark in results.scores.get(of, {}) and (of, column["name"]) in rows_of:
+            best = max(others, key=lambda other: results.scores[other][benchmark]["accuracy"] or 0)
+            target = link("table", name, rows_of[of, column["name"]], column["name"], show="lost", against=best)
+            found[row["name"], column["name"]] = target
+    return found
+
+
+def row_names(cells: Sequence[Mapping]) -> dict[tuple[str, str], str]:
+    """The row that shows a checkpoint in a column."""
+    return {(cell["checkpoint"], cell["column"]): cell["row"] for cell in cells if "checkpoint" in cell}
+
+
+def shown_tables(results: Results, left_out: Mapping) -> dict[str, dict]:
+    """What the page's JavaScript knows of each table: its cells, and the checkpoints that it shows."""
+    return {
+        name: {
+            "title": results.study["tables"][name]["title"],
+            "verdict": results.study["tables"][name]["verdict"],
+            "left_out": left_out.get(name, {}),
+            "rows": checkpoint_names(cells),
+            "cells": [cell for cell in cells if "checkpoint" in cell or "low" in cell],
+        }
+        for name, cells in results.tables.items()
+    }
+
+
+def checkpoint_names(cells: Sequence[Mapping]) -> list[dict]:
+    """The checkpoints of a table: `of`, and the `name` of its row where it has a row of its own."""
+    rows: dict[str, set[str]] = {}
+    members: dict[str, set[str]] = {}
+    for cell in cells:
+        if "checkpoint" in cell:
+            rows.setdefault(cell["checkpoint"], set()).add(cell["row"])
+            members.setdefault(cell["row"], set()).add(cell["checkpoint"])
+
+    def name(of: str) -> str:
+        mine = rows[of]
+        return next(iter(mine)) if len(mine) == 1 and len(members[next(iter(mine))]) == 1 else of
+
+    return [{"of": of, "name": name(of)} for of in rows]
+
+
+def flag_list(results: Results) -> list[dict]:
+    """Every flag that is raised: by a cell of a table (with the answers that raise it), by a run, by an input."""
+    shows = {"cut_off": "cut", "no_answer": "none", "graders_apart": "differ"}
+    raised = []
+    for name, flag in flags.FLAGS.items():
+        places: dict[str, tuple[str, str]] = {}
+        for table, cells in results.tables.items():
+            for cell in cells:
+                figure = cell.get("flags", {}).get(name)
+                if figure is not None and "checkpoint" in cell:
+                    query = {"show": shows[name]} if name in shows else {}
+                    target = link("table", table, cell["row"], cell["column"], **query)
+                    share = f" {100 * figure:.0f} %" if flag.percent else ""
+                    where = f"{cell['checkpoint']}, {cell['benchmark']}"
+                    places.setdefault(where, (where + share, target))
+        for run, training in results.trainings.items():
+            figure = flags.of_training(training).get(name)
+            if figure is not None:
+                places[run] = (f"{run} {100 * figure:.0f} %", link("training", runs=run))
+        raised += [{"mark": flag.mark, "says": flag.says, "places": list(places.values())}] if places else []
+    return raised + study_flags(results)
+
+
+def study_flags(results: Results) -> list[dict]:
+    """Flags of the whole study: inputs without a revision, one training seed."""
+    study = results.study
+    sections = ("models", "datasets", "benchmarks")
+    entries = {f"{section}.{slug}": entry for section in sections for slug, entry in study[section].items()}
+    loose = [name for name, entry in entries.items() if entry.get("questions", entry).get("revision") == "unpinned"]
+    raised = []
+    if loose:
+        raised.append({"mark": "○", "says": "without a pinned revision", "places": [(name, None) for name in loose]})
+    if results.trainings and not study["seeds"]:
+        says = "one training seed each: intervals cover the sampling of questions only"
+        raised.append({"mark": "①", "says": says, "places": [(run, None) for run in results.trainings]})
+    outdated = [
+        (f"{table}: {cell['row']}, {cell['column']} ({cell['state']})", link("table", table))
+        for table, cells in results.tables.items()
+        for cell in cells
+        if "state" in cell
+    ]
+    return raised + ([{"mark": "↻", "says": "not run, or outdated", "places": outdated}] if outdated else [])
+
+
+def claims(results: Results) -> list[dict]:
+    """The study's claims with their verdicts; without a verdict where they are not judged yet."""
+    verdicts = {row["claim"]: row for row in results.json("claims.json") or []}
+    listed = []
+    for name, claim in results.study["claims"].items():
+        verdict = verdicts.get(name)
+        listed.append(
+            {
+                "id": name,
+                "says": claim["says"],
+                "section": claim["section"],
+                "above": f"{claim['above']:g}",
+                "value": interval(verdict) if verdict else "–",
+                "verdict": verdict["verdict"] if verdict else "not judged yet",
+                "why": verdict.get("why", "") if verdict else "",
+                "tables": sorted({c.get("table", claim.get("table")) for c in claim["cells"].values()}),
+                "point": {**verdict, "threshold": claim["above"]} if verdict else None,
+            }
+        )
+    return listed
+
+
+def differences(results: Results) -> list[dict]:
+    """The differences between rows that a table tells with an interval, and what the paper printed."""
+    return [
+        {"label": f"{cell['row']}: {cell['column']}", "table": table, "threshold": 0, **cell}
+        for table, cells in results.tables.items()
+        for cell in cells
+        if cell.get("low") is not None and cell["value"] is not None
+    ]
+
+
+WIDTH, LABELS, LINE = 900, 380, 22  # of a forest plot, in pixels
+
+
+def forest(points: Sequence[Mapping], label: str = "label") -> dict | None:
+    """A forest plot: for each point its interval, its value (a square), what the paper printed (a diamond).
+
+    Returns:
+        What the skeleton draws: lines with coordinates in pixels, and ticks. None without a point.
+    """
+    points = [point for point in points if point and point.get("value") is not None]
+    values = [number for point in points for number in _numbers(point)]
+    if not values:
+        return None
+    step = nice_step(max(values) - min(values))
+    low, high = math.floor(min(values) / step) * step, math.ceil(max(values) / step) * step
+    high = high if high > low else low + step
+
+    def x(value: float) -> float:
+        return round(LABELS + 20 + (WIDTH - LABELS - 60) * (value - low) / (high - low), 1)
+
+    lines = []
+    for place, point in enumerate(points):
+        known = point.get("low") is not None
+        paper = point.get("paper")
+        lines.append(
+            {
+                "label": str(point[label]),
+                "title": interval(point) if known else "",
+                "y": 14 + LINE * place,
+                "x": x(point["value"]),
+                "low": x(point["low"]) if known else None,
+                "high": x(point["high"]) if known else None,
+                "threshold": x(point["threshold"]),
+                "paper": x(paper) if isinstance(paper, int | float) else None,
+            }
+        )
+    ticks = [low + step * count for count in range(round((high - low) / step) + 1)]
+    shown = [{"x": x(tick), "text": f"{tick:g}".replace("-", "−")} for tick in ticks]
+    return {"lines": lines, "ticks": shown, "width": WIDTH, "height": LINE * len(points) + 34, "left": LABELS}
+
+
+def _numbers(point: Mapping) -> list[float]:
+    keys = ("value", "low", "high", "paper", "threshold")
+    return [point[key] for key in keys if isinstance(point.get(key), int | float)]
+
+
+def nice_step(span: float) -> float:
+    """A round step that cuts a span into four to ten pieces."""
+    if span <= 0:
+        return 1.0
+    power = 10 ** math.floor(math.log10(span / 4))
+    return next(factor * power for factor in (1, 2, 5, 10) if span / (factor * power) <= 10)

@@ -1,0 +1,112 @@
+"""What there is of a study: its files under results/ and timings/, read where they are, and never made."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from scripts.lib.cli import ROOT
+from scripts.lib.jsonl import BadInput, content_key, each_row, read_json
+from scripts.lib.study import strict_yaml
+from scripts.lib.study.settings import Study, program_versions
+
+# The folders and files that the page is made from.
+READ = ("benchmarks", "scores", "generations", "tables", "train_sets", "critiques", "answers", "responses", "datasets")
+READ += ("checkpoints/*/*.json", "models/*/redpen.json", "claims.json")
+
+
+def state_of_results(study: Study) -> str:
+    """A digest of the study and of the names, sizes and times of its files: it differs where the page would.
+
+    Timings are not in it: they are written anew by every job.
+    """
+    folder = Path(study.path("<results>"))
+    found = [entry for name in READ for entry in folder.glob(name)]
+    files = [file for entry in found for file in (entry.rglob("*.json*") if entry.is_dir() else [entry])]
+    facts = sorted((file.as_posix(), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    return content_key(study.resolved, facts)
+
+
+class Results:
+    """The finished files of a study.
+
+    Args:
+        folder: results/<study>, which holds study.yaml, the resolved study.
+
+    Raises:
+        BadInput: there is no study.yaml.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        file = self.folder / "study.yaml"
+        if not file.is_file():
+            raise BadInput(f"{file}: there is no such file. Make a table of the study first (snakemake all_tables).")
+        resolved, _ = strict_yaml.parse(file.read_text(encoding="utf-8"))
+        self.study = Study(resolved, program_versions(ROOT / "scripts"))
+
+    def path(self, *names: str) -> Path:
+        """A path below the folder."""
+        return self.folder.joinpath(*names)
+
+    @property
+    def timings(self) -> Path:
+        """The folder of the run times."""
+        return self.folder.parent.parent / "timings" / self.folder.name
+
+    @property
+    def base(self) -> Path:
+        """The folder that results/ lies in."""
+        return self.folder.parent.parent
+
+    def real(self, pattern: str) -> Path:
+        """A path of the class Study, `<results>/…`, as it lies on the disk."""
+        return self.base / self.study.path(pattern)
+
+    def shown(self, path: Path) -> str:
+        """A path as a command in the project's folder names it."""
+        return f"results/{self.folder.name}/{path.relative_to(self.folder).as_posix()}"
+
+    def json(self, *names: str):
+        """The value in a JSON file below the folder, None where there is none."""
+        file = self.path(*names)
+        return read_json(file) if file.is_file() else None
+
+    def rows(self, *names: str) -> Iterator[dict]:
+        """The rows of a JSON Lines file below the folder, none where there is none."""
+        file = self.path(*names)
+        return each_row(file, may_be_empty=True) if file.is_file() else iter(())
+
+    @cached_property
+    def checkpoints(self) -> list[str]:
+        """The models, runs and means of seeds that have scores, in the config's order."""
+        known = [*self.study["models"], *self.study["runs"], *self.study["seeds"]]
+        return [name for name in known if self.path("scores", name).is_dir()]
+
+    def score_files(self, checkpoint: str) -> list[Path]:
+        """The score summaries of a checkpoint that have graded answers beside them."""
+        files = sorted(self.path("scores", checkpoint).glob("*.json"))
+        return [file for file in files if file.with_suffix(".jsonl").is_file()]
+
+    @cached_property
+    def scores(self) -> dict[str, dict[str, dict]]:
+        """By checkpoint and benchmark: its part of the score summary, and the file's `suite`."""
+        return {
+            checkpoint: {
+                benchmark: {**score, "suite": file.stem}
+                for file in self.score_files(checkpoint)
+                for benchmark, score in read_json(file)["benchmarks"].items()
+            }
+            for checkpoint in self.checkpoints
+        }
+
+    @cached_property
+    def trainings(self) -> dict[str, dict]:
+        """The training summaries that are there, by run."""
+        found = {run: self.json("checkpoints", run, "train.json") for run in self.study["runs"]}
+        return {run: training for run, training in found.items() if training}
+
+    @cached_property
+    def tables(self) -> dict[str, list[dict]]:
+        """The cells of the tables that are there, in the config's order."""
+        found = {table: self.json("tables", f"{table}.json") for table in self.study["tables"]}
+        return {table: cells for table, cells in found.items() if cells}

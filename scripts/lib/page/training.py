@@ -1,0 +1,88 @@
+"""What runs were trained on, and how their training went.
+
+train/<run>  the rows as the model reads them
+"""
+
+from collections.abc import Mapping
+
+from scripts.lib.page.packing import Parts
+from scripts.lib.page.results import Results
+from scripts.lib.page.tokens import Reader
+from scripts.lib.study import runs
+from scripts.lib.study.contents import located
+
+ROWS = 1000  # of a training set that the page shows; a longer one is shown up to here, and the page says so
+SIDES = ("completion", "chosen", "rejected")
+
+
+def add(parts: Parts, results: Results) -> dict[str, dict]:
+    """Packs the training rows; the facts of each run, with `rows` (in the file) and `shown` where they are there."""
+    readers: dict[tuple, Reader | None] = {}
+    facts = {}
+    for run, entry in results.study["runs"].items():
+        fact = {"method": entry["method"], "start": entry["start"], "recipe": entry["hyperparameters"]}
+        fact |= {"training": results.trainings.get(run), "set": results.json("train_sets", f"{run}.json")}
+        fact["curve"] = results.json("checkpoints", run, "validation.json")
+        named = [source for part in runs.parts(entry) for source in runs.sources(part)]
+        fact["critiques"] = [slug for _, section, slug in named if section == "critiques"]
+        rows = list(results.rows("train_sets", f"{run}.jsonl"))
+        if rows:
+            key = runs.tokenizer_behind(results.study.resolved, run)
+            if key not in readers:
+                readers[key] = reader_of(results, *key)
+            recipe = entry["hyperparameters"]
+            parts.add(f"train/{run}", [shown(row, readers[key], recipe) for row in rows[:ROWS]])
+            fact |= {"rows": len(rows), "shown": min(len(rows), ROWS), "tokens_known": readers[key] is not None}
+        facts[run] = fact
+    return facts
+
+
+def reader_of(results: Results, model: str, template: str | None) -> Reader | None:
+    """The tokenizer of a model's folder, None where it is not there or has no chat template."""
+    folder = results.path("models", model)
+    if not Reader.there(folder):
+        return None
+    reader = Reader(folder, located(template) if template else None)
+    return reader if reader.source else None
+
+
+def shown(row: Mapping, reader: Reader | None, recipe: Mapping) -> dict:
+    """One row: its prompt, and each answer with the lengths of its tokens; `dropped` says why training leaves it out.
+
+    Args:
+        row: of the training set.
+        reader: the start model's tokenizer, None where it is not there.
+        recipe: max_tokens, end_inside, loss_on and packing (scripts/lib/training/rows.py).
+    """
+    texts = {side: row[side] for side in SIDES if side in row}
+    if reader is None:
+        prompt = "\n\n".join(f"{message['role']}:\n{message['content']}" for message in row["messages"])
+        return {"id": row["id"], "prompt": prompt, "sides": {side: {"text": text} for side, text in texts.items()}}
+    messages = row["messages"]
+    if recipe.get("end_inside") == "delete":
+        texts = {side: text.replace(reader.end, "") for side, text in texts.items()}
+        messages = [{**message, "content": message["content"].replace(reader.end, "")} for message in messages]
+    if recipe.get("loss_on") == "all":
+        said = {"role": "assistant", "content": texts["completion"]}
+        whole = reader.rendered([*messages, said], False)
+        sides = {"whole row": {"text": whole, "cuts": reader.cuts(whole)}}
+        made = {"id": row["id"], "prompt": "", "prompt_tokens": 0, "end": "", "sides": sides}
+    else:
+        prompt = reader.prompt(messages)
+        sides = {side: {"text": text, "cuts": reader.cuts(text)} for side, text in texts.items()}
+        made = {"id": row["id"], "prompt": prompt, "prompt_tokens": reader.count(prompt), "end": reader.end}
+        made["sides"] = sides
+    reason = dropped(made, texts, reader, recipe)
+    return made | ({"dropped": reason} if reason else {})
+
+
+def dropped(made: Mapping, texts: Mapping[str, str], reader: Reader, recipe: Mapping) -> str | None:
+    """Why training leaves a row out, or None."""
+    if any(reader.holds_end(text) for text in texts.values()):
+        return "the end token inside an answer"
+    if len(texts) == 2 and len(set(texts.values())) == 1:
+        return "two equal answers"
+    ends = 1 if made["end"] else 0
+    tokens = made["prompt_tokens"] + max(len(side["cuts"]) + ends for side in made["sides"].values())
+    limit = None if recipe.get("packing") else recipe.get("max_tokens")
+    return f"too long: {tokens:,} tokens, max_tokens is {limit:,}" if limit and tokens > limit else None

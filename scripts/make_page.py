@@ -1,0 +1,61 @@
+"""Makes the study page: one HTML file that leads from a number to the answers behind it.
+
+It reads what is there of a study, makes nothing of it, and shows what is missing as missing.
+
+    python -m scripts.make_page --results results/laptop
+    python -m scripts.make_page --results results/laptop --out study.html --budget-mb 20
+
+`snakemake study_page` calls it. Where the data is larger than the budget, the texts of the answers that are least asked
+for go into files beside the page (study/data-0.js …), which it loads when they are wanted.
+"""
+
+import argparse
+import logging
+import shutil
+from pathlib import Path
+
+from scripts.lib import cli
+from scripts.lib.jsonl import write_text
+from scripts.lib.page import assemble
+from scripts.lib.page.results import Results
+from scripts.lib.tables.partial import options_of
+
+log = logging.getLogger(__name__)
+MEGABYTE = 1_000_000
+
+
+def parse_args(argv: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", required=True, help="the study's folder, results/<study>")
+    parser.add_argument("--out", help="the page to write (default: study.html in the folder)")
+    parser.add_argument("--budget-mb", type=float, default=20.0, help="megabytes of data in the page")
+    parser.add_argument("--configfiles", nargs="*", default=[], help="config files, for the commands that it shows")
+    parser.add_argument("--config", type=cli.json_argument, default={}, help="JSON: overrides, for the same")
+    return parser.parse_args(argv)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Writes the page, and the files beside it where there are any."""
+    results = Results(args.results)
+    out = Path(args.out) if args.out else results.path("study.html")
+    command = ["snakemake", *options_of([near(file) for file in args.configfiles], args.config)]
+    page, files = assemble.make(results, int(args.budget_mb * MEGABYTE), command)
+    beside = out.with_name("study")
+    shutil.rmtree(beside, ignore_errors=True)
+    for name, text in files.items():
+        write_text(out.with_name(name) if "/" not in name else out.parent / name, text)
+    write_text(out, page)
+    more = f" and {len(files)} files in {beside}/" if files else ""
+    log.info("%s: %.2f MB%s", out, out.stat().st_size / MEGABYTE, more)
+    return 0
+
+
+def near(file: str) -> str:
+    """A path below the working folder without it, so that the page is the same wherever the project lies."""
+    path = Path(file).absolute()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args)

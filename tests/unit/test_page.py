@@ -1,0 +1,177 @@
+"""The study page without a browser: what is packed, what stands without JavaScript, the libraries that it carries."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scripts import make_page
+from scripts.lib.generation.chat import answer_ids, load_tokenizer, prompt_ids
+from scripts.lib.jsonl import BadInput, file_hash, read_rows
+from scripts.lib.page import overview, provenance, vendored
+from scripts.lib.page.packing import Parts, packed, unpacked, volumes
+from scripts.lib.page.results import Results, state_of_results
+from scripts.lib.page.tokens import Reader
+from tests.browser import parsed
+from tests.synthetic_study import Made
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    """The results of a made-up study."""
+    return Made(tmp_path_factory.mktemp("study"), extra="<b>&</script>").write()
+
+
+def made(results: Path, out: Path, *more: str) -> str:
+    """The page's text."""
+    assert make_page.main(make_page.parse_args(["--results", str(results), "--out", str(out), *more])) == 0
+    return out.read_text(encoding="utf-8")
+
+
+def part(page: str, name: str):
+    """A packed part of a page."""
+    scripts = parsed(page).all("script", data_part=name)
+    return unpacked(next(scripts).text)
+
+
+def test_the_same_files_give_the_same_bytes(results, tmp_path):
+    assert made(results, tmp_path / "a" / "study.html") == made(results, tmp_path / "b" / "study.html")
+
+
+def test_tables_flags_and_claims_stand_without_javascript(results, tmp_path):
+    still = parsed(made(results, tmp_path / "study.html")).one("main", id="still")
+    assert {"SFT", "CFT", "CFT − SFT"} <= {row.text for row in still.one("table", class_="scores").all("th")}
+    assert "the graders' accuracies differ" in still.one("table", class_="flags").text
+    assert "CFT beats SFT." in still.text
+    assert len(list(still.one("svg").all("rect"))) == 3  # a difference for each benchmark, and the average
+    assert "<b>&</script>" in still.text
+
+
+def test_a_difference_leads_to_the_questions_that_it_loses(results, tmp_path):
+    still = parsed(made(results, tmp_path / "study.html")).one("main", id="still")
+    assert list(still.all("a", href="#/table/main/CFT/GCD?show=lost&against=sft"))
+
+
+def test_all_answers_are_packed_with_their_verdicts(results, tmp_path):
+    page = made(results, tmp_path / "study.html")
+    rows = [row for row in read_rows(results / "scores" / "cft" / "numbers.jsonl") if row["benchmark"] == "gcd"]
+    packed_rows, texts = part(page, "rows/cft/gcd"), part(page, "texts/cft/gcd")
+    rest = part(page, "rest/cft/gcd")
+    assert packed_rows["correct"] == [int(row["correct"]) for row in rows]
+    assert [first if first is not None else second for first, second in zip(texts, rest)] == [
+        r["response"] for r in rows
+    ]
+    ids = [question["id"] for question in part(page, "questions/gcd")]
+    assert [ids[place] for place in packed_rows["q"]] == [row["question_id"] for row in rows]
+
+
+def test_questions_that_selected_a_checkpoint_are_left_out_of_every_row(tmp_path):
+    study = Made(tmp_path)
+    results = study.write()
+    file = results / "scores" / "sft" / "numbers.jsonl"
+    rows = [{**row, "validation": True} if row["question_id"] == "q-000004" else row for row in read_rows(file)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    core = part(made(results, tmp_path / "study.html"), "core")
+    assert core["tables"]["main"]["left_out"] == {"gcd": [4], "lcm": [4]}
+
+
+def test_what_is_missing_is_shown_as_missing(tmp_path):
+    results = Made(tmp_path).write()
+    for name in ("tables/main.json", "claims.json", "critiques/sums-verifier.jsonl", "checkpoints/cft/train.json"):
+        (results / name).unlink()
+    still = parsed(made(results, tmp_path / "study.html")).one("main", id="still").text
+    assert "snakemake main makes it" in still
+    assert "not judged yet" in still
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="study.yaml: there is no such file. Make a table of the study first"):
+        Results(tmp_path)
+
+
+def test_texts_leave_the_page_by_rank_until_it_fits():
+    parts = Parts()
+    for name, rank in (("rows", 0), ("texts", 1), ("rest", 2)):
+        parts.add(name, [str(number * 7919 % 1000) for number in range(500)], rank)
+    size = len(parts.parts[0].text)
+    names = [[[part.name for part in side] for side in parts.split(budget)] for budget in (3 * size, 2 * size, 0)]
+    assert names == [[["rows", "texts", "rest"], []], [["rows", "texts"], ["rest"]], [["rows"], ["texts", "rest"]]]
+    assert [len(group) for group in volumes(parts.parts, 2 * size)] == [2, 1]
+
+
+def test_packing_keeps_any_text():
+    value = ["</script>", "\u2028 \x00 é 🙂", None, 1.5]
+    assert unpacked(packed(value)) == value
+    assert "<" not in packed(value)
+
+
+def test_rows_are_read_as_training_reads_them(model_folder):
+    tokenizer, reader = load_tokenizer(model_folder), Reader(model_folder)
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is 3 + 1? é🙂"}]
+    text = reader.prompt(messages)
+    assert tokenizer(text, add_special_tokens=False)["input_ids"] == prompt_ids(tokenizer, messages)
+    answer = "It is 4 é🙂."
+    cuts = reader.cuts(answer)
+    assert len(cuts) + 1 == len(answer_ids(tokenizer, answer))
+    assert sum(cuts) == len(answer)
+
+
+@pytest.mark.parametrize(
+    "template", sorted((ROOT / "prompts" / "templates").glob("*.jinja")), ids=lambda file: file.stem
+)
+def test_shipped_templates_render_as_training_renders_them(model_folder, template):
+    messages = [{"role": "user", "content": "What is 3 + 1?"}]
+    tokenizer = load_tokenizer(model_folder, template)
+    expected = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    assert Reader(model_folder, template).prompt(messages) == expected
+    assert Reader(model_folder, template).end == tokenizer.eos_token
+
+
+def test_provenance_leads_from_a_score_to_the_dataset(results):
+    files = provenance.of(Results(results))
+    path, chain = "results/made-up/scores/cft/numbers.json", []
+    while path:
+        chain.append(path.removeprefix("results/made-up/"))
+        path = next(iter(files[path]["needs"]), None)
+    assert chain[:4] == [
+        "scores/cft/numbers.json",
+        "generations/cft/numbers.jsonl",
+        "checkpoints/cft/train.json",
+        "train_sets/cft.jsonl",
+    ]
+    assert chain[4:] == ["critiques/sums-verifier.jsonl", "responses/sums-self/graded.jsonl", "datasets/sums.jsonl"]
+    assert files["results/made-up/scores/cft/numbers.json"]["sha256"] == file_hash(results / "scores/cft/numbers.json")
+    assert files["results/made-up/models/base/redpen.json"]["command"] == "snakemake -- results/made-up/models/base"
+
+
+def test_the_state_of_results_changes_with_a_file(tmp_path, monkeypatch):
+    study = Made(tmp_path)
+    results = study.write()
+    monkeypatch.chdir(tmp_path)
+    before = state_of_results(study.study)
+    assert state_of_results(study.study) == before
+    (results / "study.html").write_text("page")
+    assert state_of_results(study.study) == before
+    (results / "claims.json").write_text("[]")
+    assert state_of_results(study.study) != before
+
+
+@pytest.mark.parametrize("span, step", [(0, 1), (3.5, 0.5), (10, 1), (40, 10), (0.04, 0.01)])
+def test_ticks_are_round(span, step):
+    assert overview.nice_step(span) == pytest.approx(step)
+
+
+@pytest.mark.parametrize("name", vendored.libraries())
+def test_libraries_are_the_files_that_are_listed(name):
+    entry = vendored.libraries()[name]
+    assert file_hash(vendored.FOLDER / entry["file"]) == entry["sha256"]
+    assert (vendored.FOLDER / entry["notice"]).is_file()
+    text = vendored.text(name)
+    assert "</script" not in text.lower() and "<!--" not in text and "\r" not in text
+
+
+def test_every_library_is_listed():
+    listed = {entry[key] for entry in vendored.libraries().values() for key in ("file", "notice")}
+    assert {file.name for file in vendored.FOLDER.iterdir()} == listed | {"libraries.yaml"}
