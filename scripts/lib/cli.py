@@ -56,7 +56,7 @@ def run(
         sys.exit(1)
     except OSError as error:
         reading = error.errno == errno.EACCES  # perhaps: then the traceback says more
-        refusal = disk_full(error, error.filename) if error.filename and not reading else None
+        refusal = None if reading else disk_full(error, error.filename or "a file of this job")
         if refusal is None:
             raise
         log.error("%s", refusal)

@@ -164,6 +164,27 @@ def test_newest_incomplete_checkpoints_are_removed(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-2", "checkpoint-10"}
 
 
+@pytest.mark.parametrize("content", ["", "\0\0\0\0", '{"global_step": 1'])
+def test_checkpoint_whose_state_lost_its_end_is_removed(tmp_path: Path, content: str) -> None:
+    for step, text in ((2, "{}"), (4, content)):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(text)
+    training.drop_incomplete_checkpoints(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-2"]
+
+
+def test_reference_beside_the_rows_counts_once_it_is_on_the_disk(tmp_path: Path) -> None:
+    alone = training.PartialState(cpu=True)
+    training.shared_dataset([{"input_ids": [1]}], tmp_path / "rows", alone)
+    reference = tmp_path / "rows" / "cache-1.arrow"
+    reference.touch()
+    training.shared_dataset([], tmp_path / "rows", alone)
+    assert not reference.exists(), "perhaps it lost its end"
+    reference.touch()
+    training.keep_reference(tmp_path / "rows")
+    assert training.shared_dataset([], tmp_path / "rows", alone)[0] == {"input_ids": [1]} and reference.exists()
+
+
 def test_folder_without_a_checkpoint_is_left_alone(tmp_path: Path) -> None:
     training.drop_incomplete_checkpoints(tmp_path)
     training.drop_incomplete_checkpoints(tmp_path / "missing")
