@@ -55,6 +55,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=20, help="for all parts, after the study is made")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
+    parser.add_argument("--study", type=Path, help="folder of the finished study: made where it is missing, and kept")
     parser.add_argument("--parts", nargs="+", choices=list(SHARES), default=list(SHARES))
     return parser.parse_args()
 
@@ -101,7 +102,8 @@ def main() -> int:
     reason = why_not() if {"power", "disks"} & weights.keys() else None
     with tempfile.TemporaryDirectory(prefix="campaign") as name, Warm(Path(name), HF_HOME=name) as warm:
         folder = Path(name)
-        study = finished_in(folder / "finished", warm.program)
+        place = (args.study or folder / "finished").resolve()
+        study = Study(place) if place.exists() else finished_in(place, warm.program)
         for part, share in weights.items():
             if reason and part in ("power", "disks"):
                 print(f"{part}: left out: {reason}", flush=True)
