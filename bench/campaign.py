@@ -240,11 +240,11 @@ def power(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], fou
     while on():
         with Disk(folder / "while", "768M") as disk:
             study = emptied(finished, disk.path / "study")
-            process = study.start("all_tables", python=warm.program)
+            process = study.start("cft_table2", python=warm.program)
             copies = []
             while process.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(timeout=random.uniform(2, 12))
+                    process.wait(timeout=random.uniform(3, 20))
                 if process.poll() is None:
                     copies.append(("while it ran", stopped_copy(disk, process.pid, warm)))
             end = time.monotonic()
@@ -303,12 +303,18 @@ def look_at(study: Study, finished: Study, when: str, found: Found) -> None:
 def go_on(study: Study, finished: Study, warm: Warm, found: Found) -> None:
     """Makes the study to its end on a disk as the power left it."""
     study.unlock()
-    status = study.start("all_tables", python=warm.program).wait(timeout=1200)
+    status = study.start("cft_table2", python=warm.program).wait(timeout=1200)
     said = (study.folder / "snakemake.out").read_text(errors="replace")[-1500:] if status else ""
-    kinds = ("generations/**/*.jsonl", "checkpoints/*/model/*.safetensors", "scores/**/*.jsonl")
-    files = [file for kind in kinds for file in finished.results.glob(kind)]
-    same = status == 0 and all(same_bytes(study.results / file.relative_to(finished.results), file) for file in files)
-    found.check("after a loss of power the next call ends with the same bytes", "on images of the disk", same, said)
+    kinds = (
+        "generations/**/*.jsonl",
+        "checkpoints/*/model/*.safetensors",
+        "scores/**/*.jsonl",
+        "tables/cft_table2.json",
+    )
+    files = [file for kind in kinds for file in study.results.glob(kind)]
+    same = all(same_bytes(file, finished.results / file.relative_to(study.results)) for file in files)
+    whole = status == 0 and same and (study.results / "tables" / "cft_table2.json").exists()
+    found.check("after a loss of power the next call ends with the same bytes", "on images of the disk", whole, said)
 
 
 # --- disks ------------------------------------------------------------------------------------------------------------
