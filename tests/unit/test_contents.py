@@ -87,6 +87,11 @@ def test_what_a_prompt_includes_counts_and_is_rendered(tmp_path: Path) -> None:
     assert set(prompts.hashes([prompt])) == {prompt, str(tmp_path / "rules.j2")}
 
 
+def test_a_folder_that_is_not_there_is_told_by_its_job_not_by_the_plan(tmp_path: Path) -> None:
+    seen = Contents(tmp_path / "memory.json")
+    assert seen.digest(str(tmp_path / "model")) == contents.MISSING
+
+
 def test_a_large_file_is_hashed_once_and_again_after_an_edit(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(contents, "LARGE_BYTES", 8)
     hashed: list[Path] = []

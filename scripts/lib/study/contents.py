@@ -13,6 +13,7 @@ from scripts.lib.jsonl import content_key, file_hash, write_json
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[3]
 DIGITS = 16  # of a digest, hexadecimal
+MISSING = "missing"  # in a digest's place: the job that reads the file says what to do
 LARGE_BYTES = 1 << 20  # files of this size are hashed again only where size, time or inode differ
 # A template that another one names: {% include "x.j2" %}, {% extends %}, {% import %}, {% from %}.
 NAMED = re.compile(r"\{%[-+]?\s*(?:include|extends|import|from)\s+[\"']([^\"']+)[\"']")
@@ -55,6 +56,8 @@ class Contents:
         return self._digests[name]
 
     def _digest(self, path: Path) -> str:
+        if not path.exists():
+            return MISSING
         if path.is_dir():
             return content_key(sorted((str(file.relative_to(path)), self._hash(file)) for file in files_in(path)))
         if path.suffix == ".j2":
