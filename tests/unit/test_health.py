@@ -176,3 +176,15 @@ def test_generation_config_is_mended_where_it_has_one_meaning(given, kept, tmp_p
     found = config.to_diff_dict()
     assert {key: found[key] for key in found if key != "transformers_version"} == kept
     assert bool(changes) is (given != kept)
+
+
+def test_model_that_could_not_be_saved_is_told_without_saving_its_weights(model_folder) -> None:
+    from transformers import AutoModelForCausalLM
+
+    from scripts.lib.generation.model_checks import check_savable
+
+    model = AutoModelForCausalLM.from_pretrained(model_folder)
+    check_savable(model)
+    model.config.temperature = 0.5
+    with pytest.raises(BadInput, match="a checkpoint of this model could not be saved: .*temperature.*config.json"):
+        check_savable(model)

@@ -124,18 +124,14 @@ def tokenise(
         rows, deleted = without_ends(rows, ("completion",), tokenizer.eos_token)
     kept, tokens = [], {"prompt_tokens": 0, "completion_tokens": 0}
     for row in rows:
-        prompt = prompt_ids(tokenizer, row["messages"])
         try:
-            completion = answer_ids(tokenizer, row["completion"])
+            prompt, completion = prompt_ids(tokenizer, row["messages"]), answer_ids(tokenizer, row["completion"])
         except EndInside:
             left.ends.append(row["id"])
             continue
         made = {"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion}
         if recipe["loss_on"] == "all":
-            said = {"role": "assistant", "content": row["completion"]}
-            text = rendered(tokenizer, [*row["messages"], said], False)
-            made["input_ids"] = tokenizer(text, add_special_tokens=False)["input_ids"]
-            made["labels"] = list(made["input_ids"])
+            made = whole_conversation(row, tokenizer)
         if not recipe["packing"] and left.is_long(row["id"], len(made["input_ids"])):
             continue
         kept.append(made)
@@ -144,14 +140,21 @@ def tokenise(
     left.refuse(count, tokenizer.eos_token)
     counts = left.counts(count, deleted) | tokens
     if recipe["packing"]:
-        kept = packed(kept, left.limit)
+        kept = packed(kept, left.limit[0])
         counts["blocks"] = len(kept)
     return kept, counts
 
 
-def packed(rows: list[dict], limit: tuple[int, str]) -> list[dict]:
-    """The rows one after the other, cut into blocks of as many tokens as `limit` says (the last one may be shorter)."""
-    size, _ = limit
+def whole_conversation(row: dict, tokenizer) -> dict[str, list[int]]:
+    """A row as its template renders the conversation, with the loss on every token."""
+    said = {"role": "assistant", "content": row["completion"]}
+    text = rendered(tokenizer, [*row["messages"], said], False)
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return {"input_ids": ids, "labels": list(ids)}
+
+
+def packed(rows: list[dict], size: int) -> list[dict]:
+    """The rows one after the other, cut into blocks of `size` tokens (the last one may be shorter)."""
     blocks = pack_dataset(Dataset.from_list(rows), size, strategy="wrapped", map_kwargs={"batch_size": sys.maxsize})
     return [{key: block[key] for key in ("input_ids", "labels")} for block in blocks]
 
