@@ -70,7 +70,7 @@ def launch(recipe: dict, rows: Path, start: Path, folder: Path, parallel: str, n
     with socket.create_server(("", 0)) as free:
         meet = ["--nodes", str(nodes), "--main", f"{socket.gethostname()}:{free.getsockname()[1]}"]
     options = ["--parallel", parallel, "--processes", "2", *(meet if nodes > 1 else [])]
-    script = "tests.unit.sharded_train" if parallel == "fsdp" else "scripts.train"
+    script = "tests.smoke.sharded_train" if parallel == "fsdp" else "scripts.train"
     command = [script, *flags(recipe, rows, start, folder, 2)]
     with (folder / "log").open("ab") as log:
         return [
