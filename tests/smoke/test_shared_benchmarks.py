@@ -1,14 +1,19 @@
 """The real benchmark files: each loads, renders, is answered by a real model through Snakemake, and is graded."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from scripts.lib.cli import ROOT
 from scripts.lib.generation.prompts import render
 from scripts.lib.grading import GRADER_VERSION, Item, compare, paper_style
+from scripts.lib.grading.instructions import check_generations
+from scripts.lib.grading.scoring import accuracy_of, shares_of
 from scripts.lib.jsonl import read_json, read_rows
 from scripts.lib.questions import sources
 from scripts.lib.questions.fingerprints import fingerprint
+from scripts.lib.teachers.verifier import write_critique
 from tests import shared_data
 from tests.project import Project, copied
 from tests.warm import Warm
@@ -33,6 +38,8 @@ EXTRA = {
     "theoremqa/test.jsonl": {"answer_type": "answer_type"},
     **{name: {"choices": "choices", "subject": "subject"} for name in CHOICE},
 }
+
+IFEVAL = {"id": "id", "question": "question", "instruction_id_list": "instruction_id_list", "kwargs": "kwargs"}
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +114,31 @@ def test_box_at_the_end_of_a_solution_is_its_answer() -> None:
     source |= {"fields": {"id": "id", "question": "question", "answer": "solution"}, "answer_from": "box"}
     gold = {row["id"]: row["answer"].strip() for row in shared_data.rows("math/test.jsonl.gz")}
     assert {row["id"]: row["answer"] for row in sources.prepare(source)[0]} == gold
+
+
+def test_only_the_three_false_equations_of_gsm8k_test_are_flagged() -> None:
+    # 364 / 4 = 273, 3.65 divided by .05 equals 69, and $32 - $20 = $300 stand in the reference solutions.
+    flagged = {
+        row["id"]
+        for row in shared_data.rows("gsm8k/test.jsonl")
+        if write_critique(row["solution"], correct=True, extracted=row["answer"], answer=row["answer"]).reason
+    }
+    assert flagged == {"gsm8k-test-501", "gsm8k-test-598", "gsm8k-test-1024"}
+
+
+def test_every_real_prompt_is_prepared_and_checked_twice_alike(punkt: Path) -> None:
+    source = {"source": "jsonl", "path": str(shared_data.path("ifeval/prompts.jsonl")), "fields": IFEVAL, "rows": None}
+    questions = {row["id"]: row for row in sources.prepare(source)[0]}
+    assert len(questions) == 541
+    texts = ("Sure. Here is my answer, in two paragraphs.\n\n***\n\nIt ends here.", '{"title": "<<A title>>"}')
+    rows = [
+        {"id": f"{key}#0", "question_id": key, "response": texts[number % 2]} for number, key in enumerate(questions)
+    ]
+    made = check_generations(rows, questions, "instruction-loose", punkt, workers=2)
+    assert not [row["error"] for row in made if "error" in row]
+    assert sum(len(row["followed_strict"]) for row in made) == 834  # instructions in the 541 prompts
+    assert 0 < accuracy_of(shares_of(made))["accuracy"] < 1
+    assert check_generations(rows, questions, "instruction-loose", punkt, workers=1) == made
 
 
 # --- through Snakemake ------------------------------------------------------------------------------------------------
