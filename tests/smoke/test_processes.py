@@ -91,6 +91,7 @@ def workers_of(launcher: subprocess.Popen) -> list[int]:
     return [int(pid) for pid in children.read_text().split()]
 
 
+@pytest.mark.slow("starts two processes that import torch, and starts them again after their interruption")
 @pytest.mark.parametrize(
     ("kind", "parallel", "nodes"),
     [
