@@ -158,7 +158,7 @@ def test_results_hold_the_table_in_four_forms(finished: Tree) -> None:
 
 
 def test_another_interpreter_asks_for_nothing(finished: Tree) -> None:
-    said = Tree(finished.folder, "/another/python").tiny("-n", "--", TARGET)
+    said = finished.by("/another/python").tiny("-n", "--", TARGET)
     assert "Nothing to be done" in said
 
 
