@@ -7,6 +7,7 @@ import yaml
 
 from scripts.lib.cli import ROOT
 from scripts.lib.study import papers
+from scripts.lib.study.resolve import resolve
 from scripts.lib.study.runs import parts, sources
 from tests.study_snapshots import resolved
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -151,6 +151,7 @@ TRAINED = "method template seed " + " ".join(
         *("learning_rate", "global_batch", "max_tokens", "candidate_steps", "epochs", "max_steps", "too_long"),
         *("scheduler", "warmup", "weight_decay", "max_grad_norm", "optimizer", "precision", "order", "save_steps"),
         *("activation_checkpointing", "beta", "loss", "precompute_reference", "lora"),
+        *("end_inside", "loss_on", "packing", "schedule_epochs"),
     )
 )
 TABLE = "title note rows columns suites layout with paper verdict validation_questions mark_best"
@@ -183,7 +184,7 @@ READS = {
     "train_set_settings spin.t0": {"runs.spin.t0": f"{BUILT} data.self_play"},
     # Its trainer drops long rows: the template and the limit decide which.
     "train_set_settings picked": {
-        "runs.picked": f"{BUILT} template hyperparameters.too_long hyperparameters.max_tokens",
+        "runs.picked": f"{BUILT} template hyperparameters.too_long hyperparameters.max_tokens hyperparameters.packing",
         "runs.cft": "template",
     },
     **{
@@ -295,11 +296,16 @@ def read_by_jobs(study: Study) -> dict[str, dict[str, set[str]]]:
     return found
 
 
+def flat(read: dict[str, dict[str, Iterable[str]]]) -> set[tuple[str, str, str]]:
+    """(job, entry, key) of each key."""
+    return {(job, entry, key) for job, entries in read.items() for entry, keys in entries.items() for key in keys}
+
+
 def test_settings_hold_exactly_what_their_job_reads(whole: Study) -> None:
-    found = read_by_jobs(whole)
-    expected = {job: {entry: set(keys.split()) or {""} for entry, keys in read.items()} for job, read in READS.items()}
-    for job in expected.keys() | found.keys():
-        assert found.get(job) == expected.get(job), job
+    found = flat(read_by_jobs(whole))
+    expected = flat({job: {e: keys.split() or [""] for e, keys in read.items()} for job, read in READS.items()})
+    assert found - expected == set(), "a job reads more than READS says"
+    assert expected - found == set(), "a key that a job reads is not in its settings"
 
 
 VERSIONS = {
@@ -369,6 +375,7 @@ def test_machine_gets_what_settings_leave_out(whole: Study) -> None:
 PATHS = [
     ("checkpoint_weights", "checkpoint=base", "<>models/base"),
     ("checkpoint_weights", "checkpoint=cft", "<>checkpoints/cft/model"),
+    ("adapter_base", "model=base", []),
     ("excluded_questions", "dataset=sums", []),
     ("excluded_questions", "dataset=file", ["<>benchmarks/gcd.jsonl"]),
     ("sampled_dataset", "responses=shared", "<>datasets/sums.jsonl"),
