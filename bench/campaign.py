@@ -127,7 +127,7 @@ def kills(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], fou
         take_away(study, rule, output)
         if rule not in seconds:
             start = time.monotonic()
-            study.make(f"{study.results.relative_to(study.folder)}/{output}", python=sys.executable)
+            study.make(f"{study.results.relative_to(study.folder)}/{output}")
             seconds[rule] = time.monotonic() - start
             take_away(study, rule, output)
         victim = random.choice(["script", "snakemake", "both"])
@@ -136,7 +136,7 @@ def kills(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], fou
         half = broken_names(study.results / output, finished.results / output)
         found.check("no half output after kill -9", f"{len(JOBS)} rules at random moments", not half, f"{rule}: {half}")
         study.unlock()
-        study.make(f"{study.results.relative_to(study.folder)}/{output}", python=warm.program)
+        study.by(warm.program).make(f"{study.results.relative_to(study.folder)}/{output}")
         same = same_bytes(study.results / output, finished.results / output)
         told = f"{rule}, {killed} after {moment:.1f} s"
         found.check("the next call ends with the same bytes", "after each of these kills", same, told)
@@ -161,8 +161,7 @@ def names_of(study: Study) -> dict[str, str]:
 def copied(study: Study, folder: Path) -> Study:
     """A copy of a study, in place of an earlier one."""
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(study.folder, folder, symlinks=True, copy_function=shutil.copy2)
-    return Study(folder)
+    return study.copy(folder)
 
 
 def take_away(study: Study, rule: str, output: str) -> None:
@@ -240,7 +239,7 @@ def power(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], fou
     while on():
         with Disk(folder / "while", "768M") as disk:
             study = emptied(finished, disk.path / "study")
-            process = study.start("cft_table2", python=warm.program)
+            process = study.by(warm.program).start("cft_table2")
             copies = []
             while process.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -303,7 +302,7 @@ def look_at(study: Study, finished: Study, when: str, found: Found) -> None:
 def go_on(study: Study, finished: Study, warm: Warm, found: Found) -> None:
     """Makes the study to its end on a disk as the power left it."""
     study.unlock()
-    status = study.start("cft_table2", python=warm.program).wait(timeout=1200)
+    status = study.by(warm.program).start("cft_table2").wait(timeout=1200)
     said = (study.folder / "snakemake.out").read_text(errors="replace")[-1500:] if status else ""
     kinds = (
         "generations/**/*.jsonl",
@@ -331,7 +330,7 @@ def disks(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], fou
                 (study.folder / name).symlink_to(small / name)
             status = 1
             while status and on():
-                status = study.start("cft_table2", python=warm.program).wait(timeout=1200)
+                status = study.by(warm.program).start("cft_table2").wait(timeout=1200)
                 if status:
                     judge_messages(study, found)
                 size *= 1.6

@@ -84,7 +84,7 @@ class FaultServer:
                 self.port = self.server.sockets[0].getsockname()[1]
 
             self.loop.run_until_complete(start())
-            self.loop.call_soon(ready.set)
+            self.loop.call_soon(ready.set)  # within run_forever, which alone can be stopped
             self.loop.run_forever()
             self.server.close()
             for task in asyncio.all_tasks(self.loop):
@@ -107,6 +107,7 @@ class FaultServer:
     def __exit__(self, *_: object) -> None:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
+        assert not self.thread.is_alive(), "the server does not end"
 
     # --- HTTP -----------------------------------------------------------------------------------------------------
 

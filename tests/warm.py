@@ -7,7 +7,12 @@ files, which runs the module as `python -m` does. Scripts are imported in the ch
 
 import array
 import atexit
+import contextlib
+import gc
+import importlib
 import json
+import logging
+import multiprocessing
 import os
 import runpy
 import signal
@@ -71,15 +76,34 @@ class Warm:
         self.process.wait(timeout=30)
 
 
-def serve(path: str) -> None:
-    """Imports the heavy libraries and answers each call with a child of its own."""
-    import importlib
-
+def warm_up() -> None:
+    """Imports the heavy libraries, and does once what each job would do again and throw away."""
     for name in HEAVY:
-        try:
+        with contextlib.suppress(ImportError):  # a library of another environment
             importlib.import_module(name)
-        except ImportError:  # a library of another environment
-            continue
+    importlib.import_module("scripts.lib.grading.warm")  # which silences logs, of a process of its own
+    logging.disable(logging.NOTSET)
+    if "transformers" in sys.modules:
+        importlib.import_module("transformers.conversion_mapping").get_checkpoint_conversion_mapping("llama")
+    if "lm_eval" in sys.modules:  # it asks pip and the machine for their versions after each task
+        sys.modules["lm_eval"].evaluator.add_env_info = lambda results: None
+    gc.collect()
+    gc.freeze()  # a child's collections need not look at all this, nor copy its pages
+
+
+def forked_workers() -> None:
+    """A fork server would be a new Python that imports everything again: its workers are forks of this process."""
+    context = multiprocessing.get_context
+
+    def get_context(method: str | None = None) -> multiprocessing.context.BaseContext:
+        return context("fork" if method == "forkserver" else method)
+
+    multiprocessing.get_context = get_context
+
+
+def serve(path: str) -> None:
+    """Warms up and answers each call with a child of its own."""
+    warm_up()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are not waited for
     server = socket.socket(socket.AF_UNIX)
     server.bind(path)
@@ -116,6 +140,7 @@ def child(link: socket.socket) -> None:
     flag, module, *arguments = call["argv"]
     assert flag == "-m", call["argv"]
     sys.argv = [module, *arguments]
+    forked_workers()
     status = 0
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.cli import ROOT
+from tests.project import Project, copied
 
 CLUSTER = Path(__file__).with_name("cluster.sh")
 CLUSTER_STATE = Path(os.environ.get("REDPEN_TEST_CLUSTER", "/tmp/redpen-slurm"))
@@ -21,44 +21,15 @@ STUDY = "tests/slurm/study.yaml"
 CANNOT_RUN_HERE = 3  # cluster.sh's status
 
 
-class Project:
-    """A copy of the project in a folder of its own."""
+class OnSlurm(Project):
+    """A copy of the project in which Snakemake sends the jobs of a small study to Slurm."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.results = folder / "results" / "cluster-tiny"
-        self.state = folder / "state" / "cluster-tiny"
-        self.said = folder / "snakemake.out"
+    study = "cluster-tiny"
+    options = ("--profile", "slurm", "--configfile", STUDY)
+    options += ("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "10")
 
-    def start(self, *arguments: str, command: tuple[str, ...] = ()) -> subprocess.Popen:
-        """Starts snakemake with the profile `slurm` (behind `command`); what it says goes to `said`."""
-        options = ["--profile", "slurm", "--configfile", STUDY, "--slurm-init-seconds-before-status-checks", "2"]
-        python = Path(sys.executable).parent
-        with self.said.open("wb") as said:
-            return subprocess.Popen(
-                [sys.executable, "-m", *command, "snakemake", *options, "--latency-wait", "10", *arguments],
-                cwd=self.folder,
-                env={
-                    **os.environ,
-                    "REDPEN_PYTHON_LAPTOP": sys.executable,
-                    "PATH": f"{python}{os.pathsep}{os.environ['PATH']}",
-                    "OMP_NUM_THREADS": "1",
-                },
-                stdout=said,
-                stderr=said,
-            )
-
-    def end(self, process: subprocess.Popen, seconds: float) -> tuple[int, str]:
-        """The status of a snakemake and what it said; one that does not end in time is killed, which fails."""
-        try:
-            return process.wait(timeout=seconds), self.said.read_text()
-        except subprocess.TimeoutExpired:
-            process.kill()
-            pytest.fail(f"snakemake does not end within {seconds} s:\n{self.said.read_text()[-6000:]}\n{queue()}")
-
-    def log(self, rule: str, name: str) -> str:
-        """A job's log."""
-        return (self.folder / "logs" / "cluster-tiny" / rule / f"{name}.log").read_text()
+    def around(self) -> str:
+        return f"the queue: {queue()}"
 
 
 def queue() -> list[dict[str, str]]:
@@ -132,12 +103,8 @@ class Watch(threading.Thread):
 
 @pytest.fixture(scope="session")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project without results."""
-    folder = tmp_path_factory.mktemp("project") / "redpen"
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    files = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True, text=True).stdout
-    for name in filter(None, files.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    """A copy of the project without results, and the study."""
+    folder = copied(tmp_path_factory.mktemp("project") / "redpen")
+    (folder / STUDY).parent.mkdir(parents=True)
+    shutil.copy2(ROOT / STUDY, folder / STUDY)
     return folder

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.conftest import CLUSTER, CLUSTER_STATE, Project, Watch, lose_node, queue, wait_until
+from tests.slurm.conftest import CLUSTER, CLUSTER_STATE, OnSlurm, Watch, lose_node, queue, wait_until
 
 # Enough steps (with a checkpoint after each) to be interrupted in the middle.
 LONG = ("--config", "scale={max_steps: 40}")
 
 
-class Finished(Project):
+class Finished(OnSlurm):
     """The project with all tables made, and what was seen meanwhile."""
 
     looks: list[list[dict[str, str]]]
@@ -50,16 +50,16 @@ def finished(cluster: Path, empty: Path) -> Finished:
     return project
 
 
-def untrained(finished: Finished, folder: Path) -> Project:
+def untrained(finished: Finished, folder: Path) -> OnSlurm:
     """A copy of the finished project, without the checkpoints of cft and spin.t0."""
-    shutil.copytree(finished.folder, folder, symlinks=True)
+    project = OnSlurm(finished.copy(folder).folder)
     for run in ("cft", "spin.t0"):
-        shutil.rmtree(folder / "results" / "cluster-tiny" / "checkpoints" / run)
-    return Project(folder)
+        shutil.rmtree(project.results / "checkpoints" / run)
+    return project
 
 
 @pytest.fixture
-def project(finished: Finished, tmp_path: Path) -> Project:
+def project(finished: Finished, tmp_path: Path) -> OnSlurm:
     """A copy of the finished project, without the checkpoints of cft and spin.t0."""
     return untrained(finished, tmp_path / "redpen")
 
@@ -68,13 +68,13 @@ def checkpoint_of(run: str) -> str:
     return f"results/cluster-tiny/checkpoints/{run}/model"
 
 
-def steps_saved(project: Project, run: str) -> list[int]:
+def steps_saved(project: OnSlurm, run: str) -> list[int]:
     """The steps of a run's complete checkpoints."""
     files = (project.state / "train" / run).glob("*/checkpoint-*/trainer_state.json")
     return sorted(int(file.parent.name.rpartition("-")[2]) for file in files)
 
 
-def process_of(project: Project, name: str, rule: str = "train") -> int | None:
+def process_of(project: OnSlurm, name: str, rule: str = "train") -> int | None:
     """The pid of the process that works on a job (its wildcards, parted by slashes)."""
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -93,7 +93,7 @@ def job_of(name: str, rule: str = "train") -> dict[str, str]:
     return next(job for job in queue() if job["rule"] == f"rule_{rule}_wildcards_{name.replace('/', '_')}")
 
 
-def went_on_from(project: Project, run: str) -> int:
+def went_on_from(project: OnSlurm, run: str) -> int:
     """The step that a run's last training went on from, says its log."""
     log = project.log("train", run)
     assert "going on from" in log, log
@@ -106,7 +106,7 @@ def stopped_after(log: str) -> int:
     return int(log.partition("stopped after step ")[2].partition(",")[0])
 
 
-def summary_of(project: Project, run: str) -> dict:
+def summary_of(project: OnSlurm, run: str) -> dict:
     """A run's training summary."""
     return json.loads((project.results / "checkpoints" / run / "train.json").read_text())
 
@@ -142,7 +142,7 @@ def test_run_outlives_its_controller(finished: Finished) -> None:
 # --- interruptions ----------------------------------------------------------------------------------------------------
 
 
-def test_cancelled_job_and_job_over_its_time_are_tried_again_and_go_on(project: Project) -> None:
+def test_cancelled_job_and_job_over_its_time_are_tried_again_and_go_on(project: OnSlurm) -> None:
     limit = ("--set-resources", "train:runtime=1")  # minutes: Slurm knows no less
     process = project.start(checkpoint_of("cft"), checkpoint_of("spin.t0"), *limit, *LONG)
     pids = {}
@@ -166,7 +166,7 @@ def test_cancelled_job_and_job_over_its_time_are_tried_again_and_go_on(project: 
         assert saved[run] <= went_on_from(project, run) < 40, "what had been trained was not trained again"
 
 
-def test_killed_snakemake_is_recovered(project: Project) -> None:
+def test_killed_snakemake_is_recovered(project: OnSlurm) -> None:
     process = project.start(checkpoint_of("cft"), *LONG)
     wait_until(lambda: len(steps_saved(project, "cft")) > 1, "checkpoint", process=process)
     recover = [sys.executable, "-m", "scripts.recover"]
@@ -178,7 +178,7 @@ def test_killed_snakemake_is_recovered(project: Project) -> None:
     process.kill()
     process.wait()
     orphan = job_of("cft")["id"]
-    again = project.start(checkpoint_of("cft"), *LONG, command=("scripts.recover",))
+    again = project.start(checkpoint_of("cft"), *LONG, before=("scripts.recover",))
     status, said = project.end(again, seconds=400)
     assert status == 0, said[-6000:]
     assert f"cancelling 1 jobs of the ended run: {orphan}" in said, said
@@ -189,7 +189,7 @@ def test_killed_snakemake_is_recovered(project: Project) -> None:
 # --- one run in which Slurm takes two GPUs away, and a job fails ------------------------------------------------------
 
 
-class Interrupted(Project):
+class Interrupted(OnSlurm):
     """The project after that run, and what was seen meanwhile: jobs, and the newest checkpoints, by training."""
 
     jobs: dict[str, dict[str, str]]
@@ -225,7 +225,7 @@ def interrupted(finished: Finished, tmp_path_factory: pytest.TempPathFactory) ->
     return project
 
 
-def preempt(project: Project, process: subprocess.Popen, name: str, rule: str = "train") -> str:
+def preempt(project: OnSlurm, process: subprocess.Popen, name: str, rule: str = "train") -> str:
     """Another job takes a GPU of a job, for which this waits to be in the queue again; returns what it said."""
     node = job_of(name, rule)["node"].replace("[1-2]", "2")
     wish = ["--partition=urgent", f"--nodelist={node}", "--gpus=1", "--mem=100", "--output=/dev/null"]
@@ -261,7 +261,7 @@ def test_failure_shows_rule_job_and_the_end_of_its_log(interrupted: Interrupted)
     assert "numbers.jsonl" in failed, failed
 
 
-def test_preempted_generation_goes_on_under_the_same_id(project: Project, finished: Finished) -> None:
+def test_preempted_generation_goes_on_under_the_same_id(project: OnSlurm, finished: Finished) -> None:
     answers = Path("results", "cluster-tiny", "generations", "base", "numbers.jsonl")
     (project.folder / answers).unlink()
     shutil.rmtree(project.state / "generate" / "base")
@@ -279,7 +279,7 @@ def test_preempted_generation_goes_on_under_the_same_id(project: Project, finish
 # --- more than one node -----------------------------------------------------------------------------------------------
 
 
-def test_training_on_two_nodes_has_the_losses_of_one_process(project: Project, interrupted: Interrupted) -> None:
+def test_training_on_two_nodes_has_the_losses_of_one_process(project: OnSlurm, interrupted: Interrupted) -> None:
     two = ("nodes=2", "gpu=0", "gres='gpu:1'", "tasks=2", "tasks_per_gpu=0", "mpi='srun'")
     wish = ("--set-resources", *(f"train:{value}" for value in two))
     process = project.start(checkpoint_of("cft"), *wish, "--retries", "0", *LONG)

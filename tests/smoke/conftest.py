@@ -1,7 +1,5 @@
 """One finished run of a small study, which every smoke test copies."""
 
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from scripts.lib.cli import ROOT
+from tests.project import Project, copied
 from tests.warm import Warm
 
-ROOT = Path(__file__).resolve().parents[2]
 # Smaller models than config/scale/tiny.yaml, but more rows and steps: time enough to kill a job in the middle.
 SCALE = """
 scale:
@@ -30,35 +29,11 @@ tables: {picked_table: {title: Picked, suites: [arithmetic], rows: [{name: Picke
 ENGINE = "engines={cpu: {chunk_rows: 4}}"
 
 
-class Study:
-    """A copy of the project in a folder of its own, and Snakemake in it."""
+class Study(Project):
+    """A copy of the project in which the small study is made."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.results = folder / "results" / "laptop-small"
-        self.state = folder / "state" / "laptop-small"
-
-    def command(self, *targets: str) -> list[str]:
-        """The command line that makes `targets`."""
-        options = ["--configfile", "small.yaml", "--config", ENGINE, "--quiet", "rules"]
-        return [sys.executable, "-m", "snakemake", *options, "--", *targets]
-
-    def start(self, *targets: str, python: str | Path = sys.executable) -> subprocess.Popen:
-        """Starts Snakemake in a process group of its own; `python` runs the scripts."""
-        log = (self.folder / "snakemake.out").open("ab")
-        environment = {**os.environ, "REDPEN_PYTHON_LAPTOP": str(python)}
-        return subprocess.Popen(
-            self.command(*targets), cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-
-    def make(self, *targets: str, python: str | Path = sys.executable) -> str:
-        """Runs Snakemake to the end and returns what it printed; a failure shows it."""
-        log = self.folder / "snakemake.out"
-        log.unlink(missing_ok=True)
-        status = self.start(*targets, python=python).wait(timeout=3000)
-        said = log.read_text()
-        assert status == 0, said[-4000:]
-        return said
+    study = "laptop-small"
+    options = ("--configfile", "small.yaml", "--config", ENGINE, "--quiet", "rules", "--")
 
     def unlock(self) -> None:
         """What `make demo` does before it starts."""
@@ -66,16 +41,11 @@ class Study:
 
 
 def finished_in(folder: Path, python: str | Path) -> Study:
-    """The small study with every table made, in a new folder; `python` runs the scripts."""
-    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
-    for name in filter(None, files.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    """The small study with every table made, in a new folder; `python` ran the scripts."""
+    study = Study(copied(folder))
     benchmark = next(iter(yaml.safe_load((ROOT / "config.yaml").read_text())["benchmarks"]))
     (folder / "small.yaml").write_text(SCALE + PICKED.replace("BENCHMARK", benchmark))
-    study = Study(folder)
-    study.make("all_tables", python=python)
+    study.by(python).make("all_tables")
     return study
 
 
@@ -88,5 +58,4 @@ def finished(tmp_path_factory, warm: Warm) -> Study:
 @pytest.fixture
 def study(finished: Study, tmp_path: Path) -> Study:
     """A copy of the finished study, to break."""
-    shutil.copytree(finished.folder, tmp_path / "redpen", symlinks=True)
-    return Study(tmp_path / "redpen")
+    return finished.copy(tmp_path / "redpen")

@@ -1,20 +1,16 @@
 """A suite of every kind of benchmark through Snakemake, offline: tiny model, local lm-eval task, loopback judge."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from scripts.lib.cli import ROOT
 from scripts.lib.jsonl import read_json, read_rows, write_rows
 from tests.fault_server import FaultServer
+from tests.project import Project, copied
 from tests.teacher_desk import KEY
 
-PARTS = ("Snakefile", "rules", "scripts", "prompts", "profiles", "envs", "papers", "config")
 STUDY = """
 study: mixed
 engine: cpu
@@ -61,52 +57,38 @@ TASK = {
 }
 
 
-class Mixed:
-    """The study in a copy of the project, and Snakemake in it."""
+class Mixed(Project):
+    """The study in a copy of the project; its judge is a server."""
 
-    def __init__(self, folder: Path, model: Path, punkt: Path) -> None:
-        self.folder, self.punkt = folder, punkt
-        for part in PARTS:
-            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
-            folder.mkdir(exist_ok=True)
-            copy(ROOT / part, folder / part)
-        shutil.copytree(model, folder / "base")
-        write_rows(folder / "tasks" / "test.jsonl", [{"question": f"Is {n} a number?"} for n in range(4)])
-        (folder / "tasks" / "local.yaml").write_text(yaml.safe_dump(TASK))
-        instruction = {"list": ["punctuation:no_comma"], "kwargs": [{}]}
-        write_rows(folder / "follow.jsonl", [{"id": "a", "question": "No commas.", **instruction}])
-        write_rows(folder / "talk.jsonl", [{"id": "q", "question": "Hi?", "turns": ["Hi?", "Again."]}])
+    study = "mixed"
+    options = ("--cores", "2")
 
-    def make(self, server: FaultServer, *arguments: str) -> str:
-        """Runs Snakemake and returns what it printed."""
+    def make_table(self, server: FaultServer) -> str:
+        """Makes the table and returns what Snakemake printed."""
         rater = {"kind": "openai", "model": "m-1", "base_url": server.url, "api_key_env": "REDPEN_TEST_KEY"}
         study = {**yaml.safe_load(STUDY), "teachers": {"rater": rater}}
         (self.folder / "config.yaml").write_text(yaml.safe_dump(study))
-        pythons = dict.fromkeys(("REDPEN_PYTHON_LAPTOP", "REDPEN_PYTHON_HARNESS"), sys.executable)
-        done = subprocess.run(
-            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--", "mixed_table"],
-            cwd=self.folder,
-            env={**os.environ, **pythons, "NLTK_DATA": str(self.punkt), "REDPEN_TEST_KEY": KEY},
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        said = done.stdout + done.stderr
-        assert done.returncode == 0, said[-6000:]
-        return said
+        return self.make("--", "mixed_table")
 
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory, model_folder: Path, punkt: Path) -> Mixed:
-    return Mixed(tmp_path_factory.mktemp("mixed") / "tree", model_folder, punkt)
+    folder = copied(tmp_path_factory.mktemp("mixed") / "tree")
+    shutil.copytree(model_folder, folder / "base")
+    write_rows(folder / "tasks" / "test.jsonl", [{"question": f"Is {n} a number?"} for n in range(4)])
+    (folder / "tasks" / "local.yaml").write_text(yaml.safe_dump(TASK))
+    instruction = {"list": ["punctuation:no_comma"], "kwargs": [{}]}
+    write_rows(folder / "follow.jsonl", [{"id": "a", "question": "No commas.", **instruction}])
+    write_rows(folder / "talk.jsonl", [{"id": "q", "question": "Hi?", "turns": ["Hi?", "Again."]}])
+    return Mixed(folder, NLTK_DATA=str(punkt), REDPEN_TEST_KEY=KEY)
 
 
 def test_table_merges_every_kind(mixed: Mixed) -> None:
     with FaultServer(answer=lambda text: ("Rating: [[7]]", "stop")) as server:
-        mixed.make(server)
+        mixed.make_table(server)
         assert len(server.delivered) == 2
-        assert "Nothing to be done" in mixed.make(server)
-    results = mixed.folder / "results" / "mixed"
+        assert "Nothing to be done" in mixed.make_table(server)
+    results = mixed.results
     cells = {cell["column"]: cell for cell in read_json(results / "tables" / "mixed_table.json")}
     # A loose check tries more than a strict one; both read the same answers.
     follow = read_json(results / "scores" / "base" / "everything.json")["benchmarks"]
@@ -120,5 +102,5 @@ def test_table_merges_every_kind(mixed: Mixed) -> None:
     assert "talk is a mean rating out of 10" in text and "7.0 ± 0.0" in text
     generated = {row["benchmark"] for row in read_rows(results / "generations" / "base" / "everything.jsonl")}
     assert generated == {"sums", "follow.strict", "follow.loose"}
-    chunks = (mixed.folder / "state" / "mixed" / "generate" / "base" / "everything" / "chunks.jsonl").read_text()
+    chunks = (mixed.state / "generate" / "base" / "everything" / "chunks.jsonl").read_text()
     assert len(chunks.splitlines()) == 2, "the two IFEval benchmarks ask the same: they are generated once"

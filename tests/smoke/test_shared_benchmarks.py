@@ -1,9 +1,5 @@
 """The real benchmark files: each loads, renders, is answered by a real model through Snakemake, and is graded."""
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,10 +8,14 @@ import yaml
 from scripts.lib.cli import ROOT
 from scripts.lib.generation.prompts import render
 from scripts.lib.grading import GRADER_VERSION, Item, compare, paper_style
+from scripts.lib.grading.instructions import check_generations
+from scripts.lib.grading.scoring import accuracy_of, shares_of
 from scripts.lib.jsonl import read_json, read_rows
 from scripts.lib.questions import sources
 from scripts.lib.questions.fingerprints import fingerprint
+from scripts.lib.teachers.verifier import write_critique
 from tests import shared_data
+from tests.project import Project, copied
 from tests.warm import Warm
 
 # File: its number of rows (README of the data) and the protocol of config/benchmarks.yaml whose prompt is used.
@@ -38,6 +38,8 @@ EXTRA = {
     "theoremqa/test.jsonl": {"answer_type": "answer_type"},
     **{name: {"choices": "choices", "subject": "subject"} for name in CHOICE},
 }
+
+IFEVAL = {"id": "id", "question": "question", "instruction_id_list": "instruction_id_list", "kwargs": "kwargs"}
 
 
 @pytest.fixture(scope="module")
@@ -114,19 +116,47 @@ def test_box_at_the_end_of_a_solution_is_its_answer() -> None:
     assert {row["id"]: row["answer"] for row in sources.prepare(source)[0]} == gold
 
 
+def test_only_the_three_false_equations_of_gsm8k_test_are_flagged() -> None:
+    # 364 / 4 = 273, 3.65 divided by .05 equals 69, and $32 - $20 = $300 stand in the reference solutions.
+    flagged = {
+        row["id"]
+        for row in shared_data.rows("gsm8k/test.jsonl")
+        if write_critique(row["solution"], correct=True, extracted=row["answer"], answer=row["answer"]).reason
+    }
+    assert flagged == {"gsm8k-test-501", "gsm8k-test-598", "gsm8k-test-1024"}
+
+
+def test_every_real_prompt_is_prepared_and_checked_twice_alike(punkt: Path) -> None:
+    source = {"source": "jsonl", "path": str(shared_data.path("ifeval/prompts.jsonl")), "fields": IFEVAL, "rows": None}
+    questions = {row["id"]: row for row in sources.prepare(source)[0]}
+    assert len(questions) == 541
+    texts = ("Sure. Here is my answer, in two paragraphs.\n\n***\n\nIt ends here.", '{"title": "<<A title>>"}')
+    rows = [
+        {"id": f"{key}#0", "question_id": key, "response": texts[number % 2]} for number, key in enumerate(questions)
+    ]
+    made = check_generations(rows, questions, "instruction-loose", punkt, workers=2)
+    assert not [row["error"] for row in made if "error" in row]
+    assert sum(len(row["followed_strict"]) for row in made) == 834  # instructions in the 541 prompts
+    assert 0 < accuracy_of(shares_of(made))["accuracy"] < 1
+    assert check_generations(rows, questions, "instruction-loose", punkt, workers=1) == made
+
+
 # --- through Snakemake ------------------------------------------------------------------------------------------------
 
 ROWS = 2  # of each file
 
 
+class Answered(Project):
+    """The study of these files, in a copy of the project."""
+
+    study = "shared"
+    options = ("--cores", "2", "--")
+
+
 @pytest.fixture(scope="module")
-def answered(tmp_path_factory, protocols, warm: Warm) -> Path:
+def answered(tmp_path_factory, protocols, warm: Warm) -> Answered:
     """A project folder in which SmolLM2 has answered some questions of each file; a second suite waits."""
-    folder = tmp_path_factory.mktemp("answered") / "redpen"
-    for part in ("Snakefile", "rules", "scripts", "prompts", "profiles", "envs"):
-        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
-        folder.mkdir(exist_ok=True)
-        copy(ROOT / part, folder / part)
+    project = Answered(copied(tmp_path_factory.mktemp("answered") / "redpen"))
     benchmarks = {}
     for name, (_, protocol) in {**MATH, **CHOICE}.items():
         entry = {key: value for key, value in protocols[protocol].items() if key != "title"}
@@ -150,22 +180,13 @@ def answered(tmp_path_factory, protocols, warm: Warm) -> Path:
             for name, suite in (("now", "files"), ("not_yet", "later"))
         },
     }
-    (folder / "config.yaml").write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
-    make(folder, warm.program, "now")
-    return folder
+    (project.folder / "config.yaml").write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+    Answered(project.folder, warm.program).make("now")
+    return project
 
 
-def make(folder: Path, python: str | Path, *targets: str) -> str:
-    """Runs Snakemake to the end and returns what it said; `python` runs the scripts."""
-    environment = {**os.environ, "REDPEN_PYTHON_LAPTOP": str(python)}
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--", *targets]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
-    return done.stdout + done.stderr
-
-
-def test_each_file_is_answered_and_graded_with_three_verdicts(answered: Path) -> None:
-    scores = answered / "results/shared/scores/smollm2-135m"
+def test_each_file_is_answered_and_graded_with_three_verdicts(answered: Answered) -> None:
+    scores = answered.results / "scores/smollm2-135m"
     summary = read_json(scores / "files.json")["benchmarks"]
     assert set(summary) == {name.partition("/")[0].replace("_", "-") for name in {**MATH, **CHOICE}} | {"judged"}
     rows = read_rows(scores / "files.jsonl")
@@ -181,21 +202,21 @@ def test_each_file_is_answered_and_graded_with_three_verdicts(answered: Path) ->
     assert all(len(row["critique_verdicts"]) == 1 for row in rows if row["benchmark"] == "judged")
 
 
-def test_table_makes_only_the_suites_that_it_names(answered: Path) -> None:
-    results = answered / "results/shared"
+def test_table_makes_only_the_suites_that_it_names(answered: Answered) -> None:
+    results = answered.results
     assert [file.stem for file in results.glob("generations/*/*.jsonl")] == ["files"]
     assert not (results / "benchmarks/waiting.jsonl").exists() and not (results / "tables/not_yet.md").exists()
 
 
-def test_grading_again_generates_nothing(answered: Path) -> None:
-    results = answered / "results/shared"
+def test_grading_again_generates_nothing(answered: Answered) -> None:
+    results = answered.results
     generations = results / "generations/smollm2-135m/files.jsonl"
-    journal = answered / "state/shared/generate/smollm2-135m/files/chunks.jsonl"
+    journal = answered.state / "generate/smollm2-135m/files/chunks.jsonl"
     before = [(file.stat().st_mtime_ns, file.read_bytes()) for file in (generations, journal)]
     graded = (results / "scores/smollm2-135m/files.jsonl").read_bytes()
-    with (answered / "scripts/lib/grading/compare.py").open("a", encoding="utf-8") as grader:
+    with (answered.folder / "scripts/lib/grading/compare.py").open("a", encoding="utf-8") as grader:
         grader.write("# The grader has changed.\n")
-    said = make(answered, sys.executable, "now")
+    said = answered.make("now")
     assert "rule score:" in said and "rule make_table:" in said and "rule generate:" not in said
     assert [(file.stat().st_mtime_ns, file.read_bytes()) for file in (generations, journal)] == before
     assert (results / "scores/smollm2-135m/files.jsonl").read_bytes() == graded

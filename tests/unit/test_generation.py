@@ -65,6 +65,24 @@ def answers(engine: FakeEngine, model_folder: Path, tmp_path: Path):
     return run
 
 
+def test_tokenizer_is_loaded_once_for_all_benchmarks_with_a_template(
+    model_folder, tmp_path, monkeypatch, engine
+) -> None:
+    from scripts.lib.generation import generator as module
+
+    load, loaded = module.load_tokenizer, []
+    monkeypatch.setattr(module, "load_tokenizer", lambda *names: loaded.append(names[1]) or load(*names))
+    (tmp_path / "ask.j2").write_text("{% block user %}{{ question }}{% endblock %}")
+    (tmp_path / "own.jinja").write_text(module.load_tokenizer(model_folder, None).chat_template)
+    loaded.clear()
+    entry, own = {**ENTRY, "prompt": str(tmp_path / "ask.j2")}, str(tmp_path / "own.jinja")
+    with Journal(tmp_path / "chunks.jsonl", []) as opened:
+        generator = Generator(model_folder, SETTINGS, opened, Progress("generated", 6))
+        for template in (None, own, None, own):
+            generator.answers(ROWS[:2], {**entry, "template": template})
+    assert loaded == [None, own]
+
+
 def test_one_row_for_each_question_by_id(answers) -> None:
     made = answers()
     assert [row["id"] for row in made] == [f"{row['id']}#0" for row in ROWS]

@@ -49,12 +49,15 @@ ENTRY = {
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets
     import huggingface_hub
+    import lm_eval.evaluator
 
     for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
         monkeypatch.setenv(name, "1")
     # They read the variables once, and another test may have loaded them before.
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    # It asks pip and the machine for their versions, which takes longer than the tests' questions.
+    monkeypatch.setattr(lm_eval.evaluator, "add_env_info", lambda results: None)
 
 
 @pytest.fixture

@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.jsonl import BadInput
+from tests.trainings import BLOWS_UP, KINDS, LORA, RECIPE, flags, rows_of_both_kinds
 from tests.unit.test_preference import rows as pairs
-from tests.unit.test_processes import KINDS, LORA, RECIPE, flags, launch, rows_of_both_kinds
 
 torch = pytest.importorskip("torch")
-
-BLOWS_UP = {"learning_rate": 1e6, "warmup": 0.0, "lora": None, "max_steps": 12, "optimizer": "adamw_torch"}
 
 
 @pytest.fixture
@@ -101,16 +99,6 @@ def test_weights_that_are_no_numbers_are_not_exported(adapter, model_folder, tok
     with pytest.raises(BadInput, match=r"run a, step 9: 1 of 2048 values of model.layers.1.mlp.up_proj.weight are NaN"):
         export(start, saved, tmp_path / "model", tokenizer, adapter, [1, 2, 3], {"run": "a", "step": 9})
     assert not (tmp_path / "model").exists()
-
-
-def test_processes_that_train_together_end_together(data, model_folder, tmp_path) -> None:
-    recipe = {**RECIPE, **KINDS["sft"], **BLOWS_UP, "learning_rate": 1e20, "run": "together"}
-    [launcher] = launch(recipe, data, model_folder, tmp_path / "two", "ddp", 1)
-    assert launcher.wait(timeout=120) == 1
-    said = (tmp_path / "two" / "log").read_text()
-    assert said.count("run together, step 2: the ") >= 1, said[-3000:]
-    assert "Traceback" not in said.partition("run together, step 2")[0]
-    assert not (tmp_path / "two" / "train.json").exists() and not (tmp_path / "two" / "weights").exists()
 
 
 # --- what the model's files say of generation ------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from scripts.lib.jsonl import BadInput
 from scripts.lib.questions import sources
 from scripts.lib.study.resolve import resolve
 from tests import hub_layouts
+from tests.study_snapshots import resolved
 
 FILES = [ROOT / "config" / name for name in ("cft.yaml", "spin.yaml", "thinkpo.yaml", "scale/tiny.yaml")]
 
@@ -26,7 +27,7 @@ def no_cache(tmp_path: Path, monkeypatch) -> None:
 
 
 def hub_datasets() -> list[str]:
-    return sorted(name for name, entry in resolve(FILES)["datasets"].items() if entry["source"] == "hub")
+    return sorted(name for name, entry in resolved("papers-tiny")["datasets"].items() if entry["source"] == "hub")
 
 
 @pytest.mark.parametrize("name", hub_datasets())
@@ -45,7 +46,7 @@ def test_training_data_are_read_from_their_layout(study: dict, name: str) -> Non
 def hub_benchmarks() -> list[str]:
     """One benchmark of each data set on the hub."""
     by_repo = {}
-    for name, entry in resolve(FILES)["benchmarks"].items():
+    for name, entry in resolved("papers-tiny")["benchmarks"].items():
         if entry.get("questions", {}).get("source") == "hub":
             by_repo.setdefault(entry["questions"]["repo"], name)
     return sorted(by_repo.values())

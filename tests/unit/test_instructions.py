@@ -1,4 +1,4 @@
-"""IFEval's programs on answers written for it, and on the real prompts."""
+"""IFEval's programs on answers written for it."""
 
 import os
 import time
@@ -8,12 +8,9 @@ import pytest
 
 from scripts import fetch_punkt
 from scripts.lib.grading.instructions import check_generations, summarise_all
-from scripts.lib.grading.scoring import accuracy_of, shares_of, summarise
+from scripts.lib.grading.scoring import summarise
 from scripts.lib.jsonl import BadInput
-from scripts.lib.questions.sources import prepare
-from tests import shared_data
 
-FIELDS = {"id": "id", "question": "question", "instruction_id_list": "instruction_id_list", "kwargs": "kwargs"}
 QUESTIONS = {
     "a": {
         "id": "a",
@@ -95,21 +92,6 @@ def test_unknown_instruction_is_told(punkt: Path) -> None:
     question = {**QUESTIONS["a"], "instruction_id_list": ["punctuation:no_dots"]}
     with pytest.raises(BadInput, match="no instruction punctuation:no_dots"):
         check_generations(answers(a="x"), {"a": question}, "prompt-strict", punkt, workers=1)
-
-
-def test_every_real_prompt_is_prepared_and_checked_twice_alike(punkt: Path) -> None:
-    source = {"source": "jsonl", "path": str(shared_data.path("ifeval/prompts.jsonl")), "fields": FIELDS, "rows": None}
-    questions = {row["id"]: row for row in prepare(source)[0]}
-    assert len(questions) == 541
-    texts = ("Sure. Here is my answer, in two paragraphs.\n\n***\n\nIt ends here.", '{"title": "<<A title>>"}')
-    rows = [
-        {"id": f"{key}#0", "question_id": key, "response": texts[number % 2]} for number, key in enumerate(questions)
-    ]
-    made = check_generations(rows, questions, "instruction-loose", punkt, workers=2)
-    assert not [row["error"] for row in made if "error" in row]
-    assert sum(len(row["followed_strict"]) for row in made) == 834  # instructions in the 541 prompts
-    assert 0 < accuracy_of(shares_of(made))["accuracy"] < 1
-    assert check_generations(rows, questions, "instruction-loose", punkt, workers=1) == made
 
 
 def test_punkt_is_taken_from_this_machine(punkt: Path, tmp_path: Path, monkeypatch) -> None:

@@ -9,8 +9,9 @@ from scripts.lib.cli import ROOT
 from scripts.lib.study import papers
 from scripts.lib.study.resolve import resolve
 from scripts.lib.study.runs import parts, sources
+from tests.study_snapshots import resolved
 
-STUDY = resolve([ROOT / "config" / f"{name}.yaml" for name in ("cft", "spin", "thinkpo")])
+STUDY = resolved("papers")
 LISTED = yaml.safe_load((ROOT / "tests" / "unit" / "paper_recipes.yaml").read_text(encoding="utf-8"))
 # How requests are made, and what is not a setting of the method: nothing of an answer depends on it.
 PLUMBING = {

@@ -124,6 +124,12 @@ def fit(
     return train.fit(args, rows(count), tokenizer, tmp_path / name)
 
 
+@pytest.fixture(scope="module")
+def plain(model_folder, tokenizer, tmp_path_factory) -> dict:
+    """A training with the recipe as it stands."""
+    return fit(model_folder, tokenizer, tmp_path_factory.mktemp("plain"))
+
+
 @pytest.mark.parametrize("lora", [None, LORA], ids=["full", "lora"])
 def test_first_step_has_loss_log_2_and_margins_grow(lora, model_folder, tokenizer, tmp_path):
     losses = fit(model_folder, tokenizer, tmp_path, lora=lora, epochs=3)["losses"]
@@ -132,21 +138,19 @@ def test_first_step_has_loss_log_2_and_margins_grow(lora, model_folder, tokenize
     assert losses[-1]["margin"] > losses[2]["margin"] > losses[1]["margin"] > 0
 
 
-def test_precomputed_reference_gives_the_same_curve(model_folder, tokenizer, tmp_path):
-    second_model = fit(model_folder, tokenizer, tmp_path, "second")["losses"]
-    precomputed = fit(model_folder, tokenizer, tmp_path, "precomputed", precompute_reference=True)["losses"]
-    for one, other in zip(second_model, precomputed, strict=True):
+def test_precomputed_reference_gives_the_same_curve(plain, model_folder, tokenizer, tmp_path):
+    precomputed = fit(model_folder, tokenizer, tmp_path, precompute_reference=True)["losses"]
+    for one, other in zip(plain["losses"], precomputed, strict=True):
         assert one["loss"] == pytest.approx(other["loss"], rel=1e-5)
 
 
-def test_accumulation_does_not_change_the_curve_and_a_seed_repeats_it(model_folder, tokenizer, tmp_path):
-    whole = fit(model_folder, tokenizer, tmp_path, "whole", micro_batch=8)
+def test_accumulation_does_not_change_the_curve_and_a_seed_repeats_it(plain, model_folder, tokenizer, tmp_path):
     single = fit(model_folder, tokenizer, tmp_path, "single", micro_batch=1)
     again = fit(model_folder, tokenizer, tmp_path, "again", micro_batch=8)
-    assert (whole["micro_batch"], whole["accumulation"]) == (8, 1)
+    assert (plain["micro_batch"], plain["accumulation"]) == (8, 1)
     assert (single["micro_batch"], single["accumulation"]) == (1, 8)
-    assert [entry["loss"] for entry in whole["losses"]] == [entry["loss"] for entry in again["losses"]]
-    for one, other in zip(whole["losses"], single["losses"], strict=True):
+    assert [entry["loss"] for entry in plain["losses"]] == [entry["loss"] for entry in again["losses"]]
+    for one, other in zip(plain["losses"], single["losses"], strict=True):
         assert one["loss"] == pytest.approx(other["loss"], rel=1e-4)
 
 

@@ -134,8 +134,8 @@ def test_training_log_starts_with_a_row(model_folder, write_lines, tmp_path, cap
     import logging
 
     from scripts import train
-    from tests.unit.test_processes import KINDS as METHODS
-    from tests.unit.test_processes import RECIPE, flags, rows_of_both_kinds
+    from tests.trainings import KINDS as METHODS
+    from tests.trainings import RECIPE, flags, rows_of_both_kinds
 
     data = write_lines("rows.jsonl", rows_of_both_kinds())
     recipe = {**RECIPE, **METHODS["sft"], "max_steps": 1}
@@ -153,8 +153,8 @@ def test_packed_training_steps_over_blocks(model_folder, write_lines, tokenizer,
     import math
 
     from scripts import train
-    from tests.unit.test_processes import KINDS as METHODS
-    from tests.unit.test_processes import RECIPE, flags, rows_of_both_kinds
+    from tests.trainings import KINDS as METHODS
+    from tests.trainings import RECIPE, flags, rows_of_both_kinds
 
     data = write_lines("rows.jsonl", rows_of_both_kinds())
     recipe = {**RECIPE, **METHODS["sft"], "max_steps": None, "packing": True, "loss_on": "all"}
@@ -175,9 +175,9 @@ def learning_rates(model_folder, tokenizer, folder, **changes) -> list[float]:
     import json
 
     from scripts import train
+    from tests.trainings import KINDS as METHODS
+    from tests.trainings import RECIPE
     from tests.unit.test_health import as_completions
-    from tests.unit.test_processes import KINDS as METHODS
-    from tests.unit.test_processes import RECIPE
 
     recipe = {**RECIPE, **METHODS["sft"], "max_steps": None, "warmup": 0.1, "save_steps": 1, "order": "sequential"}
     args = argparse.Namespace(recipe=recipe | changes, start=str(model_folder), micro_batch=4, processes=1)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import signal
 import time
 from collections import Counter
 from pathlib import Path
@@ -271,21 +270,6 @@ def test_run_that_costs_more_than_estimated_stops_at_the_budget(desk: Desk) -> N
 # --- nothing lost, nothing paid twice ---------------------------------------------------------------------------------
 
 
-def test_journalled_answers_are_not_asked_again_after_a_kill(desk: Desk) -> None:
-    desk.set_rows(graded(300))
-    with FaultServer(latency=0.05) as server:
-        process = desk.start(server, concurrency=8)
-        while len(desk.journal()) < 100:
-            time.sleep(0.01)
-        process.kill()
-        process.communicate()
-        held = len(desk.journal())
-        time.sleep(0.2)
-        asked = sum(server.seen.values())
-        desk.run(server)
-        assert sum(server.seen.values()) - asked == 300 - held
-
-
 def test_torn_line_is_asked_again_and_the_rest_kept(desk: Desk) -> None:
     with FaultServer() as server:
         first = desk.run(server)
@@ -293,36 +277,6 @@ def test_torn_line_is_asked_again_and_the_rest_kept(desk: Desk) -> None:
         file.write_bytes(file.read_bytes()[:-20])
         assert desk.run(server) == first
         assert sum(server.seen.values()) == 21
-
-
-def test_first_signal_keeps_what_is_under_way(desk: Desk) -> None:
-    desk.set_rows(graded(500))
-    with FaultServer(latency=0.3) as server:
-        process = desk.start(server, concurrency=8)
-        while not server.delivered:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGTERM)
-        said = process.communicate()[1]
-        assert process.returncode == 1 and "stopped by SIGTERM" in said
-        assert len(desk.journal()) == sum(server.delivered.values()) == sum(server.seen.values())
-
-
-def test_two_jobs_of_a_teacher_ask_one_after_the_other(desk: Desk) -> None:
-    with FaultServer(latency=0.1) as server:
-        jobs = [desk.start(server, shard=(shard, 2), concurrency=4) for shard in range(2)]
-        assert [job.wait() for job in jobs] == [0, 0]
-        for job in jobs:
-            job.communicate()
-    assert server.most_in_flight <= 4 and sum(server.seen.values()) == 20
-
-
-def test_key_is_in_no_file_and_no_output_of_a_failing_run(desk: Desk) -> None:
-    with FaultServer(status=401) as server:
-        process = desk.start(server)
-        said = "".join(process.communicate())
-    assert process.returncode == 1 and "<key>" in said and KEY not in said
-    for file in desk.folder.rglob("*"):
-        assert not file.is_file() or KEY.encode() not in file.read_bytes(), file
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------
@@ -457,35 +411,6 @@ def test_failed_batch_says_why_and_is_sent_anew_by_the_next_run(desk: Desk) -> N
             desk.run(server, mode="batch")
         assert "failed: the file is not valid" in str(caught.value)
         assert len(desk.run(server, mode="batch")) == 20 and len(server.batches) == 2
-
-
-def test_killed_while_it_waits_it_collects_the_same_batch(desk: Desk) -> None:
-    with FaultServer(batch_polls=10**9) as server:
-        process = desk.start(server, mode="batch")
-        events = desk.folder / "state" / "teachers" / "t" / "batches" / "events.jsonl"
-        while not (events.exists() and '"submitted"' in events.read_text()):
-            time.sleep(0.02)
-        process.kill()
-        process.communicate()
-        server.batch_polls = 1
-        assert len(desk.run(server, mode="batch")) == 20
-        assert len(server.batches) == 1
-
-
-def test_killed_before_the_id_came_back_it_finds_the_batch_again(desk: Desk) -> None:
-    killed = []
-
-    def kill() -> None:
-        if not killed:
-            killed.append(process.kill())
-            time.sleep(0.2)
-
-    with FaultServer(after_batch=kill) as server:
-        process = desk.start(server, mode="batch")
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL and len(server.batches) == 1
-        assert len(desk.run(server, mode="batch")) == 20
-        assert len(server.batches) == 1 and set(server.delivered.values()) == {1}
 
 
 def test_batch_of_the_first_shard_serves_all(desk: Desk) -> None:

@@ -120,13 +120,3 @@ def test_points_at_the_step_that_people_marked() -> None:
         for row in labelled
     )
     assert len(labelled) == 238 and hits / len(labelled) >= 0.95, hits
-
-
-def test_only_the_three_false_equations_of_gsm8k_test_are_flagged() -> None:
-    # 364 / 4 = 273, 3.65 divided by .05 equals 69, and $32 - $20 = $300 stand in the reference solutions.
-    flagged = {
-        row["id"]
-        for row in rows("gsm8k/test.jsonl")
-        if critique(row["solution"], correct=True, extracted=row["answer"], answer=row["answer"]).reason
-    }
-    assert flagged == {"gsm8k-test-501", "gsm8k-test-598", "gsm8k-test-1024"}

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.project import copied
 from tests.warm import Warm
-from tests.workflow.conftest import TARGET, Tree, copied
+from tests.workflow.conftest import TARGET, Tree
 
 FOLDERS = ["a b/ü proj", "user's folder", 'a&b (c) "d"', "a$HOME;b*"]
 ALL = 'it\'s a "new" (b) & $HOME/ü; *proj'
@@ -16,11 +17,11 @@ ALL = 'it\'s a "new" (b) & $HOME/ü; *proj'
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Tree:
     """The project in a folder whose name has all of these, and its interpreter there too."""
-    tree = copied(tmp_path_factory.mktemp("hostile") / ALL / "tree")
+    tree = Tree(copied(tmp_path_factory.mktemp("hostile") / ALL / "tree"))
     interpreter = tree.folder / "venv" / "python"
     interpreter.parent.mkdir()
     interpreter.symlink_to(warm.program)
-    return Tree(tree.folder, interpreter)
+    return tree.by(interpreter)
 
 
 def test_every_job_of_a_study_runs_in_a_hostile_folder(hostile: Tree) -> None:
@@ -35,7 +36,7 @@ def test_commands_of_all_jobs_are_words_for_the_shell(name: str, tmp_path: Path,
     interpreter.parent.mkdir(parents=True)
     interpreter.write_text('#!/bin/sh\nprintf "%s\\n" "$0 $1 $2"\n')
     interpreter.chmod(0o755)
-    said = Tree(project.folder, interpreter).tiny("-n", "-p", "--", "all_tables", "claims")
+    said = project.by(interpreter).tiny("-n", "-p", "--", "all_tables", "claims")
     commands = re.findall(r"^Shell command: (.* -m scripts\..*)$", said, re.MULTILINE)
     starts = {re.match(r".* -m scripts\.(\w+)", command)[0] for command in commands}
     assert len(starts) > 10, said[-3000:]

@@ -10,7 +10,8 @@ import yaml
 from scripts.lib.cli import ROOT
 from scripts.lib.jobs import dag
 from scripts.lib.study.resolve import SECTIONS
-from tests.workflow.conftest import TARGET, TINY, Tree, copied
+from tests.project import copied
+from tests.workflow.conftest import TARGET, TINY, Tree
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 EXAMPLES = {
@@ -25,7 +26,7 @@ SWEEPS = sorted(file.relative_to(ROOT).as_posix() for file in (ROOT / "config" /
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     """A copy of the project with the files of the page."""
-    tree = copied(tmp_path_factory.mktemp("examples") / "tree")
+    tree = Tree(copied(tmp_path_factory.mktemp("examples") / "tree"))
     questions = re.search(r"^```json\n(.*?)^```", PAGE, re.M | re.S)[1]
     (tree.folder / "my-questions.jsonl").write_text(questions, encoding="utf-8")
     for file, (_, text) in EXAMPLES.items():

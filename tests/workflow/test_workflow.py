@@ -2,7 +2,6 @@
 
 import ast
 import json
-import os
 import re
 import subprocess
 import sys
@@ -11,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.cli import ROOT
-from tests.workflow.conftest import COSTLY, TARGET, TINY, Jobs, Tree, copied
+from tests.project import copied
+from tests.workflow.conftest import COSTLY, TARGET, TINY, Jobs, Tree
 
 
 def checkpoints_of_rows(rows: list[dict]) -> set[str]:
@@ -36,8 +36,7 @@ def answers_of(study: dict, checkpoint: str, suites: set[str] | list[str]) -> Jo
 
 
 def test_lint_is_clean(project: Tree) -> None:
-    done = project.snakemake("--lint")
-    assert done.returncode == 0, done.stdout + done.stderr
+    project.make("--lint")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +88,7 @@ def test_plan_of_a_finished_study_has_nothing_to_run(finished: Tree) -> None:
 
 
 def test_wrong_config_stops_before_any_job_with_every_mistake(project: Tree, tmp_path: Path) -> None:
-    wrong = copied(tmp_path / "tree")
+    wrong = Tree(copied(tmp_path / "tree"))
 
     def change(config: dict) -> None:
         config["runs"]["cft"]["start"] = "no-such-model"
@@ -97,13 +96,13 @@ def test_wrong_config_stops_before_any_job_with_every_mistake(project: Tree, tmp
         next(iter(config["recipes"].values()))["learning_rate"] = "5e-6"
 
     wrong.edit(change)
-    done = wrong.snakemake("all_tables")
-    said = done.stdout + done.stderr
-    assert done.returncode != 0 and "mistakes in the config" in said
+    said = wrong.make("all_tables", status=1)
+    assert "mistakes in the config" in said
     assert "config.yaml: runs.cft.start = 'no-such-model': not under models or runs" in said
     assert "config.yaml: runs.sft.sed: there is no such key" in said and "Did you mean seed?" in said
     assert "Write 5.0e-6." in said
-    assert "Traceback" not in said and not (wrong.folder / "results").exists()
+    assert "Traceback" not in said
+    assert [file.name for file in (wrong.folder / "results").iterdir()] == ["README.md"], "something was made"
 
 
 def test_merge_key_and_key_that_stands_twice_stop_with_their_lines(project: Tree, tmp_path: Path) -> None:
@@ -117,33 +116,31 @@ def test_merge_key_and_key_that_stands_twice_stop_with_their_lines(project: Tree
         "  a: {extends: cft}",
     )
     file.write_text("\n".join(lines), encoding="utf-8")
-    done = project.snakemake("-n", "--configfile", str(file), "--", TARGET)
-    said = done.stdout.rstrip().splitlines()
-    assert done.returncode != 0 and said[-4] == "2 mistakes in the config:"
+    said = project.make("-n", "--configfile", str(file), "--", TARGET, status=1).rstrip().splitlines()
+    assert said[-4] == "2 mistakes in the config:"
     assert said[-3].startswith(f"  - {file}: line 4: a merge key (<<). Name the entries under extends")
     assert said[-2] == f"  - {file}: line 5: a stands twice in one mapping (first in line 3). Remove one."
 
 
 def test_one_off_on_the_command_line_changes_one_run(project: Tree) -> None:
-    done = project.make("-n", "--config", "runs={cft: {overrides: {epochs: 7}}}", "-p", "--", "cft_table2")
+    said = project.make("-n", "--config", "runs={cft: {overrides: {epochs: 7}}}", "-p", "--", "cft_table2")
     recipes = {
         recipe["run"]: recipe["epochs"]
-        for recipe in map(json.loads, re.findall(r"scripts\.train --recipe '(\{.*?\})' --data", done))
+        for recipe in map(json.loads, re.findall(r"scripts\.train --recipe '(\{.*?\})' --data", said))
     }
     assert recipes.pop("cft") == 7.0 and 7.0 not in recipes.values()
 
 
 def test_mistake_in_a_one_off_names_the_command_line(project: Tree) -> None:
-    done = project.snakemake("-n", "--config", "runs={cft: {seed: x}}", "--", "cft_table2")
-    assert done.returncode != 0 and "command line: runs.cft.seed = 'x'" in done.stdout + done.stderr
+    said = project.make("-n", "--config", "runs={cft: {seed: x}}", "--", "cft_table2", status=1)
+    assert "command line: runs.cft.seed = 'x'" in said
 
 
 def test_table_with_the_name_of_a_rule_is_refused(project: Tree, tmp_path: Path) -> None:
-    wrong = copied(tmp_path / "tree")
+    wrong = Tree(copied(tmp_path / "tree"))
     wrong.edit(lambda config: config["tables"].update(train=config["tables"][TARGET]))
-    done = wrong.snakemake("-n", "all_tables")
-    assert done.returncode != 0
-    assert "train: a rule has this name already. Rename the table" in done.stdout + done.stderr
+    said = wrong.make("-n", "all_tables", status=1)
+    assert "train: a rule has this name already. Rename the table" in said
 
 
 # --- what runs again --------------------------------------------------------------------------------------------------
@@ -154,21 +151,15 @@ def test_finished_study_has_nothing_to_be_done(finished: Tree) -> None:
 
 
 def test_results_hold_the_table_in_four_forms(finished: Tree) -> None:
-    folder = finished.folder / "results" / finished.study()["study"] / "tables"
+    folder = finished.folder / "results" / finished.resolved()["study"] / "tables"
     assert {file.suffix for file in folder.glob(f"{TARGET}.*")} >= {".md", ".tex", ".csv", ".json"}
     cells = json.loads((folder / f"{TARGET}.json").read_text())
     assert all(set(cell) >= {"row", "column", "value", "se", "n", "paper"} for cell in cells)
 
 
-def test_another_interpreter_asks_for_nothing(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = subprocess.run(
-        [sys.executable, "-m", "snakemake", "-n", "--configfile", TINY, "--", TARGET],
-        cwd=tree.folder,
-        env={**os.environ, "REDPEN_PYTHON_LAPTOP": "/another/python"},
-        capture_output=True,
-        text=True,
-    )
-    assert "Nothing to be done" in said.stdout + said.stderr
+def test_another_interpreter_asks_for_nothing(finished: Tree) -> None:
+    said = finished.by("/another/python").tiny("-n", "--", TARGET)
+    assert "Nothing to be done" in said
 
 
 def test_vllm_runs_in_its_own_environment_and_its_memory_share_is_no_setting(project: Tree, monkeypatch) -> None:
@@ -186,9 +177,11 @@ def test_vllm_runs_in_its_own_environment_and_its_memory_share_is_no_setting(pro
 
 @pytest.mark.parametrize("run", ["sft", "cft"])
 def test_learning_rate_of_a_run_concerns_that_run_and_its_tables(tree: Tree, run: str) -> None:
-    study = tree.study()
+    study = tree.resolved()
     tree.edit(lambda config: config["runs"][run].setdefault("overrides", {}).update(learning_rate=0.5))
-    changed = {name for name, entry in tree.study()["runs"].items() if entry["overrides"].get("learning_rate") == 0.5}
+    changed = {
+        name for name, entry in tree.resolved()["runs"].items() if entry["overrides"].get("learning_rate") == 0.5
+    }
     rows = study["tables"][TARGET]["rows"]
     needed = {name for checkpoint in checkpoints_of_rows(rows) for name in starts_of(study, checkpoint)}
     expected: Jobs = {("make_table", f"table={TARGET}")}
@@ -205,11 +198,11 @@ def test_learning_rate_of_a_run_concerns_that_run_and_its_tables(tree: Tree, run
 
 
 def test_decoding_of_a_benchmark_concerns_the_answers_to_its_suites(tree: Tree) -> None:
-    study = tree.study()
+    study = tree.resolved()
     table = study["tables"][TARGET]
     benchmark = study["suites"][table["suites"][0]][0]
     tree.edit(lambda config: config["benchmarks"][benchmark].update(max_tokens=5))
-    changed = {slug for slug, entry in tree.study()["benchmarks"].items() if entry["max_tokens"] == 5}
+    changed = {slug for slug, entry in tree.resolved()["benchmarks"].items() if entry["max_tokens"] == 5}
     suites = {suite for suite in table["suites"] if changed & set(study["suites"][suite])}
     expected: Jobs = {("make_table", f"table={TARGET}")}
     for name in checkpoints_of_rows(table["rows"]):
@@ -219,7 +212,7 @@ def test_decoding_of_a_benchmark_concerns_the_answers_to_its_suites(tree: Tree) 
 
 
 def test_partial_table_shows_what_there_is_and_runs_nothing(tree: Tree) -> None:
-    study = tree.study()
+    study = tree.resolved()
     folder, score = tree.folder / "results" / study["study"], "scores/sft-verified/arithmetic.json"
     (folder / score).unlink()
     tree.edit(lambda config: config["runs"]["cft"].update(seed=77))
@@ -280,7 +273,7 @@ def test_score_runs_again_after_a_change_of_any_module_that_grades(finished: Tre
 
 
 def test_benchmark_that_joins_a_suite_generates_only_its_own_rows(tree: Tree) -> None:
-    study = tree.study()
+    study = tree.resolved()
     suite = study["tables"][TARGET]["suites"][0]
     rows = 5
     questions = {"source": "reasoning-gym", "tasks": {"lcm": {}}, "rows": rows, "seed": 77}

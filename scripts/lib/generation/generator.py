@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from scripts.lib.cli import Progress
 from scripts.lib.generation import engines
@@ -57,11 +58,18 @@ class Generator:
     def __init__(self, model: str | Path, settings: dict, journal: Journal, progress: Progress) -> None:
         self.model, self.settings, self.journal, self.progress = model, settings, journal, progress
         self.model_key = weights_hash(model)
+        self.by_template: dict[str | None, Any] = {}
 
     @cached_property
     def tokenizer(self):
         """The tokenizer as the model's files have it."""
         return file_tokenizer(self.model)
+
+    def tokenizer_with(self, template: str | None):
+        """The tokenizer with a chat template (null: its own), loaded for the first benchmark that asks for it."""
+        if template not in self.by_template:
+            self.by_template[template] = load_tokenizer(self.model, template)
+        return self.by_template[template]
 
     @cached_property
     def engine(self) -> engines.Engine:
@@ -89,7 +97,7 @@ class Generator:
             "finished": true}` each, with `error` where the response is empty. With self_critique also `regenerations`,
             the `critique_verdicts` (right, wrong, null where none is stated) and `tokens_spent` on all of it.
         """
-        tokenizer = load_tokenizer(self.model, entry.get("template"))
+        tokenizer = self.tokenizer_with(entry.get("template"))
         shown = [{name: row[name] for name in SHOWN if name in row} for row in rows]
         prompts = [prompt_ids(tokenizer, render(entry["prompt"], **values)) for values in shown]
         sampling = self._sampling(entry, tokenizer)
@@ -109,7 +117,7 @@ class Generator:
 
     def replies(self, conversations: Sequence[list[Message]], entry: dict) -> list[Completion]:
         """The next message of each conversation, in order; `entry` as for `answers`, without prompt and samples."""
-        tokenizer = load_tokenizer(self.model, entry.get("template"))
+        tokenizer = self.tokenizer_with(entry.get("template"))
         prompts = [prompt_ids(tokenizer, messages) for messages in conversations]
         found = self._complete(prompts, self._sampling(entry, tokenizer), entry["seed"] * 1_000_003)
         return [found[index] for index in range(len(prompts))]

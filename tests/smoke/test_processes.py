@@ -7,9 +7,7 @@ all that differs.
 import json
 import os
 import signal
-import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,72 +15,14 @@ import pytest
 from safetensors.torch import load_file
 
 from scripts import train
-from scripts.lib.cli import ROOT
 from scripts.lib.jsonl import BadInput
 from scripts.lib.training import trainers
-
-STEPS = 40
-RECIPE = {
-    **{"run": "two", "template": None, "seed": 1, "learning_rate": 1e-3, "epochs": 1, "max_steps": STEPS},
-    **{"global_batch": 4, "max_tokens": 128, "too_long": "error", "scheduler": "linear", "warmup": 0.1},
-    **{"end_inside": "error", "loss_on": "answer", "packing": False, "schedule_epochs": None},
-    **{"weight_decay": 0.0, "max_grad_norm": 1.0, "optimizer": "adamw_torch", "precision": "float32"},
-    **{"save_steps": 4, "candidate_steps": [], "activation_checkpointing": False},
-}
-LORA = {"rank": 4, "alpha": 8, "dropout": 0.0, "targets": "all-linear"}
-KINDS = {
-    "sft": {"method": "sft", "order": "group_by_length", "lora": None},
-    "dpo": {
-        **{"method": "dpo", "order": "random", "lora": LORA},
-        **{"beta": 0.1, "loss": "logistic", "precompute_reference": False},
-    },
-}
-KINDS["precomputed"] = {**KINDS["dpo"], "lora": None, "precompute_reference": True}
-
-
-def rows_of_both_kinds() -> list[dict]:
-    """40 rows of many lengths, which serve both methods."""
-    made = []
-    for n in range(40):
-        right, wrong = f"{n} plus {n} makes {2 * n}{'.' * (n % 7)}", f"{'No' * (n % 5 + 1)}: {n}"
-        messages = [{"role": "user", "content": f"{n} + {n} = {'?' * (n % 11)}"}]
-        made.append({"id": f"{n:02}", "messages": messages, "completion": right, "chosen": right, "rejected": wrong})
-    return made
+from tests.trainings import BLOWS_UP, KINDS, RECIPE, STEPS, flags, launch, rows_of_both_kinds
 
 
 @pytest.fixture
 def rows(write_lines) -> Path:
     return write_lines("rows.jsonl", rows_of_both_kinds())
-
-
-def flags(recipe: dict, rows: Path, start: Path, folder: Path, processes: int) -> list[str]:
-    """The command line of scripts.train, with everything below `folder`."""
-    values = {
-        **{"recipe": json.dumps(recipe), "data": rows, "start": start, "micro-batch": 2, "processes": processes},
-        **{"state": folder / "state", "weights": folder / "weights", "summary": folder / "train.json"},
-    }
-    return [word for name, value in values.items() for word in (f"--{name}", str(value))]
-
-
-def launch(recipe: dict, rows: Path, start: Path, folder: Path, parallel: str, nodes: int) -> list[subprocess.Popen]:
-    """Starts a training in two processes the way the rule does: a launcher for each node (all nodes are this one)."""
-    folder.mkdir(exist_ok=True)
-    with socket.create_server(("", 0)) as free:
-        meet = ["--nodes", str(nodes), "--main", f"{socket.gethostname()}:{free.getsockname()[1]}"]
-    options = ["--parallel", parallel, "--processes", "2", *(meet if nodes > 1 else [])]
-    script = "tests.unit.sharded_train" if parallel == "fsdp" else "scripts.train"
-    command = [script, *flags(recipe, rows, start, folder, 2)]
-    with (folder / "log").open("ab") as log:
-        return [
-            subprocess.Popen(
-                [sys.executable, "-m", "scripts.launch", *options, "--node", str(node), *command],
-                cwd=ROOT,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "DS_ACCELERATOR": "cpu"},
-                stdout=log,
-                stderr=log,
-            )
-            for node in range(nodes)
-        ]
 
 
 def workers_of(launcher: subprocess.Popen) -> list[int]:
@@ -91,6 +31,7 @@ def workers_of(launcher: subprocess.Popen) -> list[int]:
     return [int(pid) for pid in children.read_text().split()]
 
 
+@pytest.mark.slow("starts two processes that import torch, and starts them again after their interruption")
 @pytest.mark.parametrize(
     ("kind", "parallel", "nodes"),
     [
@@ -144,6 +85,16 @@ def interrupt(launchers: list[subprocess.Popen], folder: Path) -> None:
     step = int(said.partition("stopped after step ")[2].partition(",")[0])
     assert list(folder.glob(f"state/*/checkpoint-{step}/trainer_state.json")) and 4 <= step < STEPS
     assert not (folder / "train.json").exists()
+
+
+def test_processes_that_train_together_end_together(rows, model_folder, tmp_path) -> None:
+    recipe = {**RECIPE, **KINDS["sft"], **BLOWS_UP, "learning_rate": 1e20, "run": "together"}
+    [launcher] = launch(recipe, rows, model_folder, tmp_path / "two", "ddp", 1)
+    assert launcher.wait(timeout=120) == 1
+    said = (tmp_path / "two" / "log").read_text()
+    assert said.count("run together, step 2: the ") >= 1, said[-3000:]
+    assert "Traceback" not in said.partition("run together, step 2")[0]
+    assert not (tmp_path / "two" / "train.json").exists() and not (tmp_path / "two" / "weights").exists()
 
 
 def test_number_of_processes_must_be_the_one_asked_for() -> None:
