@@ -20,10 +20,11 @@ rule study_page:
         "../envs/laptop.yaml"
     params:
         python=python_for("laptop"),
+        budget=STUDY["page"]["budget_mb"],
         there=lambda wildcards: state_of_results(STUDY),  # tracked: the page is made again where a file has changed
         folder=lambda wildcards, output: os.path.dirname(output[0]),
         files=lambda wildcards, output: list(map(str, workflow.config_settings.configfiles)),
         config=lambda wildcards, output: as_json(dict(workflow.config_settings.config)),
     shell:
-        "{params.python:q} -m scripts.make_page --results {params.folder:q} --out {output:q}"
+        "{params.python:q} -m scripts.make_page --results {params.folder:q} --out {output:q} --budget-mb {params.budget}"
         " --configfiles {params.files:q} --config {params.config:q} 2>&1 | tee {log:q}"

@@ -1,10 +1,13 @@
 """Headless Chromium, where it is installed: a page as it stands after its scripts have run."""
 
 import html.parser
+import http.server
 import json
+import queue
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,7 +87,7 @@ class Browser:
         self.requests: list[str] = []
 
     def shown(self, file: Path, fragment: str = "", *more: str) -> Element:
-        """The body of a page after its scripts have run."""
+        """The page after its scripts have run (its clock runs ahead while it waits)."""
         log = self.folder / "net.json"
         with tempfile.TemporaryDirectory(dir=self.folder) as profile:
             call = [PROGRAM, *FLAGS, f"--user-data-dir={profile}", f"--log-net-log={log}", "--virtual-time-budget=8000"]
@@ -92,6 +95,34 @@ class Browser:
             done = subprocess.run(call, capture_output=True, text=True, timeout=120, check=True)
         self.requests += addresses(log)
         return parsed(done.stdout).one("html")
+
+    def reported(self, file: Path, within_s: float) -> str:
+        """What a page sends to the address that it finds in its fragment, in real time: `fetch(url, {body: …})`."""
+        received: queue.Queue[str] = queue.Queue()
+
+        class Receiver(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                received.put(self.rfile.read(int(self.headers["Content-Length"])).decode())
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            profile = tempfile.TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True)
+            call = [PROGRAM, *FLAGS, f"--user-data-dir={profile.name}", "--remote-debugging-port=0"]
+            started = subprocess.Popen(
+                [*call, f"file://{file}#http://127.0.0.1:{server.server_port}"], stderr=subprocess.DEVNULL
+            )
+            try:
+                return received.get(timeout=within_s)
+            finally:
+                started.terminate()
+                started.wait()
+                profile.cleanup()
+                server.shutdown()
 
 
 def addresses(log: Path) -> list[str]:
