@@ -68,7 +68,7 @@ def value_of(body: Any, request_characters: int, seconds: float) -> dict:
     }
 
 
-def unreadable(problem: str, request_characters: int, seconds: float) -> dict:
+def unreadable_record(problem: str, request_characters: int, seconds: float) -> dict:
     """What the journal keeps of an answer that was not even taken in."""
     return {**value_of({"choices": [None]}, request_characters, seconds), "unreadable": problem}
 
@@ -147,10 +147,10 @@ def _tokens_of(body: Any, answered: bool) -> tuple[int | None, int | None]:
     return int(counts[0]), int(counts[1])
 
 
-def parted(value: dict) -> tuple[str, str]:
+def thoughts_and_answer(value: dict) -> tuple[str, str]:
     """(thoughts, answer) of a journal's record: what a model thought aloud is no part of what it answers.
 
-    >>> parted({"text": "<think>2 + 2 is 4.</think>Conclusion: right", "thoughts": None})
+    >>> thoughts_and_answer({"text": "<think>2 + 2 is 4.</think>Conclusion: right", "thoughts": None})
     ('2 + 2 is 4.', 'Conclusion: right')
     """
     thoughts, text, end = [value.get("thoughts") or ""], value["text"] or "", 0
@@ -167,7 +167,7 @@ def whole_text(thoughts: str, answer: str) -> str:
 
 def problem_of(value: dict) -> str | None:
     """Why a response cannot be used, or None. It was paid for and stays in the journal all the same."""
-    finish, (thoughts, answer) = value["finish"], parted(value)
+    finish, (thoughts, answer) = value["finish"], thoughts_and_answer(value)
     if value.get("unreadable"):
         return f"the response cannot be read: {value['unreadable']}"
     if finish == "empty choices":
