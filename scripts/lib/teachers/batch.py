@@ -67,9 +67,9 @@ async def _ask_all(teaching: Teaching, requests: Iterator[Request], progress: Pr
             advice = lasting_fault(error, slug, model, endpoint, key_env) or (
                 f"{one_line(error)} Check key, base_url and model of teachers.{slug}."
             )
+            problem = endpoint.without_secrets(advice)
             raise BadInput(
-                f"teacher {slug}: {endpoint.without_secrets(advice)} Batches that were sent are written down and will be "
-                "collected."
+                f"teacher {slug}: {problem} Batches that were sent are written down and will be collected."
             ) from None
 
 

@@ -173,8 +173,8 @@ def client_of(slug: str, endpoint: Endpoint, seconds: float, retries: int) -> op
         ) from None
     except (ValueError, OSError, httpx2.InvalidURL) as error:
         raise BadInput(
-            f"teacher {slug}: {endpoint.without_secrets(str(error))}. Check the environment's proxies (ALL_PROXY, HTTPS_PROXY, "
-            "HTTP_PROXY) and certificates (SSL_CERT_FILE, SSL_CERT_DIR)."
+            f"teacher {slug}: {endpoint.without_secrets(str(error))}. Check the environment's proxies (ALL_PROXY, "
+            "HTTPS_PROXY, HTTP_PROXY) and certificates (SSL_CERT_FILE, SSL_CERT_DIR)."
         ) from None
     return openai.AsyncOpenAI(
         api_key=endpoint.key or "none",
