@@ -36,6 +36,12 @@ def deep(levels: int) -> bytes:
     return b'{"choices": ' + b"[" * levels + b"]" * levels + b"}"
 
 
+def deep_thoughts(levels: int) -> bytes:
+    """A completion that JSON readers take in, and whose content cannot be followed to its end."""
+    content = b'[{"type": "thinking", "thinking": ' * levels + b'"x"' + b"}]" * levels
+    return b'{"choices": [{"finish_reason": "stop", "message": {"content": ' + content + b"}}]}"
+
+
 UNREADABLE = {
     "a choice that is null": (completion(choices=[None]), "its first choice has no message"),
     "choices that are a text": (completion(choices="none"), "its choices are a str"),
@@ -43,6 +49,7 @@ UNREADABLE = {
     "content that is a number": (completion(said(7)), "its content is a int"),
     "a part of another kind": (completion(said([{"type": "image_url", "image_url": {}}])), "a part of type image_url"),
     "a part that is null": (completion(said([None])), "a null for a part"),
+    "thoughts within thoughts": (deep_thoughts(400), "nested too deeply"),
     "nested 100,000 deep": (deep(100_000), "nested too deeply"),
 }
 
