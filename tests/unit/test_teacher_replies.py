@@ -8,7 +8,7 @@ import pytest
 
 from scripts.lib.jsonl import BadInput, read_json
 from scripts.lib.teachers import live
-from scripts.lib.teachers.replies import parted, problem_of, value_of, whole_text
+from scripts.lib.teachers.replies import problem_of, thoughts_and_answer, value_of, whole_text
 from tests.fault_server import FaultServer
 from tests.teacher_desk import Desk, graded
 
@@ -36,6 +36,12 @@ def deep(levels: int) -> bytes:
     return b'{"choices": ' + b"[" * levels + b"]" * levels + b"}"
 
 
+def deep_thoughts(levels: int) -> bytes:
+    """A completion that JSON readers take in, and whose content cannot be followed to its end."""
+    content = b'[{"type": "thinking", "thinking": ' * levels + b'"x"' + b"}]" * levels
+    return b'{"choices": [{"finish_reason": "stop", "message": {"content": ' + content + b"}}]}"
+
+
 UNREADABLE = {
     "a choice that is null": (completion(choices=[None]), "its first choice has no message"),
     "choices that are a text": (completion(choices="none"), "its choices are a str"),
@@ -43,6 +49,7 @@ UNREADABLE = {
     "content that is a number": (completion(said(7)), "its content is a int"),
     "a part of another kind": (completion(said([{"type": "image_url", "image_url": {}}])), "a part of type image_url"),
     "a part that is null": (completion(said([None])), "a null for a part"),
+    "thoughts within thoughts": (deep_thoughts(400), "nested too deeply"),
     "nested 100,000 deep": (deep(100_000), "nested too deeply"),
 }
 
@@ -181,7 +188,7 @@ def test_thoughts_have_a_field_of_their_own_and_are_not_judged(desk: Desk, messa
 
 def test_thoughts_without_an_answer_are_no_answer() -> None:
     value = value_of(completion(said(f"<think>{GOOD}")), 1, 0.0)
-    assert parted(value) == (GOOD, "") and problem_of(value) == "thoughts, but no answer"
+    assert thoughts_and_answer(value) == (GOOD, "") and problem_of(value) == "thoughts, but no answer"
     value = value_of(completion(said(f"<think>{GOOD}"), "length"), 1, 0.0)
     assert problem_of(value) == "cut off at max_tokens"
 
@@ -189,13 +196,13 @@ def test_thoughts_without_an_answer_are_no_answer() -> None:
 def test_a_megabyte_of_thoughts_is_read_in_no_time() -> None:
     for text in ("<think></think>" * 70_000, "<think>" * 140_000, "</think>" * 130_000, "x" * 10**6):
         start = time.monotonic()
-        parted({"text": text, "thoughts": None})
+        thoughts_and_answer({"text": text, "thoughts": None})
         assert time.monotonic() - start < 2
 
 
 def test_text_about_thoughts_is_an_answer() -> None:
     text = "The response opens with <think> and ends with </think>. Conclusion: right"
-    assert parted(value_of(completion(said(text)), 1, 0.0)) == ("", text)
+    assert thoughts_and_answer(value_of(completion(said(text)), 1, 0.0)) == ("", text)
 
 
 # --- what it cost -----------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from scripts.lib.jsonl import BadInput, content_key, dumps, replacing
 from scripts.lib.teachers.endpoints import MOST_BYTES as MOST_LINE_BYTES
 from scripts.lib.teachers.endpoints import Endpoint, TooLarge, client_of, endpoint_of
 from scripts.lib.teachers.events import Events
-from scripts.lib.teachers.faults import lasting_fault, said
+from scripts.lib.teachers.faults import lasting_fault, one_line
 from scripts.lib.teachers.replies import value_of
 from scripts.lib.teachers.requests import Request, body_of
 from scripts.lib.teachers.teaching import Teaching
@@ -65,11 +65,11 @@ async def _ask_all(teaching: Teaching, requests: Iterator[Request], progress: Pr
         except (openai.APIError, httpx2.HTTPError, TooLarge) as error:
             model, key_env = teaching.teacher["model"], limits["api_key_env"]
             advice = lasting_fault(error, slug, model, endpoint, key_env) or (
-                f"{said(error)} Check key, base_url and model of teachers.{slug}."
+                f"{one_line(error)} Check key, base_url and model of teachers.{slug}."
             )
+            problem = endpoint.without_secrets(advice)
             raise BadInput(
-                f"teacher {slug}: {endpoint.hidden(advice)} Batches that were sent are written down and will be "
-                "collected."
+                f"teacher {slug}: {problem} Batches that were sent are written down and will be collected."
             ) from None
 
 
@@ -162,7 +162,7 @@ class _Batches:
             by_size = error.status_code in (400, 413, 422) and TOO_BIG.search(reason)
             if not by_size and not (error.status_code == 429 and TOO_MUCH_WAITS.search(reason)):
                 raise
-            self._halve(part, said(error))
+            self._halve(part, one_line(error))
             return
         self._check(batch)
         self.events.add(part, state="submitted", batch=batch.id)
@@ -181,12 +181,12 @@ class _Batches:
         """Ends a part that was refused for its size; what is sent from now on is half as large, one after the other."""
         count = self.events.parts[part].get("requests", self.most)
         if count <= 1:
-            self.faults.append(f"a batch of one request was refused: {self.endpoint.hidden(why)}")
+            self.faults.append(f"a batch of one request was refused: {self.endpoint.without_secrets(why)}")
         self.most, self.one_at_a_time = max(1, min(self.most, count // 2)), True
         self._end(part, "refused")
         log.warning(
             "%s: a batch of %d requests is refused for its size (%s): now %d at most, one batch after the other",
-            *(self.teaching.slug, count, self.endpoint.hidden(why), self.most),
+            *(self.teaching.slug, count, self.endpoint.without_secrets(why), self.most),
         )
 
     async def _find_lost(self) -> None:
@@ -254,7 +254,7 @@ class _Batches:
             except openai.NotFoundError:
                 log.warning("%s: the endpoint has lost file %s of batch %s", self.teaching.slug, file, batch.id)
             except (openai.APIConnectionError, httpx2.HTTPError, TimeoutError) as error:
-                why = self.endpoint.hidden(said(error))
+                why = self.endpoint.without_secrets(one_line(error))
                 self.faults.append(f"the answers of batch {batch.id} cannot be fetched now ({why})")
                 return
         errors = getattr(batch.errors, "data", None) or []
@@ -339,4 +339,6 @@ class _Batches:
         elif isinstance(status, int) and 400 <= status < 500 and status not in (408, 409, 429):
             error = body.get("error") if isinstance(body, dict) else None
             message = error.get("message") if isinstance(error, dict) else error
-            self.refused[key] = self.endpoint.hidden(f"refused by the endpoint: {status}: {message or status}")[:300]
+            self.refused[key] = self.endpoint.without_secrets(
+                f"refused by the endpoint: {status}: {message or status}"
+            )[:300]

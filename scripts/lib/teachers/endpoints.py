@@ -16,8 +16,8 @@ OPENAI = "https://api.openai.com/v1"
 MOST_BYTES = 8_000_000  # of one response: 128,000 tokens of text, escaped, are 3 MB
 SHORTEST_KEY = 6  # what is shorter ("x", "EMPTY") is no secret, but a piece of many a word
 UPLOAD_S = 3600.0  # for the file of a batch
-# A response that was read whole is told without what its bytes on the way were like.
-_OF_THE_WAY = ("content-encoding", "content-length", "transfer-encoding")
+# Headers that say how a body travelled: they are wrong once it has been read.
+_TRANSPORT_HEADERS = ("content-encoding", "content-length", "transfer-encoding")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Endpoint:
         """Azure takes its keys in a header of their own."""
         return {"api-key": self.key} if self.key and "api-version" in self.query else {}
 
-    def hidden(self, text: str) -> str:
+    def without_secrets(self, text: str) -> str:
         """`text` without the key and without what is secret in URLs."""
         secret = self.key and len(self.key) >= SHORTEST_KEY
         return masked(text.replace(self.key, "<key>") if secret else text)
@@ -145,7 +145,9 @@ async def _whole(response: httpx2.Response) -> httpx2.Response:
         await response.aclose()
     if len(body) > MOST_BYTES and response.is_success:
         raise TooLarge
-    headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in _OF_THE_WAY]
+    headers = [
+        (name, value) for name, value in response.headers.multi_items() if name.lower() not in _TRANSPORT_HEADERS
+    ]
     content = bytes(body[:MOST_BYTES])
     return httpx2.Response(response.status_code, headers=headers, content=content, request=response.request)
 
@@ -171,8 +173,8 @@ def client_of(slug: str, endpoint: Endpoint, seconds: float, retries: int) -> op
         ) from None
     except (ValueError, OSError, httpx2.InvalidURL) as error:
         raise BadInput(
-            f"teacher {slug}: {endpoint.hidden(str(error))}. Check the environment's proxies (ALL_PROXY, HTTPS_PROXY, "
-            "HTTP_PROXY) and certificates (SSL_CERT_FILE, SSL_CERT_DIR)."
+            f"teacher {slug}: {endpoint.without_secrets(str(error))}. Check the environment's proxies (ALL_PROXY, "
+            "HTTPS_PROXY, HTTP_PROXY) and certificates (SSL_CERT_FILE, SSL_CERT_DIR)."
         ) from None
     return openai.AsyncOpenAI(
         api_key=endpoint.key or "none",

@@ -75,7 +75,7 @@ def _refusal(
     advice = ADVICE.get(status, ADVICE[400]).format(
         slug=slug, url=endpoint.shown, model=model, key_env=key_env or "no environment variable"
     )
-    return f"the endpoint answered {status}: {said(error)} {advice}"
+    return f"the endpoint answered {status}: {one_line(error)} {advice}"
 
 
 def _fault_on_the_way(cause: BaseException, slug: str, endpoint: Endpoint) -> str | None:
@@ -97,7 +97,7 @@ def _fault_on_the_way(cause: BaseException, slug: str, endpoint: Endpoint) -> st
     if isinstance(cause, httpx2.ProxyError):
         return f"the proxy refuses: {masked(str(cause))}. Check ALL_PROXY, HTTPS_PROXY and HTTP_PROXY."
     if isinstance(cause, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError | httpx2.InvalidURL | UnicodeError):
-        return f"the request cannot be made: {said(cause)} Check {where} and the key."
+        return f"the request cannot be made: {one_line(cause)} Check {where} and the key."
     return None
 
 
@@ -110,7 +110,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def said(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """What an error says, in one short line that ends in a full stop."""
     text = " ".join(masked(str(getattr(error, "message", None) or error)).split())
     cause = next((cause for cause in list(_causes(error))[1:] if str(cause)), None)

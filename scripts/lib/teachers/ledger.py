@@ -46,7 +46,7 @@ class Ledger:
                 self.known[name] = (count + 1, above + quantity, below + measure)
         return cost
 
-    def filled(self, value: dict, expected: int) -> dict:
+    def with_tokens(self, value: dict, expected: int) -> dict:
         """The record with its tokens: those that the endpoint did not say are estimated, rather above than below."""
         if value["prompt_tokens"] is not None:
             return value

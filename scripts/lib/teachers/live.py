@@ -19,8 +19,8 @@ import openai
 from scripts.lib.cli import Progress
 from scripts.lib.jsonl import BadInput
 from scripts.lib.teachers.endpoints import MOST_BYTES, TooLarge, client_of, endpoint_of
-from scripts.lib.teachers.faults import lasting_fault, retry_after, row_fault, said
-from scripts.lib.teachers.replies import body_of_bytes, unreadable, value_of
+from scripts.lib.teachers.faults import lasting_fault, one_line, retry_after, row_fault
+from scripts.lib.teachers.replies import body_of_bytes, unreadable_record, value_of
 from scripts.lib.teachers.requests import Request, body_of
 from scripts.lib.teachers.teaching import Teaching
 
@@ -135,7 +135,7 @@ class _Client:
 
     def _stop(self, message: str) -> None:
         """No further request; the first reason is the one that is told."""
-        self.fault = self.fault or BadInput(f"teacher {self.teaching.slug}: {self.endpoint.hidden(message)}")
+        self.fault = self.fault or BadInput(f"teacher {self.teaching.slug}: {self.endpoint.without_secrets(message)}")
         self.stopped.set()
 
     async def _work(self, queue: asyncio.Queue) -> None:
@@ -148,7 +148,7 @@ class _Client:
         try:
             value = await self._answer(request)
         except Unanswered as error:
-            self.errors[request.key] = self.endpoint.hidden(str(error))
+            self.errors[request.key] = self.endpoint.without_secrets(str(error))
             return
         if value is None:
             return
@@ -202,7 +202,7 @@ class _Client:
             response = await self.client.post("/chat/completions", body=body, cast_to=httpx2.Response)
         except TooLarge:
             problem = f"it is larger than {MOST_BYTES // 10**6} MB"
-            return unreadable(problem, request.characters, time.monotonic() - start)
+            return unreadable_record(problem, request.characters, time.monotonic() - start)
         return value_of(body_of_bytes(response.content), request.characters, time.monotonic() - start)
 
     async def _sleep(self, seconds: float) -> None:
@@ -248,7 +248,7 @@ class _Client:
             proxies = [name for name in PROXIES if os.environ.get(name) or os.environ.get(name.lower())]
             through = f" and the proxy in {', '.join(proxies)}" if proxies else ""
             self._stop(
-                f"{what} got no answer in {ATTEMPTS} attempts each; the last one: {said(error)} Check that "
+                f"{what} got no answer in {ATTEMPTS} attempts each; the last one: {one_line(error)} Check that "
                 f"{self.endpoint.shown}{through} can be reached, and start again: the answers so far are kept."
             )
-        raise Unanswered(f"no answer in {ATTEMPTS} attempts: {said(error)}")
+        raise Unanswered(f"no answer in {ATTEMPTS} attempts: {one_line(error)}")

@@ -8,6 +8,7 @@ import json
 import re
 from typing import Any
 
+TOO_DEEP = "it is nested too deeply"
 CUT_OFF = "cut off at max_tokens"
 # How endpoints say that the model came to its end by itself; any other reason is no whole answer.
 ENDED = {"stop", "eos", "end_turn", "stop_sequence"}
@@ -56,11 +57,14 @@ def value_of(body: Any, request_characters: int, seconds: float) -> dict:
         fields |= _fields_of(body)
     except _Unreadable as error:
         problem = str(error)
+    except RecursionError:
+        problem = TOO_DEEP
+    model = body.get("model") if isinstance(body, dict) else None
     prompt, completion = _tokens_of(body, answered=bool(fields["text"]))
     return {
         **fields,
         **({"unreadable": problem} if problem else {}),
-        "model": _text(body.get("model")) if isinstance(body, dict) else None,
+        "model": _text(model) if isinstance(model, str) else None,
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "prompt_characters": request_characters,
@@ -68,7 +72,7 @@ def value_of(body: Any, request_characters: int, seconds: float) -> dict:
     }
 
 
-def unreadable(problem: str, request_characters: int, seconds: float) -> dict:
+def unreadable_record(problem: str, request_characters: int, seconds: float) -> dict:
     """What the journal keeps of an answer that was not even taken in."""
     return {**value_of({"choices": [None]}, request_characters, seconds), "unreadable": problem}
 
@@ -76,7 +80,7 @@ def unreadable(problem: str, request_characters: int, seconds: float) -> dict:
 def _fields_of(body: Any) -> dict:
     """Text, thoughts, refusal and finish reason of the first choice."""
     if body is None:
-        raise _Unreadable("it is nested too deeply")
+        raise _Unreadable(TOO_DEEP)
     choices = body.get("choices")
     if not isinstance(choices, list):
         raise _Unreadable(f"its choices are a {_kind(choices)}")
@@ -85,7 +89,9 @@ def _fields_of(body: Any) -> dict:
     choice = choices[0]
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(message, dict):
-        raise _Unreadable(f"its first choice has no message, but a {_kind(message or choice)}")
+        raise _Unreadable(
+            f"its first choice has no message, but a {_kind(message if isinstance(choice, dict) else choice)}"
+        )
     text, thoughts = _content_of(message.get("content"))
     reasoning = message.get("reasoning_content") or message.get("reasoning")
     return {
@@ -147,10 +153,10 @@ def _tokens_of(body: Any, answered: bool) -> tuple[int | None, int | None]:
     return int(counts[0]), int(counts[1])
 
 
-def parted(value: dict) -> tuple[str, str]:
+def thoughts_and_answer(value: dict) -> tuple[str, str]:
     """(thoughts, answer) of a journal's record: what a model thought aloud is no part of what it answers.
 
-    >>> parted({"text": "<think>2 + 2 is 4.</think>Conclusion: right", "thoughts": None})
+    >>> thoughts_and_answer({"text": "<think>2 + 2 is 4.</think>Conclusion: right", "thoughts": None})
     ('2 + 2 is 4.', 'Conclusion: right')
     """
     thoughts, text, end = [value.get("thoughts") or ""], value["text"] or "", 0
@@ -167,7 +173,7 @@ def whole_text(thoughts: str, answer: str) -> str:
 
 def problem_of(value: dict) -> str | None:
     """Why a response cannot be used, or None. It was paid for and stays in the journal all the same."""
-    finish, (thoughts, answer) = value["finish"], parted(value)
+    finish, (thoughts, answer) = value["finish"], thoughts_and_answer(value)
     if value.get("unreadable"):
         return f"the response cannot be read: {value['unreadable']}"
     if finish == "empty choices":

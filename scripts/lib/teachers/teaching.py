@@ -16,7 +16,7 @@ from types import TracebackType
 from scripts.lib.journal import IndexedJournal, held
 from scripts.lib.jsonl import BadInput, DiskFull, content_key, writing
 from scripts.lib.teachers.ledger import ESTIMATED, Ledger
-from scripts.lib.teachers.replies import parted, problem_of
+from scripts.lib.teachers.replies import problem_of, thoughts_and_answer
 from scripts.lib.teachers.requests import Request
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class Teaching:
 
         What it did not take waits in `unwritten`, for `write_again`.
         """
-        value = self.ledger.filled({**value, "asked": self.teacher["model"]}, self.expected_tokens)
+        value = self.ledger.with_tokens({**value, "asked": self.teacher["model"]}, self.expected_tokens)
         if value.get("usage") == ESTIMATED and not self._without_usage:
             self._without_usage = True
             log.warning("%s: the endpoint does not say what it used: its answers count by the estimate", self.slug)
@@ -150,7 +150,7 @@ class Teaching:
         """(journal record, why it cannot be used) of a request that was asked; its text is without its thoughts."""
         if request.key in self.journal:
             value = self.journal[request.key]
-            thoughts, text = parted(value)
+            thoughts, text = thoughts_and_answer(value)
             return {**value, "text": text, "thoughts": thoughts}, problem_of(value)
         return None, self.errors.get(request.key, "not answered")
 
