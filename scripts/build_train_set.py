@@ -6,7 +6,7 @@ critique. Both give `{"id", "messages", "completion"}`; dpo, spin and thinkpo gi
 
 A training set has one part or several, in given shares. Rows are drawn by a hash of seed and id, first one of each
 question, then a second one, so that the same responses are chosen for every run that draws from the same pool. Where
-the recipe drops rows over its `max_tokens` (`limit` in the settings), they are left out here, before any is counted.
+the trainer would leave out rows (over `max_tokens`, an end token inside: `limit`), that is done before any is counted.
 
 The summary says how many rows were asked for and are there (`rows_asked`, `rows`), and how many were left out that
 nothing in the config leaves out (`left_out`, by reason), also of the datasets behind them (`datasets`).

@@ -2,12 +2,13 @@
 
 import argparse
 import json
+import shutil
 
 import pytest
 
 from scripts import build_train_set
 from scripts.lib.generation.chat import load_tokenizer
-from scripts.lib.jsonl import BadInput, read_json, read_rows
+from scripts.lib.jsonl import BadInput, read_json, read_rows, write_json
 from tests import shared_data
 
 PART = {"prompt": "prompts/answer.j2", "weight": 1.0, "keep": "all", "files": 1}
@@ -129,17 +130,76 @@ def test_same_bytes_on_a_second_run(build, tmp_path):
 # --- rows over the recipe's limit leave before a quota is filled ------------------------------------------------------
 
 
-def limit(tokens: int) -> dict:
-    return {"max_tokens": tokens, "template": None}
+def limit(tokens: int | None, **rules) -> dict:
+    return {"max_tokens": tokens, "template": None, "end_inside": "error", "loss_on": "answer", **rules}
 
 
-def trained(made: list[dict], tokenizer, max_tokens: int) -> dict:
+def trained(made: list[dict], tokenizer, max_tokens: int | None, positions: int | None = None, **rules) -> dict:
     """What the trainer says of the rows."""
     from scripts.lib.training import rows
 
-    rules = {"max_tokens": max_tokens, "too_long": "drop", "end_inside": "error", "loss_on": "answer", "packing": False}
+    recipe = {"too_long": "drop", "packing": False, **limit(max_tokens or 9999, **rules)}
     tokenise = rows.tokenise_pairs if "chosen" in made[0] else rows.tokenise
-    return tokenise(made, load_tokenizer(tokenizer), rules)[1]
+    return tokenise(made, load_tokenizer(tokenizer), recipe, positions)[1]
+
+
+@pytest.fixture
+def with_positions(model_folder, tmp_path):
+    """A function that gives the model folder with another number of positions."""
+
+    def folder(positions: int):
+        made = shutil.copytree(model_folder, tmp_path / "placed")
+        config = {**read_json(made / "config.json"), "max_position_embeddings": positions}
+        write_json(made / "config.json", config)
+        return made
+
+    return folder
+
+
+END = "<|im_end|>"
+ODD_ROWS = [
+    {"id": f"{n:02}", "question": f"{n:02}?", "solution": f"{END * (n % 3 == 0)}{'x' * n}"} for n in range(1, 90)
+]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "rules"),
+    [
+        (100, {}),
+        (100, {"loss_on": "all"}),
+        (100, {"end_inside": "drop"}),
+        (100, {"end_inside": "delete"}),
+        (None, {"end_inside": "drop"}),
+    ],
+)
+def test_what_is_left_out_before_is_what_the_trainer_would_leave_out(build, model_folder, tokens, rules):
+    rows = ODD_ROWS if "end_inside" in rules else [row for row in ODD_ROWS if END not in row["solution"]]
+    part = {"method": "sft", "kind": "dataset"}
+    everything, _ = build([part], [rows])
+    made, summary = build([part], [rows], limit=limit(tokens, **rules), tokenizer=model_folder)
+    before, after = (trained(found, model_folder, tokens, **rules) for found in (everything, made))
+    assert after["rows_trained"] == after["rows_in"] == before["rows_trained"] < before["rows_in"]
+    told = {"over_max_tokens": before["rows_dropped_too_long"], "end_inside": before["rows_dropped_end_inside"]}
+    assert summary["left_out"] == {reason: count for reason, count in told.items() if count}
+
+
+def test_fewer_positions_than_max_tokens_are_the_limit(build, with_positions):
+    rows = [{"id": f"{n:02}", "question": f"{n:02}?", "solution": "x" * n} for n in range(1, 90)]
+    folder = with_positions(90)
+    made, _ = build([{"method": "sft", "kind": "dataset"}], [rows], limit=limit(4096), tokenizer=folder)
+    assert 0 < len(made) < 89 and trained(made, folder, 4096, positions=90)["rows_dropped_too_long"] == 0
+
+
+def test_pairs_that_are_equal_once_they_are_tokens_leave_before_the_choice(build, model_folder):
+    pairs = [
+        {"id": "a", "question": "?", "chosen": f"yes{END}", "rejected": "yes"},
+        {"id": "b", "question": "!", "chosen": "yes", "rejected": "no"},
+    ]
+    part, rules = {"method": "dpo", "kind": "dataset"}, {"end_inside": "delete"}
+    made, summary = build([part], [pairs], rows=1, limit=limit(100, **rules), tokenizer=model_folder)
+    assert [row["id"] for row in made] == ["b"]
+    _, summary = build([part], [pairs], limit=limit(100, **rules), tokenizer=model_folder)
+    assert summary["left_out"] == {"equal_tokens": 1}
 
 
 def test_quota_is_filled_with_rows_that_are_not_too_long(build, model_folder):
@@ -197,7 +257,8 @@ def test_mean_gap_is_that_of_the_pairs_that_are_trained_on(build, model_folder):
     assert summary["parts"][0]["mean_gap"] == sum(len(row["chosen"]) - 1 for row in made) / 3
 
 
-def test_real_pairs_that_are_picked_are_all_trained_on(build, model_folder):
+def test_real_pairs_that_are_picked_are_all_trained_on(build, with_positions):
+    folder = with_positions(100_000)
     rows = shared_data.rows("longshort_skyt1/pairs.jsonl.gz")[:60]
     pairs = [
         {**{key: row[key] for key in ("id", "question")}, "chosen": row["response"], "rejected": short["response"]}
@@ -205,8 +266,8 @@ def test_real_pairs_that_are_picked_are_all_trained_on(build, model_folder):
         for short in row["short_responses"][:1]
     ]
     part = {"method": "thinkpo", "kind": "dataset", "length_gap": "middle", "gap_rows": 10}
-    made, summary = build([part], [pairs], limit=limit(6000), tokenizer=model_folder)
-    counts = trained(made, model_folder, 6000)
+    made, summary = build([part], [pairs], limit=limit(6000), tokenizer=folder)
+    counts = trained(made, folder, 6000)
     assert (counts["rows_trained"], counts["rows_dropped_too_long"]) == (10, 0)
     assert summary["left_out"]["over_max_tokens"] > 0
 

@@ -1,6 +1,13 @@
 """What runs train on, spin's iterations as ordinary entries, and what is refused before any job."""
 
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from scripts.lib.cli import ROOT
 from scripts.lib.study import runs
+from scripts.lib.study.settings import Study, program_versions
 
 SPIN = """
 runs:
@@ -174,3 +181,19 @@ def test_tokens_are_counted_by_the_model_that_the_starts_go_back_to(small):
     study["runs"]["sft"]["template"] = "mine.jinja"
     assert runs.tokenizer_behind(study, "spin.t2") == ("base", "mine.jinja")
     assert runs.tokenizer_behind(study, "cft") == ("base", None)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "limit"),
+    [
+        ("{}", None),
+        ("{too_long: drop, packing: true}", None),
+        ("{too_long: drop}", {"max_tokens": 128, "end_inside": "error", "loss_on": "answer", "template": None}),
+        ("{end_inside: drop}", {"max_tokens": None, "end_inside": "drop", "loss_on": "answer", "template": None}),
+    ],
+)
+def test_training_set_knows_what_its_trainer_would_leave_out(small, recipe: str, limit: dict | None):
+    study = Study(small.resolve(f"recipes: {{short: {recipe}}}"), program_versions(ROOT / "scripts"))
+    wildcards = SimpleNamespace(run="cft")
+    assert json.loads(study.train_set_settings(wildcards)).get("limit") == limit
+    assert study.length_tokenizer(wildcards) == (["<results>/models/base"] if limit else [])

@@ -121,7 +121,7 @@ class Files:
         """
         run = self["runs"][wildcards.run]
         by_length = any(part.get("length_gap") or part.get("like") for part in runs.parts(run))
-        if not (by_length or runs.drops_long_rows(run)):
+        if not (by_length or runs.drops_rows(run)):
             return []
         model, _ = runs.tokenizer_behind(self.resolved, wildcards.run)
         return [self.weights(model)]

@@ -112,6 +112,8 @@ def losses(run: Mapping[str, Any], part: Mapping[str, Any]) -> list[str]:
     found = [f"keep: {part['keep']}"] if part["keep"] in FILTERS else []
     if runs.drops_long_rows(run):
         found.append("the recipe's too_long: drop")
+    if run["hyperparameters"].get("end_inside") == "drop":
+        found.append("the recipe's end_inside: drop")
     return found
 
 

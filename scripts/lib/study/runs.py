@@ -31,6 +31,11 @@ def drops_long_rows(run: dict) -> bool:
     return recipe.get("too_long") == "drop" and not recipe.get("packing")
 
 
+def drops_rows(run: dict) -> bool:
+    """Whether a run's trainer would leave out rows: too long ones, or those that hold the end token inside."""
+    return drops_long_rows(run) or run["hyperparameters"].get("end_inside") == "drop"
+
+
 def tokenizer_behind(study: dict, run: str) -> tuple[str, str | None]:
     """The model whose tokenizer a run's rows are counted with, and the chat template (None: the model's own).
 

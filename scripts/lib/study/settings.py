@@ -239,7 +239,7 @@ class Study(Files):
         parts = runs.parts(run)
         compared = any(part["keep"] in ("agree", "both-right") for part in parts)
         graded = {"grader": self.versions[GRADER]} if compared else {}
-        limit = self._length_limit(wildcards.run)
+        limit = self._trainer_limit(wildcards.run)
         return self._settings(
             "build_train_set",
             files=[*(part["prompt"] for part in parts), limit and limit["template"]],
@@ -253,13 +253,15 @@ class Study(Files):
             slack=run["data"]["slack"],
         )
 
-    def _length_limit(self, name: str) -> dict[str, Any] | None:
-        """The longest row of a run and its chat template, where its trainer drops longer rows; else no limit counts."""
+    def _trainer_limit(self, name: str) -> dict[str, Any] | None:
+        """What a run's trainer goes by where it leaves out rows; else another limit changes no training set."""
         run = self["runs"][name]
-        if not runs.drops_long_rows(run):
+        if not runs.drops_rows(run):
             return None
+        recipe = run["hyperparameters"]
         _, template = runs.tokenizer_behind(self.resolved, name)
-        return {"max_tokens": run["hyperparameters"]["max_tokens"], "template": template}
+        longest = recipe["max_tokens"] if runs.drops_long_rows(run) else None
+        return {"max_tokens": longest, "template": template, **{key: recipe[key] for key in ("end_inside", "loss_on")}}
 
     def recipe(self, wildcards) -> str:
         """What train reads."""

@@ -1,6 +1,7 @@
 """Training rows by their length in tokens: which ones the trainer would drop, which ones `data` chooses by length."""
 
 import bisect
+import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -11,11 +12,12 @@ from scripts.lib.training import pairs
 
 
 class Ruler:
-    """Says which rows fit into a recipe's `max_tokens`, where its trainer would drop longer ones (`too_long: drop`).
+    """Says which rows a run's trainer would leave out, and counts tokens.
 
     Args:
         model: a model folder; its tokenizer counts. None where nothing is counted.
-        limit: `{"max_tokens": 2048, "template": a chat template file or null}`, or None: then every row fits.
+        limit: what the trainer goes by: `max_tokens` (null where it drops no long row), `end_inside`, `loss_on`, and
+            `template`, a chat template file or null. None where it leaves out no row.
     """
 
     def __init__(self, model: str | None, limit: dict[str, Any] | None) -> None:
@@ -34,14 +36,50 @@ class Ruler:
         """Number of tokens of a text."""
         return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def fits(self, messages: list[Message], *answers: str) -> bool:
-        """Whether the conversation and the longest of these answers, with its end token, are within the limit."""
-        if self.limit is None:
-            return True
-        from scripts.lib.generation.chat import prompt_ids
+    @cached_property
+    def longest(self) -> float:
+        """The most tokens of a row: the recipe's, or fewer where the model cannot place so many."""
+        from transformers import AutoConfig
 
-        answer = max(self.tokens(text) for text in answers) + 1
-        return answer + len(prompt_ids(self.tokenizer, messages)) <= self.limit["max_tokens"]
+        from scripts.lib.generation.engines.base import positions
+
+        if self.limit["max_tokens"] is None:
+            return math.inf
+        places = positions(AutoConfig.from_pretrained(self.model, trust_remote_code=False))
+        return min(self.limit["max_tokens"], places or math.inf)
+
+    def objection(self, messages: list[Message], *answers: str) -> str | None:
+        """Why the trainer would leave out a row with this answer, or these two; None where it would not.
+
+        Returns:
+            end_inside, equal_tokens or over_max_tokens. Rows that the trainer refuses, and all others with them, are
+            not left out.
+        """
+        if self.limit is None:
+            return None
+        from scripts.lib.generation.chat import EndInside, answer_ids
+
+        if self.limit["end_inside"] == "delete":
+            end = self.tokenizer.eos_token
+            messages = [{**said, "content": said["content"].replace(end, "")} for said in messages]
+            answers = tuple(text.replace(end, "") for text in answers)
+        try:
+            ids = [answer_ids(self.tokenizer, text) for text in answers]
+        except EndInside:
+            return "end_inside" if self.limit["end_inside"] == "drop" else None
+        if len(ids) == 2 and ids[0] == ids[1]:
+            return "equal_tokens"
+        return "over_max_tokens" if self._length(messages, answers, max(map(len, ids))) > self.longest else None
+
+    def _length(self, messages: list[Message], answers: tuple[str, ...], longest_answer: int) -> int:
+        """The tokens of the conversation with its longest answer, as the trainer counts them."""
+        from scripts.lib.generation.chat import prompt_ids, rendered
+
+        if self.limit["loss_on"] == "all":
+            return self.tokens(
+                rendered(self.tokenizer, [*messages, {"role": "assistant", "content": answers[0]}], False)
+            )
+        return longest_answer + len(prompt_ids(self.tokenizer, messages))
 
 
 def gap(pair: dict, tokens: Callable[[str], int]) -> int:

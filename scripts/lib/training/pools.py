@@ -4,6 +4,7 @@ A part is what `data:` or one entry of its `mix:` says, as `part_settings` in sc
 """
 
 import random
+from collections import Counter
 
 from scripts.lib.generation.prompts import render
 from scripts.lib.jsonl import BadInput, read_rows
@@ -20,33 +21,32 @@ TEXT = {"dataset": "solution", "responses": "response", "critiques": "critique",
 
 
 class Limit:
-    """Tells which rows of a part fit into the recipe's `max_tokens`, and counts those that do not."""
+    """Tells which rows of a part the run's trainer would leave out, and counts them."""
 
     def __init__(self, part: dict, ruler: lengths.Ruler) -> None:
         self.part, self.ruler = part, ruler
-        self._known: dict[str, bool] = {}
+        self._objections: dict[str, str | None] = {}
 
     def fits(self, row: dict) -> bool:
-        """Whether the training row that is made of `row` fits."""
-        if self.ruler.limit and row["id"] not in self._known:
+        """Whether the trainer takes the training row that is made of `row`."""
+        if self.ruler.limit and row["id"] not in self._objections:
             made = rendered(row, self.part)
             answers = [made[key] for key in ("completion", "chosen", "rejected") if key in made]
-            self._known[row["id"]] = self.ruler.fits(made["messages"], *answers)
-        return self._known.get(row["id"], True)
+            self._objections[row["id"]] = self.ruler.objection(made["messages"], *answers)
+        return self._objections.get(row["id"]) is None
 
     def fits_alone(self, row: dict, key: str, side: int = 0) -> bool:
-        """Whether the answer under `key` fits after the question, as one of a pair (on this side of it)."""
+        """Whether it takes the answer under `key` as one of a pair (on this side of it)."""
         name = f"{side} {row['id']}"
         if self.ruler.limit:
             messages = render(self.part["prompt"], question=row["question"])
-            self._known[name] = self.ruler.fits(messages, row[key].strip())
-        return self._known.get(name, True)
+            self._objections[name] = self.ruler.objection(messages, row[key].strip())
+        return self._objections.get(name) is None
 
     @property
     def left_out(self) -> dict[str, int]:
-        """The count of rows that do not fit, for `left_out`, where there are any."""
-        count = sum(not fits for fits in self._known.values())
-        return {"over_max_tokens": count} if count else {}
+        """The counts of rows that do not fit, by reason, for `left_out`."""
+        return dict(Counter(reason for reason in self._objections.values() if reason))
 
 
 def pool_of(part: dict, files: list[str], seed: int, limit: Limit) -> tuple[list[dict], list[dict], dict]:
