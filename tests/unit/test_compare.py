@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.lib.grading import Item, compare, paper_style
+from scripts.lib.grading import Item, compare, library, paper_style
 from scripts.lib.grading.formulas import Formula, UnreadableError, equal
 from tests import shared_data
 
@@ -296,8 +296,8 @@ def test_every_gold_is_right_when_it_is_the_answer(name):
 def test_math_verify_needs_no_parsing_for_a_whole_number_alone_in_the_only_box():
     for gold, answer, expected in (("12", "12", True), ("12", "13", False), ("-3", "-3", True)):
         text = f"so it is $\\boxed{{{answer}}}$."
-        assert compare._certain(text, gold) is expected
-        assert compare.math_verify(text + " {}", gold) is expected  # a brace after the box: the long way
+        assert library._certain(text, gold) is expected
+        assert library.math_verify(text + " {}", gold) is expected  # a brace after the box: the long way
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_math_verify_needs_no_parsing_for_a_whole_number_alone_in_the_only_box()
     ],
 )
 def test_math_verify_takes_the_long_way_where_it_could_read_the_text_differently(text):
-    assert compare._certain(text, "7") is None
+    assert library._certain(text, "7") is None
 
 
 @pytest.mark.parametrize("gold", ["0", "12", "123456789012345", "-3", "007", r"\frac{1}{2}"])
@@ -318,8 +318,8 @@ def test_a_gold_that_is_not_parsed_is_what_parsing_would_give(gold):
     import math_verify
 
     parsed = math_verify.parse("\\boxed{" + gold + "}", parsing_timeout=None)
-    assert compare._parsed_gold(gold) == parsed
-    assert [type(value) for value in compare._parsed_gold(gold)] == [type(value) for value in parsed]
+    assert library._parsed_gold(gold) == parsed
+    assert [type(value) for value in library._parsed_gold(gold)] == [type(value) for value in parsed]
 
 
 def test_the_paper_style_verdict_forgives_a_factor_of_hundred_and_ours_does_not():

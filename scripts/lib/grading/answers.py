@@ -1,15 +1,13 @@
-r"""Final answers: where they stand in a text, and one spelling for what can be written in many ways.
+r"""Final answers: where they stand in a text.
 
-`extract` finds the answer of a mathematical text, `choice_letter` that of a multiple-choice one. `clean` rewrites an
-answer so that `\dfrac{1}{2}`, `\tfrac 1 2` and `½` look alike; it keeps units, percent signs and lists, which
-`scripts.lib.grading.compare` judges. All are pure, and linear in the length of the text but for bounded look-aheads.
+`extract` finds the answer of a mathematical text; `scripts.lib.grading.choices` that of a multiple-choice one. All is
+pure, and linear in the length of the text but for bounded look-aheads.
 """
 
 import re
-import unicodedata
-from collections.abc import Sequence
 
-MAX_ANSWER = 4000  # characters; what is longer is no final answer
+from scripts.lib.grading.spelling import MAX_ANSWER, closing
+
 MAX_BOXES = 200  # at the end of a text, that are looked at
 TAIL = 20_000  # characters at the end of a text in which an answer without a box is looked for
 
@@ -57,10 +55,10 @@ def extract(text: str) -> str | None:
     >>> extract("5 + 7 = <<5+7=12>>12\n#### 12 apples")
     '12 apples'
     """
-    return next((found for part in _parts(text) if (found := _extract(part)) is not None), None)
+    return next((found for part in parts(text) if (found := _extract(part)) is not None), None)
 
 
-def _parts(text: str) -> list[str]:
+def parts(text: str) -> list[str]:
     """Where to look, in order: what follows a thought, then all; without the marks of chat templates."""
     text = _own_part(text.replace("\0", ""))
     afters = [text.rpartition(marker)[2] for marker in THOUGHT_END if marker in text]
@@ -85,10 +83,10 @@ def _extract(text: str) -> str | None:
     if start >= 0:
         content = ANSWER_TAG.match(text, start)[1]
         if content.strip():
-            return _boxed(content) or _short(content.strip()) or _plain(content)
-    boxed = _boxed(text)
-    if boxed is not None:
-        return boxed
+            return last_box(content) or _short(content.strip()) or _plain(content)
+    found = last_box(text)
+    if found is not None:
+        return found
     blank = boxes(text[-TAIL:])
     if not blank:
         return _plain(text[-TAIL:])
@@ -122,24 +120,7 @@ def boxes(text: str) -> list[tuple[int, int, str]]:
     return found
 
 
-def closing(text: str, start: int, limit: int = MAX_ANSWER) -> int | None:
-    """The index of the brace that closes the one at `start`, or None."""
-    depth, index, end = 0, start, min(len(text), start + limit)
-    while index < end:
-        sign = text[index]
-        if sign == "\\":
-            index += 1  # \{ is no brace of the markup
-        elif sign == "{":
-            depth += 1
-        elif sign == "}":
-            depth -= 1
-            if depth == 0:
-                return index
-        index += 1
-    return None
-
-
-def _boxed(text: str) -> str | None:
+def last_box(text: str) -> str | None:
     start = max(len(text) - 50 * TAIL, 0)
     found = [box for box in boxes(text[start:]) if box[2].strip()]
     if not found:
@@ -244,276 +225,3 @@ def _last_value(text: str) -> str | None:
 
 def _trim(text: str) -> str:
     return text.strip().strip("*").strip().rstrip(".,;:").strip()
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# One spelling
-
-# Signs of one meaning become one character, so that later steps split on characters.
-COMMANDS = {
-    **dict.fromkeys(("le", "leq", "leqslant"), "≤"),
-    **dict.fromkeys(("ge", "geq", "geqslant"), "≥"),
-    **dict.fromkeys(("ne", "neq"), "≠"),
-    **dict.fromkeys(("approx", "thickapprox", "simeq"), "≈"),
-    **dict.fromkeys(("times", "cdot", "ast", "bullet"), "*"),
-    **dict.fromkeys(("cap", "wedge", "land"), "∩"),
-    **dict.fromkeys(("langle",), "("),
-    **dict.fromkeys(("rangle",), ")"),
-    **dict.fromkeys(("lbrack",), "["),
-    **dict.fromkeys(("rbrack",), "]"),
-    **dict.fromkeys(("lbrace",), "⦃"),
-    **dict.fromkeys(("rbrace",), "⦄"),
-    **dict.fromkeys(("vert", "mid", "lvert", "rvert"), "|"),
-    **dict.fromkeys(("dfrac", "tfrac", "cfrac"), "\\frac"),
-    **dict.fromkeys(("dbinom", "tbinom"), "\\binom"),
-    **dict.fromkeys(("quad", "qquad", "space", "enspace"), " "),
-    **dict.fromkeys(
-        ("left", "right", "displaystyle", "textstyle", "limits", "nolimits", "big", "Big", "bigg", "Bigg", "bigl",
-         "bigr", "Bigl", "Bigr", "biggl", "biggr", "middle", "boldsymbol", "rm", "bf", "it", "strut", "mathstrut"), " ",
-    ),
-    "lt": "<", "gt": ">", "div": "/", "in": "∈", "cup": "∪", "infty": "∞", "infin": "∞", "pm": "±", "mp": "∓",
-    "prime": "'", "degree": "°", "setminus": "∖", "backslash": "∖", "emptyset": "∅", "varnothing": "∅", "colon": ":",
-    "lor": " or ", "vee": " or ", "dots": "…", "ldots": "…", "cdots": "…", "equiv": "≡", "implies": "⇒",
-    "rightarrow": "→", "to": "→", "arcsin": "\\arcsin", "dollar": "",
-}  # fmt: skip
-TEXT_COMMANDS = {"text", "textbf", "textit", "textrm", "textnormal", "textsf", "texttt", "mbox", "hbox", "mathrm",
-                 "mathbf",
-                 "mathit", "mathsf", "mathtt", "operatorname", "emph", "bold", "bm", "textup", "textsl"}  # fmt: skip
-UNICODE = str.maketrans({
-    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": "*", "·": "*", "⋅": "*", "∗": "*", "÷": "/", "⁄": "/",
-    "∕": "/", "π": "\\pi ", "√": "\\sqrt ", "⩽": "≤", "≦": "≤", "⩾": "≥", "≧": "≥", "º": "°", "˚": "°", "′": "'",
-    "’": "'", "‘": "'", "“": '"', "”": '"', "，": ",", "、": ",", "；": ";", "（": "(", "）": ")", "［": "[", "］": "]",
-    "｛": "⦃", "｝": "⦄", "：": ":", "＝": "=", "％": "%", "＋": "+", "．": ".", "。": ".", "⟨": "(", "⟩": ")",
-    "〈": "(",
-    "〉": ")", "⌊": "\\lfloor ", "⌋": "\\rfloor ", "⌈": "\\lceil ", "⌉": "\\rceil ", "∣": "|", "∙": "*", "∅": "∅",
-    "\u200b": "", "\ufeff": "", "\u00ad": "", "\u2061": "", "\u2062": "*", "\t": " ", "\n": " ", "\r": " ",
-})  # fmt: skip
-GREEK_LETTERS = {
-    unicodedata.lookup(f"GREEK SMALL LETTER {name.upper()}"): f"\\{name} "
-    for name in [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "kappa",
-        "mu",
-        "nu",
-        "xi",
-        "rho",
-        "sigma",
-        "tau",
-        "phi",
-        "chi",
-        "psi",
-        "omega",
-    ]
-} | {"λ": "\\lambda ", "Δ": "\\Delta ", "Ω": "\\Omega ", "Σ": "\\Sigma ", "φ": "\\phi ", "ϕ": "\\phi ", "ℏ": "\\hbar "}
-RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺⁽⁾ⁿ", "0123456789-+()n")
-LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
-CURRENCY = re.compile(r"\\\$|[$€£¥₹]|\\(?:pounds|euro|yen)(?![A-Za-z])|(?<![A-Za-z])(?:USD|Rs\.?)(?![A-Za-z])")
-THOUSANDS = re.compile(r"(?<![\d.])(\d{1,3})((?:(?:\{,\}|,\\!\s?|,\\,|\\,|\\!|\\ |~|\\:|\\;|,? \\!)\d{3})+)(?!\d)")
-
-
-def clean(answer: str) -> str:
-    r"""`answer` in one spelling: no layout, one character for each relation, braces around arguments.
-
-    >>> clean("$\\left(\\dfrac12,\\, 5\\right]$.")
-    '(\\frac{1}{2}, 5]'
-    """
-    text = re.sub(r"\b(?:np|math|sympy)\.(?=[a-z])", "", answer[:MAX_ANSWER])
-    text = THOUSANDS.sub(lambda match: match[1] + re.sub(r"\D", "", match[2]), text)
-    text = re.sub(r"[⁰¹²³⁴-⁹⁻⁺⁽⁾ⁿ]+", lambda match: "^{" + match[0].translate(RAISED) + "}", text)
-    text = re.sub(r"[₀-₉]+", lambda match: "_{" + match[0].translate(LOWERED) + "}", text)
-    text = re.sub(r"[¼-¾⅐-⅞]", _vulgar, text)
-    text = text.translate(UNICODE)
-    text = "".join(GREEK_LETTERS.get(sign, sign) for sign in text)
-    text = unicodedata.normalize("NFKC", text)
-    text = re.sub(r"\\begin\{(?:aligned|align\*?|equation\*?|gather\*?|cases|split)\}|\\end\{(?:aligned|align\*?|"
-                  r"equation\*?|gather\*?|cases|split)\}", " ", text)  # fmt: skip
-    text = re.sub(r"\\\\(?:\[[^\[\]]{0,9}\])?(?![A-Za-z])", "¶", text)  # ends a row
-    if "matrix" not in text and "array" not in text:
-        text = text.replace("\\\\", "\\").replace("¶", ", ").replace("&", " ")
-    text = text.replace("\\\\", "¶")
-    text = re.sub(r"\\[dt]?frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}", text)
-    text = re.sub(r"\\(?:hspace|vspace|phantom|hphantom|kern|color|textcolor|tag|label)\*?\s*\{[^{}]*\}", " ", text)
-    text = re.sub(r"\\(?:mathbb|Bbb)\s*(?:\{\s*([A-Z])\s*\}|([A-Z]))", _number_set, text)
-    text = re.sub(r"\\left\s*\\?\.|\\right\s*\\?\.(?!\d)", " ", text)
-    text = re.sub(r"\\left\s*\\\||\\right\s*\\\|", "|", text)
-    text = text.replace("\\{", "⦃").replace("\\}", "⦄").replace("\\%", "%").replace("\\#", "#").replace("\\_", "_")
-    text = text.replace("\\&", "&").replace("\\|", "|")
-    text = CURRENCY.sub("", text)
-    text = re.sub(r"\\(?:[,;:!> ]|$)|~", " ", text)
-    text = re.sub(r"\\\(|\\\)|\\\[|\\\]", " ", text)
-    text = re.sub(r"\\([A-Za-z]+)\s?", _command, text)
-    text = re.sub(r"\^\s*\{\s*(?:\\circ|°)\s*\}|\^\s*(?:\\circ|°)", "°", text)
-    text = re.sub(r"\^\s*\{\s*('+)\s*\}|\^\s*('+)", lambda match: match[1] or match[2], text)
-    text = re.sub(r"\s*(?:\*\*|__)\s*(?=$)|^\s*\*\*", " ", text) if text.strip().startswith("**") else text
-    text = re.sub(r"\s+", " ", text).strip()
-    text = re.sub(r"\s*\bd([A-Za-z])\s*/\s*d([A-Za-z])\b", r" \\frac{d\1}{d\2}", text).strip()
-    return _outer(text)
-
-
-def _vulgar(match: re.Match) -> str:
-    top, _, bottom = unicodedata.normalize("NFKC", match[0]).partition("⁄")
-    return f"\\frac{{{top}}}{{{bottom}}}" if bottom else match[0]
-
-
-def _number_set(match: re.Match) -> str:
-    return {"R": "ℝ", "N": "ℕ", "Z": "ℤ", "Q": "ℚ", "C": "ℂ"}.get(match[1] or match[2], match[1] or match[2])
-
-
-def _command(match: re.Match) -> str:
-    name = match[1]
-    if name in TEXT_COMMANDS:
-        return "\\text"
-    replacement = COMMANDS.get(name)
-    if replacement is None:
-        return f"\\{name} "
-    return replacement + (" " if replacement[0] == "\\" else "")
-
-
-def _outer(text: str) -> str:
-    """`text` without punctuation at its ends, braces around the whole, and a brace that closes nothing."""
-    for _ in range(4):
-        before = text
-        text = text.strip().rstrip(".,;:").strip() if not text.endswith("…") else text
-        if text.startswith("{") and closing(text, 0) == len(text) - 1:
-            text = text[1:-1]
-        if text.endswith("}") and text.count("}") > text.count("{"):
-            text = text[:-1]
-        if text == before:
-            break
-    return text
-
-
-def words(text: str) -> str:
-    r"""`text` as lower-case words: what a text answer is compared by.
-
-    >>> words("\\text{The Monday.}")
-    'monday'
-    """
-    text = re.sub(r"\\text|[{}\\$\"'*]", " ", text).lower()
-    text = re.sub(r"\b([ap])\.\s?m\b\.?", r"\1m", text)
-    text = re.sub(r"(?<=\d)(?=[ap]m\b)", " ", text)
-    text = re.sub(r"\s*:\s*", ":", text)
-    text = re.sub(r"[^\w:+<>=≤≥%/,&.-]+", " ", text)
-    kept = [word.strip(".,-") for word in re.split(r"[\s,]+", text)]
-    return " ".join(word for word in kept if word and word not in {"the", "a", "an", "it", "is", "are"})
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Multiple choice
-
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-
-
-def choice_letter(text: str, choices: Sequence[str] = (), options: int = 0) -> str | None:
-    """The letter that `text` chooses, or None where it chooses none or several.
-
-    Args:
-        text: a whole response.
-        choices: texts of the options, in order, where they are known.
-        options: how many options there are, where their texts are not known; 26 if neither is given.
-    """
-    letters = LETTERS[: len(choices) or options or 26]
-    return next((found for part in _parts(text) if (found := _choice(part, letters, choices))), None)
-
-
-def _choice(text: str, letters: str, choices: Sequence[str]) -> str | None:
-    start = text.lower().rfind("<answer>")
-    if start >= 0:
-        content = ANSWER_TAG.match(text, start)[1].strip()
-        if content:
-            return _named_choice(content, letters, choices)
-    boxed = _boxed(text)
-    if boxed is not None:
-        return _named_choice(boxed, letters, choices)
-    text = unicodedata.normalize("NFKC", text[-TAIL:])
-    letter = rf"[\s*_$\\({{\[\"'`]*(?:text\s*\{{\s*\(?)?(?P<letter>[{letters}])(?![\w'’])"
-    matches = list(re.finditer(
-        r"(?i:(?:answer|choice|option|conclusion)(?:\s+choice|\s+option)?\s*(?:\*\*)?\s*"
-        r"(?:(?:is|are|would be|should be|must be|will be|:|=)\s*)+"
-        r"(?:the\s+)?(?:letter\s+|option\s+|choice\s+|answer\s+)?"
-        r"|####|^\s*(?:\*\*)?answer\s*[:\-]?)"
-        + letter,
-        text, re.MULTILINE))  # fmt: skip
-    if matches:
-        return _single(text, matches[-1], letters)
-    phrase = None
-    for phrase in PHRASE.finditer(text):  # noqa: B007  the last one is used
-        pass
-    if phrase is not None:
-        found = _named_choice(text[phrase.end() :].strip().split("\n")[0], letters, choices)
-        if found:
-            return found
-    patterns = (
-        rf"(?i:\b(?:option|choice|select|choose|pick|letter))\s+[\s*(\[\"'`]*(?P<letter>[{letters}])(?![\w'’])",
-        rf"[*\s]*[(\[]?(?P<letter>[{letters}])[)\].:]*[*\s]*(?i:is\s+(?:the\s+)?(?:correct|right|best|answer))",
-    )
-    for pattern in patterns:
-        matches = list(re.finditer(pattern, text))
-        if matches:
-            return matches[-1]["letter"]
-    named = _named_choice(text.strip(), letters, choices)
-    if named:
-        return named
-    lines = [line for line in text.strip().splitlines() if line.strip()]
-    if lines:
-        named = _named_choice(lines[-1], letters, choices)
-        if named:
-            return named
-    return None
-
-
-def _single(text: str, match: re.Match, letters: str) -> str | None:
-    """The letter of `match`, or None where others follow it ("A or B")."""
-    after = re.match(
-        rf"[\s*)\]}}$.\"'`]*(?:,|/|and|or|&)\s*[*($\[]*([{letters}])(?![\w'’])", text[match.end("letter") :]
-    )
-    return None if after and after[1] != match["letter"] else match["letter"]
-
-
-def _named_choice(answer: str, letters: str, choices: Sequence[str]) -> str | None:
-    """The letter that a short answer names: the letter itself, the text of a choice, or "the third option"."""
-    plain = unicodedata.normalize("NFKC", answer)
-    plain = re.sub(r"\\(?:text|mathrm|mathbf|textbf|mathbb|operatorname|mbox|textit)\s*|[$*_`\"]", " ", plain)
-    plain = re.sub(r"[{}]", " ", plain).strip()
-    lead = re.match(rf"(?i:(?:the\s+)?(?:answer|option|choice|letter)\s*(?:is|:)?\s*)?"
-                    rf"[(\[]?\s*(?P<letter>[{letters}])\s*[)\]]?"
-                    r"\s*(?:[.:,)\-–]|$)", plain)  # fmt: skip
-    if lead:
-        return _single(plain, re.match(rf".*?(?P<letter>{lead['letter']})", plain), letters)
-    lower = re.fullmatch(rf"[(\[]?\s*([{letters.lower()}])\s*[)\].:]*", plain)
-    if lower:
-        return lower[1].upper()
-    wanted = _choice_text(plain)
-    if choices and wanted:
-        texts = [_choice_text(choice) for choice in choices]
-        same = [index for index, choice in enumerate(texts) if choice == wanted]
-        if len(same) == 1:
-            return letters[same[0]]
-        if not same:
-            held = [index for index, choice in enumerate(texts) if len(choice) > 1 and _holds(wanted, choice)]
-            # "postfix: ethics of care" also holds "ethics": the longest choice that the answer holds is meant.
-            held = [i for i in held if not any(i != j and _holds(texts[j], texts[i]) for j in held)]
-            if len(held) == 1 and len(wanted) <= len(texts[held[0]]) + 60:
-                return letters[held[0]]
-    ordinal = re.search(rf"\b({'|'.join(ORDINALS)})\s+(?:option|choice|answer|one)\b", plain.lower())
-    if ordinal and ORDINALS.index(ordinal[1]) < len(letters):
-        return letters[ORDINALS.index(ordinal[1])]
-    start = re.match(rf"[(\[]([{letters}])[)\]]|([{letters}])[).:]\s", plain)
-    return (start[1] or start[2]) if start else None
-
-
-def _choice_text(text: str) -> str:
-    text = re.sub(r"[^\w%/.+<>=^-]+", " ", clean(text).lower()).strip()
-    return re.sub(r"\s+", " ", text).strip(" .")
-
-
-def _holds(text: str, part: str) -> bool:
-    return re.search(rf"(?<![\w.-]){re.escape(part)}(?![\w-]|\.\d)", text) is not None

@@ -5,28 +5,22 @@ numbers, formulas or words. Only where a piece is none of these it asks math-ver
 of the whole text. A piece that was read on both sides and differs is wrong, whatever a more lenient reader would say.
 """
 
-import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from fractions import Fraction
 
-from scripts.lib.grading import answers, paper_style
-from scripts.lib.grading.formulas import Formula, UnreadableError, close, sample
-from scripts.lib.grading.formulas import equal as equal_formulas
+from scripts.lib.grading import answers, library, paper_style, spelling
+from scripts.lib.grading.choices import choice_letter
+from scripts.lib.grading.formulas import UnreadableError, close, sample
+from scripts.lib.grading.values import EXACT_DIGITS, NUMBER_WORDS, TEXT, Context, floating, same_values
 
-PARTS = ("extracted", "verdict", "paper_style", "math_verify")
 ABOUT = re.compile(
     r"^(?:(?:\\text\s*\{\s*)?(?:approximately|about|around|roughly|nearly|exactly|only|approx\.?)\s*\}?|[≈≡⇒])"
     r"\s*(?=[-+\d.\\])"
 )
 UNWORKED = re.compile(r"\\(?:i*int|sum|prod|lim)(?![a-z])")  # math-verify would try to work these out
-WHOLE = re.compile(r"0|-?[1-9]\d{0,14}")
-LONE_BOX = re.compile(r"(?:(?<![\\\d$])\$|\\\[|\\\()\s?\\boxed\{(0|-?[1-9]\d{0,14})\}\s?(?:\$(?!\$)|\\\]|\\\))")
-AMBIGUOUS = re.compile(r"final answer|%|percent|pct", re.IGNORECASE)
 MAX_ITEMS = 64  # of a list, set or matrix
 FALLBACK_CHARACTERS = 400  # math-verify's reader takes seconds for longer answers
-EXACT_DIGITS = 12
 
 OPENING, CLOSING = "([{⦃⟦", ")]}⦄⟧"
 NAME = re.compile(
@@ -37,73 +31,10 @@ NAME = re.compile(
     r"|\([^()=]*[A-Za-z][^()=]*\)"
 )
 VALUE_SYMBOLS = re.compile(r"\\(?:frac|sqrt|pi)(?![A-Za-z])")
-DECIMAL = re.compile(
-    r"(?P<sign>[-+]?)\s*(?P<digits>\d+(?P<point>\.\d*)?|\.\d+)"
-    r"(?:[eE](?P<e>[-+]?\d{1,4})|\s*\*\s*10\s*\^\s*(?:\{\s*(?P<braced>[-+]?\s*\d{1,4})\s*\}|(?P<bare>-?\d{1,4})))?"
-)
-UNIT_VALUE = re.compile(
-    r"(?P<value>(?:\d[eE][-+]?\d+|\\(?:frac|sqrt|pi)(?![A-Za-z])|[^A-Za-z\\])*?[\d)}\]%°π](?:\s*\\pi)?)\s*"
-    r"(?P<unit>[A-Za-z][A-Za-z .'\"-]*(?:[/*]\s*[A-Za-z]+)*(?:\s*\^\s*(?:\{\s*-?\d\s*\}|-?\d)|[²³])?(?:[/*]\s*[A-Za-z]+"
-    r"(?:\s*\^\s*(?:\{\s*-?\d\s*\}|-?\d))?)*)"
-)
 CONDITION = re.compile(
     r"(?<=[\w)}\]⦄])\s*,?\s*(?:\\text\s*\{\s*,?\s*(?:for|where|with|provided)\b|(?<=[\s,])(?:for|where|provided)\s).*$"
 )
-TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
-# Units too short to be told from variables by their length, and the size of those that share a dimension.
-UNITS: dict[str, tuple[str, Fraction]] = {
-    **dict.fromkeys(("mm", "millimeter", "millimetre"), ("length", Fraction(1, 1000))),
-    **dict.fromkeys(("cm", "centimeter", "centimetre"), ("length", Fraction(1, 100))),
-    **dict.fromkeys(("m", "meter", "metre"), ("length", Fraction(1))),
-    **dict.fromkeys(("km", "kilometer", "kilometre"), ("length", Fraction(1000))),
-    **dict.fromkeys(("in", "inch", "inche"), ("customary length", Fraction(1))),
-    **dict.fromkeys(("ft", "foot", "feet"), ("customary length", Fraction(12))),
-    **dict.fromkeys(("yd", "yard"), ("customary length", Fraction(36))),
-    **dict.fromkeys(("mi", "mile"), ("customary length", Fraction(63360))),
-    **dict.fromkeys(("s", "sec", "second"), ("time", Fraction(1))),
-    **dict.fromkeys(("min", "minute"), ("time", Fraction(60))),
-    **dict.fromkeys(("h", "hr", "hour"), ("time", Fraction(3600))),
-    **dict.fromkeys(("day",), ("time", Fraction(86400))),
-    **dict.fromkeys(("week",), ("time", Fraction(604800))),
-    **dict.fromkeys(("mg", "milligram"), ("mass", Fraction(1, 1000))),
-    **dict.fromkeys(("g", "gm", "gram"), ("mass", Fraction(1))),
-    **dict.fromkeys(("kg", "kilogram"), ("mass", Fraction(1000))),
-    **dict.fromkeys(("cent",), ("money", Fraction(1, 100))),
-    **dict.fromkeys(("dollar",), ("money", Fraction(1))),
-    **{name: (name, Fraction(1)) for name in (
-        "lb", "oz", "mph", "km/h", "m/s", "rad", "K", "J", "N", "W", "V", "A", "Hz", "Pa", "kPa", "eV", "MeV", "keV",
-        "nm", "pm", "mol", "L", "ml", "mL", "C", "F", "T", "Ω", "kJ", "kW", "kN", "MHz", "GHz", "yr", "Myr", "pc",
-        "kpc", "Mpc", "erg", "ms", "ns", "μs", "μm", "amu", "u", "bar", "atm", "sq", "cc", "Å", "deg", "am", "rpm",
-        "units")},
-}  # fmt: skip
-NUMBER_WORDS = {
-    word: str(value)
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "  # noqa: SIM905
-        "seventeen eighteen nineteen twenty".split()
-    )
-}
 TRUTH = {"true": True, "yes": True, "false": False, "no": False, "correct": True, "incorrect": False}
-
-
-@dataclass
-class _Context:
-    """What one comparison knows of the gold, and whether a piece was neither number, formula nor word."""
-
-    tolerance: Fraction | None = None
-    unit: str = ""
-    answer_type: str = ""
-    unread: bool = False
-    budget: int = 3000  # comparisons of pieces: lists in lists end
-    formulas: dict[str, Formula | None] = field(default_factory=dict)
-
-    def formula(self, text: str) -> Formula | None:
-        if text not in self.formulas:
-            try:
-                self.formulas[text] = Formula(text)
-            except UnreadableError:
-                self.formulas[text] = None
-        return self.formulas[text]
 
 
 def parts(item, errors: list[str]) -> Iterator[tuple[str, object]]:
@@ -116,7 +47,10 @@ def parts(item, errors: list[str]) -> Iterator[tuple[str, object]]:
         ("extracted", lambda: extract(item)),
         ("verdict", lambda: ours(extracted, item)),
         ("paper_style", lambda: paper_style.verdict(item.prediction or "", item.gold, item.kind)),
-        ("math_verify", lambda: None if item.kind == "choice" else math_verify(item.prediction or "", item.gold)),
+        (
+            "math_verify",
+            lambda: None if item.kind == "choice" else library.math_verify(item.prediction or "", item.gold),
+        ),
     )
     for name, step in steps:
         try:
@@ -129,10 +63,14 @@ def parts(item, errors: list[str]) -> Iterator[tuple[str, object]]:
             yield name, False if name == "verdict" else None
 
 
+def _math_verify(item) -> bool | None:
+    return None if item.kind == "choice" else library.math_verify(item.prediction or "", item.gold)
+
+
 def extract(item) -> str | None:
     """The answer that ours compares: a letter for `choice`, an answer text for `math`."""
     if item.kind == "choice":
-        return answers.choice_letter(item.prediction or "", item.choices)
+        return choice_letter(item.prediction or "", item.choices)
     return answers.extract(item.prediction or "")
 
 
@@ -148,7 +86,7 @@ def ours(extracted: str | None, item) -> bool:
 def gold_letter(gold: str, choices: tuple[str, ...]) -> str | None:
     """The letter of a `choice` gold: `C`, `(c)`, or the text of a choice."""
     letter = re.fullmatch(r"\s*[(\[]?\s*([A-Za-z])\s*[)\].]?\s*", gold)
-    return letter[1].upper() if letter else answers.choice_letter(gold, choices)
+    return letter[1].upper() if letter else choice_letter(gold, choices)
 
 
 def same_answer(gold: str, answer: str, options: Mapping[str, object] | None = None) -> bool:
@@ -158,14 +96,14 @@ def same_answer(gold: str, answer: str, options: Mapping[str, object] | None = N
     True
     """
     options = options or {}
-    context = _Context(
+    context = Context(
         tolerance=_tolerance(options.get("error")),
-        unit=answers.clean(str(options.get("unit") or "")),
+        unit=spelling.clean(str(options.get("unit") or "")),
         answer_type=str(options.get("answer_type") or "").lower(),
     )
     if re.sub(r"\s", "", gold) == re.sub(r"\s", "", answer):
         return True
-    left, right = answers.clean(gold), answers.clean(answer)
+    left, right = spelling.clean(gold), spelling.clean(answer)
     if not left or not right:
         return False
     truth = _truth(left, gold=True)
@@ -177,7 +115,7 @@ def same_answer(gold: str, answer: str, options: Mapping[str, object] | None = N
         return False
     if right.count("(") + right.count("{") > 60:
         return False
-    return math_verify("\\boxed{" + answer + "}", gold)
+    return library.math_verify("\\boxed{" + answer + "}", gold)
 
 
 def _tolerance(error: object) -> Fraction | None:
@@ -188,7 +126,7 @@ def _tolerance(error: object) -> Fraction | None:
 
 
 def _truth(text: str, gold: bool = False) -> bool | None:
-    found = answers.words(text)
+    found = spelling.words(text)
     return TRUTH.get(found if gold else found.split(" ")[0] if found else "")
 
 
@@ -196,7 +134,7 @@ def _truth(text: str, gold: bool = False) -> bool | None:
 # Structure
 
 
-def _same(gold: str, answer: str, context: _Context) -> bool:
+def _same(gold: str, answer: str, context: Context) -> bool:
     """Whether two cleaned answers state the same; the heart of ours."""
     context.budget -= 1
     if context.budget < 0:
@@ -223,7 +161,7 @@ def _same(gold: str, answer: str, context: _Context) -> bool:
         return _same_groups(gold, gold_group, answer, answer_group, context)
     if "=" in gold or "=" in answer:
         return _same_equations(gold, answer, context)
-    return _same_values(gold, answer, context)
+    return same_values(gold, answer, context)
 
 
 def _bare(text: str) -> str:
@@ -234,7 +172,7 @@ def _bare(text: str) -> str:
         match = TEXT.fullmatch(text)
         if match:
             text = match[1]
-        if text.startswith("{") and answers.closing(text, 0) == len(text) - 1:
+        if text.startswith("{") and spelling.closing(text, 0) == len(text) - 1:
             text = text[1:-1]
         text = ABOUT.sub("", text)
         text = re.sub(r"^\s*(?:[A-Za-z](?:_\{?\w+\}?)?|[A-Za-z]\([A-Za-z]\))\s*∈\s*(?=[(\[⦃ℝ]|\]-)", "", text)
@@ -368,7 +306,7 @@ def _has(text: str, signs: str) -> bool:
     return len(_split(text, signs)) > 1
 
 
-def _match_all(gold: list[str], answer: list[str], context: _Context) -> bool:
+def _match_all(gold: list[str], answer: list[str], context: Context) -> bool:
     """Whether the lists are equal in some order, each item used once."""
     if len(gold) != len(answer):
         return False
@@ -381,11 +319,11 @@ def _match_all(gold: list[str], answer: list[str], context: _Context) -> bool:
     return True
 
 
-def _in_order(gold: list[str], answer: list[str], context: _Context) -> bool:
+def _in_order(gold: list[str], answer: list[str], context: Context) -> bool:
     return len(gold) == len(answer) and all(_same(g, a, context) for g, a in zip(gold, answer, strict=True))
 
 
-def _same_lists(gold: str, gold_items: list[str], answer: str, answer_items: list[str], context: _Context) -> bool:
+def _same_lists(gold: str, gold_items: list[str], answer: str, answer_items: list[str], context: Context) -> bool:
     """Compares where at least one side is an unbracketed list."""
     gold_group = _group(gold) if len(gold_items) == 1 else None
     answer_group = _group(answer) if len(answer_items) == 1 else None
@@ -417,7 +355,7 @@ def _same_lists(gold: str, gold_items: list[str], answer: str, answer_items: lis
     return False
 
 
-def _distinct(items: list[str], context: _Context) -> list[str]:
+def _distinct(items: list[str], context: Context) -> list[str]:
     kept: list[str] = []
     for item in items:
         if not any(_same(other, item, context) for other in kept):
@@ -438,7 +376,7 @@ def _right(item: str) -> str:
     return right if equals and NAME.fullmatch(left.strip()) else item
 
 
-def _same_groups(gold: str, gold_group, answer: str, answer_group, context: _Context) -> bool:
+def _same_groups(gold: str, gold_group, answer: str, answer_group, context: Context) -> bool:
     """Compares where at least one side is one bracketed list."""
     if not (gold_group and answer_group):
         group, other = (gold_group, answer) if gold_group else (answer_group, gold)
@@ -470,7 +408,7 @@ def _same_groups(gold: str, gold_group, answer: str, answer_group, context: _Con
 # Equations
 
 
-def _same_equations(gold: str, answer: str, context: _Context) -> bool:
+def _same_equations(gold: str, answer: str, context: Context) -> bool:
     gold_sides = [side.strip() for side in _split(gold, "=") if side.strip()]
     answer_sides = [side.strip() for side in _split(answer, "=") if side.strip()]
     if not gold_sides or not answer_sides:
@@ -499,7 +437,7 @@ def _same_equations(gold: str, answer: str, context: _Context) -> bool:
     return _proportional(gold_sides, answer_sides, context)
 
 
-def _proportional(gold_sides: list[str], answer_sides: list[str], context: _Context) -> bool:
+def _proportional(gold_sides: list[str], answer_sides: list[str], context: Context) -> bool:
     """Whether two equations have the same solutions because one is a multiple of the other."""
     gold = context.formula(f"({gold_sides[0]})-({gold_sides[-1]})")
     answer = context.formula(f"({answer_sides[0]})-({answer_sides[-1]})")
@@ -518,7 +456,7 @@ def _proportional(gold_sides: list[str], answer_sides: list[str], context: _Cont
             now = (
                 left / right
                 if isinstance(left, Fraction) == isinstance(right, Fraction)
-                else _float(left) / _float(right)
+                else floating(left) / floating(right)
             )
         except (UnreadableError, ZeroDivisionError):
             continue
@@ -528,207 +466,6 @@ def _proportional(gold_sides: list[str], answer_sides: list[str], context: _Cont
             return True
         ratio = now if ratio is None else ratio
     return False
-
-
-def _float(value):
-    import mpmath
-
-    return mpmath.mpf(value.numerator) / value.denominator if isinstance(value, Fraction) else value
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Values
-
-
-def _same_values(gold: str, answer: str, context: _Context) -> bool:
-    """Compares two single values: numbers and formulas with or without units."""
-    raw = context.formula(gold), context.formula(answer)
-    if raw[0] and raw[1] and raw[0].symbols and raw[1].symbols and _same_formulas(*raw, gold, answer, context):
-        return True
-    left, right = _Quantity.read(gold), _Quantity.read(answer)
-    if not left.value or not right.value:
-        return False
-    if left.base and right.base and left.base != right.base:
-        return False
-    scale = Fraction(1)
-    known = UNITS.get(_unit_key(left.unit or context.unit)), UNITS.get(_unit_key(right.unit))
-    if known[0] and known[1] and known[0][0] == known[1][0]:
-        scale = known[1][1] / known[0][1]
-    if left.percent == right.percent:
-        return _same_number(left.value, right.value, context, scale)
-    # 62.5% is 0.625, and an answer to "what percentage" is often given as 62.5.
-    percent = Fraction(1, 100)
-    if left.percent:
-        return _same_number(left.value, right.value, context) or _same_number(
-            left.value, right.value, context, 1 / percent
-        )
-    return _same_number(left.value, right.value, context) or _same_number(left.value, right.value, context, percent)
-
-
-def _unit_key(unit: str) -> str:
-    unit = re.sub(r"[.\s{}]", "", TEXT.sub(r"\1", unit))
-    return unit if unit in UNITS else unit.lower() if unit.lower() in UNITS else unit.lower().rstrip("s")
-
-
-@dataclass(frozen=True)
-class _Quantity:
-    """A value, its unit, and whether it is per cent or in a number base."""
-
-    value: str
-    unit: str = ""
-    percent: bool = False
-    base: str = ""
-
-    @staticmethod
-    def read(text: str) -> "_Quantity":
-        unit = ""
-        text = re.sub(
-            r"(?<=\d)(?:\s*\^\s*\{?\s*\\text\s*\{\s*(?:st|nd|rd|th)\s*\}\s*\}?|(?:st|nd|rd|th)\b)", " ", text
-        ).strip()
-        base = re.fullmatch(r"([\dA-F,]+)\s*_\s*\{?\s*(?:\\text\s*\{)?\s*(\d+|two|three|eight|ten)\s*\}{0,2}", text)
-        if base and base[1][0].isdecimal():
-            return _Quantity(base[1], base=NUMBER_WORDS.get(base[2], base[2]))
-        if "\\text" in text:
-            start = text.index("\\text")
-            if text[:start].strip() and re.fullmatch(r"(?:\\text\s*\{[^{}]*\}|[\s^{}\d/*().°-])+", text[start:]):
-                text, unit = text[:start].strip(), text[start:]
-            elif re.fullmatch(r"\\text\s*\{[^{}]*\}\s*[-+\d.]+", text):
-                text = TEXT.sub("", text).strip()
-        if not unit and len(text) <= 300 and text[-1].isalnum() | (text[-1] in "}.²³"):
-            match = UNIT_VALUE.fullmatch(text)
-            if match and _is_unit(match["unit"], match["value"], text):
-                text, unit = match["value"].strip(), match["unit"]
-        if not re.search(r"\\(?:sin|cos|tan|cot|sec|csc)", text):
-            text = re.sub(r"\s*°\s*[CFK]?$", "", text).rstrip(" *")
-        percent = text.endswith("%") or re.match(r"\s*(?:\\text\s*\{)?\s*(?:percent|per cent|%)", unit) is not None
-        text = text.rstrip("% ")
-        if re.fullmatch(r"\d+\s*:\s*\d+", text):
-            text = text.replace(":", "/")
-        if re.fullmatch(r"[-+]?\s*\d{1,3}(?:(?:,\d{3})+|(?: \d{3})+)(\.\d+)?", text):
-            text = text.replace(",", "").replace(" ", "")
-        return _Quantity(NUMBER_WORDS.get(text.lower(), text), unit, percent)
-
-
-def _is_unit(unit: str, value: str, text: str) -> bool:
-    first = re.match(r"[A-Za-z]+", unit)[0]
-    if first in (
-        "sin",
-        "cos",
-        "tan",
-        "log",
-        "ln",
-        "exp",
-        "sqrt",
-        "pi",
-        "mod",
-        "cot",
-        "sec",
-        "csc",
-        "arcsin",
-        "arccos",
-        "arctan",
-    ):
-        return False
-    spaced = text[len(value.rstrip()) :].startswith(" ")
-    return (
-        len(first) >= 4
-        or (len(first) == 3 and spaced)
-        or ((_unit_key(first) in UNITS or unit in UNITS) and (spaced or len(first) > 1))
-    )
-
-
-def _same_number(gold: str, answer: str, context: _Context, scale: Fraction = Fraction(1)) -> bool:
-    """Whether `answer` times `scale` is `gold`, as numbers where both are, otherwise as formulas."""
-    gold_infinite, answer_infinite = _infinity(gold), _infinity(answer)
-    if gold_infinite or answer_infinite:
-        return gold_infinite == answer_infinite
-    left, right = context.formula(gold), context.formula(answer)
-    if left is None or right is None:
-        context.unread = True
-        return False
-    if not left.symbols and right.symbols:
-        return False  # an expression that happens to be constant was not worked out
-    if left.symbols or right.symbols:
-        return scale == 1 and _same_formulas(left, right, gold, answer, context)
-    try:
-        gold_value, answer_value = left.value(), right.value()
-        if isinstance(answer_value, Fraction):
-            answer_value *= scale
-        elif scale != 1:
-            answer_value *= _float(scale)
-    except UnreadableError:  # out of bounds: math-verify would hang on it
-        return False
-    if close(gold_value, answer_value, EXACT_DIGITS if _decimal(gold) or _decimal(answer) else 20):
-        return True
-    return _rounded(gold, gold_value, answer, answer_value, scale, context)
-
-
-def _infinity(text: str) -> str:
-    match = re.fullmatch(r"([-+]?)\s*∞", text)
-    return (match[1].replace("+", "") or "+") if match else ""
-
-
-def _same_formulas(left: Formula, right: Formula, gold: str, answer: str, context: _Context) -> bool:
-    try:
-        if equal_formulas(left, right):
-            return True
-    except UnreadableError:
-        return False
-    mine, other = left.symbols - right.symbols, right.symbols - left.symbols
-    if len(mine) == 1 and len(other) == 1:
-        # An arbitrary constant has no agreed name: c, C, C_1, K.
-        a, b = next(iter(mine)), next(iter(other))
-        if all(re.fullmatch(r"[cCkKA](?:_\d)?", name) for name in (a, b)) and right.symbols - {b}:
-            renamed = context.formula(answer.replace(b, "C").replace("C_", "C")) if "_" not in b else None
-            target = context.formula(gold.replace(a, "C")) if "_" not in a else None
-            if renamed and target:
-                try:
-                    return equal_formulas(target, renamed)
-                except UnreadableError:
-                    return False
-    return False
-
-
-@dataclass(frozen=True)
-class _Decimal:
-    """A number written with decimals or a power of ten: its last place and its significant digits."""
-
-    place: Fraction
-    digits: int
-
-
-def _decimal(text: str) -> _Decimal | None:
-    match = DECIMAL.fullmatch(text.strip())
-    if match is None:
-        return None
-    exponent = int((match["e"] or match["braced"] or match["bare"] or "0").replace(" ", ""))
-    decimals = len(match["digits"].partition(".")[2])
-    if decimals == 0 and exponent == 0:
-        return None
-    return _Decimal(Fraction(10) ** (exponent - decimals), len(match["digits"].replace(".", "").lstrip("0")))
-
-
-def _rounded(gold: str, gold_value, answer: str, answer_value, scale: Fraction, context: _Context) -> bool:
-    """Whether the two differ by rounding only."""
-    import mpmath
-
-    if not all(isinstance(value, Fraction | mpmath.mpf) for value in (gold_value, answer_value)):
-        return False
-    difference = abs(_float(gold_value) - _float(answer_value))
-    if context.tolerance is not None and difference <= _float(context.tolerance) * (1 + mpmath.mpf(10) ** -9):
-        return True
-    stated, given = _decimal(gold), _decimal(answer)
-    if stated is not None and stated.digits >= 3 and (given is None or given.place * scale < stated.place):
-        # The gold is a rounded number and the answer is more exact.
-        return difference <= _float(stated.place) * mpmath.mpf("0.5000001")
-    if stated is None and given is not None and given.digits >= 5 and not _whole(gold_value):
-        # The gold is exact and the answer rounds it to at least five digits.
-        return difference <= _float(given.place * scale) * mpmath.mpf("0.5000001")
-    return False
-
-
-def _whole(value) -> bool:
-    return isinstance(value, Fraction) and value.denominator == 1
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -747,7 +484,7 @@ def _is_text(text: str) -> bool:
 
 def _same_text(gold: str, answer: str) -> bool | None:
     """The verdict where at least one side is words; None where they are to be compared as values."""
-    left, right = answers.words(gold), answers.words(answer)
+    left, right = spelling.words(gold), spelling.words(answer)
     if left and left == right and _is_text(gold) and _is_text(answer):
         return True
     letter = re.fullmatch(r"\(?\s*(?:\\text\s*\{\s*\(?\s*)?([A-Za-z])\s*\)?\s*\}?\s*\)?", gold)
@@ -767,51 +504,3 @@ def _same_text(gold: str, answer: str) -> bool | None:
         if all(re.fullmatch(r"[a-z]{4,}", text) for text in joined):
             return False  # and not a product of letters, in which "circle" would be "cleric"
     return None
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# math-verify
-
-
-def math_verify(prediction: str, gold: str) -> bool:
-    """math-verify's verdict on a whole text, its own time-out (a signal, which workers must not use) switched off.
-
-    The gold is given as a box: as a formula between dollar signs many golds (`\\$40`) parse to nothing.
-    """
-    certain = _certain(prediction, gold)
-    if certain is not None:
-        return certain
-    import math_verify as library
-
-    target, parsed = _parsed_gold(gold), library.parse(prediction, parsing_timeout=None)
-    if WHOLE.fullmatch(gold) and len(parsed) == 2 and getattr(parsed[0], "is_Integer", False):
-        return bool(
-            parsed[0] == target[0] or parsed[1] == target[1]
-        )  # what verify does with two integers, unsimplified
-    return bool(library.verify(target, parsed, timeout_seconds=None))
-
-
-@functools.lru_cache(maxsize=4096)  # one problem is answered by many samples
-def _parsed_gold(gold: str) -> list:
-    if WHOLE.fullmatch(gold):  # what parse returns, without its 3 ms
-        import sympy
-
-        return [sympy.Integer(gold), gold]
-    import math_verify as library
-
-    return library.parse("\\boxed{" + gold + "}", parsing_timeout=None)
-
-
-def _certain(prediction: str, gold: str) -> bool | None:
-    """math-verify's verdict where it needs no parsing: whole numbers, the answer's alone in the only box of the text.
-
-    math-verify looks for "final answer is" before boxes and for a percent sign after them, and takes a box up to the
-    last brace of the text, so texts with any of these go the long way.
-    """
-    number = WHOLE.fullmatch(gold)
-    if number is None or prediction.count("\\boxed") != 1:
-        return None
-    box = LONE_BOX.search(prediction)
-    if box is None or "}" in prediction[box.end() :] or AMBIGUOUS.search(prediction):
-        return None
-    return box[1] == gold

@@ -12,58 +12,16 @@ import multiprocessing
 import os
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 
-from scripts.lib.grading import compare
-
-GRADER_VERSION = 1  # raise by hand when a verdict would change
+from scripts.lib.grading.items import PARTS, Grade, Item
 
 LOG = logging.getLogger(__name__)
-GRADER_OPTIONS = ("answer_type", "error", "unit")  # columns of OlympiadBench and TheoremQA: how a gold is to be read
 CHUNK_ROWS = 32  # rows sent to a worker at once: enough to hide the pipe, few enough to share the last ones out
 MEMORY_BYTES = 4 << 30  # address space of one worker; a formula that asks for more gets a MemoryError
 MATH_VERIFY_S = 5.0  # math-verify's own limit for one step; waiting longer for it would not change its verdict
 LOG_EVERY_S = 30.0
-
-
-@dataclass(frozen=True)
-class Item:
-    """One answer to grade.
-
-    Attributes:
-        prediction: the whole text of the model; None where it gave none.
-        gold: the reference answer; None where there is none.
-        kind: `math` or `choice`.
-        choices: texts of the options, in order (`choice` only).
-        options: what the benchmark says of the gold: `answer_type`, `error` (a tolerance) and `unit`.
-    """
-
-    prediction: str | None
-    gold: str | None
-    kind: str = "math"
-    choices: tuple[str, ...] = ()
-    options: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Grade:
-    """What three graders say of one item.
-
-    Attributes:
-        verdict: ours; None only where there is no gold. False with `error` set where no comparison was possible.
-        extracted: the answer that ours was given; None where the text has none.
-        math_verify: math-verify's verdict on the whole text; None where it failed or does not apply (letters).
-        paper_style: the verdict of a grader like the Qwen2.5-Math harness; None where it failed.
-        error: which part failed and why.
-    """
-
-    verdict: bool | None
-    extracted: str | None
-    math_verify: bool | None
-    paper_style: bool | None
-    error: str | None = None
 
 
 NO_GOLD = Grade(None, None, None, None)
@@ -194,7 +152,7 @@ class _Pool:
         index, parts = worker.chunk.popleft(), worker.parts
         errors = [str(parts["error"])] if "error" in parts else []
         if failure is not None:
-            missing = next((part for part in compare.PARTS if part not in parts), "report")
+            missing = next((part for part in PARTS if part not in parts), "report")
             errors.append(f"{missing}: {failure}")
         self.grades[index] = Grade(
             verdict=bool(parts.get("verdict")),
@@ -235,6 +193,8 @@ def _work(pipe: Connection) -> None:
     import gc
     import resource
     import signal
+
+    from scripts.lib.grading import compare  # not in the parent, which only hands out and collects
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     logging.disable(logging.CRITICAL)  # math-verify logs a traceback for every formula that it cannot read
