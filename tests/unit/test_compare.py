@@ -2,8 +2,10 @@
 
 import pytest
 
-from scripts.lib.grading import Item, compare, library, paper_style
-from scripts.lib.grading.formulas import Formula, UnreadableError, equal
+from scripts.lib.grading import Item, compare, graders, library, paper_style
+from scripts.lib.grading.equality import equal
+from scripts.lib.grading.formulas import Formula
+from scripts.lib.grading.nodes import UnreadableError
 from tests import shared_data
 
 SAME = [
@@ -288,7 +290,7 @@ def test_every_gold_is_right_when_it_is_the_answer(name):
         gold = str(row["answer"])
         options = {key: row[key] for key in ("answer_type", "error", "unit") if row.get(key)}
         item = Item("So it is $\\boxed{" + gold + "}$.", gold, options=options)
-        if not compare.ours(compare.extract(item), item):
+        if not graders.ours(graders.extract(item), item):
             rejected.append(gold)
     assert rejected == []
 
@@ -325,7 +327,7 @@ def test_a_gold_that_is_not_parsed_is_what_parsing_would_give(gold):
 def test_the_paper_style_verdict_forgives_a_factor_of_hundred_and_ours_does_not():
     item = Item("The answer is \\boxed{0.25}.", "25")
     assert paper_style.verdict(item.prediction, item.gold)
-    assert not compare.ours(compare.extract(item), item)
+    assert not graders.ours(graders.extract(item), item)
 
 
 @pytest.mark.parametrize(
@@ -363,4 +365,4 @@ def test_formulas_are_equal_by_value_at_many_points():
 )
 def test_choices_are_compared_by_letter(gold, text, expected):
     item = Item(text, gold, kind="choice", choices=("red", "green", "blue", "grey"))
-    assert compare.ours(compare.extract(item), item) is expected
+    assert graders.ours(graders.extract(item), item) is expected

@@ -1,140 +1,241 @@
 r"""Final answers: where they stand in a text.
 
-`extract` finds the answer of a mathematical text; `scripts.lib.grading.choices` that of a multiple-choice one. All is
-pure, and linear in the length of the text but for bounded look-aheads.
+`extract` finds the answer of a mathematical text; `scripts.lib.grading.choices` that of a multiple-choice one. A text
+is read in the ways that READINGS lists, in their order; the first that finds an answer counts. All is pure, and linear
+in the length of the text: runs and loops are cut short first, and every pattern looks ahead for a bounded distance.
 """
 
 import re
+from collections.abc import Callable
 
+from scripts.lib.grading import expressions
 from scripts.lib.grading.spelling import MAX_ANSWER, closing
+from scripts.lib.grading.typography import fold, without_loop
 
 MAX_BOXES = 200  # at the end of a text, that are looked at
 TAIL = 20_000  # characters at the end of a text in which an answer without a box is looked for
+BOXED_TAIL = 1_000_000  # the same for boxes
 
 CUT_OFF = 400  # characters that may follow "the answer is ..." in a text that does not end with a sentence
 SENTENCE_ENDS = (".", "!", "?", ")", "]", "}", "*", "$", "`", ">", '"', "”", ":", "…")
 
-NUMBER = r"[-+−]?(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d{1,3}(?: \d{3}){2,}(?!\d)|\d+(?:\.\d+)?|\.\d+)"
 COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 LAST_NUMBER = re.compile(
-    rf"(?<![\w.])[-−]?\$?\s?{NUMBER}(?:[eE][-+]?\d+(?!\w))?(?:_\{{?\d{{1,2}}\}}?)?(?:\s?/\s?\d+(?![\d/]))?(?:\s?\\?%)?"
-    rf"|(?<![\d.])(?:\d+(?:,\d{{3}})*(?:\.\d+)?|\.\d+)(?:\s?\\?%)?"
+    rf"(?<![\w.])[-−]?\$?\s?{NUMBER}(?:[eE][-+]?\d+(?!\w))?(?:_\{{?\d{{1,2}}\}}?)?(?:\s\d{{1,3}}/\d{{1,3}}(?![\d/])|"
+    r"\s?/\s?\d+(?![\d/]))?(?:\s?\\?%)?"
+    r"|(?<![\d.])(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:\s?\\?%)?"
 )
 PHRASE = re.compile(
-    r"(?:final\s+answer|correct\s+answer|answer)(?:\s+to\s+[^.:\n]{1,80})?\s*(?:\*\*)?\s*"
-    r"(?:\b(?:is|are|would\s+be|will\s+be|should\s+be|equals)\b(?:\s+(?:therefore|thus|simply|indeed|definitely))?\s*(?:\*\*)?\s*:?"
-    r"|:|=)\s*(?:\*\*)?"
+    r"(?:final\s{1,3}answer|correct\s{1,3}answer|answer)(?:\s{1,3}to\s{1,3}[^.:\n]{1,80})?\s{0,4}(?:\*\*)?\s{0,4}"
+    r"(?:\b(?:is|are|would\s+be|will\s+be|should\s+be|equals)\b"
+    r"(?:\s{1,3}(?:therefore|thus|simply|indeed|definitely))?\s{0,4}(?:\*\*)?\s{0,4}:?"
+    r"|:|=)\s{0,4}(?:\*\*)?"
+    r"|(?:Antwort|Respuesta|R[ée]ponse|Risposta|Resposta|Jawaban|Ответ|答案|答え|正解)\s{0,3}(?:是|为|は|:)\s{0,3}"
     r"|####"
-    r"|^\s*(?:\*\*)?A\s?:(?!\w)",
+    r"|^[ \t]{0,20}(?:\*\*)?A\s?:(?!\w)",
     re.IGNORECASE | re.MULTILINE,
 )
 ASSESSMENT = re.compile(
     r"(?:(?:indeed|definitely|really|also|probably|likely)\s+)?(?:in)?(?:correct|valid|consistent|reasonable|right|wrong|"
-    r"unique|not|obvious|clear|supposed|expected|given|found|obtained|in the form|to be)\b",
+    r"unique|not|obvious|clear|supposed|expected|given|found|obtained|in the form|to be|"
+    r"(?:in|inside|within|as)\s+(?:an?\s+|the\s+|this\s+)?(?:\w+\s+)?(?:box|boxes|form|format|tags?|braces)|boxed|below|above)\b",
     re.IGNORECASE,
 )
 ANSWER_TAG = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.DOTALL | re.IGNORECASE)
-NEXT_QUESTION = re.compile(r"\n\s*(?:\*\*|#{1,3} )?(?:Question|Problem|Q)\s?\d*\s?:")
 THOUGHT_END = ("</think>", "<|end_of_thought|>", "<|begin_of_solution|>", "</thinking>")
 SPECIAL = re.compile(r"<\|[a-z_]{1,40}\|>|</?s>|<(?:eos|pad|bos|end_of_turn)>|\[/?INST\]")
-JOINED_BOXES = re.compile(
-    r"(?:\\\)|\\\]|\$|\\,|\\;|\\quad|\\text\{|[},;~\s]|,|;|\band\b|\bor\b|\\\(|\\\[)*"
-    r"(?:[a-zA-Z](?:_\{?\w+\}?)?\s*=\s*)?"
+# A box with words around it that is about boxes, or one that waits for an answer.
+PLACEHOLDER = re.compile(
+    r"\s*(?:\\text\s*\{\s*)?(?:<?\s*(?:your|the|final|my)?\s*_?(?:final)?[\s_]*(?:answer|result|value)(?:\s+here)?\s*>?"
+    r"|\.{2,}|…|\\[lc]?dots|_+|\?+|#+)\s*\}?\s*",
+    re.IGNORECASE,
 )
+RETRACTED = re.compile(
+    r"\b(?:wait|slip|mistake|mistaken|error|wrong|incorrect|redo|recheck|correction|correct(?:ed)?\s{0,3}:|actually|oops|"
+    r"no\b\s{0,3}[,:.;]|hmm|sorry|reconsider|instead|ignores?|scratch\s+that)",
+    re.IGNORECASE,
+)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Which part of the text counts
 
 
 def extract(text: str) -> str | None:
     r"""The final answer of `text`, or None where it has none.
-
-    An `<answer>` tag, else the last box (boxes that only "and", "or" or a comma parts are one answer), else what
-    follows the last "the answer is", "####" or "A:", else the last formula or number. Text after the end of a thought
-    goes before the thought.
 
     >>> extract("First \\boxed{3}, no: \\boxed{\\frac{1}{2}}.")
     '\\frac{1}{2}'
     >>> extract("5 + 7 = <<5+7=12>>12\n#### 12 apples")
     '12 apples'
     """
-    return next((found for part in parts(text) if (found := _extract(part)) is not None), None)
+    return reading(text)[1]
+
+
+def reading(text: str) -> tuple[str, str | None]:
+    """The name of the first of READINGS that finds an answer in `text`, and the answer; None where none does."""
+    for part in parts(text):
+        for read in READINGS:
+            found = read(part)
+            if found is not None:
+                return read.__name__.strip("_"), found
+    return "nothing", None
 
 
 def parts(text: str) -> list[str]:
     """Where to look, in order: what follows a thought, then all; without the marks of chat templates."""
-    text = _own_part(text.replace("\0", ""))
+    text = own_part(without_loop(fold(text)))
     afters = [text.rpartition(marker)[2] for marker in THOUGHT_END if marker in text]
-    return (
-        [SPECIAL.sub(" ", part) for part in [min(afters, key=len), text] if part.strip()]
-        if afters
-        else [SPECIAL.sub(" ", text)]
-    )
+    found = [min(afters, key=len), text] if afters else [text]
+    return [SPECIAL.sub(" ", part).strip() for part in found if part.strip() or not afters]
 
 
-def _own_part(text: str) -> str:
-    """`text` up to where a base model, done with its answer, writes a next question itself."""
-    for match in NEXT_QUESTION.finditer(text):
-        before = text[: match.start()]
-        if "\\boxed" in before or PHRASE.search(before):
-            return before
+# Where the next question or the next speaker begins.
+NEXT_TASK = re.compile(
+    r"\n[ \t]{0,8}(?:\*\*|#{1,4} ?)?(?:(?:Question|Problem|Q|Exercise|Example|Task)\s?\d{0,3}\s?(?:\*\*)?\s?[:.](?!\d)"
+    r"|(?<=#)\s?(?:Question|Problem|Exercise|Example|Task)\s?\d{0,3}\s{0,3}\n)"
+    r"|\n[ \t]{0,8}#{1,4} ?(?:Question|Problem|Exercise|Example|Task)\s?\d{0,3}[ \t]{0,3}(?=\n)"
+)
+NEXT_SPEAKER = re.compile(
+    r"\n[ \t]{0,8}(?:\*\*|#{1,4} ?)?(?:User|Human|Student|Instruction|### Instruction|Input|Customer)\s?(?:\*\*)?:"
+    r"|\n[ \t]{0,8}#{1,4} ?(?:Instruction|Human|User|Input)\b"
+    r"|\[INST\]|<\|(?:im_end|im_start|endoftext|eot_id|end|user|end_of_text|eom_id)\|>|</s>|<eos>|<end_of_turn>"
+)
+
+
+def own_part(text: str) -> str:
+    r"""`text` up to where a model, done with its answer, goes on as somebody else or with another question.
+
+    >>> own_part("The answer is 5.\n\nQuestion: And 4 + 5?\nThe answer is 9.")
+    'The answer is 5.'
+    >>> own_part("The answer goes into \\boxed{}.\n\nProblem: find x.\n\n\\boxed{7}")
+    'The answer goes into \\boxed{}.\n\nProblem: find x.\n\n\\boxed{7}'
+    """
+    box, phrase = _first_box(text), _first_statement(text)
+    if box is None and phrase is None:
+        return text
+    for pattern in (NEXT_SPEAKER, NEXT_TASK):
+        answered = min(at for at in (box, phrase) if at is not None)
+        # A question behind a mere "the answer is", with a box behind it, is the question itself, told again.
+        if pattern is NEXT_TASK and (box is None) != ("\\boxed" not in text):
+            answered = box
+        if pattern is NEXT_TASK and phrase is not None and (box is None or box > phrase):
+            match = pattern.search(text, phrase)
+            if match and box is not None and box > match.start():
+                answered = box
+        match = pattern.search(text, answered) if answered is not None else None
+        if match and text[: match.start()].strip():
+            text = text[: match.start()].rstrip()
     return text
 
 
-def _extract(text: str) -> str | None:
-    start = text.lower().rfind("<answer>")
-    if start >= 0:
-        content = ANSWER_TAG.match(text, start)[1]
-        if content.strip():
-            return last_box(content) or _short(content.strip()) or _plain(content)
-    found = last_box(text)
-    if found is not None:
-        return found
-    blank = boxes(text[-TAIL:])
-    if not blank:
-        return _plain(text[-TAIL:])
-    return _plain(text[-TAIL:][: blank[0][0]]) or ""
+def _first_box(text: str) -> int | None:
+    """Where the first box with an answer in it begins."""
+    for match in BOX.finditer(text):
+        content = _content(text, match)
+        if content is not None and is_answer(content[2]):
+            return match.start()
+    return None
 
 
-def _short(content: str) -> str | None:
-    """The content of an answer tag, where it is an answer and not a paragraph."""
-    return _trim(content) if len(content) <= 200 and content.count("\n") < 3 else None
+def _first_statement(text: str) -> int | None:
+    """Where the first "the answer is" with an answer behind it ends."""
+    for match in PHRASE.finditer(text):
+        rest = text[match.end() : match.end() + 200].lstrip(" \t*:").lstrip()
+        if rest and not ASSESSMENT.match(rest):
+            return match.end()
+    return None
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Boxes
+
+# With braces, or with one number, command or letter behind it; `\\boxed` in prose has a word there.
+BOX = re.compile(
+    r"\\(?:boxed|fbox|framebox)[ \t]{0,8}\n?(?=\{)|\\boxed(?=\d)"
+    r"|\\boxed[ \t]{1,4}(?=-?\d|\\[A-Za-z]|-?[a-zA-Z](?![A-Za-z']| [a-z]))"
+)
+WORD = re.compile(r"-?\d[\d.,]*(?<![.,])|-?\w+|\\\w+(?:\{[^{}]{0,80}\})*")
+LAST_BOX = re.compile(r"\\boxed\s{0,4}\{")
+CUT_BOX = re.compile(r"\{([^{}\n$]{1,80})(?:\$|\\\]|\\\))")
+NAMED = r"(?:[a-zA-Z](?:_\{?\w+\}?)?\s*=\s*)?"
+OPENED = r"(?:\\\[|\\\(|\$\$?)?\s*"
+JOINT = r"(?:\\\)|\\\]|\$|\\,|\\;|\\quad|\\text\{|[},;~\s]|,|;|\band\b|\bor\b|\\\(|\\\[)*"
+JOINED = re.compile(JOINT + NAMED)
+BULLET = r"(?:[-*•+]|\(?\d{1,2}[.)]|\(?[a-z]\))?"
+LINE_START = rf"\s*{BULLET}[ \t]*(?:\*\*)?{OPENED}{NAMED}"
+OWN_LINE = re.compile(rf"[\s$.,;]*(?:\\\]|\\\)|\$\$?)?[ \t.,;*]*\n{LINE_START}")
+BOTH = re.compile(
+    r"[\s$.]*(?:\\\]|\\\))?\s*,?\s*(?:and|while|but)\s+(?:the\s+)?(?:other|second|larger|smaller|latter|next|last|third)\b"
+    rf"[\w ]{{0,30}}?\s(?:is|are|equals|=)\s*{OPENED}{NAMED}"
+)
 
 
 def boxes(text: str) -> list[tuple[int, int, str]]:
     """(start, end, content) of each complete `\\boxed{...}` and `\\fbox{...}` of `text`, in order."""
     found: list[tuple[int, int, str]] = []
-    for match in list(re.finditer(r"\\f?boxed?\s*(?=\{)|\\boxed\s+(?=[\w\\-])", text))[-MAX_BOXES:]:
+    for match in list(BOX.finditer(text))[-MAX_BOXES:]:
         if found and match.start() < found[-1][1]:
             continue  # a box in a box
-        if text[match.end()] != "{":
-            word = re.match(r"-?[\w.]+|\\\w+(?:\{[^{}]*\})*", text[match.end() :])
-            if word:
-                found.append((match.start(), match.end() + word.end(), word[0]))
-            continue
-        end = closing(text, match.end())
-        if end is None:  # cut off, or a brace too few before the end of the formula
-            cut = re.match(r"\{([^{}\n$]{1,80})(?:\$|\\\]|\\\))", text[match.end() : match.end() + 90])
-            if cut is None:
-                continue
-            found.append((match.start(), match.end() + cut.end(1), cut[1]))
-        else:
-            found.append((match.start(), end + 1, text[match.end() + 1 : end]))
+        box = _content(text, match)
+        if box is not None:
+            found.append(box)
     return found
 
 
+def _content(text: str, match: re.Match) -> tuple[int, int, str] | None:
+    if text[match.end() : match.end() + 1] != "{":
+        word = WORD.match(text, match.end())
+        return (match.start(), word.end(), word[0]) if word else None
+    end = closing(text, match.end())
+    if end is not None:
+        return match.start(), end + 1, text[match.end() + 1 : end]
+    # Cut off, or a brace too few before the end of the formula.
+    cut = CUT_BOX.match(text, match.end(), match.end() + 90)
+    return (match.start(), cut.end(1), cut[1]) if cut else None
+
+
+def is_answer(content: str) -> bool:
+    """Whether a box holds an answer, and not the place for one."""
+    return bool(content.strip()) and PLACEHOLDER.fullmatch(content) is None
+
+
 def last_box(text: str) -> str | None:
-    start = max(len(text) - 50 * TAIL, 0)
-    found = [box for box in boxes(text[start:]) if box[2].strip()]
+    r"""The content of the last box of `text`; of several boxes that are one answer, all contents.
+
+    >>> last_box("The roots are\n- \\boxed{2}\n- \\boxed{3}")
+    '2, 3'
+    """
+    text = text[-BOXED_TAIL:]
+    found = [box for box in boxes(text) if is_answer(box[2])]
     if not found:
         return None
-    text = text[start:]
     group = [found[-1]]
     for box in reversed(found[:-1]):
         between = text[box[1] : group[0][0]]
-        if len(between) > 60 or not JOINED_BOXES.fullmatch(between) or not re.search(r",|;|\band\b|\bor\b", between):
+        alike = _is_word(box[2]) == _is_word(group[0][2])
+        if len(between) > 80 or not _is_one_answer(text, box, between, alike):
             break
         group.insert(0, box)
-    if len({box[2].strip() for box in group}) == 1:
-        return unbox(group[-1][2])
-    return ", ".join(unbox(box[2]) for box in group)
+    contents = [unbox(box[2]) for box in group]
+    return contents[-1] if len(set(contents)) == 1 else ", ".join(contents)
+
+
+def _is_one_answer(text: str, box: tuple[int, int, str], between: str, is_same_kind: bool) -> bool:
+    """Whether `between` only parts two boxes of one answer: "and", a comma, a line each, "and the other is"."""
+    if JOINED.fullmatch(between) and re.search(r",|;|\band\b|\bor\b", between):
+        return True
+    if BOTH.fullmatch(between):
+        return True
+    if OWN_LINE.fullmatch(between) is None or not is_same_kind:
+        return False
+    line = text[: box[0]].rpartition("\n")[2]
+    return re.fullmatch(LINE_START, line) is not None
+
+
+def _is_word(content: str) -> bool:
+    return re.fullmatch(r"\s*(?:\\text\w*\s*\{)?[A-Za-z ]{2,}\}?\s*", content) is not None
 
 
 def unbox(content: str) -> str:
@@ -148,8 +249,83 @@ def unbox(content: str) -> str:
     return content.strip()
 
 
-def _plain(text: str) -> str | None:
-    text = text.rstrip()
+# ---------------------------------------------------------------------------------------------------------------------
+# Readings, in order
+
+
+def _answer_tag(text: str) -> str | None:
+    """`<answer> 7 </answer>`: 7; the last tag counts."""
+    start = text.lower().rfind("<answer>")
+    if start < 0:
+        return None
+    content = ANSWER_TAG.match(text, start)[1].strip()
+    if not content:
+        return None
+    return last_box(content) or _short(content) or _without_box(content)
+
+
+def _short(content: str) -> str | None:
+    """The content of an answer tag, where it is an answer and not a paragraph."""
+    return _trim(content) if len(content) <= 200 and content.count("\n") < 3 else None
+
+
+def _retracted_box(text: str) -> str | None:
+    r"""`I had \boxed{12}. Wait, it is \boxed{\frac{`: no answer; without the doubt, a last box that is cut off is the
+    one before it. An empty text is an answer that agrees with nothing.
+    """
+    tail = text[-TAIL:]
+    unfinished = _unfinished_box(tail)
+    if unfinished is None:
+        return None
+    at, cut = unfinished
+    before = tail[:at]
+    earlier = [box for box in boxes(before) if is_answer(box[2])]
+    if RETRACTED.search(before, earlier[-1][1] if earlier else max(0, len(before) - 300)):
+        return ""
+    if earlier:
+        return last_box(before) if earlier[-1][2].strip().startswith(cut) else ""
+    return _without_box(before) or ""
+
+
+def _unfinished_box(text: str) -> tuple[int, str] | None:
+    """Where a last box begins that is cut off or empty, and what it holds."""
+    last = None
+    for last in LAST_BOX.finditer(text, max(0, len(text) - MAX_ANSWER)):  # noqa: B007
+        pass
+    if last is not None and closing(text, last.end() - 1) is None and CUT_BOX.match(text, last.end() - 1) is None:
+        return last.start(), text[last.end() :].strip()
+    if re.search(r"\\boxed\s*\Z", text[-40:]):
+        return text.rindex("\\boxed"), ""
+    empty = _empty_last_box(text)
+    return None if empty is None else (empty, "")
+
+
+def _empty_last_box(text: str) -> int | None:
+    """Where an empty box begins behind which nothing is said."""
+    found = boxes(text)
+    if not found or is_answer(found[-1][2]) or PLACEHOLDER.fullmatch(found[-1][2].strip() or "?") is None:
+        return None
+    after = re.sub(r"[\s$.\\\]\[)(*`]", "", text[found[-1][1] :])
+    return found[-1][0] if not after else None
+
+
+def _box(text: str) -> str | None:
+    r"""`\boxed{7}`: 7; words in a box are read like any text."""
+    found = last_box(text)
+    if found is None:
+        return None
+    words = re.fullmatch(r"\s*\\text\s*\{([^{}]*\s[^{}]*\d[^{}]*)\}\s*", found)
+    return (_value_of(words[1]) or found) if words else found
+
+
+def _bare_expression(text: str) -> str | None:
+    """A text that is an expression or a short name and nothing else: `pi/2`, `(1, 2)`, `x >= 3`, `odd`."""
+    return expressions.whole(text)
+
+
+def _phrase(text: str) -> str | None:
+    """What follows the last "the answer is", "####" or "A:"."""
+    text = text[-TAIL:]
     matches = [match for match in PHRASE.finditer(text) if text[match.end() :].strip(" *$.:\n")]
     if not text.endswith(SENTENCE_ENDS):
         # Cut off in the middle of a thought: what was "the answer" long before is not what the text ends with.
@@ -158,70 +334,149 @@ def _plain(text: str) -> str | None:
         found = _after_phrase(text[match.end() :])
         if found:
             return found
-    return _last_value(text)
+    return None
+
+
+def _bold_items(text: str) -> str | None:
+    r"""A list at the end whose items are bold and nothing else: `* **(3, 0)**`, `* **(0, 3)**`."""
+    return expressions.bold_items(text[-TAIL:])
+
+
+def _last_expression(text: str) -> str | None:
+    """An expression that the last sentence ends with: `The distance is sqrt(17).`, `So the point is **(8, -2)**`."""
+    if len(text) > CUT_OFF and not text.endswith(SENTENCE_ENDS):
+        return None  # cut off in the middle of a thought
+    return expressions.at_end(text[-TAIL:])
+
+
+def _last_value(text: str) -> str | None:
+    """The last formula that states a value, or the last number."""
+    text = re.sub(r"<<[^<>\n]{0,200}>>", "", text[-TAIL:])
+    number = None
+    for number in LAST_NUMBER.finditer(text):  # noqa: B007  the last one is used
+        pass
+    math = None
+    for math in MATH.finditer(text):  # noqa: B007
+        pass
+    if math is not None and (number is None or math.end() > number.start()):
+        content = next(group for group in math.groups() if group)
+        left, _, right = content.rpartition("=")
+        return _trim(content if left and right.strip() in ("0", "0.") else right) or None
+    return None if number is None else number[0].strip()
+
+
+READINGS: tuple[Callable[[str], str | None], ...] = (
+    _answer_tag,
+    _retracted_box,
+    _box,
+    _bare_expression,
+    _phrase,
+    _bold_items,
+    _last_expression,
+    _last_value,
+)
+MATH = re.compile(
+    r"\$\$(?P<a>(?:[^$\\]|\\.){1,500})\$\$|(?<!\\)\$(?P<b>(?:[^$\n\\]|\\.){1,300})\$|\\\((?P<c>.{1,300}?)\\\)"
+    r"|\\\[(?P<d>.{1,500}?)\\\]",
+    re.DOTALL,
+)
+
+
+def _without_box(text: str) -> str | None:
+    return next((found for read in READINGS[3:] if (found := read(text)) is not None), None)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The answer in a line of prose
+
+INLINE = re.compile(r"(?<!\\)\$((?:[^$\\]|\\.)+?)\$|\\\((.+?)\\\)")
+END_OF_ANSWER = re.compile(
+    r"(?<!\bi\.e)(?<!\bvs)(?<=[^\s.])\.(?:\s+(?=[A-Z\\$(*])|\s*$)|\s+I hope|\s+because\b"
+    r"|\s+since\b|!\*{0,2}(?=\s+[A-Z])"
+)
+_ANSWER_IN_TEXT = r"^\s*\\(?:text|mathbf|mathrm|textbf)\s*\{\s*(?:the\s+)?(?:final\s+)?answer(?:\s+is)?\s*"
+LABEL = re.compile(_ANSWER_IN_TEXT + r"[:=]?\s*\}\s*[:=]?\s*", re.IGNORECASE)
+LABEL_INSIDE = re.compile(_ANSWER_IN_TEXT + r"[:=]\s*(?P<value>[^{}]+)\}\s*$", re.IGNORECASE)
+CLOCK = re.compile(
+    r"\b\d{1,2}:\d{2}\b(?:\s*(?:[ap]\.?m\b\.?|in\s+the\s+(?:morning|afternoon|evening)|at\s+night))?", re.IGNORECASE
+)
+RESULT = re.compile(r"(?:,|;)\s*(?:which|that|this)\s+(?:is|equals|makes|gives|comes\s+to)\s+(?P<value>.+)$")
+_COUNTED = rf"({NUMBER})\s+[A-Za-z]+(?:\s+[a-z]+)?"
+COORDINATED = re.compile(rf"^\s*(?:is|are)?\s*{_COUNTED},?\s+and\s+{_COUNTED}[\s.!]*$")
+PAIR_OF_EQUATIONS = re.compile(r"^\s*([a-zA-Z])\s*=\s*[^\s=,]+\s*(?:,|and|,\s*and|or)\s*([a-zA-Z])\s*=\s*[^\s=,]+$")
+VERB_NUMBER = re.compile(
+    rf"\b(?:has|have|had|is|are|was|were|gets?|got|needs?|makes?|made|takes?|took|costs?|pays?|paid|earns?|earned|spends?|"
+    rf"spent|sells?|sold|left|there\s+(?:are|is))\s+(?:only\s+|about\s+|exactly\s+)?(?P<value>\$?{NUMBER})"
+)
 
 
 def _after_phrase(rest: str) -> str | None:
     """The answer at the start of `rest`, the text after "the answer is"; None where that only speaks of the answer."""
-    rest = rest.lstrip(" \t*:").lstrip()
+    rest = rest[: 2 * MAX_ANSWER].lstrip(" \t*:=").lstrip()
+    if rest.startswith("}"):  # $$\text{Answer: } 460$$
+        rest = re.split(r"\$\$?|\\\]|\\\)", rest[1:])[0]
     if ASSESSMENT.match(rest):
         return None
     display = re.match(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]", rest[:MAX_ANSWER], re.DOTALL)
     if display:
         return _trim(display[1] or display[2])
     line = rest[:MAX_ANSWER].split("\n", 1)[0]
-    line = re.split(
-        r"(?<!\bi\.e)(?<!\bvs)(?<=[^\s.])\.(?:\s+(?=[A-Z\\$(*])|\s*$)|\s+I hope|\s+because\b|\s+since\b", line
-    )[0]
-    return _value_of(line)
+    return _value_of(END_OF_ANSWER.split(line)[0])
 
 
 def _value_of(line: str) -> str | None:
     """The answer in a line of prose: its formulas where it has some, its number where the rest is words."""
-    line = line.strip().strip("*").strip()
-    math = [a or b for a, b in re.findall(r"(?<!\\)\$([^$]+?)(?<!\\)\$|\\\((.+?)\\\)", line)]
+    line = _without_mark(line.strip().strip("*").strip())
+    math = [a or b for a, b in INLINE.findall(line)]
     if math:
-        outside = re.sub(r"(?<!\\)\$[^$]+?(?<!\\)\$|\\\(.+?\\\)", " @ ", line)
+        outside = INLINE.sub(" @ ", line)
         if not re.search(r"\d", outside):
             joined = re.fullmatch(r"\s*@(?:\s*(?:,|;|and|or|, and|, or)\s*@)*[\s.,]*", outside)
             return _trim(", ".join(math) if joined and len(math) > 1 else math[-1])
     if "\\" not in line and re.search(r"\d", line):
-        words = re.findall(r"[A-Za-z]{2,}", line)
-        numbers = [match[0].strip() for match in LAST_NUMBER.finditer(line)]
-        if len(words) >= 2 and numbers and len(set(numbers)) == 1:
-            return numbers[0]
-        if len(words) >= 3 and numbers:
-            tail = line.rpartition("=")[2] if "=" in line else line
-            found = LAST_NUMBER.findall(tail)
-            return found[0].strip() if found else numbers[-1]
+        found = _number_in_words(line)
+        if found:
+            return found
     counted = re.match(rf"({'|'.join(COUNTS)})\b", line, re.IGNORECASE)
-    if counted and len(line.split()) > 1 and not math:
+    if counted and len(line.split()) > 1 and not math and "-" not in line[: len(counted[1]) + 1]:
         return counted[1]
     return _trim(line) or None
 
 
-def _last_value(text: str) -> str | None:
-    """The last formula that states a value, or the last number."""
-    text = re.sub(r"<<[^<>\n]{0,200}>>", "", text)
-    number = None
-    for number in LAST_NUMBER.finditer(text):  # noqa: B007  the last one is used
-        pass
-    math = None
-    for math in re.finditer(  # noqa: B007
-        r"\$\$(?P<a>[^$]{1,500})\$\$|(?<!\\)\$(?P<b>[^$\n]{1,300})(?<!\\)\$|\\\((?P<c>.{1,300}?)\\\)"
-        r"|\\\[(?P<d>.{1,500}?)\\\]",
-        text,
-        re.DOTALL,
-    ):
-        pass
-    if math is not None and (number is None or math.end() > number.start()):
-        content = next(group for group in math.groups() if group)
-        left, _, right = content.rpartition("=")
-        return _trim(content if left and right.strip() in ("0", "0.") else right) or None
-    if number is None:
+def _without_mark(line: str) -> str:
+    """`42!` at the end of a sentence is no factorial; in a formula (`n!`, `$5!$`) it is."""
+    return re.sub(r"(?<=\d)!+\s*\**\s*$", "", line) if re.fullmatch(r"[^!$\\]*?\d!+[\s*]*", line) else line
+
+
+def _number_in_words(line: str) -> str | None:
+    """Which number of a sentence is the answer; None where the line is no sentence."""
+    words = re.findall(r"[A-Za-z]{2,}", line)
+    numbers = [match[0].strip() for match in LAST_NUMBER.finditer(line)]
+    result = RESULT.search(line)
+    if result:
+        return _number_in_words(result["value"]) or _trim(result["value"])
+    clock = CLOCK.search(line)
+    if clock:
+        return clock[0].strip()
+    both = COORDINATED.match(line)
+    if both:
+        return f"{both[1]}, {both[2]}"
+    if PAIR_OF_EQUATIONS.match(line) or not numbers or expressions.is_expression(line):
         return None
-    return number[0].strip()
+    if len(words) >= 2 and len(set(numbers)) == 1:
+        return numbers[0]
+    if len(words) < 3:
+        return None
+    tail = line.rpartition("=")[2] if "=" in line else line
+    if tail == line and re.match(r"(?:that|when|if|after|because)\b", line):
+        said = VERB_NUMBER.findall(line)
+        if said:
+            return said[-1]
+    found = LAST_NUMBER.findall(tail)
+    return found[0].strip() if found else numbers[-1]
 
 
 def _trim(text: str) -> str:
-    return text.strip().strip("*").strip().rstrip(".,;:").strip()
+    text = text.strip().strip("*`").strip().rstrip(".,;:").strip()
+    inside = LABEL_INSIDE.match(text)
+    return inside["value"].strip() if inside else LABEL.sub("", text).strip()

@@ -1,121 +1,73 @@
-r"""The three verdicts on one answer: ours, a paper-style one and math-verify's. Pure; runs inside grading workers.
+r"""Whether two answers state the same.
 
-Ours takes both answers apart (lists, tuples, intervals, matrices, equations, units) and compares the smallest pieces as
-numbers, formulas or words. Only where a piece is none of these it asks math-verify, with the extracted answer instead
-of the whole text. A piece that was read on both sides and differs is wrong, whatever a more lenient reader would say.
+Both are taken apart (lists, tuples, intervals, matrices, equations, units), and the smallest pieces are compared as
+numbers, formulas or words. What this reader cannot read is right only where it looks the same: a more lenient reader
+behind it was tried and accepted more wrong answers than right ones. All is pure and bounded.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from fractions import Fraction
 
-from scripts.lib.grading import answers, library, paper_style, spelling
-from scripts.lib.grading.choices import choice_letter
-from scripts.lib.grading.formulas import UnreadableError, close, sample
-from scripts.lib.grading.values import EXACT_DIGITS, NUMBER_WORDS, TEXT, Context, floating, same_values
+from scripts.lib.grading import golds, pieces, relations, spelling, wording
+from scripts.lib.grading.answers import unbox
+from scripts.lib.grading.equality import same_solutions
+from scripts.lib.grading.intervals import as_interval, number
+from scripts.lib.grading.typography import fold
+from scripts.lib.grading.units import CURRENCIES, TEXT
+from scripts.lib.grading.values import Context, same_formulas, same_values
 
-ABOUT = re.compile(
-    r"^(?:(?:\\text\s*\{\s*)?(?:approximately|about|around|roughly|nearly|exactly|only|approx\.?)\s*\}?|[≈≡⇒])"
-    r"\s*(?=[-+\d.\\])"
-)
-UNWORKED = re.compile(r"\\(?:i*int|sum|prod|lim)(?![a-z])")  # math-verify would try to work these out
-MAX_ITEMS = 64  # of a list, set or matrix
-FALLBACK_CHARACTERS = 400  # math-verify's reader takes seconds for longer answers
-
-OPENING, CLOSING = "([{⦃⟦", ")]}⦄⟧"
-NAME = re.compile(
-    r"(?:\\text\s*\{[^{}]*\}|\\[A-Za-z]+\s?|[A-Za-z])"
-    r"(?:\\text\s*\{[^{}]*\}|\\(?!frac|sqrt|pi(?![a-z]))[A-Za-z]+\s?|[A-Za-z0-9_{}', ∩|]|\^\s*\{-1\})*"
-    r"(?:\s*\([^()=]{1,60}\))?"
-    r"|\\frac\s*\{\s*d[^{}]{0,20}\}\s*\{\s*d[^{}]{0,20}\}"
-    r"|\([^()=]*[A-Za-z][^()=]*\)"
-)
+MAX_UNLIKE = 40  # items of a list that are compared each with each; those that are plainly equal are paired before
 VALUE_SYMBOLS = re.compile(r"\\(?:frac|sqrt|pi)(?![A-Za-z])")
-CONDITION = re.compile(
-    r"(?<=[\w)}\]⦄])\s*,?\s*(?:\\text\s*\{\s*,?\s*(?:for|where|with|provided)\b|(?<=[\s,])(?:for|where|provided)\s).*$"
+LEAD = re.compile(r"\s*\\text\s*\{\s*(?P<words>[^{}\d=]{3,80})\}\s*(?=[-\\\d(\[⦃]|[A-Za-z]\s*[=<>≤≥])")
+NOT_A_LEAD = re.compile(
+    r"\b(?:no|not|none|except|all|or|and|only|if|when|for|increasing|decreasing|minus)\b", re.IGNORECASE
 )
-TRUTH = {"true": True, "yes": True, "false": False, "no": False, "correct": True, "incorrect": False}
+MONEY = re.compile(r"\\\$|[€£¥₹]|\\(?:pounds|euro|yen)(?![A-Za-z])|(?<![\w$])\$(?=\s?\d[^$]*$)")
+OPERATORS = re.compile(r"\\text\s*\{\s*(lcm|gcd|min|max|sin|cos|tan|log|ln|exp)\s*\}")
+STEPS = (relations.implication, relations.congruence, relations.approximation, relations.sequence)
 
 
-def parts(item, errors: list[str]) -> Iterator[tuple[str, object]]:
-    """The parts of the grade of `item` (a `scripts.lib.grading.pool.Item`), cheapest first.
-
-    A part that fails is None (ours: False), and its error is appended to `errors`.
-    """
-    extracted = None
-    steps: tuple[tuple[str, Callable], ...] = (
-        ("extracted", lambda: extract(item)),
-        ("verdict", lambda: ours(extracted, item)),
-        ("paper_style", lambda: paper_style.verdict(item.prediction or "", item.gold, item.kind)),
-        (
-            "math_verify",
-            lambda: None if item.kind == "choice" else library.math_verify(item.prediction or "", item.gold),
-        ),
-    )
-    for name, step in steps:
-        try:
-            value = step()
-            if name == "extracted":
-                extracted = value
-            yield name, value
-        except Exception as error:  # whatever model output does to a parser is a row's error, not the run's
-            errors.append(f"{name}: {type(error).__name__}: {error}"[:300])
-            yield name, False if name == "verdict" else None
-
-
-def _math_verify(item) -> bool | None:
-    return None if item.kind == "choice" else library.math_verify(item.prediction or "", item.gold)
-
-
-def extract(item) -> str | None:
-    """The answer that ours compares: a letter for `choice`, an answer text for `math`."""
-    if item.kind == "choice":
-        return choice_letter(item.prediction or "", item.choices)
-    return answers.extract(item.prediction or "")
-
-
-def ours(extracted: str | None, item) -> bool:
-    """Our verdict on an extracted answer."""
-    if extracted is None:
-        return False
-    if item.kind == "choice":
-        return extracted == gold_letter(item.gold, item.choices)
-    return same_answer(item.gold, extracted, item.options)
-
-
-def gold_letter(gold: str, choices: tuple[str, ...]) -> str | None:
-    """The letter of a `choice` gold: `C`, `(c)`, or the text of a choice."""
-    letter = re.fullmatch(r"\s*[(\[]?\s*([A-Za-z])\s*[)\].]?\s*", gold)
-    return letter[1].upper() if letter else choice_letter(gold, choices)
-
-
-def same_answer(gold: str, answer: str, options: Mapping[str, object] | None = None) -> bool:
+def same_answer(
+    gold: str, answer: str, options: Mapping[str, object] | None = None, steps: list[str] | None = None
+) -> bool:
     r"""Whether `answer` states what `gold` states.
+
+    Args:
+        gold: the reference answer.
+        answer: the final answer of a text.
+        options: what the benchmark says of the gold: `answer_type`, `error` (a tolerance), `unit`.
+        steps: a list that gets a line for each step of the comparison.
 
     >>> same_answer("\\frac{1}{2}", "x = 0.5")
     True
     """
-    options = options or {}
-    context = Context(
-        tolerance=_tolerance(options.get("error")),
-        unit=spelling.clean(str(options.get("unit") or "")),
-        answer_type=str(options.get("answer_type") or "").lower(),
-    )
+    gold, answer = fold(gold), fold(answer)
     if re.sub(r"\s", "", gold) == re.sub(r"\s", "", answer):
         return True
-    left, right = spelling.clean(gold), spelling.clean(answer)
+    return any(_same_reading(reading, answer, options or {}, steps) for reading in golds.readings(gold))
+
+
+def _same_reading(gold: str, answer: str, options: Mapping[str, object], steps: list[str] | None) -> bool:
+    answer = golds.without_quotes(unbox(answer) if "\\boxed" in answer else answer)
+    context = Context(
+        tolerance=_tolerance(options.get("error")),
+        unit=prepared(str(options.get("unit") or "")),
+        answer_type=str(options.get("answer_type") or "").lower(),
+        money=(_currency(gold), _currency(answer)),
+        steps=steps,
+    )
+    left, right = prepared(gold), prepared(answer)
+    if not TEXT.match(left):
+        right = _without_lead(right)
+    context.note(f"gold as {left!r}, answer as {right!r}")
     if not left or not right:
-        return False
-    truth = _truth(left, gold=True)
-    if truth is not None:
-        return _truth(right) == truth
-    if _same(left, right, context):
-        return True
-    if not context.unread or max(len(gold), len(answer)) > FALLBACK_CHARACTERS or UNWORKED.search(answer):
-        return False
-    if right.count("(") + right.count("{") > 60:
-        return False
-    return library.math_verify("\\boxed{" + answer + "}", gold)
+        return wording.is_nothing(left or gold) and wording.is_nothing(right or answer)
+    said = wording.truth(left, gold=True)
+    if said is not None:
+        return wording.truth(right) == said
+    return _same(left, right, context)
 
 
 def _tolerance(error: object) -> Fraction | None:
@@ -125,9 +77,38 @@ def _tolerance(error: object) -> Fraction | None:
         return None
 
 
-def _truth(text: str, gold: bool = False) -> bool | None:
-    found = spelling.words(text)
-    return TRUTH.get(found if gold else found.split(" ")[0] if found else "")
+def _currency(text: str) -> str:
+    """The currency whose sign stands in `text`."""
+    match = MONEY.search(text)
+    sign = match[0].strip("\\ ") if match else ""
+    return CURRENCIES.get(sign[:1], {"pounds": "gbp", "euro": "euro", "yen": "yen"}.get(sign, ""))
+
+
+def prepared(text: str) -> str:
+    r"""`text` in one spelling, with what people type in place of LaTeX in LaTeX.
+
+    >>> prepared("2**3 <= x")
+    '2^3 ≤ x'
+    """
+    if not text.lstrip().startswith("**"):
+        text = re.sub(r"(?<=[\w)}\].])\s?\*\*\s?(?=[\w({\\.-])", "^", text)
+    text = text.replace("<=", "≤").replace(">=", "≥").replace("!=", "≠").replace("=>", "⇒")
+    text = re.sub(r"\\(?:Rightarrow|Longrightarrow)(?![A-Za-z])", r"\\implies ", text)
+    text = re.sub(r"\\(?:iff|Leftrightarrow|Longleftrightarrow)(?![A-Za-z])", "⇔", text)
+    text = re.sub(r"\\(?:ngtr|notin)(?![A-Za-z])", "∉", text)
+    if re.search(r"\\(?:vec|mathbf|overrightarrow|boldsymbol|bm)(?![A-Za-z])", text):
+        text = re.sub(r"\\times(?![A-Za-z])", "⨯", text)  # of vectors it is no product of numbers
+    text = re.sub(r"\\(?:forall)(?![A-Za-z])", "∀", re.sub(r"\\exists(?![A-Za-z])", "∃", text))
+    text = spelling.clean(text)
+    text = re.sub(r"(?<![A-Za-z\\])(?:infinity|infty|inf|oo)(?![A-Za-z])", "∞", text)
+    text = OPERATORS.sub(r"\\\1 ", text)
+    return re.sub(r"(?<=[\d})])\s*(?:\\text\s*\{\s*to\s*\}|\bto\b)\s*(?=[\d\\(])", ":", text)
+
+
+def _without_lead(text: str) -> str:
+    r"""`text` without words that only lead to it: `\text{The solutions are } 2, 3`."""
+    match = LEAD.match(text)
+    return text[match.end() :] if match and not NOT_A_LEAD.search(match["words"]) else text
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -135,188 +116,132 @@ def _truth(text: str, gold: bool = False) -> bool | None:
 
 
 def _same(gold: str, answer: str, context: Context) -> bool:
-    """Whether two cleaned answers state the same; the heart of ours."""
+    """Whether two cleaned answers state the same; the heart of the comparison."""
     context.budget -= 1
     if context.budget < 0:
+        context.note("given up: too many pieces")
         return False
-    gold, answer = _bare(gold), _bare(answer)
+    (gold, gold_integer), (answer, answer_integer) = map(relations.without_parameter, (gold, answer))
+    gold, answer = pieces.bare(gold), pieces.bare(answer)
     if not gold or not answer:
         return False
-    if _compact(gold) == _compact(answer):
+    if pieces.compact(gold) == pieces.compact(answer):
         return True
-    for sign in ("≈", "≡", "⇒"):
-        if sign in gold or sign in answer:
-            return any(_same(g, a, context) for g in _around(gold, sign) for a in _around(answer, sign))
-    if _is_text(gold) or _is_text(answer):
-        verdict = _same_text(gold, answer)
+    verdict = _statement(gold, answer, context)
+    if verdict is None:
+        verdict = _same_words(gold, answer)
+    if verdict is not None:
+        context.note(f"{gold!r} and {answer!r}: {'the same' if verdict else 'different'} as statements or words")
+        return verdict
+    gold, answer = (_one_shape(text, context) for text in (gold, answer))
+    verdict = _same_families(gold, gold_integer, answer, answer_integer, context)
+    return _same_shapes(gold, answer, context) if verdict is None else verdict
+
+
+def _statement(gold: str, answer: str, context: Context) -> bool | None:
+    """The verdict on statements of several parts; None where neither is one."""
+    for step in STEPS:
+        verdict = step(gold, answer, lambda g, a: _same(g, a, context), context)
         if verdict is not None:
             return verdict
-    gold, answer = _without_matrices(gold), _without_matrices(answer)
-    gold, answer = _as_interval(gold), _as_interval(answer)
-    gold_items, answer_items = _items(gold), _items(answer)
+    if relations.CONTAINERS.search(gold) or relations.CONTAINERS.search(answer):
+        return False  # what does not look the same
+    return None
+
+
+def _same_words(gold: str, answer: str) -> bool | None:
+    if wording.is_nothing(gold) and wording.is_nothing(answer):
+        return True
+    verdict = wording.same_letters(gold, answer)
+    if verdict is None and (wording.is_text(gold) or wording.is_text(answer)):
+        verdict = wording.same_text(gold, answer)
+    return verdict
+
+
+def _one_shape(text: str, context: Context) -> str:
+    """`text` with matrices as brackets and inequalities as intervals."""
+    return as_interval(pieces.without_matrices(text), lambda point: number(relations.constant(point, context)))
+
+
+def _same_families(gold: str, gold_integer: str, answer: str, answer_integer: str, context: Context) -> bool | None:
+    """The verdict where a value is meant for all integers; None where none is."""
+    if not gold_integer and not answer_integer and "\\pi" not in gold and "°" not in gold:
+        return None
+    left, right = pieces.items(gold), pieces.items(answer)
+    if len(left) != len(right):
+        return None
+    names = [
+        [relations.parameter_of(item, declared, context) for item in side]
+        for side, declared in ((left, gold_integer), (right, answer_integer))
+    ]
+    if not all(names[0]) or not all(names[1]):
+        return None
+    if not gold_integer and not answer_integer and names[0] == names[1]:
+        return None  # as good as any formula
+    rest = list(zip(right, names[1], strict=True))
+    for item, name in zip(left, names[0], strict=True):
+        found = next((k for k, (o, n) in enumerate(rest) if relations.family(item, o, (name, n), context)), None)
+        if found is None:
+            return False if gold_integer or answer_integer else None
+        del rest[found]
+    return True
+
+
+def _same_shapes(gold: str, answer: str, context: Context) -> bool:
+    gold_items, answer_items = pieces.items(gold), pieces.items(answer)
     if len(gold_items) > 1 or len(answer_items) > 1:
         return _same_lists(gold, gold_items, answer, answer_items, context)
-    gold_group, answer_group = _group(gold), _group(answer)
+    gold_group, answer_group = pieces.group(gold), pieces.group(answer)
     if gold_group or answer_group:
         return _same_groups(gold, gold_group, answer, answer_group, context)
     if "=" in gold or "=" in answer:
         return _same_equations(gold, answer, context)
-    return same_values(gold, answer, context)
+    verdict = relations.ratio(gold, answer, lambda g, a: _same(g, a, context), context)
+    if verdict is None:
+        verdict = same_values(gold, answer, context)
+        context.note(f"{gold!r} and {answer!r}: {'the same' if verdict else 'different'} as values")
+    return verdict
 
 
-def _bare(text: str) -> str:
-    """`text` without a wrapper that says nothing: \\text{...} or braces around all, "approximately", "x ∈"."""
-    for _ in range(4):
-        before = text
-        text = text.strip().strip("$").strip()
-        match = TEXT.fullmatch(text)
-        if match:
-            text = match[1]
-        if text.startswith("{") and spelling.closing(text, 0) == len(text) - 1:
-            text = text[1:-1]
-        text = ABOUT.sub("", text)
-        text = re.sub(r"^\s*(?:[A-Za-z](?:_\{?\w+\}?)?|[A-Za-z]\([A-Za-z]\))\s*∈\s*(?=[(\[⦃ℝ]|\]-)", "", text)
-        text = CONDITION.sub("", text)
-        text = text.rstrip(".,;: ").lstrip(",;: ")
-        if text == before:
-            break
-    return text
-
-
-def _compact(text: str) -> str:
-    text = re.sub(r"\s+", "", TEXT.sub(r"\1", text))
-    return re.sub(r"\{(\w)\}", r"\1", text)
-
-
-def _around(text: str, sign: str) -> list[str]:
-    return [piece for piece in text.split(sign) if piece.strip()] or [""]
-
-
-def _split(text: str, signs: str) -> list[str]:
-    """`text` cut at each of `signs` that stands outside all brackets."""
-    pieces, depth, start = [], 0, 0
-    for index, sign in enumerate(text):
-        if sign in OPENING:
-            depth += 1
-        elif sign in CLOSING:
-            depth = max(0, depth - 1)
-        elif depth == 0 and sign in signs:
-            pieces.append(text[start:index])
-            start = index + 1
-    pieces.append(text[start:])
-    return pieces
-
-
-def _items(text: str) -> list[str]:
-    """The parts of an unbracketed list or union, `a ± b` as two; one item if it is neither."""
-    if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?\s*(%|°|[A-Za-z ]*|\\text\s*\{[^{}]*\})", text):
-        return [text]
-    text = re.sub(r"\\text\s*\{\s*,?\s*(?:and|or)\s*,?\s*\}", " , ", text)
-    text = re.sub(r"(?:,\s*|\s+)(?:and|or)\s+(?!equal)", " , ", text)
-    text = re.sub(r"(?<=[)\]}⦄])\s*U\s*(?=[(\[⦃{])", "∪", text)
-    found = [piece.strip() for piece in _split(text, ",;∪¶") if piece.strip()]
-    return [value for piece in found for value in _plus_minus(piece)] if len(found) <= MAX_ITEMS else [text]
-
-
-def _plus_minus(text: str) -> list[str]:
-    if not any(sign in text for sign in "±∓") or text.count("±") + text.count("∓") > 3 or text[0] in "([⟦":
-        return [text]
-    if text.startswith("⦃"):
-        return [text]
-    name, equals, right = text.rpartition("=")
-    flip = str.maketrans("±∓", "-+")
-    return [name + equals + right.translate(str.maketrans("±∓", "+-")), name + equals + right.translate(flip)]
-
-
-def _group(text: str) -> tuple[str, list[str], str] | None:
-    """(opening sign, items, closing sign) of a bracketed list, or None where the text is none."""
-    if text[0] not in "([⦃⟦" or text[-1] not in ")]⦄⟧":
-        return None
-    depth = 0
-    for index, sign in enumerate(text):
-        depth += (sign in OPENING) - (sign in CLOSING)
-        if depth == 0 and index < len(text) - 1:
-            return None
-    inner = text[1:-1]
-    found = (
-        _items(inner) if re.search(r"[A-Za-z±∓∪;¶]", inner) else [p.strip() for p in _split(inner, ",") if p.strip()]
-    )
-    if len(found) < 2 and text[0] not in "⦃⟦":
-        return None
-    return text[0], found, text[-1]
-
-
-def _without_matrices(text: str) -> str:
-    """`text` with a matrix as nested brackets: ⟦a,b⟧ for a vector, ⟦⟦a,b⟧,⟦c,d⟧⟧ for more."""
-    if "\\begin" not in text:
-        return text
-    match = re.fullmatch(
-        r"(?P<factor>[^\\]*?(?:\\(?:frac|sqrt)[^\\]*)?)\s*\*?\s*\\begin\s*\{\s*(?P<kind>[pbvBV]?(?:small)?matrix|array)\s*\}"
-        r"(?:\s*\{[lcr| ]*\})?(?P<body>.*?)\\end\s*\{\s*(?P=kind)\s*\}",
-        text.strip(" ()[]"),
-    )
-    if match is None or "\\begin" in match["body"]:
-        return text
-    rows = [[cell.strip() for cell in row.split("&")] for row in match["body"].split("¶") if row.strip()]
-    factor = match["factor"].strip()
-    if factor and "=" not in factor:
-        rows = [[f"({factor})*({cell})" for cell in row] for row in rows]
-    if len(rows) > MAX_ITEMS or any(len(row) > MAX_ITEMS for row in rows):
-        return text
-    if all(len(row) == 1 for row in rows):
-        rows = [[row[0] for row in rows]]
-    joined = ["⟦" + ",".join(row) + "⟧" for row in rows]
-    return joined[0] if len(joined) == 1 else "⟦" + ",".join(joined) + "⟧"
-
-
-def _as_interval(text: str) -> str:
-    """An inequality of one name as an interval: `x ≥ 2` as [2,∞), `1 < x ≤ 3` as (1,3]; other texts as they are."""
-    european = re.fullmatch(r"([\[\]])([^\[\]()]+,[^\[\]()]+)([\[\]])", text)
-    if european and (european[1] == "]" or european[3] == "["):  # ]0,1[ is the open interval in much of Europe
-        return f"{'(' if european[1] == ']' else '['}{european[2]}{')' if european[3] == '[' else ']'}"
-    text = re.sub(r"\b(?:all\s+)?real\s+numbers?\b|\ball\s+reals\b|ℝ", "(-∞,∞)", text)
-    if not any(sign in text for sign in "<>≤≥≠∖") or _has(text, ",;∪¶=") or re.search(r"\s(?:and|or)\s|text", text):
-        return text
-    excluded = re.fullmatch(r"\s*\(-∞,∞\)\s*∖\s*⦃([^,]+)⦄\s*", text) or re.fullmatch(r"\s*[A-Za-z]\s*≠\s*(.+)", text)
-    if excluded:
-        return f"(-∞,{excluded[1]})∪({excluded[1]},∞)"
-    pieces = [piece.strip() for piece in re.split("[<>≤≥]", text)]
-    signs = re.findall("[<>≤≥]", text)
-    if any(not piece for piece in pieces) or "≠" in text:
-        return text
-    if len(signs) == 2 and NAME.fullmatch(pieces[1]):
-        if all(sign in "<≤" for sign in signs):
-            low, high = (pieces[0], signs[0]), (pieces[2], signs[1])
-        elif all(sign in ">≥" for sign in signs):
-            low, high = (pieces[2], signs[1]), (pieces[0], signs[0])
-        else:
-            return text
-        return f"{'[' if low[1] in '≤≥' else '('}{low[0]},{high[0]}{']' if high[1] in '≤≥' else ')'}"
-    if len(signs) == 1:
-        (left, right), sign = pieces, signs[0]
-        if not NAME.fullmatch(left):
-            left, right, sign = right, left, {"<": ">", ">": "<", "≤": "≥", "≥": "≤"}[sign]
-        if not NAME.fullmatch(left):
-            return text
-        return {"<": f"(-∞,{right})", "≤": f"(-∞,{right}]", ">": f"({right},∞)", "≥": f"[{right},∞)"}[sign]
-    return text
-
-
-def _has(text: str, signs: str) -> bool:
-    return len(_split(text, signs)) > 1
+# ---------------------------------------------------------------------------------------------------------------------
+# Lists
 
 
 def _match_all(gold: list[str], answer: list[str], context: Context) -> bool:
     """Whether the lists are equal in some order, each item used once."""
     if len(gold) != len(answer):
         return False
-    left = list(answer)
-    for item in gold:
-        found = next((index for index, other in enumerate(left) if _same(item, other, context)), None)
+    left, right = _unpaired(gold, answer, context)
+    if len(left) > MAX_UNLIKE:
+        return False
+    for item in left:
+        found = next((index for index, other in enumerate(right) if _same(item, other, context)), None)
         if found is None:
             return False
-        del left[found]
+        del right[found]
     return True
+
+
+def _unpaired(gold: list[str], answer: list[str], context: Context) -> tuple[list[str], list[str]]:
+    """What is left of both lists without the items that are plainly equal."""
+    keys = [[_key(item, context) for item in side] for side in (gold, answer)]
+    shared = Counter(keys[0]) & Counter(keys[1])
+    left = []
+    for side, side_keys in zip((gold, answer), keys, strict=True):
+        rest, spare = [], Counter(shared)
+        for item, key in zip(side, side_keys, strict=True):
+            if spare[key] > 0:
+                spare[key] -= 1
+            else:
+                rest.append(item)
+        left.append(rest)
+    return left[0], left[1]
+
+
+def _key(item: str, context: Context) -> str:
+    """The same for two items only if they are equal."""
+    value = relations.constant(item, context) if len(item) < 30 else None
+    return str(value) if isinstance(value, Fraction) and value.denominator < 10**9 else pieces.compact(item)
 
 
 def _in_order(gold: list[str], answer: list[str], context: Context) -> bool:
@@ -325,18 +250,18 @@ def _in_order(gold: list[str], answer: list[str], context: Context) -> bool:
 
 def _same_lists(gold: str, gold_items: list[str], answer: str, answer_items: list[str], context: Context) -> bool:
     """Compares where at least one side is an unbracketed list."""
-    gold_group = _group(gold) if len(gold_items) == 1 else None
-    answer_group = _group(answer) if len(answer_items) == 1 else None
+    gold_group = pieces.group(gold) if len(gold_items) == 1 else None
+    answer_group = pieces.group(answer) if len(answer_items) == 1 else None
     if gold_group or answer_group:
         group, items = (gold_group, answer_items) if gold_group else (answer_group, gold_items)
-        inner = [value for piece in group[1] for value in _plus_minus(piece)]
+        inner = [value for piece in group[1] for value in pieces.plus_minus(piece)]
         pair = (inner, items) if gold_group else (items, inner)
         if group[0] == "⦃":
             return _match_all(*pair, context)
         # (1,2) for the gold x=1, y=2, or 1,2 for (1,2): in this order only; and not where it is an interval.
-        return _in_order([_right(g) for g in pair[0]], [_right(a) for a in pair[1]], context)
+        return _in_order([pieces.right(g) for g in pair[0]], [pieces.right(a) for a in pair[1]], context)
     if len(gold_items) != len(answer_items):
-        merged = _joined_thousands(answer) if len(gold_items) == 1 else answer
+        merged = pieces.joined_thousands(answer) if len(gold_items) == 1 else answer
         if merged != answer:
             return _same(gold, merged, context)
         answer_items = _distinct(answer_items, context)
@@ -346,34 +271,36 @@ def _same_lists(gold: str, gold_items: list[str], answer: str, answer_items: lis
             return _same(gold_items[0], answer_items[0], context)
     if _match_all(gold_items, answer_items, context):
         return True
-    names = [_left(item) for item in gold_items], [_left(item) for item in answer_items]
+    names = [pieces.left(item) for item in gold_items], [pieces.left(item) for item in answer_items]
     if all(names[0]) != all(names[1]) and (
         len(set(names[0])) == len(gold_items) or len(set(names[1])) == len(answer_items)
     ):
         # x=1, y=2 against 1, 2: the values, in order.
-        return _in_order([_right(g) for g in gold_items], [_right(a) for a in answer_items], context)
-    return False
+        return _in_order([pieces.right(g) for g in gold_items], [pieces.right(a) for a in answer_items], context)
+    return _with_shared_name(gold_items, answer_items, context)
+
+
+def _with_shared_name(gold_items: list[str], answer_items: list[str], context: Context) -> bool:
+    """`n = 2, 3` against `2, 3`, or `n = 2, n = 3`: a name before the first item only is that of all."""
+    sides = [_named_once(items) for items in (gold_items, answer_items)]
+    return sides != [gold_items, answer_items] and _match_all(sides[0], sides[1], context)
+
+
+def _named_once(items: list[str]) -> list[str]:
+    first, *rest = items
+    if "=" in first and not any("=" in item for item in rest):
+        return [pieces.right(first), *rest]
+    names = {pieces.left(item) for item in items}
+    return [pieces.right(item) for item in items] if len(names) == 1 and all(names) else items
 
 
 def _distinct(items: list[str], context: Context) -> list[str]:
-    kept: list[str] = []
+    kept: dict[str, str] = {}
     for item in items:
-        if not any(_same(other, item, context) for other in kept):
-            kept.append(item)
-    return kept
-
-
-def _joined_thousands(text: str) -> str:
-    return re.sub(r"(?<=\d),\s?(?=\d{3}(?!\d))", "", text)
-
-
-def _left(item: str) -> str:
-    return _compact(item.partition("=")[0]) if "=" in item else ""
-
-
-def _right(item: str) -> str:
-    left, equals, right = item.partition("=")
-    return right if equals and NAME.fullmatch(left.strip()) else item
+        key = _key(item, context)
+        if key not in kept and (len(kept) > MAX_UNLIKE or not any(_same(o, item, context) for o in kept.values())):
+            kept[key] = item
+    return list(kept.values())
 
 
 def _same_groups(gold: str, gold_group, answer: str, answer_group, context: Context) -> bool:
@@ -384,15 +311,13 @@ def _same_groups(gold: str, gold_group, answer: str, answer_group, context: Cont
             return _same(group[1][0], other, context) if gold_group else _same(other, group[1][0], context)
         if "=" in other:
             left, right = other.split("=", 1)[0], other.rsplit("=", 1)[1]
-            if NAME.fullmatch(left.strip()):
+            if pieces.is_name(left):
                 return _same(gold, right, context) if gold_group else _same(right, answer, context)
-        if "\\begin" in other or "\\" in other:
-            context.unread = True
         return False
     (gold_open, gold_items, gold_close), (answer_open, answer_items, answer_close) = gold_group, answer_group
     if gold_open == "⦃" or answer_open == "⦃":
-        gold_items = [value for item in gold_items for value in _plus_minus(item)]
-        answer_items = [value for item in answer_items for value in _plus_minus(item)]
+        gold_items = [value for item in gold_items for value in pieces.plus_minus(item)]
+        answer_items = [value for item in answer_items for value in pieces.plus_minus(item)]
         if gold_open == answer_open:
             return _match_all(_distinct(gold_items, context), _distinct(answer_items, context), context)
         return len(gold_items) > 1 and gold_open != "(" and _match_all(gold_items, answer_items, context)
@@ -409,98 +334,54 @@ def _same_groups(gold: str, gold_group, answer: str, answer_group, context: Cont
 
 
 def _same_equations(gold: str, answer: str, context: Context) -> bool:
-    gold_sides = [side.strip() for side in _split(gold, "=") if side.strip()]
-    answer_sides = [side.strip() for side in _split(answer, "=") if side.strip()]
+    gold_sides, answer_sides = pieces.sides(gold), pieces.sides(answer)
     if not gold_sides or not answer_sides:
         return False
     if len(gold_sides) == 1 and len(answer_sides) == 1:
         return _same(gold_sides[0], answer_sides[0], context) if "=" not in gold_sides[0] + answer_sides[0] else False
-    gold_named = len(gold_sides) > 1 and NAME.fullmatch(gold_sides[0]) is not None
-    answer_named = len(answer_sides) > 1 and NAME.fullmatch(answer_sides[0]) is not None
     if len(answer_sides) == 1:
-        if gold_named:
-            return _same(gold_sides[-1], answer, context)
-        if not re.search(r"[A-Za-z]", VALUE_SYMBOLS.sub("", gold_sides[0])):  # 0.56 = 56\%
-            return any(_same(side, answer, context) for side in gold_sides)
-        return False
+        return _value_for_equation(gold_sides, answer, context)
     if len(gold_sides) == 1:
-        if answer_named or not re.search(r"[A-Za-z]", VALUE_SYMBOLS.sub("", answer_sides[0])):
-            return _same(gold, answer_sides[-1], context) or (
-                len(answer_sides) > 2 and answer_named and _same(gold, answer_sides[1], context)
-            )
-        return _same(gold, answer_sides[-1], context) and len(answer_sides) > 2
+        return _equation_for_value(gold, answer_sides, context)
+    gold_named, answer_named = (pieces.is_name(side[0]) for side in (gold_sides, answer_sides))
     if gold_named and answer_named:
-        names = _compact(gold_sides[0]), _compact(answer_sides[0])
+        names = pieces.compact(gold_sides[0]), pieces.compact(answer_sides[0])
         axes = names[0] != names[1] and all(name in ("x", "y", "z") for name in names)
         if not axes and _same(gold_sides[-1], answer_sides[-1], context):
             return True
-    return _proportional(gold_sides, answer_sides, context)
+    return _same_solutions(gold_sides, answer_sides, context)
 
 
-def _proportional(gold_sides: list[str], answer_sides: list[str], context: Context) -> bool:
-    """Whether two equations have the same solutions because one is a multiple of the other."""
-    gold = context.formula(f"({gold_sides[0]})-({gold_sides[-1]})")
-    answer = context.formula(f"({answer_sides[0]})-({answer_sides[-1]})")
-    if gold is None or answer is None:
-        context.unread = True
-        return False
-    if gold.symbols != answer.symbols or not gold.symbols:
-        return False
-    ratio = None
-    for number in range(6):
-        point = {name: sample(name, number) for name in gold.symbols}
-        try:
-            left, right = gold.value(point), answer.value(point)
-            if not left or not right:
-                continue
-            now = (
-                left / right
-                if isinstance(left, Fraction) == isinstance(right, Fraction)
-                else floating(left) / floating(right)
-            )
-        except (UnreadableError, ZeroDivisionError):
-            continue
-        if ratio is not None and not close(ratio, now, EXACT_DIGITS):
-            return False
-        if ratio is not None and number >= 3:
-            return True
-        ratio = now if ratio is None else ratio
+def _value_for_equation(gold_sides: list[str], answer: str, context: Context) -> bool:
+    """`5` for the gold `x = 5`, `0.56` for `0.56 = 56%`, `i` for `i^5 = i^4 i = i`."""
+    if pieces.is_name(gold_sides[0]) and not _is_identity(gold_sides, context):
+        return _same(gold_sides[-1], answer, context)
+    if not re.search(r"[A-Za-z]", VALUE_SYMBOLS.sub("", gold_sides[0])):
+        return any(_same(side, answer, context) for side in gold_sides)
+    return _is_identity(gold_sides, context) and _same(gold_sides[-1], answer, context)
+
+
+def _equation_for_value(gold: str, answer_sides: list[str], context: Context) -> bool:
+    """`x = 5` for the gold `5`, and what a chain of equalities ends with."""
+    named = pieces.is_name(answer_sides[0])
+    if named or not re.search(r"[A-Za-z]", VALUE_SYMBOLS.sub("", answer_sides[0])):
+        return _same(gold, answer_sides[-1], context) or (
+            len(answer_sides) > 2 and named and _same(gold, answer_sides[1], context)
+        )
+    if len(answer_sides) > 2 or _is_identity(answer_sides, context):
+        return _same(gold, answer_sides[-1], context)
     return False
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Words
+def _is_identity(sides: list[str], context: Context) -> bool:
+    """Whether all sides of a chain are equal whatever their variables are."""
+    if any(context.formula(side) is None for side in sides):
+        return False
+    return all(same_formulas(one, other, context) for one, other in zip(sides, sides[1:], strict=False))
 
 
-def _is_text(text: str) -> bool:
-    """Whether the answer is words, or one letter that names something."""
-    if re.fullmatch(r"\(?\s*(?:\\text\s*\{\s*\(?\s*)?[A-Za-z]\s*\)?\s*\}?\s*\)?", text):
-        return True
-    if re.search(r"\d\s*(?:\\text\s*\{\s*)?[ap]\.?\s?m\b", text, re.IGNORECASE):
-        return True
-    bare = re.sub(r"\\(?!text)[A-Za-z]+", " ", text).replace("\\text", " ")
-    return re.search(r"[A-Za-z]{3,}", bare) is not None and not re.search(r"[=<>≤≥∈]", bare)
-
-
-def _same_text(gold: str, answer: str) -> bool | None:
-    """The verdict where at least one side is words; None where they are to be compared as values."""
-    left, right = spelling.words(gold), spelling.words(answer)
-    if left and left == right and _is_text(gold) and _is_text(answer):
-        return True
-    letter = re.fullmatch(r"\(?\s*(?:\\text\s*\{\s*\(?\s*)?([A-Za-z])\s*\)?\s*\}?\s*\)?", gold)
-    if letter:
-        named = re.match(r"\(?\s*(?:\\text\s*\{\s*)?\(?\s*([A-Za-z])\s*(?:\)|\}|\.\s|:|$)", answer)
-        if named and ("(" in gold or "text" in gold or letter[1].isupper()):
-            return named[1].upper() == letter[1].upper() if "(" in gold else named[1] == letter[1]
-        return None
-    if re.search(r"\d", gold) or re.search(r"\d", answer):
-        return None
-    if left in NUMBER_WORDS or right in NUMBER_WORDS:
-        return None
-    if _is_text(gold) and _is_text(answer):
-        joined = re.sub(r"[\s-]", "", left), re.sub(r"[\s-]", "", right)
-        if joined[0] == joined[1]:
-            return True
-        if all(re.fullmatch(r"[a-z]{4,}", text) for text in joined):
-            return False  # and not a product of letters, in which "circle" would be "cleric"
-    return None
+def _same_solutions(gold_sides: list[str], answer_sides: list[str], context: Context) -> bool:
+    """Whether two equations have the same solutions because one is a multiple of the other."""
+    difference = [f"({sides[0]})-({sides[-1]})" for sides in (gold_sides, answer_sides)]
+    left, right = context.formula(difference[0]), context.formula(difference[1])
+    return left is not None and right is not None and same_solutions(left, right)

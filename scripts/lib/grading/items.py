@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-GRADER_VERSION = 1  # raise by hand when a verdict would change
+GRADER_VERSION = 2  # raise by hand when a verdict would change
 GRADER_OPTIONS = ("answer_type", "error", "unit")  # columns of OlympiadBench and TheoremQA: how a gold is to be read
 PARTS = ("extracted", "verdict", "paper_style", "math_verify")  # of a grade, in the order in which they are made
 

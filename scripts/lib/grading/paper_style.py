@@ -8,7 +8,9 @@ said. It is lenient where the harness is: percent signs are dropped and a factor
 import re
 
 from scripts.lib.grading import answers, spelling
-from scripts.lib.grading.formulas import Formula, UnreadableError, close, equal
+from scripts.lib.grading.equality import close, equal
+from scripts.lib.grading.formulas import Formula
+from scripts.lib.grading.nodes import UnreadableError
 
 DIGITS = 4  # relative tolerance 1e-4
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")

@@ -194,7 +194,7 @@ def _work(pipe: Connection) -> None:
     import resource
     import signal
 
-    from scripts.lib.grading import compare  # not in the parent, which only hands out and collects
+    from scripts.lib.grading import graders  # not in the parent, which only hands out and collects
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     logging.disable(logging.CRITICAL)  # math-verify logs a traceback for every formula that it cannot read
@@ -210,6 +210,6 @@ def _work(pipe: Connection) -> None:
             return
         for item in items:
             errors: list[str] = []
-            for name, value in compare.parts(item, errors):
+            for name, value in graders.parts(item, errors):
                 pipe.send({name: value})  # at once: the next part may hang
             pipe.send({"error": "; ".join(errors), "done": True} if errors else {"done": True})
