@@ -19,7 +19,7 @@ BOXED_TAIL = 1_000_000  # the same for boxes
 CUT_OFF = 400  # characters that may follow "the answer is ..." in a text that does not end with a sentence
 SENTENCE_ENDS = (".", "!", "?", ")", "]", "}", "*", "$", "`", ">", '"', "”", ":", "…")
 
-NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d{1,3}(?: \d{3}){2,}(?!\d)|\d+(?:\.\d+)?|\.\d+)"
+NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|(?<!\d )\d{1,3}(?: \d{3})+(?!\d|\.\d)|\d+(?:\.\d+)?|\.\d+)"
 COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 LAST_NUMBER = re.compile(
     rf"(?<![\w.])[-−]?\$?\s?{NUMBER}(?:[eE][-+]?\d+(?!\w))?(?:_\{{?\d{{1,2}}\}}?)?(?:\s\d{{1,3}}/\d{{1,3}}(?![\d/])|"
@@ -53,7 +53,8 @@ PLACEHOLDER = re.compile(
 )
 RETRACTED = re.compile(
     r"\b(?:wait|slip|mistake|mistaken|error|wrong|incorrect|redo|recheck|correction|correct(?:ed)?\s{0,3}:|actually|oops|"
-    r"no\b\s{0,3}[,:.;]|hmm|sorry|reconsider|instead|ignores?|scratch\s+that)",
+    r"no\b\s{0,3}[,:.;]|hmm|sorry|reconsider|instead|ignores?|scratch\s+that|"
+    r"(?:let\s+me|must|should|to)\s+(?:correct|fix|redo|revise|rethink))",
     re.IGNORECASE,
 )
 
@@ -114,7 +115,9 @@ def own_part(text: str) -> str:
     """
     box, phrase = _first_box(text), _first_statement(text)
     if box is None and phrase is None:
-        return text
+        match = NEXT_SPEAKER.search(text)
+        spoken = match and re.search(r"\d|[A-Za-z]{3}", SPECIAL.sub("", text[: match.start()]))
+        return text[: match.start()] if spoken else text
     for pattern in (NEXT_SPEAKER, NEXT_TASK):
         answered = min(at for at in (box, phrase) if at is not None)
         # A question behind a mere "the answer is", with a box behind it, is the question itself, told again.
@@ -284,7 +287,8 @@ def _retracted_box(text: str) -> str | None:
         return ""
     if earlier:
         return last_box(before) if earlier[-1][2].strip().startswith(cut) else ""
-    return _without_box(before) or ""
+    found = _without_box(before) or ""
+    return found if found.startswith(cut) else ""
 
 
 def _unfinished_box(text: str) -> tuple[int, str] | None:
@@ -400,6 +404,9 @@ LABEL_INSIDE = re.compile(_ANSWER_IN_TEXT + r"[:=]\s*(?P<value>[^{}]+)\}\s*$", r
 CLOCK = re.compile(
     r"\b\d{1,2}:\d{2}\b(?:\s*(?:[ap]\.?m\b\.?|in\s+the\s+(?:morning|afternoon|evening)|at\s+night))?", re.IGNORECASE
 )
+DENIED = re.compile(
+    r"(?:,\s{0,3}(?:and\s+)?not\b[^.]{0,80}|\s\((?:and\s+)?not\b[^()]{0,80}\))\s{0,3}\.?$"
+)  # "8 (not 9)"
 RESULT = re.compile(r"(?:,|;)\s*(?:which|that|this)\s+(?:is|equals|makes|gives|comes\s+to)\s+(?P<value>.+)$")
 _COUNTED = rf"({NUMBER})\s+[A-Za-z]+(?:\s+[a-z]+)?"
 COORDINATED = re.compile(rf"^\s*(?:is|are)?\s*{_COUNTED},?\s+and\s+{_COUNTED}[\s.!]*$")
@@ -414,7 +421,7 @@ def _after_phrase(rest: str) -> str | None:
     """The answer at the start of `rest`, the text after "the answer is"; None where that only speaks of the answer."""
     rest = rest[: 2 * MAX_ANSWER].lstrip(" \t*:=").lstrip()
     if rest.startswith("}"):  # $$\text{Answer: } 460$$
-        rest = re.split(r"\$\$?|\\\]|\\\)", rest[1:])[0]
+        rest = re.split(r"(?<!\\)\$\$?|\\\]|\\\)", rest[1:])[0]
     if ASSESSMENT.match(rest):
         return None
     display = re.match(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]", rest[:MAX_ANSWER], re.DOTALL)
@@ -426,7 +433,7 @@ def _after_phrase(rest: str) -> str | None:
 
 def _value_of(line: str) -> str | None:
     """The answer in a line of prose: its formulas where it has some, its number where the rest is words."""
-    line = _without_mark(line.strip().strip("*").strip())
+    line = _without_mark(DENIED.sub("", line.strip().strip("*").strip()))
     math = [a or b for a, b in INLINE.findall(line)]
     if math:
         outside = INLINE.sub(" @ ", line)

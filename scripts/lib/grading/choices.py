@@ -18,10 +18,11 @@ ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "
 
 # Pieces of the patterns below. Words that may stand between "answer" and its letter:
 _FILLER = (
-    r"(?:is|are|was|would|should|must|will|has|have|had|to|be|seems?|appears?|looks?|like|most|very|likely|probably|"
+    r"(?:is|are|was|would|should|must|will|has|have|had|could|can|may|might|to|be|seems?|appears?|looks?|like|most|very|likely|probably|"
     r"definitely|clearly|certainly|therefore|thus|hence|then|here|so|indeed|simply|actually|i|think|believe|guess|it|its|"
     r"it's|that|the|a?n?\s?option|options?|letter|choice|choose|select|pick|i'd|i'll|say|go|going|with|for|my|final|answer|"
-    r"correct|right|best|one|among|these|statement|after|analysis|given|question|problem|this|of|above)"
+    r"correct|right|best|one|among|these|statement|after|analysis|given|question|problem|this|of|above|"
+    r"es|est|ist|è|é|correcta|correcto|correcte|richtige|lautet|la|die|der|el)"
 )
 _GAP = rf"(?:\s{{1,3}}|[:=*_,$–—-]|\b{_FILLER}\b){{0,24}}"
 _OPEN = r"[(\[{\"'`*_$]{0,6}"
@@ -149,6 +150,7 @@ def _rightness(text: str, letters: str, choices: Sequence[str]) -> str | None:
         rf"(?i:\b(?:it|that)(?:'s|\s+{_MUST}))\s+(?i:(?:option|choice|letter|probably|likely|clearly)\s+)?LETTER(?=[\s.,;:!)\]}}*_]|$)",
         r"(?i:\bI\s?(?:'d|'ll|\s+would|\s+will|\s+am)?\s+(?:say|choose|chose|pick|picked|select|go(?:ing)?\s+(?:with|for)))\s+"
         r"(?i:(?:option|choice|letter)\s+)?LETTER",
+        r"LETTER\s+is\s{0,3}[.!]?\s*$",
         r"(?i:\b(?:therefore|thus|hence|so))[,:]?\s+(?i:(?:it|the\s+answer)\s+is\s+)?LETTER\s*[.!*)\]}]{0,4}\s*$",
     )
     return next((found for pattern in patterns if (found := _last(pattern, text, letters))), None)
@@ -234,7 +236,11 @@ def _leading_letter(plain: str, letters: str) -> str | None:
     )
     if lead and not re.match(r"\s*-\s?[A-Za-z]\w", plain[lead.end("letter") :]) or lead and "(" in lead[0]:
         return _single(plain, lead.end("letter"), lead["letter"], letters) or None
-    lower = re.fullmatch(rf"[(\[]?\s*([{letters.lower()}])\s*(?:[)\].:]+(?:\s(?P<rest>.{{0,80}}))?)?", plain, re.DOTALL)
+    lower = re.fullmatch(
+        rf"(?i:(?:option|choice|answer|letter)\s+)?[(\[]?\s*([{letters.lower()}])\s*(?:[)\].:]+(?:\s(?P<rest>.{{0,80}}))?)?",
+        plain,
+        re.DOTALL,
+    )
     listed = lower and lower["rest"] and re.search(r"(?:^|\s)\(?[a-z]\)", lower["rest"])  # (a) ... (b) ...: a list
     return lower[1].upper() if lower and not listed else None
 

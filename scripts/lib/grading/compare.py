@@ -21,9 +21,6 @@ from scripts.lib.grading.values import Context, same_formulas, same_values
 MAX_UNLIKE = 40  # items of a list that are compared each with each; those that are plainly equal are paired before
 VALUE_SYMBOLS = re.compile(r"\\(?:frac|sqrt|pi)(?![A-Za-z])")
 LEAD = re.compile(r"\s*\\text\s*\{\s*(?P<words>[^{}\d=]{3,80})\}\s*(?=[-\\\d(\[⦃]|[A-Za-z]\s*[=<>≤≥])")
-NOT_A_LEAD = re.compile(
-    r"\b(?:no|not|none|except|all|or|and|only|if|when|for|increasing|decreasing|minus)\b", re.IGNORECASE
-)
 MONEY = re.compile(r"\\\$|[€£¥₹]|\\(?:pounds|euro|yen)(?![A-Za-z])|(?<![\w$])\$(?=\s?\d[^$]*$)")
 OPERATORS = re.compile(r"\\text\s*\{\s*(lcm|gcd|min|max|sin|cos|tan|log|ln|exp)\s*\}")
 STEPS = (relations.implication, relations.congruence, relations.approximation, relations.sequence)
@@ -92,6 +89,7 @@ def prepared(text: str) -> str:
     """
     if not text.lstrip().startswith("**"):
         text = re.sub(r"(?<=[\w)}\].])\s?\*\*\s?(?=[\w({\\.-])", "^", text)
+    text = re.sub(r"√\s?(\d+(?:\.\d+)?)", r"\\sqrt{\1}", text).replace("∛", "\\sqrt[3]")
     text = text.replace("<=", "≤").replace(">=", "≥").replace("!=", "≠").replace("=>", "⇒")
     text = re.sub(r"\\(?:Rightarrow|Longrightarrow)(?![A-Za-z])", r"\\implies ", text)
     text = re.sub(r"\\(?:iff|Leftrightarrow|Longleftrightarrow)(?![A-Za-z])", "⇔", text)
@@ -108,7 +106,7 @@ def prepared(text: str) -> str:
 def _without_lead(text: str) -> str:
     r"""`text` without words that only lead to it: `\text{The solutions are } 2, 3`."""
     match = LEAD.match(text)
-    return text[match.end() :] if match and not NOT_A_LEAD.search(match["words"]) else text
+    return text[match.end() :] if match and not pieces.DENIES.search(match["words"]) else text
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -126,7 +124,7 @@ def _same(gold: str, answer: str, context: Context) -> bool:
     if not gold or not answer:
         return False
     if pieces.compact(gold) == pieces.compact(answer):
-        return True
+        return not all(context.money) or context.money[0] == context.money[1]
     verdict = _statement(gold, answer, context)
     if verdict is None:
         verdict = _same_words(gold, answer)
@@ -176,11 +174,10 @@ def _same_families(gold: str, gold_integer: str, answer: str, answer_integer: st
     ]
     if not all(names[0]) or not all(names[1]):
         return None
-    if not gold_integer and not answer_integer and names[0] == names[1]:
-        return None  # as good as any formula
     rest = list(zip(right, names[1], strict=True))
     for item, name in zip(left, names[0], strict=True):
-        found = next((k for k, (o, n) in enumerate(rest) if relations.family(item, o, (name, n), context)), None)
+        same = relations.family if gold_integer or answer_integer else relations.renamed
+        found = next((k for k, (o, n) in enumerate(rest) if same(item, o, (name, n), context)), None)
         if found is None:
             return False if gold_integer or answer_integer else None
         del rest[found]
@@ -194,7 +191,7 @@ def _same_shapes(gold: str, answer: str, context: Context) -> bool:
     gold_group, answer_group = pieces.group(gold), pieces.group(answer)
     if gold_group or answer_group:
         return _same_groups(gold, gold_group, answer, answer_group, context)
-    if "=" in gold or "=" in answer:
+    if pieces.has(gold, "=") or pieces.has(answer, "="):
         return _same_equations(gold, answer, context)
     verdict = relations.ratio(gold, answer, lambda g, a: _same(g, a, context), context)
     if verdict is None:
@@ -320,7 +317,11 @@ def _same_groups(gold: str, gold_group, answer: str, answer_group, context: Cont
         answer_items = [value for item in answer_items for value in pieces.plus_minus(item)]
         if gold_open == answer_open:
             return _match_all(_distinct(gold_items, context), _distinct(answer_items, context), context)
-        return len(gold_items) > 1 and gold_open != "(" and _match_all(gold_items, answer_items, context)
+        return (
+            len(gold_items) > 1
+            and "(" not in (gold_open, answer_open)
+            and _match_all(gold_items, answer_items, context)
+        )
     interval = (
         len(gold_items) == 2 and not context.answer_type.startswith("list") and "⟦" not in (gold_open, answer_open)
     )
@@ -337,8 +338,8 @@ def _same_equations(gold: str, answer: str, context: Context) -> bool:
     gold_sides, answer_sides = pieces.sides(gold), pieces.sides(answer)
     if not gold_sides or not answer_sides:
         return False
-    if len(gold_sides) == 1 and len(answer_sides) == 1:
-        return _same(gold_sides[0], answer_sides[0], context) if "=" not in gold_sides[0] + answer_sides[0] else False
+    if len(gold_sides) == 1 and len(answer_sides) == 1:  # a side is missing
+        return not pieces.has(gold_sides[0] + answer_sides[0], "=") and _same(gold_sides[0], answer_sides[0], context)
     if len(answer_sides) == 1:
         return _value_for_equation(gold_sides, answer, context)
     if len(gold_sides) == 1:

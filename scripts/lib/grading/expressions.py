@@ -2,6 +2,8 @@ r"""Expressions in plain text: what is a formula, a pair, an interval or a relat
 
 import re
 
+from scripts.lib.grading import units
+
 MAX_EXPRESSION = 300  # characters
 
 
@@ -26,6 +28,7 @@ VERB = re.compile(
     r"(?:\b(?:is|are|be|equals|equal\s+to|get|gets|gives|obtain|have|has|was|becomes|yields|find|at|needs|need|takes)\b|:|=|\*\*)"
     r"\s*\**\s*(?=\S)"
 )
+NUMBER_LIST = re.compile(r"-?[\d./]+(?:\s*(?:[,;]\s*(?:and|or)?|\band\b|\bor\b)\s*-?[\d./]+)+")
 NAMES_OF_PROSE = frozenset("aAI")
 
 
@@ -73,6 +76,8 @@ def whole(text: str) -> str | None:
         return None
     line = re.sub(r"^\*\*(.+)\*\*$", r"\1", line)
     bare = line.rstrip(".,;") if not line.endswith("...") else line
+    if re.fullmatch(r"-?\d{1,3}(?: \d{3})+(?:\.\d+)?", bare) or NUMBER_LIST.fullmatch(bare):
+        return bare
     if is_expression(bare.strip("$ ")) and "$$" not in bare[2:-2]:
         return _worked_out(bare) if bare.count("$") != 1 else None
     words = re.findall(r"[A-Za-z]+", bare)
@@ -130,7 +135,18 @@ def at_end(text: str) -> str | None:
         return None
     if len(lines) > 1 and is_expression(line) and not re.search(r"=", line):
         return line
-    return next((line[start:].strip() for start in _starts(line) if _ends_with(line[start:])), None)
+    line, unit = _without_unit(line)
+    return next((line[start:].strip() + unit for start in _starts(line) if _ends_with(line[start:])), None)
+
+
+def _without_unit(line: str) -> tuple[str, str]:
+    """`line` without a unit at its end, and the unit as a formula has it; `units` is none."""
+    match = re.search(r"(?<=[\w)}\]])\s+((?:square\s+|cubic\s+)?[A-Za-z]+(?:\^?[23]|[²³])?)$", line)
+    if match is None:
+        return line, ""
+    if re.fullmatch(r"(?:square\s+|cubic\s+)?units?", match[1]):
+        return line[: match.start()], ""
+    return (line[: match.start()], f"\\text{{ {match[1]}}}") if units.parse(match[1]) else (line, "")
 
 
 def _starts(line: str) -> list[int]:

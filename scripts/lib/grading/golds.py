@@ -4,6 +4,7 @@ import ast
 import re
 
 from scripts.lib.grading import answers, spelling
+from scripts.lib.grading.units import TEXT
 from scripts.lib.grading.wording import is_nothing
 
 PROSE_GOLD = 200  # characters, from which on a gold without a box is searched for its answer
@@ -26,7 +27,7 @@ def readings(gold: str) -> list[str]:
     confirmed = YES.match(gold)
     if confirmed:
         return [gold, gold[confirmed.end() :]]
-    name, colon, value = gold.partition(":")
+    name, colon, value = TEXT.sub(r"\1", gold).partition(":")
     if colon and is_nothing(spelling.clean(name)) and is_nothing(spelling.clean(value)):
         return [name, value]
     return [gold]

@@ -16,6 +16,12 @@ NAME = re.compile(
     r"|\\frac\s*\{\s*d[^{}]{0,20}\}\s*\{\s*d[^{}]{0,20}\}"
     r"|\([^()=]*[A-Za-z][^()=]*\)"
 )
+# Words in front of a value that make it another one.
+DENIES = re.compile(
+    r"\b(?:no|not|none|neither|never|except|all|or|and|only|if|when|for|increasing|decreasing|minus|negative|least|most|"
+    r"more|less|greater|fewer|under|over|above|below|up|until|before|after|between|positive|about|half|twice)\b",
+    re.IGNORECASE,
+)
 LONGEST_NAME = 80  # characters: the pattern above would try a longer text in too many ways
 ABOUT = re.compile(
     r"^(?:(?:\\text\s*\{\s*)?(?:approximately|about|around|roughly|nearly|exactly|only|approx\.?)\s*\}?|≈)"
@@ -24,7 +30,7 @@ ABOUT = re.compile(
 CONDITION = re.compile(
     r"(?<=[\w)}\]⦄])\s*,?\s*(?:\\text\s*\{\s*,?\s*(?:for|where|with|provided)\b|(?<=[\s,])(?:for|where|provided)\s).*$"
 )
-MEMBER = re.compile(r"^\s*(?:[A-Za-z](?:_\{?\w+\}?)?|[A-Za-z]\([A-Za-z]\))\s*∈\s*(?=[(\[⦃ℝ]|\]-)")
+MEMBER = re.compile(r"^\s*(?:[A-Za-z](?:_\{?\w+\}?)?|[A-Za-z]\([A-Za-z]\))\s*∈\s*(?=[(\[⦃{ℝ]|\]-)")
 
 
 def is_name(text: str) -> bool:

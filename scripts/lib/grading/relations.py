@@ -239,6 +239,12 @@ def family(gold: str, answer: str, names: tuple[str, str], context: Context) -> 
     return abs(shift - round(shift)) < 1e-30
 
 
+def renamed(gold: str, answer: str, names: tuple[str, str], context: Context) -> bool:
+    """Whether two values are equal once the names that stand for any integer are the same."""
+    left, right = (_line(pieces.right(text), name, context) for text, name in zip((gold, answer), names, strict=True))
+    return left is not None and right is not None and all(abs(a - b) < 1e-30 for a, b in zip(left, right, strict=True))
+
+
 def _line(text: str, name: str, context: Context) -> tuple[object, object] | None:
     """(value at 0, step) of a formula that is linear in `name` and has no other variable."""
     import mpmath

@@ -19,7 +19,7 @@ FULL_WIDTH = re.compile(r"[\uFF01-\uFF5E\U0001D400-\U0001D7FF\u24B6-\u24E9\u2100
 FOREIGN_DIGIT = re.compile(r"[^\x00-\x7F\U0001D7CE-\U0001D7FF]")
 NUMBER_SPACE = re.compile(r"(?<=\d)[\u00A0\u2009\u202F\u2007](?=\d{3}(?!\d))")
 DASH_MINUS = re.compile(r"(?<![^\s(\[{=,:$*+/^|])[–—](?=[\d.\\(√π∞a-zA-Z$])")
-VULGAR = re.compile(r"(\d?)\s?([¼-¾⅐-⅞])")
+VULGAR = re.compile(r"(?:(\d)\s?)?([¼-¾⅐-⅞])")
 KEPT = frozenset("ℝℕℤℚℂℏ℃℉Å")
 
 

@@ -4,11 +4,12 @@ r"""Single values: numbers, decimals that are rounded, units, per cent, number b
 values are compared in one of them.
 """
 
+import itertools
 import re
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from scripts.lib.grading import units
+from scripts.lib.grading import pieces, units
 from scripts.lib.grading.equality import close, equal, equal_at
 from scripts.lib.grading.expressions import words_of
 from scripts.lib.grading.formulas import Formula
@@ -28,7 +29,7 @@ UNIT_VALUE = re.compile(
     r"(?P<unit>[A-Za-z][A-Za-z .'\"-]*(?:[/*]\s*[A-Za-z]+)*(?:\s*\^\s*(?:\{\s*-?\d\s*\}|-?\d)|[²³])?"
     r"(?:[/*]?\s*[A-Za-z]+(?:\s*\^\s*(?:\{\s*-?\d\s*\}|-?\d))?)*)"
 )
-UNIT_TAIL = re.compile(r"(?:\\text\s*\{(?:[^{}]|\{[^{}]*\})*\}|[\s^{}\d/*().°-])+")
+UNIT_TAIL = re.compile(r"(?:\\text\s*\{(?:[^{}]|\{[^{}]*\})*\}|\^\s*\{?\s*-?\s*\d\s*\}?|[\s/*().°])+")
 TRIG = re.compile(r"\\?(?:sin|cos|tan|cot|sec|csc)")
 SEXAGESIMAL = re.compile(
     r"(?P<sign>-?)(?P<whole>\d+(?:\.\d+)?)\s*°\s*(?P<minutes>\d+(?:\.\d+)?)\s*(?:'|\\text\s*\{\s*min\w*\s*\})"
@@ -173,7 +174,7 @@ def _split_unit(text: str) -> tuple[str, str]:
         start = text.index("\\text")
         if text[:start].strip() and UNIT_TAIL.fullmatch(text[start:]):
             return text[:start].strip().rstrip("*").strip(), text[start:]
-        if re.fullmatch(r"\\text\s*\{[^{}]*\}\s*[-+\d.]+", text):
+        if re.fullmatch(r"\\text\s*\{[^{}]*\}\s*[-+\d.]+", text) and not pieces.DENIES.search(text):
             return TEXT.sub("", text).strip(), ""
     if len(text) <= 300 and text[-1:].isalnum() | (text[-1:] in ("}", ".", "²", "³")):
         match = UNIT_VALUE.fullmatch(text)
@@ -362,7 +363,9 @@ def _whole(value) -> bool:
 # ---------------------------------------------------------------------------------------------------------------------
 # Formulas with variables
 
-CONSTANTS = re.compile(r"[cCkKAB](?:_\d)?")  # an arbitrary constant has no agreed name
+FRESH = ("Y", "Z", "W")  # names that no arbitrary constant has
+MAX_CONSTANTS = len(FRESH)
+CONSTANTS = re.compile(r"[cCkKABD](?:_\d)?")  # an arbitrary constant has no agreed name
 DERIVATIVE = re.compile(r"\\frac\s*\{\s*d\s*([A-Za-z])\s*\}\s*\{\s*d\s*([A-Za-z])\s*\}")
 DOTTED = re.compile(r"\\dot\s*(?:\{\s*([A-Za-z])\s*\}|([A-Za-z]))")
 ARGUMENT = re.compile(r"(?<![A-Za-z\\])([A-Za-z]'*)\s*\(\s*([a-z])\s*\)")
@@ -404,17 +407,26 @@ def _one_notation(gold: str, answer: str) -> tuple[str, str]:
 
 
 def _renamed_constant(gold: str, answer: str, context: Context) -> bool:
-    """Whether the two are equal when the one symbol that only one of them has is named as in the other."""
+    """Whether the two are equal when the constants that only one of them has are named as in the other."""
     left, right = context.formula(gold), context.formula(answer)
     if left is None or right is None:
         return False
-    mine, other = left.symbols - right.symbols, right.symbols - left.symbols
-    if len(mine) != 1 or len(other) != 1 or not right.symbols - other:
+    mine, other = sorted(left.symbols - right.symbols), sorted(right.symbols - left.symbols)
+    if not 1 <= len(mine) == len(other) <= MAX_CONSTANTS or not right.symbols - set(other):
         return False
-    a, b = next(iter(mine)), next(iter(other))
-    if not (CONSTANTS.fullmatch(a) and CONSTANTS.fullmatch(b)):
+    if not all(CONSTANTS.fullmatch(name) for name in (*mine, *other)):
         return False
-    return _equal_texts(_with_name(gold, a, "Z"), _with_name(answer, b, "Z"), context)
+    target = _with_names(gold, dict(zip(mine, FRESH, strict=False)))
+    orders = itertools.permutations(FRESH[: len(other)])
+    return any(
+        _equal_texts(target, _with_names(answer, dict(zip(other, order, strict=True))), context) for order in orders
+    )
+
+
+def _with_names(text: str, names: dict[str, str]) -> str:
+    for name, new in names.items():
+        text = _with_name(text, name, new)
+    return text
 
 
 def _with_name(text: str, name: str, new: str) -> str:
