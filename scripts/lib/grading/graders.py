@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
-from scripts.lib.grading import answers, compare, library, paper_style
+from scripts.lib.grading import answers, choices, compare, library, paper_style
 from scripts.lib.grading.choices import choice_letter
 from scripts.lib.grading.items import PARTS, Item
 
@@ -60,7 +60,19 @@ def ours(extracted: str | None, item: Item, steps: list[str] | None = None) -> b
     return compare.same_answer(item.gold, extracted, item.options, steps)
 
 
-def gold_letter(gold: str, choices: tuple[str, ...]) -> str | None:
+def explain(item: Item) -> list[str]:
+    """How our verdict on `item` comes about: the reading, what it found, each step of the comparison, the verdict."""
+    text = item.prediction or ""
+    if item.kind == "choice":
+        reading, found = choices.reading(text, item.choices)
+    else:
+        reading, found = answers.reading(text)
+    steps: list[str] = []
+    verdict = ours(found, item, steps)
+    return [f"read as: {reading}", f"answer: {found!r}", f"gold: {item.gold!r}", *steps, f"verdict: {verdict}"]
+
+
+def gold_letter(gold: str, options: tuple[str, ...]) -> str | None:
     """The letter of a `choice` gold: `C`, `(c)`, or the text of a choice."""
     letter = re.fullmatch(r"\s*[(\[]?\s*([A-Za-z])\s*[)\].]?\s*", gold)
-    return letter[1].upper() if letter else choice_letter(gold, choices)
+    return letter[1].upper() if letter else choice_letter(gold, options)

@@ -32,7 +32,7 @@ class Grade:
     """What three graders say of one item.
 
     Attributes:
-        verdict: ours; None only where there is no gold. False with `error` set where no comparison was possible.
+        verdict: ours; None where there is no gold, and with `error` set where it failed or passed its deadline.
         extracted: the answer that ours was given; None where the text has none.
         math_verify: math-verify's verdict on the whole text; None where it failed or does not apply (letters).
         paper_style: the verdict of a grader like the Qwen2.5-Math harness; None where it failed.
