@@ -3,6 +3,7 @@ r"""Typography folded once, before anything is read: one character for each sign
 What carries meaning stays: `²` is a power and `½` a fraction, which only a reader of formulas can place.
 """
 
+import itertools
 import re
 import unicodedata
 
@@ -16,7 +17,7 @@ MARKS = {"。": ". ", "，": ", ", "、": ", ", "；": "; ", "：": ": ", "（":
          "－": "-", "‐": "-", "‑": "-", "−": "-", "⁄": "/", "∕": "/", "【": "[", "】": "]"}  # fmt: skip
 FOLDED = str.maketrans({**QUOTES, **MARKS}) | INVISIBLE | SPACES
 FULL_WIDTH = re.compile(r"[\uFF01-\uFF5E\U0001D400-\U0001D7FF\u24B6-\u24E9\u2100-\u2138]")
-FOREIGN_DIGIT = re.compile(r"[^\x00-\x7F\U0001D7CE-\U0001D7FF]")
+FOREIGN_DIGIT = re.compile(r"(?![0-9])\d")
 NUMBER_SPACE = re.compile(r"(?<=\d)[\u00A0\u2009\u202F\u2007](?=\d{3}(?!\d))")
 DASH_MINUS = re.compile(r"(?<![^\s(\[{=,:$*+/^|])[–—](?=[\d.\\(√π∞a-zA-Z$])")
 VULGAR = re.compile(r"(?:(\d)\s?)?([¼-¾⅐-⅞])")
@@ -40,8 +41,7 @@ def fold(text: str) -> str:
 
 
 def _digit(match: re.Match) -> str:
-    value = unicodedata.decimal(match[0], None)
-    return match[0] if value is None else str(value)
+    return str(unicodedata.decimal(match[0]))
 
 
 def _vulgar(match: re.Match) -> str:
@@ -55,7 +55,7 @@ def _vulgar(match: re.Match) -> str:
 LONGEST_LOOP = 400  # characters of the piece that a model repeats
 LOOP_CHARACTERS = 200  # of repetition, from which on it is one
 BLANK_RUN = re.compile(r"\s{3,}")
-MARK_RUN = re.compile(r"([^\w\s\\{}()\[\]])\1{19,}")
+MARK_RUN = re.compile(r"""[-*.=_~#$`>!?,;:–—…|+/'"^&@%<]{20,}""")
 
 
 def without_loop(text: str) -> str:
@@ -65,10 +65,16 @@ def without_loop(text: str) -> str:
     'It is 7. I hope this helps.'
     """
     text = BLANK_RUN.sub(lambda match: "\n\n" if "\n" in match[0] else "  ", text)
-    text = MARK_RUN.sub(r"\1\1\1", text).strip()
+    text = MARK_RUN.sub(_short_run, text).strip()
     while (shorter := _one_loop_less(text)) != text:
         text = shorter.rstrip()
     return text
+
+
+def _short_run(match: re.Match) -> str:
+    """Three of each mark that is repeated twenty times and more."""
+    runs = ((mark, sum(1 for _ in run)) for mark, run in itertools.groupby(match[0]))
+    return "".join(mark * (3 if count >= 20 else count) for mark, count in runs)
 
 
 def _one_loop_less(text: str) -> str:
