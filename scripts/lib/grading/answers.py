@@ -22,6 +22,7 @@ SENTENCE_ENDS = (".", "!", "?", ")", "]", "}", "*", "$", "`", ">", '"', "”", "
 NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|(?<!\d )\d{1,3}(?: \d{3})+(?!\d|\.\d)|\d+(?:\.\d+)?|\.\d+)"
 COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 LAST_NUMBER = re.compile(
+    r"(?<![\w.:])\d{1,2}:\d{2}(?![\d:])(?:\s?[ap]\.?m\b)?|"
     rf"(?<![\w.])[-−]?\$?\s?{NUMBER}(?:[eE][-+]?\d+(?!\w))?(?:_\{{?\d{{1,2}}\}}?)?(?:\s\d{{1,3}}/\d{{1,3}}(?![\d/])|"
     r"\s?/\s?\d+(?![\d/]))?(?:\s?\\?%)?"
     r"|(?<![\d.])(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:\s?\\?%)?"
@@ -405,7 +406,7 @@ CLOCK = re.compile(
     r"\b\d{1,2}:\d{2}\b(?:\s*(?:[ap]\.?m\b\.?|in\s+the\s+(?:morning|afternoon|evening)|at\s+night))?", re.IGNORECASE
 )
 DENIED = re.compile(
-    r"(?:,\s{0,3}(?:and\s+)?not\b[^.]{0,80}|\s\((?:and\s+)?not\b[^()]{0,80}\))\s{0,3}\.?$"
+    r"(?:(?:,|\s-)\s{0,3}(?:and\s+)?not\b[^.]{0,80}|\s\((?:and\s+)?not\b[^()]{0,80}\))\s{0,3}\.?$"
 )  # "8 (not 9)"
 RESULT = re.compile(r"(?:,|;)\s*(?:which|that|this)\s+(?:is|equals|makes|gives|comes\s+to)\s+(?P<value>.+)$")
 _COUNTED = rf"({NUMBER})\s+[A-Za-z]+(?:\s+[a-z]+)?"
@@ -475,7 +476,7 @@ def _number_in_words(line: str) -> str | None:
     if len(words) < 3:
         return None
     tail = line.rpartition("=")[2] if "=" in line else line
-    if tail == line and re.match(r"(?:that|when|if|after|because)\b", line):
+    if tail == line and not re.match(r"\W*\d", line):
         said = VERB_NUMBER.findall(line)
         if said:
             return said[-1]

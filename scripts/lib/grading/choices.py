@@ -25,7 +25,7 @@ _FILLER = (
     r"es|est|ist|è|é|correcta|correcto|correcte|richtige|lautet|la|die|der|el)"
 )
 _GAP = rf"(?:\s{{1,3}}|[:=*_,$–—-]|\b{_FILLER}\b){{0,24}}"
-_OPEN = r"[(\[{\"'`*_$]{0,6}"
+_OPEN = r"[(\[{\"'`*_$<]{0,6}"
 _TEX = r"(?:\\\(|\\\[)?\s?(?:\\(?:text|mathrm|mathbf|textbf|boldsymbol|mathbb|bf|rm|boxed)\s?\{?\s?\(?\s?)*"
 _NOT_WORD = r"(?![A-Za-z0-9_'’]|-[A-Za-z])"
 _NOUN = (
@@ -129,6 +129,7 @@ def _statement(text: str, letters: str, choices: Sequence[str]) -> str | None:
         rf"(?i:\b{_NOUN}\b|{_FOREIGN})(?:\s{{1,2}}to\s[^.:\n]{{1,80}}?\s(?=is\b))?"
         rf"(?i:{_GAP}|\s{{0,3}}(?:是|为|は|:)\s{{0,3}})LETTER",
         r"####\s{0,3}LETTER",
+        r"(?i:\bnot\s+(?:option\s+)?[(*]{0,3}[a-z][)*]{0,3},?\s+but\s+(?:rather\s+)?)LETTER",
     )
     matches = [match for pattern in patterns for match in _matches(pattern, text, letters)]
     if not matches:
@@ -190,6 +191,13 @@ def _last_line(text: str, letters: str, choices: Sequence[str]) -> str | None:
     return _named(lines[-1], letters, choices) if lines else None
 
 
+def _first_line(text: str, letters: str, choices: Sequence[str]) -> str | None:
+    """A letter alone on the first line, with the reasons behind it."""
+    first = text.strip().split("\n", 1)[0].strip()
+    alone = re.fullmatch(rf"{_OPEN}(?P<letter>[{letters}])[)\]}}\"'`*_$.:]{{0,6}}", first)
+    return alone["letter"] if alone else None
+
+
 READINGS: tuple[Callable[[str, str, Sequence[str]], str | None], ...] = (
     _answer_tag,
     _box,
@@ -199,6 +207,7 @@ READINGS: tuple[Callable[[str, str, Sequence[str]], str | None], ...] = (
     _chosen,
     _whole_text,
     _last_line,
+    _first_line,
 )
 
 

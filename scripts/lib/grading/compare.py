@@ -16,7 +16,7 @@ from scripts.lib.grading.equality import same_solutions
 from scripts.lib.grading.intervals import as_interval, number
 from scripts.lib.grading.typography import fold
 from scripts.lib.grading.units import CURRENCIES, TEXT
-from scripts.lib.grading.values import Context, same_formulas, same_values
+from scripts.lib.grading.values import Context, one_notation, same_formulas, same_values
 
 MAX_UNLIKE = 40  # items of a list that are compared each with each; those that are plainly equal are paired before
 VALUE_SYMBOLS = re.compile(r"\\(?:frac|sqrt|pi)(?![A-Za-z])")
@@ -383,6 +383,6 @@ def _is_identity(sides: list[str], context: Context) -> bool:
 
 def _same_solutions(gold_sides: list[str], answer_sides: list[str], context: Context) -> bool:
     """Whether two equations have the same solutions because one is a multiple of the other."""
-    difference = [f"({sides[0]})-({sides[-1]})" for sides in (gold_sides, answer_sides)]
+    difference = one_notation(*(f"({sides[0]})-({sides[-1]})" for sides in (gold_sides, answer_sides)))
     left, right = context.formula(difference[0]), context.formula(difference[1])
     return left is not None and right is not None and same_solutions(left, right)

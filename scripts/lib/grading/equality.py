@@ -5,6 +5,7 @@ it shrinks as the precision grows: e^{-100} is not 0, \\sqrt{2}^2 - 2 is.
 """
 
 import random
+from collections.abc import Mapping
 from fractions import Fraction
 
 from scripts.lib.grading.formulas import Formula
@@ -15,21 +16,26 @@ WHOLE_NAMES = frozenset("ijklmnpqrNKM")  # what a floor or a factorial is usuall
 NEEDED = 3  # points at which both formulas must have a value
 
 
-def equal(left: Formula, right: Formula, digits: int = AGREED) -> bool:
+def equal(left: Formula, right: Formula, digits: int = AGREED, aliases: Mapping[str, str] | None = None) -> bool:
     """Whether two formulas have the same value at every point that is tried.
 
-    `left` is the gold: where it is real, `right` must be real too.
+    Args:
+        left: the gold: where it is real, `right` must be real too.
+        right: the answer.
+        digits: in which they must agree where they are not rational.
+        aliases: names in `right` that stand for other names in `left`.
 
     Raises:
         UnreadableError: where no point gives both a value.
     """
-    symbols = sorted(left.symbols | right.symbols)
+    aliases = aliases or {}
+    symbols = sorted(left.symbols | (right.symbols - aliases.keys()))
     if not symbols:
         return equal_at(left, right, None, digits)
     whole, imaginary = left.whole or right.whole, left.imaginary or right.imaginary
-    agreed = _agreed(left, right, points(symbols, whole, real=not imaginary), digits)
+    agreed = _agreed(left, right, points(symbols, whole, not imaginary, aliases), digits)
     if agreed == 0 and not imaginary:
-        agreed = _agreed(left, right, points(symbols, whole, real=False), digits)
+        agreed = _agreed(left, right, points(symbols, whole, False, aliases), digits)
     if agreed == 0:
         raise UnreadableError("no value at any point")
     return agreed is not None
@@ -79,10 +85,11 @@ def vanishes(formula: Formula, point: Point | None) -> bool:
     return bool(second == 0 or abs(first - second) > abs(second) / 2)
 
 
-def points(symbols: list[str], whole: bool, real: bool) -> list[Point]:
+def points(symbols: list[str], whole: bool, real: bool, aliases: Mapping[str, str] | None = None) -> list[Point]:
     """Where formulas are compared: positive, negative, small, large and fractional values; whole numbers where meant.
 
-    Where the imaginary unit is about, variables are positive.
+    Where the imaginary unit is about, variables are positive. Of several variables, each is once negative where its
+    neighbours are not.
     """
     kinds = (
         ("usual", "usual", "usual", "small", "mixed", "mixed", "negative", "mixed", "large", "small")
@@ -91,7 +98,14 @@ def points(symbols: list[str], whole: bool, real: bool) -> list[Point]:
     )
     found = []
     for number, kind in enumerate(kinds):
-        point = Point({name: sample(name, number, kind, whole and name[0] in WHOLE_NAMES) for name in symbols})
+        point = Point()
+        for place, name in enumerate(symbols):
+            meant_whole = whole and name[0] in WHOLE_NAMES
+            turned = kind == "negative" or (kind == "mixed" and (place + number) % 2 == 0 and not meant_whole)
+            value = sample(name, number, kind, meant_whole)
+            point[name] = -value if turned else value
+        for name, meant in (aliases or {}).items():
+            point[name] = point[meant]
         point.real = real
         found.append(point)
     return found
@@ -101,16 +115,11 @@ def sample(name: str, number: int, kind: str = "usual", whole: bool = False) -> 
     """The value of variable `name` at point `number`: the same in every process, not in step with other names."""
     draw = random.Random(f"{number}:{name}")
     if whole:
-        value = Fraction(draw.randint(4, 40))
-        return -value if kind == "negative" else value
+        return Fraction(draw.randint(4, 40))
     value = Fraction(1, 2) + Fraction(draw.randrange(99_991), 40_009)
     if kind == "small":
         return value / 7
-    if kind == "large":
-        return value * 53
-    if kind == "negative" or (kind == "mixed" and draw.random() < 0.6):
-        return -value
-    return value
+    return value * 53 if kind == "large" else value
 
 
 def close(left: Value, right: Value, digits: int = AGREED) -> bool:

@@ -19,13 +19,19 @@ FUNCTIONS = words_of(
 WORD = re.compile(r"\\?[A-Za-z]+")
 COMMAND_WORD = re.compile(r"\\(?:text|mathrm|mathbf|operatorname|textbf)\s*\{[^{}]*\}")
 SIGNS = re.compile(r"[\s\d.,;:+\-*/^_=<>≤≥≠±∓×·÷√∞π°%!|'()\[\]{}\\$∪∩∈⁰¹²³⁴-⁹⁻⁺ⁿ½¼¾~&αβγθλμφω]*")
-SHAPE = re.compile(r"[+\-*/^=<>≤≥≠±×·÷√∞π()\[\]{}|!_²³]|\\[A-Za-z]|\b(?:pi|sqrt|exp|infinity)\b|\d\s?[A-Za-z]\b")
+SHAPE = re.compile(
+    r"[+\-*/^=<>≤≥≠±×·÷√∞π()\[\]{}|!_⁰¹²³⁴-⁹⁻]|\\[A-Za-z]|(?<![A-Za-z])(?:pi|sqrt|exp|infinity)(?![a-z])|\d\s?[A-Za-z]\b"
+)
+SYMBOL = re.compile(r"[A-Za-zα-ωΑ-Ω](?:[₀-₉]+|_\{?\w\}?|'+)?")  # a text that is a name
+STATE = re.compile(
+    r"(?:it|they|he|she|this|both|the [\w ]{1,30}?) (?:is|are) (?P<state>[a-z]+(?: [a-z]+)?)", re.IGNORECASE
+)
 REFUSAL = words_of(
     "i idea know sure sorry hmm help cannot can't unsure unknown answer done here see yes? stop ok okay hello "
     "thanks final solution so the a an it is are we you well let think boxed"
 )
 VERB = re.compile(
-    r"(?:\b(?:is|are|be|equals|equal\s+to|get|gets|gives|obtain|have|has|was|becomes|yields|find|at|needs|need|takes)\b|:|=|\*\*)"
+    r"(?:\b(?:is|are|be|equals|equal\s+to|get|gets|gives|obtain|have|has|was|becomes|yields|find|at|needs|need|takes)\b|(?<!\d):|=|\*\*)"
     r"\s*\**\s*(?=\S)"
 )
 NUMBER_LIST = re.compile(r"-?[\d./]+(?:\s*(?:[,;]\s*(?:and|or)?|\band\b|\bor\b)\s*-?[\d./]+)+")
@@ -80,11 +86,21 @@ def whole(text: str) -> str | None:
         return bare
     if is_expression(bare.strip("$ ")) and "$$" not in bare[2:-2]:
         return _worked_out(bare) if bare.count("$") != 1 else None
+    if SYMBOL.fullmatch(bare) or _is_measure(bare):
+        return bare
+    state = STATE.fullmatch(bare)
+    bare = state["state"] if state else bare
     words = re.findall(r"[A-Za-z]+", bare)
     letters_only = re.fullmatch(r"(?:\\text\{)?[A-Za-z]+(?:[ -][A-Za-z]+){0,2}\}?", bare)
-    if letters_only and not REFUSAL & {word.lower() for word in words} and len(bare) > 2:
+    if letters_only and not REFUSAL & {word.lower() for word in words} and (len(bare) > 2 or bare.lower() == "no"):
         return bare
     return None
+
+
+def _is_measure(text: str) -> bool:
+    """`12 cm³`: a number with a unit."""
+    match = re.fullmatch(r"-?\d[\d.,]*\s?(?P<unit>[A-Za-z°][A-Za-z/^²³\d ]*)", text)
+    return match is not None and units.parse(match["unit"].replace("²", "^2").replace("³", "^3")) is not None
 
 
 def _worked_out(text: str) -> str:
@@ -136,7 +152,7 @@ def at_end(text: str) -> str | None:
     if len(lines) > 1 and is_expression(line) and not re.search(r"=", line):
         return line
     line, unit = _without_unit(line)
-    return next((line[start:].strip() + unit for start in _starts(line) if _ends_with(line[start:])), None)
+    return next((line[start:].strip() + unit for start in _starts(line) if _ends_with(line[start:], unit)), None)
 
 
 def _without_unit(line: str) -> tuple[str, str]:
@@ -146,7 +162,7 @@ def _without_unit(line: str) -> tuple[str, str]:
         return line, ""
     if re.fullmatch(r"(?:square\s+|cubic\s+)?units?", match[1]):
         return line[: match.start()], ""
-    return (line[: match.start()], f"\\text{{ {match[1]}}}") if units.parse(match[1]) else (line, "")
+    return (line[: match.start()], f"\\text{{ {match[1]}}}") if _is_measure(f"1 {match[1]}") else (line, "")
 
 
 def _starts(line: str) -> list[int]:
@@ -155,6 +171,8 @@ def _starts(line: str) -> list[int]:
     return [start for start in starts if "=" not in line[start:]] or []
 
 
-def _ends_with(rest: str) -> bool:
+def _ends_with(rest: str, unit: str) -> bool:
     rest = rest.strip()
+    if unit and re.fullmatch(r"-?\d[\d.,]*(?<![.,])", rest):
+        return True
     return is_expression(rest) or rest in ("∞", "-∞", "π", "infinity")

@@ -8,6 +8,8 @@ from scripts.lib.grading.units import TEXT
 from scripts.lib.grading.wording import is_nothing
 
 PROSE_GOLD = 200  # characters, from which on a gold without a box is searched for its answer
+ASIDE = re.compile(r"(?<=[\d)}])\s*(?:\((?:[a-z]+[ -]?)+\)|,?\s*\\text\s*\{\s*,?\s*(?:that is|i\.e\.|or about)\b.*)$")
+STATED = re.compile(r"(?:[A-Za-z,]+ ){2,}(?:is|are|equals) (?P<value>[^\sA-Za-z][^A-Z]*?)\.?")
 YES = re.compile(r"(?i:yes|no|true|false)\s*[.,:;]\s+(?=.*[=\\\d])")
 
 
@@ -30,6 +32,12 @@ def readings(gold: str) -> list[str]:
     name, colon, value = TEXT.sub(r"\1", gold).partition(":")
     if colon and is_nothing(spelling.clean(name)) and is_nothing(spelling.clean(value)):
         return [name, value]
+    aside = ASIDE.search(gold)
+    if aside:
+        return [gold, gold[: aside.start()]]
+    stated = STATED.fullmatch(gold)
+    if stated:
+        return [gold, stated["value"]]
     return [gold]
 
 

@@ -156,6 +156,7 @@ def parse(text: str) -> Unit | None:
     """
     text = TEXT.sub(r" \1", text).replace("\\", " ").replace("{}", "")
     text = re.sub(r"\bper\b", "/", text)
+    text = re.sub(r"(?i)\bdegrees?\s+(celsius|fahrenheit)", r"\1", text)
     text = re.sub(r"\b(?:square|sq)\.?\s+([A-Za-z]+)", r"\1^2", text)
     text = re.sub(r"\bcubic\s+([A-Za-z]+)", r"\1^3", text)
     text = re.sub(r"\b([A-Za-z]+)\s+squared\b", r"\1^2", text)

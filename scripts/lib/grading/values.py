@@ -69,6 +69,8 @@ NUMBER_WORDS |= {
     for digit, one in enumerate(_ONES[1:10], 1)
     for joint in ("-", " ")
 }
+NUMBER_WORDS |= {"one half": "1/2", "half": "1/2", "one third": "1/3", "two thirds": "2/3", "one quarter": "1/4"}
+NUMBER_WORDS |= {"one fourth": "1/4", "three quarters": "3/4", "three fourths": "3/4", "one fifth": "1/5"}
 NUMBER_WORDS |= {"hundred": "100", "one hundred": "100", "thousand": "1000", "one thousand": "1000"}
 FUNCTION_WORDS = words_of(
     "sin cos tan log ln exp sqrt pi mod cot sec csc arcsin arccos arctan asin acos atan gcd lcm min max"
@@ -363,10 +365,11 @@ def _whole(value) -> bool:
 # ---------------------------------------------------------------------------------------------------------------------
 # Formulas with variables
 
-FRESH = ("Y", "Z", "W")  # names that no arbitrary constant has
-MAX_CONSTANTS = len(FRESH)
+MAX_CONSTANTS = 3
 CONSTANTS = re.compile(r"[cCkKABD](?:_\d)?")  # an arbitrary constant has no agreed name
 DERIVATIVE = re.compile(r"\\frac\s*\{\s*d\s*([A-Za-z])\s*\}\s*\{\s*d\s*([A-Za-z])\s*\}")
+_SQUARED = r"\^\s*\{?\s*2\s*\}?\s*"
+SECOND = re.compile(rf"\\frac\s*\{{\s*d\s*{_SQUARED}([A-Za-z])\s*\}}\s*\{{\s*d\s*([A-Za-z])\s*{_SQUARED}\}}")
 DOTTED = re.compile(r"\\dot\s*(?:\{\s*([A-Za-z])\s*\}|([A-Za-z]))")
 ARGUMENT = re.compile(r"(?<![A-Za-z\\])([A-Za-z]'*)\s*\(\s*([a-z])\s*\)")
 
@@ -375,7 +378,7 @@ def same_formulas(gold: str, answer: str, context: Context) -> bool:
     """Whether two formulas are equal, up to what is a matter of notation."""
     if _equal_texts(gold, answer, context):
         return True
-    gold, answer = _one_notation(gold, answer)
+    gold, answer = one_notation(gold, answer)
     return (
         _equal_texts(gold, answer, context)
         or _renamed_constant(gold, answer, context)
@@ -385,18 +388,21 @@ def same_formulas(gold: str, answer: str, context: Context) -> bool:
 
 def _equal_texts(gold: str, answer: str, context: Context) -> bool:
     left, right = context.formula(gold), context.formula(answer)
-    if left is None or right is None:
-        return False
+    return left is not None and right is not None and _equal(left, right)
+
+
+def _equal(left: Formula, right: Formula, aliases: dict[str, str] | None = None) -> bool:
     try:
-        return equal(left, right)
+        return equal(left, right, aliases=aliases)
     except UnreadableError:
         return False
 
 
-def _one_notation(gold: str, answer: str) -> tuple[str, str]:
+def one_notation(gold: str, answer: str) -> tuple[str, str]:
     """Both with derivatives as x' where one has them so, and with x for x(t) where one does not write the argument."""
     both = gold + " " + answer
     if "'" in both or "\\dot" in both:
+        gold, answer = (SECOND.sub(r"\1''", text) for text in (gold, answer))
         gold, answer = (DERIVATIVE.sub(r"\1'", DOTTED.sub(r"\1\2'", text)) for text in (gold, answer))
     called = [{match.groups() for match in ARGUMENT.finditer(text)} for text in (gold, answer)]
     for name, argument in called[0] ^ called[1]:
@@ -416,23 +422,7 @@ def _renamed_constant(gold: str, answer: str, context: Context) -> bool:
         return False
     if not all(CONSTANTS.fullmatch(name) for name in (*mine, *other)):
         return False
-    target = _with_names(gold, dict(zip(mine, FRESH, strict=False)))
-    orders = itertools.permutations(FRESH[: len(other)])
-    return any(
-        _equal_texts(target, _with_names(answer, dict(zip(other, order, strict=True))), context) for order in orders
-    )
-
-
-def _with_names(text: str, names: dict[str, str]) -> str:
-    for name, new in names.items():
-        text = _with_name(text, name, new)
-    return text
-
-
-def _with_name(text: str, name: str, new: str) -> str:
-    letter, _, index = name.partition("_")
-    subscript = rf"\s*_\s*\{{?\s*{index}\s*\}}?" if index else r"(?!\s*_)"
-    return re.sub(rf"(?<![A-Za-z\\]){letter}(?![a-zA-Z]){subscript}|(?<=[\s\d)}}+*-]){letter}{subscript}", new, text)
+    return any(_equal(left, right, dict(zip(other, order, strict=True))) for order in itertools.permutations(mine))
 
 
 def _same_symbolic_log(gold: str, answer: str, context: Context) -> bool:
