@@ -22,7 +22,10 @@ MAX_UNLIKE = 40  # items of a list that are compared each with each; those that 
 VALUE_SYMBOLS = re.compile(r"\\(?:frac|sqrt|pi)(?![A-Za-z])")
 LEAD = re.compile(r"\s*\\text\s*\{\s*(?P<words>[^{}\d=]{3,80})\}\s*(?=[-\\\d(\[⦃]|[A-Za-z]\s*[=<>≤≥])")
 MONEY = re.compile(r"\\\$|[€£¥₹]|\\(?:pounds|euro|yen)(?![A-Za-z])|(?<![\w$])\$(?=\s?\d[^$]*$)")
-OPERATORS = re.compile(r"\\text\s*\{\s*(lcm|gcd|min|max|sin|cos|tan|log|ln|exp)\s*\}")
+OPERATORS = re.compile(r"\\text\s*\{\s*(lcm|gcd|min|max|sin|cos|tan|log|ln|exp)\s*\}(?=\s*[({_\\^\w])")
+MAX_DEPTH = 30  # of pieces in pieces
+AXES = ({"x", "y"}, {"x", "z"}, {"y", "z"})  # two names that are never the same
+PAIRS = ("()", "[]", "⦃⦄", "⟦⟧")
 STEPS = (relations.implication, relations.congruence, relations.approximation, relations.sequence)
 
 
@@ -116,9 +119,17 @@ def _without_lead(text: str) -> str:
 def _same(gold: str, answer: str, context: Context) -> bool:
     """Whether two cleaned answers state the same; the heart of the comparison."""
     context.budget -= 1
-    if context.budget < 0:
+    if context.budget < 0 or context.depth > MAX_DEPTH:
         context.note("given up: too many pieces")
         return False
+    context.depth += 1
+    try:
+        return _same_statements(gold, answer, context)
+    finally:
+        context.depth -= 1
+
+
+def _same_statements(gold: str, answer: str, context: Context) -> bool:
     (gold, gold_integer), (answer, answer_integer) = map(relations.without_parameter, (gold, answer))
     gold, answer = pieces.bare(gold), pieces.bare(answer)
     if not gold or not answer:
@@ -279,6 +290,8 @@ def _same_lists(gold: str, gold_items: list[str], answer: str, answer_items: lis
 
 def _with_shared_name(gold_items: list[str], answer_items: list[str], context: Context) -> bool:
     """`n = 2, 3` against `2, 3`, or `n = 2, n = 3`: a name before the first item only is that of all."""
+    if {pieces.left(gold_items[0]), pieces.left(answer_items[0])} in AXES:
+        return False
     sides = [_named_once(items) for items in (gold_items, answer_items)]
     return sides != [gold_items, answer_items] and _match_all(sides[0], sides[1], context)
 
@@ -327,6 +340,8 @@ def _same_groups(gold: str, gold_group, answer: str, answer_group, context: Cont
     )
     if interval and (gold_open, gold_close) != (answer_open, answer_close):
         return False
+    if not interval and not all(pair in PAIRS for pair in (gold_open + gold_close, answer_open + answer_close)):
+        return gold_open + gold_close == answer_open + answer_close and _in_order(gold_items, answer_items, context)
     return _in_order(gold_items, answer_items, context)
 
 
@@ -347,8 +362,7 @@ def _same_equations(gold: str, answer: str, context: Context) -> bool:
     gold_named, answer_named = (pieces.is_name(side[0]) for side in (gold_sides, answer_sides))
     if gold_named and answer_named:
         names = pieces.compact(gold_sides[0]), pieces.compact(answer_sides[0])
-        axes = names[0] != names[1] and all(name in ("x", "y", "z") for name in names)
-        if not axes and _same(gold_sides[-1], answer_sides[-1], context):
+        if set(names) not in AXES and _same(gold_sides[-1], answer_sides[-1], context):
             return True
     return _same_solutions(gold_sides, answer_sides, context)
 

@@ -13,6 +13,7 @@ from scripts.lib.grading.nodes import DIGITS, NotRealError, Point, UnreadableErr
 
 AGREED = 60  # digits in which values that are not rational agree
 WHOLE_NAMES = frozenset("ijklmnpqrNKM")  # what a floor or a factorial is usually taken of
+WHOLE_POINTS = 36  # further points for what is meant for whole numbers
 NEEDED = 3  # points at which both formulas must have a value
 
 
@@ -97,12 +98,16 @@ def points(symbols: list[str], whole: bool, real: bool, aliases: Mapping[str, st
         else (*(("usual",) * 6),)
     )
     found = []
+    if whole:
+        kinds = (*kinds, *(("whole",) * WHOLE_POINTS))  # the jumps of a floor lie anywhere
     for number, kind in enumerate(kinds):
         point = Point()
         for place, name in enumerate(symbols):
             meant_whole = whole and name[0] in WHOLE_NAMES
             turned = kind == "negative" or (kind == "mixed" and (place + number) % 2 == 0 and not meant_whole)
             value = sample(name, number, kind, meant_whole)
+            if kind == "whole" and meant_whole:  # one after the other, each name at another pace
+                value = Fraction(1 + (number * (2 * place + 1)) % (WHOLE_POINTS + 1))
             point[name] = -value if turned else value
         for name, meant in (aliases or {}).items():
             point[name] = point[meant]
@@ -115,7 +120,7 @@ def sample(name: str, number: int, kind: str = "usual", whole: bool = False) -> 
     """The value of variable `name` at point `number`: the same in every process, not in step with other names."""
     draw = random.Random(f"{number}:{name}")
     if whole:
-        return Fraction(draw.randint(4, 40))
+        return Fraction(draw.randint(2, 40))
     value = Fraction(1, 2) + Fraction(draw.randrange(99_991), 40_009)
     if kind == "small":
         return value / 7

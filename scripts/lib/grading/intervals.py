@@ -90,13 +90,13 @@ def _inequality(text: str) -> str:
     signs = [sign for sign in text if sign in TURNED]
     if any(not piece for piece in pieces) or len(pieces) != len(signs) + 1:
         return text
-    if len(signs) == 2 and is_name(pieces[1]):
+    if len(signs) == 2 and _is_variable(pieces[1]):
         return _between(text, pieces, signs)
     if len(signs) == 1:
         (left, right), sign = pieces, signs[0]
-        if not is_name(left):
+        if not _is_variable(left):
             left, right, sign = right, left, TURNED[sign]
-        return SHAPES[sign].format(right) if is_name(left) else text
+        return SHAPES[sign].format(right) if _is_variable(left) else text
     return text
 
 
@@ -109,6 +109,11 @@ def _between(text: str, pieces: list[str], signs: list[str]) -> str:
     else:
         return text
     return f"{'[' if low[1] in '≤≥' else '('}{low[0]},{high[0]}{']' if high[1] in '≤≥' else ')'}"
+
+
+def _is_variable(text: str) -> bool:
+    """Whether `text` is a name that runs over values, and not one value of a function: `f(x)`, not `f(2)`."""
+    return is_name(text) and re.search(r"\(\s*\d", text) is None
 
 
 def number(value: object) -> Fraction | None:

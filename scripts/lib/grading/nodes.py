@@ -184,7 +184,9 @@ def binomial(top: Node, bottom: Node) -> Node:
         a, b = top(point), bottom(point)
         if max(abs(a), abs(b)) > 100_000:
             raise UnreadableError("binomial out of bounds")
-        if _is_whole(a) and _is_whole(b) and a >= 0 and b >= 0:
+        if _is_whole(a) and _is_whole(b):
+            if a < 0 or b < 0:
+                raise UnreadableError("binomial of a negative number")
             return Fraction(math.comb(a.numerator, b.numerator))
         return _real(mpmath.binomial(floating(a), floating(b)), point)
 
@@ -283,8 +285,8 @@ def series(kind: str, name: str, start: Node, end: Node | None, body: Node) -> N
             terms = [_at(body, name, first + index, point) for index in range(SHOWN_TERMS)]
             return _total([floating(term) * _weight(index) for index, term in enumerate(terms)])
         last = end(point)
-        if not _is_whole(last) or last - first > MAX_TERMS:
-            raise UnreadableError("too many terms")
+        if not _is_whole(last) or not -1 <= last - first <= MAX_TERMS:
+            raise UnreadableError("too many terms, or fewer than none")
         terms = [_at(body, name, Fraction(k), point) for k in range(first.numerator, last.numerator + 1)]
         return _total(terms, product=kind == "prod")
 

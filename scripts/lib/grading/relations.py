@@ -39,7 +39,7 @@ def congruence(gold: str, answer: str, same: Same, context: Context) -> bool | N
     """The verdict where one side names a modulus: the same residues of the same moduli."""
     left, right = _residues(gold, context), _residues(answer, context)
     if left is None and right is None:
-        return None
+        return False if "≡" in gold + answer else None
     if left is None:  # 2 for 2 (mod 5): the question named the modulus
         return len(right) == 1 and same(gold, right[0][0])
     if right is None:
@@ -49,11 +49,13 @@ def congruence(gold: str, answer: str, same: Same, context: Context) -> bool | N
 
 def _residues(text: str, context: Context) -> list[tuple[str, str]] | None:
     """(residue, modulus) of each congruence in `text`, where it is a list of them."""
-    if "mod" not in text:
-        return [(text, "")] if "≡" in text else None
+    marked = _with_moduli(text)
+    if "⟪" not in marked:
+        sides = [side.strip() for side in text.split("≡")]
+        return [(sides[-1], "")] if len(sides) > 1 and all(sides) else None
     found: list[tuple[str, str]] = []
     waiting: list[str] = []
-    for item in pieces.items(_with_moduli(text)):
+    for item in pieces.items(marked):
         residue, mark, modulus = item.partition("⟪")
         residue = residue.rpartition("≡")[2].strip() or residue
         waiting += pieces.plus_minus(residue.strip()) if residue.strip() else []

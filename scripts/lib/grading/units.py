@@ -14,6 +14,8 @@ KILO, CENTI, MILLI, MICRO, NANO, PICO = (Fraction(10) ** power for power in (3, 
 INCH = Fraction(254, 10_000)
 POUND = Fraction(45_359_237, 100_000_000)
 
+ANY = "unit"  # of whatever kind: only its power can be compared
+
 # What it measures, then the size in SI units (or in a unit of its own kind), then its names.
 _TABLE: tuple[tuple[str, Fraction | int, str], ...] = (
     ("m", 1, "m meter metre"),
@@ -100,6 +102,7 @@ _TABLE: tuple[tuple[str, Fraction | int, str], ...] = (
     ("s-1", KILO, "kHz"),
     ("s-1", KILO**2, "MHz"),
     ("s-1", KILO**3, "GHz"),
+    (ANY, 1, "unit"),
     ("rpm", 1, "rpm"),
     ("K", 1, "K kelvin"),
     ("celsius", 1, "°C celsius"),

@@ -87,6 +87,7 @@ class Context:
         answer_type: what the benchmark says the gold is.
         money: names of the currencies whose signs stood in the gold and in the answer.
         budget: comparisons of pieces that are left, so that lists in lists end.
+        depth: how deep in pieces of pieces the comparison is.
         formulas: what was read, so that nothing is read twice.
         steps: what was compared and how, for `--explain`; None where nobody asks.
     """
@@ -96,6 +97,7 @@ class Context:
     answer_type: str = ""
     money: tuple[str, str] = ("", "")
     budget: int = 6000
+    depth: int = 0
     formulas: dict[str, Formula | None] = field(default_factory=dict)
     steps: list[str] | None = None
 
@@ -233,6 +235,8 @@ def _same_quantities(left: Quantity, right: Quantity, context: Context) -> bool:
         if _same_number(left.value, right.value, context):
             return True
         return _same_angle(here, left.value, there, right.value, context)
+    if units.ANY in dict(here.dimension).keys() ^ dict(there.dimension).keys():
+        return _same_number(left.value, right.value, context)  # 5 square units may be 5 square centimetres
     if here.dimension == there.dimension:
         return _same_number(left.value, right.value, context, there.size / here.size)
     context.note(f"units differ: {stated!r} is no {right.unit!r}")
