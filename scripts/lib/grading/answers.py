@@ -14,6 +14,7 @@ from scripts.lib.grading.typography import fold, without_loop
 
 MAX_BOXES = 200  # at the end of a text, that are looked at
 TAIL = 20_000  # characters at the end of a text in which an answer without a box is looked for
+LAST_LINES = 3_000  # the same for a last number, if there is one
 BOXED_TAIL = 1_000_000  # the same for boxes
 
 CUT_OFF = 400  # characters that may follow "the answer is ..." in a text that does not end with a sentence
@@ -114,24 +115,20 @@ def own_part(text: str) -> str:
     >>> own_part("The answer goes into \\boxed{}.\n\nProblem: find x.\n\n\\boxed{7}")
     'The answer goes into \\boxed{}.\n\nProblem: find x.\n\n\\boxed{7}'
     """
+    if NEXT_SPEAKER.search(text) is None and NEXT_TASK.search(text) is None:
+        return text
     box, phrase = _first_box(text), _first_statement(text)
     if box is None and phrase is None:
         match = NEXT_SPEAKER.search(text)
         spoken = match and re.search(r"\d|[A-Za-z]{3}", SPECIAL.sub("", text[: match.start()]))
         return text[: match.start()] if spoken else text
-    for pattern in (NEXT_SPEAKER, NEXT_TASK):
-        answered = min(at for at in (box, phrase) if at is not None)
+    answered = min(at for at in (box, phrase) if at is not None)
+    speaker, task = NEXT_SPEAKER.search(text, answered), NEXT_TASK.search(text, answered)
+    if task and box is not None and box > task.start():
         # A question behind a mere "the answer is", with a box behind it, is the question itself, told again.
-        if pattern is NEXT_TASK and (box is None) != ("\\boxed" not in text):
-            answered = box
-        if pattern is NEXT_TASK and phrase is not None and (box is None or box > phrase):
-            match = pattern.search(text, phrase)
-            if match and box is not None and box > match.start():
-                answered = box
-        match = pattern.search(text, answered) if answered is not None else None
-        if match and text[: match.start()].strip():
-            text = text[: match.start()].rstrip()
-    return text
+        task = NEXT_TASK.search(text, box)
+    ends = [match.start() for match in (speaker, task) if match and text[: match.start()].strip()]
+    return text[: min(ends)].rstrip() if ends else text
 
 
 def _first_box(text: str) -> int | None:
@@ -357,6 +354,9 @@ def _last_expression(text: str) -> str | None:
 def _last_value(text: str) -> str | None:
     """The last formula that states a value, or the last number."""
     text = re.sub(r"<<[^<>\n]{0,200}>>", "", text[-TAIL:])
+    end = text[-LAST_LINES:].partition("\n")[2]
+    if len(text) > LAST_LINES and LAST_NUMBER.search(end):
+        text = end  # which is as good, and shorter
     number = None
     for number in LAST_NUMBER.finditer(text):  # noqa: B007  the last one is used
         pass
@@ -381,7 +381,7 @@ READINGS: tuple[Callable[[str], str | None], ...] = (
     _last_value,
 )
 MATH = re.compile(
-    r"\$\$(?P<a>(?:[^$\\]|\\.){1,500})\$\$|(?<!\\)\$(?P<b>(?:[^$\n\\]|\\.){1,300})\$|\\\((?P<c>.{1,300}?)\\\)"
+    r"\$\$(?P<a>[^$]{1,500})\$\$|(?<!\\)\$(?P<b>(?:[^$\n\\]|\\.){1,300})\$|\\\((?P<c>.{1,300}?)\\\)"
     r"|\\\[(?P<d>.{1,500}?)\\\]",
     re.DOTALL,
 )
