@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from scripts.lib.grading.formulas import Formula
-from scripts.lib.grading.nodes import DIGITS, NotRealError, Point, UnreadableError, Value, floating
+from scripts.lib.grading.nodes import DIGITS, MAX_STEPS, NotRealError, Point, UnreadableError, Value, floating
 
 AGREED = 60  # digits in which values that are not rational agree
 WHOLE_NAMES = frozenset("ijklmnpqrNKM")  # what a floor or a factorial is usually taken of
@@ -61,6 +61,8 @@ def equal_at(left: Formula, right: Formula, point: Point | None, digits: int = A
     Raises:
         UnreadableError: where `left` has none, or `right` is out of bounds.
     """
+    if point is not None:
+        point.steps = [MAX_STEPS]
     wanted = left.value(point)
     try:
         found = right.value(point)

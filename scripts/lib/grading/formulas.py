@@ -13,6 +13,7 @@ from scripts.lib.grading.nodes import DIGITS, Node, Point, UnreadableError, Valu
 
 MAX_TOKENS = 600
 MAX_DEPTH = 40
+MAX_RUNNING = 2  # sums, limits and integrals in one another
 
 TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+(?![\w.]))?)"
@@ -409,6 +410,8 @@ class Formula:
     def _body(self, name: str) -> Node:
         """What stands behind a sum or a limit over `name`, which is no variable of the whole."""
         known, bound = name in self.symbols, self._bound
+        if len(bound) == MAX_RUNNING:
+            raise UnreadableError("too many sums in sums")
         self._bound = (*bound, name)
         node = self._product()
         self._bound = bound

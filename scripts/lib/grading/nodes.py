@@ -14,6 +14,7 @@ MAX_RATIO_BITS = 100_000  # of numerator and denominator together: to shorten lo
 MAX_LOG10 = 10_000_000  # of any value
 MAX_FACTORIAL = 20_000  # of which the exact value is taken
 MAX_TERMS = 2_000  # of a sum
+MAX_STEPS = 5_000  # terms of sums in sums, at one point
 SHOWN_TERMS = 12  # of an infinite series, by which it is compared
 
 Value = object  # Fraction, or an mpmath mpf / mpc
@@ -31,6 +32,10 @@ class Point(dict):
     """Values of variables. Where `real` is set, parts without a real value (`ln(-2)`) have none at all."""
 
     real = False
+
+    def __init__(self, *values, **named) -> None:
+        super().__init__(*values, **named)
+        self.steps = [MAX_STEPS]  # shared with the points made from this one
 
 
 Node = Callable[[Point], Value]
@@ -260,8 +265,11 @@ def of_several(name: str, arguments: Sequence[Node]) -> Node:
 
 
 def _at(body: Node, name: str, value: Value, point: Point) -> Value:
+    point.steps[0] -= 1
+    if point.steps[0] < 0:
+        raise UnreadableError("too many terms in terms")
     inner = Point(point)
-    inner.real = point.real
+    inner.real, inner.steps = point.real, point.steps
     inner[name] = value
     return body(inner)
 

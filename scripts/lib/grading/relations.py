@@ -23,6 +23,7 @@ MODULUS = re.compile(
 CONTAINERS = re.compile(
     r"[∀∃⊂⊆⊃⊇∉→⨯]|\\(?:forall|exists|subset|subseteq|supset|supseteq|mapsto|perp|parallel)(?![a-z])"
 )
+LONGEST_CONDITION = 100  # characters: "where k is an integer"
 PARAMETERS = "knmljpt"
 INTEGER = re.compile(
     r"[,;]?\s*\(?\s*(?:\\text\s*\{\s*,?\s*)?(?:\b(?:where|for|with|any|all|every|some|integers?)\b[\s}]*(?:\\text\s*\{\s*)?)*"
@@ -213,7 +214,7 @@ def _around_dots(text: str, signs: str) -> tuple[list[str], list[str]] | None:
 
 def without_parameter(text: str) -> tuple[str, str]:
     """`text` without "k ∈ ℤ" at its end, and the name that stands for any integer (nothing where none does)."""
-    match = INTEGER.search(text)
+    match = INTEGER.search(text, max(0, len(text) - LONGEST_CONDITION))
     return (text[: match.start()].rstrip(" ,;({"), match["name"]) if match and match.start() else (text, "")
 
 
