@@ -1,13 +1,15 @@
 r"""Grades the answers in a JSON Lines file: one line out for each line in, in order.
 
     python -m scripts.grade_file --kind math --gold-field gold --prediction-field prediction IN.jsonl OUT.jsonl
+    python -m scripts.grade_file --explain a IN.jsonl
 
 A line in:  {"id": "a", "gold": "\\frac{1}{2}", "prediction": "... so it is \\boxed{0.5}."}
 A line out: {"id": "a", "verdict": true, "extracted": "0.5", "ours": true, "math_verify": true, "paper_style": true,
-             "grader_version": 1}
+             "grader_version": 2}
 
-`verdict` (ours) is true or false, or null where the row has no gold. `error` is there only where a part of the grade
-failed: a line that is no JSON object, a comparison that ran into the deadline. `id` is copied where a row has one.
+`verdict` (ours) is true or false, or null where the row has no gold or where grading it failed. `error` is there only
+where a part of the grade failed: a line that is no JSON object, a comparison that ran into the deadline. `id` is copied
+where a row has one. `--explain` writes no file: it prints how our verdict comes about, for one row or for all.
 """
 
 import argparse
@@ -19,26 +21,38 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from scripts.lib import cli
 from scripts.lib.grading import GRADER_OPTIONS, GRADER_VERSION, Grade, Item, grade
-from scripts.lib.jsonl import AsWritten, DiskFull, replacing
+from scripts.lib.jsonl import AsWritten, BadInput, replacing
 
 LOG = logging.getLogger(__name__)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.grade_file", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("input", type=Path, metavar="IN.jsonl", help="rows to grade")
-    parser.add_argument("output", type=Path, metavar="OUT.jsonl", help="verdicts, one line for each line of the input")
+    parser.add_argument(
+        "output", type=Path, nargs="?", metavar="OUT.jsonl", help="verdicts, one line for each line of the input"
+    )
     parser.add_argument("--kind", choices=("math", "choice"), default="math", help="what the answers are (math)")
     parser.add_argument("--gold-field", default="gold", help="column of the reference answer (gold)")
     parser.add_argument("--prediction-field", default="prediction", help="column of the model's text (prediction)")
     parser.add_argument("--choices-field", help="column with the list of the options' texts (choice only)")
     parser.add_argument("--workers", type=int, help="worker processes (one for each core)")
-    parser.add_argument("--deadline", type=float, default=10.0, metavar="SECONDS", help="for one row (10)")
+    parser.add_argument("--deadline", type=float, default=10.0, metavar="SECONDS", help="of a grader, for a row (10)")
+    parser.add_argument(
+        "--explain",
+        nargs="?",
+        const="",
+        metavar="ID",
+        help="print how our verdict comes about (last: of all rows)",
+    )
     args = parser.parse_args(argv)
     if args.deadline <= 0 or (args.workers is not None and args.workers < 1):
         parser.error("--deadline must be positive and --workers at least 1")
+    if args.output is None and args.explain is None:
+        parser.error("name the file to write, OUT.jsonl, or ask for --explain")
     return args
 
 
@@ -88,16 +102,6 @@ def _text(value: object) -> str | None:
     return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
-def read_lines(path: Path) -> list[str]:
-    """The lines of a file, gzipped or not; bytes that are no UTF-8 become U+FFFD.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-        return file.read().decode("utf-8", errors="replace").split("\n")
-
-
 def line_out(row: dict, result: Grade, error: str | None) -> str:
     """One line of the output."""
     out = {"id": row["id"]} if "id" in row else {}
@@ -114,33 +118,56 @@ def line_out(row: dict, result: Grade, error: str | None) -> str:
     return json.dumps(out, ensure_ascii=True)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Grades a file; returns 0, or 1 where the input cannot be read."""
-    args = parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+def explanations(rows: Sequence[dict], items: Sequence[Item], wanted: str) -> list[str]:
+    """How our verdict comes about, for the row whose id is `wanted` or for all rows with a gold.
+
+    Raises:
+        BadInput: no row has that id.
+    """
+    from scripts.lib.grading import graders
+
+    logging.getLogger("math_verify").setLevel(logging.CRITICAL)
+    lines = []
+    for row, item in zip(rows, items, strict=True):
+        if item.gold is None or (wanted and str(row.get("id")) != wanted):
+            continue
+        lines += [f"{row.get('id', '(no id)')}:", *(f"  {line}" for line in graders.explain(item))]
+    if wanted and not lines:
+        raise BadInput(f"no row with a gold has the id {wanted!r}. Name another id, or give --explain alone last.")
+    return lines
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a file, gzipped or not; bytes that are no UTF-8 become U+FFFD.
+
+    Raises:
+        BadInput: it cannot be read.
+    """
     try:
-        lines = read_lines(args.input)
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+            lines = file.read().decode("utf-8", errors="replace").split("\n")
     except (OSError, EOFError, zlib.error) as problem:
         reason = getattr(problem, "strerror", None) or problem
-        LOG.error("%s: cannot be read (%s). Name an existing JSON Lines file.", args.input, reason)
-        return 1
-    if lines and not lines[-1].strip():
-        lines.pop()
-    rows, items, errors = read_items(lines, args)
+        raise BadInput(f"{path}: cannot be read ({reason}). Name an existing JSON Lines file.") from None
+    return lines if lines[-1].strip() else lines[:-1]
+
+
+def main(args: argparse.Namespace) -> int:
+    """Grades a file."""
+    rows, items, errors = read_items(read_lines(args.input), args)
+    if args.explain is not None:
+        sys.stdout.write("".join(f"{line}\n" for line in explanations(rows, items, args.explain)))
+        return 0
     grades = grade(items, workers=args.workers, deadline_s=args.deadline)
-    try:
-        with replacing(args.output) as unfinished, unfinished.open("w", encoding="utf-8") as out:
-            for row, result, error in zip(rows, grades, errors, strict=True):
-                out.write(line_out(row, result, error) + "\n")
-    except DiskFull as problem:
-        LOG.error("%s", problem)
-        return 1
+    with replacing(args.output) as temporary, temporary.open("w", encoding="utf-8") as out:
+        for row, result, error in zip(rows, grades, errors, strict=True):
+            out.write(line_out(row, result, error) + "\n")
     graded = [result for result in grades if result.verdict is not None]
     right = sum(bool(result.verdict) for result in graded)
     failed = sum(error is not None or result.error is not None for result, error in zip(grades, errors, strict=True))
-    LOG.info("%d rows: %d right of %d with a gold, %d with an error", len(rows), right, len(graded), failed)
+    LOG.info("%d rows: %d right of %d with a verdict, %d with an error", len(rows), right, len(graded), failed)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    cli.run(main, parse_args)

@@ -50,7 +50,7 @@ def main(args: argparse.Namespace) -> int:
         "rows": len(rows),
         "correct": sum(row["correct"] is True for row in rows),
         "wrong": sum(row["correct"] is False for row in rows),
-        "without_answer": sum(row["correct"] is None for row in rows),
+        "without_answer": sum(row["answer"] is None for row in rows),
         "errors": sum("error" in row for row in rows),
     }
     if not args.field:

@@ -7,7 +7,7 @@ import yaml
 
 from scripts.lib.cli import ROOT
 from scripts.lib.generation.prompts import render
-from scripts.lib.grading import GRADER_VERSION, Item, compare, paper_style
+from scripts.lib.grading import GRADER_VERSION, Item, graders, paper_style
 from scripts.lib.grading.instructions import check_generations
 from scripts.lib.grading.scoring import accuracy_of, shares_of
 from scripts.lib.jsonl import read_json, read_rows
@@ -78,8 +78,8 @@ def test_gold_is_right_by_its_own_grader_on_all_rows(name: str) -> None:
         for answer, right in ((row["answer"], True), ("777123.5", False)):
             text = f"Therefore the final answer is $\\boxed{{{answer}}}$."
             item = Item(prediction=text, gold=row["answer"], options=row.get("grading", {}))
-            if compare.ours(compare.extract(item), item) is not right:
-                wrong.append((row["id"], row["answer"], compare.extract(item)))
+            if graders.ours(graders.extract(item), item) is not right:
+                wrong.append((row["id"], row["answer"], graders.extract(item)))
     assert not wrong, f"{len(wrong)} of {len(rows)}: {wrong[:10]}"
 
 
@@ -91,12 +91,12 @@ def test_every_way_to_name_the_right_choice_is_right(name: str) -> None:
         letter, choices = row["answer"], tuple(row["choices"])
         for text in (letter, f"({letter})", f"The answer is ({letter}).", f"So \\boxed{{{letter}}}."):
             item = Item(prediction=text, gold=letter, kind="choice", choices=choices)
-            if not compare.ours(compare.extract(item), item) or not paper_style.verdict(text, letter, "choice"):
+            if not graders.ours(graders.extract(item), item) or not paper_style.verdict(text, letter, "choice"):
                 wrong.append((row["id"], text))
         other = next((mark for mark in "ABCDEFGHIJ"[: len(choices)] if mark != letter), None)
         if other:
             item = Item(prediction=f"The answer is ({other}).", gold=letter, kind="choice", choices=choices)
-            assert not compare.ours(compare.extract(item), item)
+            assert not graders.ours(graders.extract(item), item)
     assert not wrong, f"{len(wrong)}: {wrong[:10]}"
 
 

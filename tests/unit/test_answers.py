@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from scripts.lib.grading import answers
+from scripts.lib.grading import answers, choices, spelling
 from tests import shared_data
 
 EXTRACTED = [
@@ -76,12 +76,12 @@ def test_a_thought_that_was_cut_off_has_no_answer_though_it_spoke_of_one():
     ],
 )
 def test_one_spelling_for_one_answer(text, expected):
-    assert answers.clean(text) == expected
+    assert spelling.clean(text) == expected
 
 
 def test_words_have_no_case_articles_or_punctuation():
-    assert answers.words(r"\text{The Monday.}") == answers.words("monday") == "monday"
-    assert answers.words("4:30 p.m.") == answers.words("4:30 PM")
+    assert spelling.words(r"\text{The Monday.}") == spelling.words("monday") == "monday"
+    assert spelling.words("4:30 p.m.") == spelling.words("4:30 PM")
 
 
 CHOICES = ("foo", "bar", "baz", "qux", "dog", "ethics of care", "ethics", "12", "grey", "violet")
@@ -113,12 +113,12 @@ LETTERS = [
 
 @pytest.mark.parametrize(("text", "expected"), LETTERS)
 def test_the_letter_that_a_text_chooses(text, expected):
-    assert answers.choice_letter(text, CHOICES) == expected
+    assert choices.choice_letter(text, CHOICES) == expected
 
 
 def test_letters_agree_with_the_labels_of_mmlu_pro():
     rows = shared_data.rows("mmlu_pro/llama2_7b_graded.jsonl.gz")
-    verdicts = [answers.choice_letter(row["response"], row["choices"]) == row["answer"] for row in rows]
+    verdicts = [choices.choice_letter(row["response"], row["choices"]) == row["answer"] for row in rows]
     agreed = sum(verdict == row["correct"] for verdict, row in zip(verdicts, rows, strict=True))
     assert agreed / len(rows) >= 0.995
 
@@ -127,5 +127,5 @@ def test_megabytes_are_read_in_bounded_time():
     start = time.perf_counter()
     for text in ("\\boxed{" * 50_000, "answer is " * 50_000, "$" * 300_000, "1," * 200_000, "<answer>" * 50_000):
         answers.extract(text)
-        answers.choice_letter(text)
+        choices.choice_letter(text)
     assert time.perf_counter() - start < 20  # 1 s on a quiet machine; hours if a pattern were not linear

@@ -2,8 +2,10 @@
 
 import pytest
 
-from scripts.lib.grading import Item, compare, paper_style
-from scripts.lib.grading.formulas import Formula, UnreadableError, equal
+from scripts.lib.grading import Item, compare, graders, library, paper_style
+from scripts.lib.grading.equality import equal
+from scripts.lib.grading.formulas import Formula
+from scripts.lib.grading.nodes import UnreadableError
 from tests import shared_data
 
 SAME = [
@@ -288,7 +290,7 @@ def test_every_gold_is_right_when_it_is_the_answer(name):
         gold = str(row["answer"])
         options = {key: row[key] for key in ("answer_type", "error", "unit") if row.get(key)}
         item = Item("So it is $\\boxed{" + gold + "}$.", gold, options=options)
-        if not compare.ours(compare.extract(item), item):
+        if not graders.ours(graders.extract(item), item):
             rejected.append(gold)
     assert rejected == []
 
@@ -296,8 +298,8 @@ def test_every_gold_is_right_when_it_is_the_answer(name):
 def test_math_verify_needs_no_parsing_for_a_whole_number_alone_in_the_only_box():
     for gold, answer, expected in (("12", "12", True), ("12", "13", False), ("-3", "-3", True)):
         text = f"so it is $\\boxed{{{answer}}}$."
-        assert compare._certain(text, gold) is expected
-        assert compare.math_verify(text + " {}", gold) is expected  # a brace after the box: the long way
+        assert library._certain(text, gold) is expected
+        assert library.math_verify(text + " {}", gold) is expected  # a brace after the box: the long way
 
 
 @pytest.mark.parametrize(
@@ -310,7 +312,7 @@ def test_math_verify_needs_no_parsing_for_a_whole_number_alone_in_the_only_box()
     ],
 )
 def test_math_verify_takes_the_long_way_where_it_could_read_the_text_differently(text):
-    assert compare._certain(text, "7") is None
+    assert library._certain(text, "7") is None
 
 
 @pytest.mark.parametrize("gold", ["0", "12", "123456789012345", "-3", "007", r"\frac{1}{2}"])
@@ -318,14 +320,14 @@ def test_a_gold_that_is_not_parsed_is_what_parsing_would_give(gold):
     import math_verify
 
     parsed = math_verify.parse("\\boxed{" + gold + "}", parsing_timeout=None)
-    assert compare._parsed_gold(gold) == parsed
-    assert [type(value) for value in compare._parsed_gold(gold)] == [type(value) for value in parsed]
+    assert library._parsed_gold(gold) == parsed
+    assert [type(value) for value in library._parsed_gold(gold)] == [type(value) for value in parsed]
 
 
 def test_the_paper_style_verdict_forgives_a_factor_of_hundred_and_ours_does_not():
     item = Item("The answer is \\boxed{0.25}.", "25")
     assert paper_style.verdict(item.prediction, item.gold)
-    assert not compare.ours(compare.extract(item), item)
+    assert not graders.ours(graders.extract(item), item)
 
 
 @pytest.mark.parametrize(
@@ -363,4 +365,4 @@ def test_formulas_are_equal_by_value_at_many_points():
 )
 def test_choices_are_compared_by_letter(gold, text, expected):
     item = Item(text, gold, kind="choice", choices=("red", "green", "blue", "grey"))
-    assert compare.ours(compare.extract(item), item) is expected
+    assert graders.ours(graders.extract(item), item) is expected

@@ -7,12 +7,13 @@ import pytest
 
 from scripts import grade_file
 from scripts.lib.grading import GRADER_VERSION
+from scripts.lib.jsonl import BadInput
 
 
 def run(tmp_path, lines, *arguments):
     source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines) + "\n")
-    assert grade_file.main([*arguments, str(source), str(target)]) == 0
+    assert grade_file.main(grade_file.parse_args([*arguments, str(source), str(target)])) == 0
     return [json.loads(line) for line in target.read_text().splitlines()]
 
 
@@ -57,13 +58,13 @@ def test_columns_and_choices_can_be_named(tmp_path):
 
 def test_an_empty_file_gives_an_empty_file(tmp_path):
     (tmp_path / "in.jsonl").write_text("")
-    assert grade_file.main([str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl")]) == 0
+    assert grade_file.main(grade_file.parse_args([str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl")])) == 0
     assert (tmp_path / "out.jsonl").read_text() == ""
 
 
-def test_a_missing_file_is_named(tmp_path, caplog):
-    assert grade_file.main([str(tmp_path / "none.jsonl"), str(tmp_path / "out.jsonl")]) == 1
-    assert "none.jsonl" in caplog.text
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(BadInput, match=r"none\.jsonl"):
+        grade_file.main(grade_file.parse_args([str(tmp_path / "none.jsonl"), str(tmp_path / "out.jsonl")]))
     assert not (tmp_path / "out.jsonl").exists()
 
 
@@ -71,7 +72,24 @@ def test_the_output_appears_complete_or_not_at_all(tmp_path, monkeypatch):
     (tmp_path / "in.jsonl").write_text('{"gold": "1", "prediction": "1"}\n')
     monkeypatch.setattr(grade_file, "line_out", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        grade_file.main([str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl")])
+        grade_file.main(grade_file.parse_args([str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl")]))
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_verdict_can_be_explained(tmp_path, capsys):
+    rows = [
+        {"id": "a", "gold": "1,3,5", "prediction": "so \\boxed{5, 3, 1}"},
+        {"id": "b", "gold": "3 kg", "prediction": "That makes 3 \\text{ lb}, so \\boxed{3 \\text{ lb}}"},
+    ]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert grade_file.main(grade_file.parse_args([str(tmp_path / "in.jsonl"), "--explain"])) == 0
+    both = capsys.readouterr().out
+    assert "read as: box" in both and "verdict: True" in both
+    assert grade_file.main(grade_file.parse_args(["--explain", "b", str(tmp_path / "in.jsonl")])) == 0
+    second = capsys.readouterr().out
+    assert "verdict: False" in second and "1,3,5" not in second
+    with pytest.raises(BadInput, match="'c'"):
+        grade_file.main(grade_file.parse_args(["--explain", "c", str(tmp_path / "in.jsonl")]))
     assert not (tmp_path / "out.jsonl").exists()
 
 

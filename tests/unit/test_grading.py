@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from scripts.lib.grading import Grade, Item, compare, grade, pool
+from scripts.lib.grading import Grade, Item, grade, graders, pool
 from tests import shared_data
 
 HOSTILE = [
@@ -47,15 +47,24 @@ def test_math_verify_has_no_say_on_letters():
     ]
 
 
-def test_hostile_texts_cost_a_deadline_each_and_the_others_are_graded():
+def test_what_hangs_costs_a_deadline_of_its_grader_and_the_others_have_their_turn():
     items = [Item(text, "3") for text in HOSTILE] + [Item("\\boxed{3}", "3")] * 3
     start = time.monotonic()
     results = grade(items, workers=2, deadline_s=1.5)
     assert time.monotonic() - start < 30
-    assert [result.verdict for result in results] == [False] * len(HOSTILE) + [True] * 3
-    assert all("no answer within 1.5 s" in result.error for result in results[: len(HOSTILE)])
-    assert all(result.math_verify is None and result.extracted for result in results[: len(HOSTILE)])
-    assert all(result.error is None for result in results[len(HOSTILE) :])
+    assert [result.verdict for result in results] == [False] * len(HOSTILE) + [True] * 3  # ours hangs on none
+    assert all(result.extracted for result in results)
+    late = [result for result in results if result.error]
+    assert late and all(result.math_verify is None for result in late)
+    assert all(result.error == "math_verify: no answer within 1.5 s" for result in late)
+
+
+def test_a_grader_that_is_late_is_null_and_the_next_ones_have_their_turn(monkeypatch):
+    pool_ = pool._Pool([Item("\\boxed{3}", "3")], [None], pool.deque([[0]]), 1, 5.0)
+    pool_._lose_part(0, "no answer within 5 s")
+    assert pool_.parts == {0: {"extracted": None, "verdict": None}}
+    pool_.run()
+    assert pool_.grades == [Grade(None, None, True, True, "extracted: no answer within 5 s")]
 
 
 def test_text_is_data(tmp_path):
@@ -101,8 +110,8 @@ def test_a_grader_that_raises_is_an_error_of_its_part():
     result = grade([Item("\\boxed{3}", "3", options={"error": object})])[0]  # no number
     assert result.verdict is True
     errors = []
-    parts = dict(compare.parts(Item(3, "3"), errors))  # no text
-    assert parts["verdict"] is False
+    parts = dict(graders.parts(Item(3, "3"), errors))  # no text
+    assert parts["verdict"] is None  # and not false: nothing was compared
     assert parts["math_verify"] is None
     assert errors
 

@@ -1,9 +1,18 @@
 """Grades answers: what each of three graders says of a prediction, given a gold answer.
 
 `pool` runs the graders in worker processes, `scoring` makes scores of their verdicts. The names below are all that
-other rooms need.
+other rooms need. Importing this package loads no grader: a configuration that only states the version does so at once.
 """
 
-from scripts.lib.grading.pool import GRADER_OPTIONS, GRADER_VERSION, Grade, Item, grade
+from collections.abc import Sequence
+
+from scripts.lib.grading.items import GRADER_OPTIONS, GRADER_VERSION, Grade, Item
 
 __all__ = ["GRADER_OPTIONS", "GRADER_VERSION", "Grade", "Item", "grade"]
+
+
+def grade(items: Sequence[Item], *, workers: int | None = None, deadline_s: float = 10.0) -> list[Grade]:
+    """The grades of `items`, in their order: `scripts.lib.grading.pool.grade`."""
+    from scripts.lib.grading import pool
+
+    return pool.grade(items, workers=workers, deadline_s=deadline_s)

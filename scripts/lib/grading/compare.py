@@ -1,183 +1,73 @@
-r"""The three verdicts on one answer: ours, a paper-style one and math-verify's. Pure; runs inside grading workers.
+r"""Whether two answers state the same.
 
-Ours takes both answers apart (lists, tuples, intervals, matrices, equations, units) and compares the smallest pieces as
-numbers, formulas or words. Only where a piece is none of these it asks math-verify, with the extracted answer instead
-of the whole text. A piece that was read on both sides and differs is wrong, whatever a more lenient reader would say.
+Both are taken apart (lists, tuples, intervals, matrices, equations, units), and the smallest pieces are compared as
+numbers, formulas or words. What this reader cannot read is right only where it looks the same: a more lenient reader
+behind it was tried and accepted more wrong answers than right ones. All is pure and bounded.
 """
 
-import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping
 from fractions import Fraction
 
-from scripts.lib.grading import answers, paper_style
-from scripts.lib.grading.formulas import Formula, UnreadableError, close, sample
-from scripts.lib.grading.formulas import equal as equal_formulas
+from scripts.lib.grading import golds, pieces, relations, spelling, wording
+from scripts.lib.grading.answers import unbox
+from scripts.lib.grading.equality import same_solutions
+from scripts.lib.grading.intervals import as_interval, number
+from scripts.lib.grading.typography import fold
+from scripts.lib.grading.units import CURRENCIES, TEXT
+from scripts.lib.grading.values import Context, one_notation, same_formulas, same_values
 
-PARTS = ("extracted", "verdict", "paper_style", "math_verify")
-ABOUT = re.compile(
-    r"^(?:(?:\\text\s*\{\s*)?(?:approximately|about|around|roughly|nearly|exactly|only|approx\.?)\s*\}?|[≈≡⇒])"
-    r"\s*(?=[-+\d.\\])"
-)
-UNWORKED = re.compile(r"\\(?:i*int|sum|prod|lim)(?![a-z])")  # math-verify would try to work these out
-WHOLE = re.compile(r"0|-?[1-9]\d{0,14}")
-LONE_BOX = re.compile(r"(?:(?<![\\\d$])\$|\\\[|\\\()\s?\\boxed\{(0|-?[1-9]\d{0,14})\}\s?(?:\$(?!\$)|\\\]|\\\))")
-AMBIGUOUS = re.compile(r"final answer|%|percent|pct", re.IGNORECASE)
-MAX_ITEMS = 64  # of a list, set or matrix
-FALLBACK_CHARACTERS = 400  # math-verify's reader takes seconds for longer answers
-EXACT_DIGITS = 12
-
-OPENING, CLOSING = "([{⦃⟦", ")]}⦄⟧"
-NAME = re.compile(
-    r"(?:\\text\s*\{[^{}]*\}|\\[A-Za-z]+\s?|[A-Za-z])"
-    r"(?:\\text\s*\{[^{}]*\}|\\(?!frac|sqrt|pi(?![a-z]))[A-Za-z]+\s?|[A-Za-z0-9_{}', ∩|]|\^\s*\{-1\})*"
-    r"(?:\s*\([^()=]{1,60}\))?"
-    r"|\\frac\s*\{\s*d[^{}]{0,20}\}\s*\{\s*d[^{}]{0,20}\}"
-    r"|\([^()=]*[A-Za-z][^()=]*\)"
-)
+MAX_UNLIKE = 40  # items of a list that are compared each with each; those that are plainly equal are paired before
 VALUE_SYMBOLS = re.compile(r"\\(?:frac|sqrt|pi)(?![A-Za-z])")
-DECIMAL = re.compile(
-    r"(?P<sign>[-+]?)\s*(?P<digits>\d+(?P<point>\.\d*)?|\.\d+)"
-    r"(?:[eE](?P<e>[-+]?\d{1,4})|\s*\*\s*10\s*\^\s*(?:\{\s*(?P<braced>[-+]?\s*\d{1,4})\s*\}|(?P<bare>-?\d{1,4})))?"
-)
-UNIT_VALUE = re.compile(
-    r"(?P<value>(?:\d[eE][-+]?\d+|\\(?:frac|sqrt|pi)(?![A-Za-z])|[^A-Za-z\\])*?[\d)}\]%°π](?:\s*\\pi)?)\s*"
-    r"(?P<unit>[A-Za-z][A-Za-z .'\"-]*(?:[/*]\s*[A-Za-z]+)*(?:\s*\^\s*(?:\{\s*-?\d\s*\}|-?\d)|[²³])?(?:[/*]\s*[A-Za-z]+"
-    r"(?:\s*\^\s*(?:\{\s*-?\d\s*\}|-?\d))?)*)"
-)
-CONDITION = re.compile(
-    r"(?<=[\w)}\]⦄])\s*,?\s*(?:\\text\s*\{\s*,?\s*(?:for|where|with|provided)\b|(?<=[\s,])(?:for|where|provided)\s).*$"
-)
-TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
-# Units too short to be told from variables by their length, and the size of those that share a dimension.
-UNITS: dict[str, tuple[str, Fraction]] = {
-    **dict.fromkeys(("mm", "millimeter", "millimetre"), ("length", Fraction(1, 1000))),
-    **dict.fromkeys(("cm", "centimeter", "centimetre"), ("length", Fraction(1, 100))),
-    **dict.fromkeys(("m", "meter", "metre"), ("length", Fraction(1))),
-    **dict.fromkeys(("km", "kilometer", "kilometre"), ("length", Fraction(1000))),
-    **dict.fromkeys(("in", "inch", "inche"), ("customary length", Fraction(1))),
-    **dict.fromkeys(("ft", "foot", "feet"), ("customary length", Fraction(12))),
-    **dict.fromkeys(("yd", "yard"), ("customary length", Fraction(36))),
-    **dict.fromkeys(("mi", "mile"), ("customary length", Fraction(63360))),
-    **dict.fromkeys(("s", "sec", "second"), ("time", Fraction(1))),
-    **dict.fromkeys(("min", "minute"), ("time", Fraction(60))),
-    **dict.fromkeys(("h", "hr", "hour"), ("time", Fraction(3600))),
-    **dict.fromkeys(("day",), ("time", Fraction(86400))),
-    **dict.fromkeys(("week",), ("time", Fraction(604800))),
-    **dict.fromkeys(("mg", "milligram"), ("mass", Fraction(1, 1000))),
-    **dict.fromkeys(("g", "gm", "gram"), ("mass", Fraction(1))),
-    **dict.fromkeys(("kg", "kilogram"), ("mass", Fraction(1000))),
-    **dict.fromkeys(("cent",), ("money", Fraction(1, 100))),
-    **dict.fromkeys(("dollar",), ("money", Fraction(1))),
-    **{name: (name, Fraction(1)) for name in (
-        "lb", "oz", "mph", "km/h", "m/s", "rad", "K", "J", "N", "W", "V", "A", "Hz", "Pa", "kPa", "eV", "MeV", "keV",
-        "nm", "pm", "mol", "L", "ml", "mL", "C", "F", "T", "Ω", "kJ", "kW", "kN", "MHz", "GHz", "yr", "Myr", "pc",
-        "kpc", "Mpc", "erg", "ms", "ns", "μs", "μm", "amu", "u", "bar", "atm", "sq", "cc", "Å", "deg", "am", "rpm",
-        "units")},
-}  # fmt: skip
-NUMBER_WORDS = {
-    word: str(value)
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "  # noqa: SIM905
-        "seventeen eighteen nineteen twenty".split()
-    )
-}
-TRUTH = {"true": True, "yes": True, "false": False, "no": False, "correct": True, "incorrect": False}
+LEAD = re.compile(r"\s*\\text\s*\{\s*(?P<words>[^{}\d=]{3,80})\}\s*(?=[-\\\d(\[⦃]|[A-Za-z]\s*[=<>≤≥])")
+MONEY = re.compile(r"\\\$|[€£¥₹]|\\(?:pounds|euro|yen)(?![A-Za-z])|(?<![\w$])\$(?=\s?\d[^$]*$)")
+OPERATORS = re.compile(r"\\text\s*\{\s*(lcm|gcd|min|max|sin|cos|tan|log|ln|exp)\s*\}(?=\s*[({_\\^\w])")
+MAX_DEPTH = 30  # of pieces in pieces
+AXES = ({"x", "y"}, {"x", "z"}, {"y", "z"})  # two names that are never the same
+PAIRS = ("()", "[]", "⦃⦄", "⟦⟧")
+STEPS = (relations.implication, relations.congruence, relations.approximation, relations.sequence)
 
 
-@dataclass
-class _Context:
-    """What one comparison knows of the gold, and whether a piece was neither number, formula nor word."""
-
-    tolerance: Fraction | None = None
-    unit: str = ""
-    answer_type: str = ""
-    unread: bool = False
-    budget: int = 3000  # comparisons of pieces: lists in lists end
-    formulas: dict[str, Formula | None] = field(default_factory=dict)
-
-    def formula(self, text: str) -> Formula | None:
-        if text not in self.formulas:
-            try:
-                self.formulas[text] = Formula(text)
-            except UnreadableError:
-                self.formulas[text] = None
-        return self.formulas[text]
-
-
-def parts(item, errors: list[str]) -> Iterator[tuple[str, object]]:
-    """The parts of the grade of `item` (a `scripts.lib.grading.pool.Item`), cheapest first.
-
-    A part that fails is None (ours: False), and its error is appended to `errors`.
-    """
-    extracted = None
-    steps: tuple[tuple[str, Callable], ...] = (
-        ("extracted", lambda: extract(item)),
-        ("verdict", lambda: ours(extracted, item)),
-        ("paper_style", lambda: paper_style.verdict(item.prediction or "", item.gold, item.kind)),
-        ("math_verify", lambda: None if item.kind == "choice" else math_verify(item.prediction or "", item.gold)),
-    )
-    for name, step in steps:
-        try:
-            value = step()
-            if name == "extracted":
-                extracted = value
-            yield name, value
-        except Exception as error:  # whatever model output does to a parser is a row's error, not the run's
-            errors.append(f"{name}: {type(error).__name__}: {error}"[:300])
-            yield name, False if name == "verdict" else None
-
-
-def extract(item) -> str | None:
-    """The answer that ours compares: a letter for `choice`, an answer text for `math`."""
-    if item.kind == "choice":
-        return answers.choice_letter(item.prediction or "", item.choices)
-    return answers.extract(item.prediction or "")
-
-
-def ours(extracted: str | None, item) -> bool:
-    """Our verdict on an extracted answer."""
-    if extracted is None:
-        return False
-    if item.kind == "choice":
-        return extracted == gold_letter(item.gold, item.choices)
-    return same_answer(item.gold, extracted, item.options)
-
-
-def gold_letter(gold: str, choices: tuple[str, ...]) -> str | None:
-    """The letter of a `choice` gold: `C`, `(c)`, or the text of a choice."""
-    letter = re.fullmatch(r"\s*[(\[]?\s*([A-Za-z])\s*[)\].]?\s*", gold)
-    return letter[1].upper() if letter else answers.choice_letter(gold, choices)
-
-
-def same_answer(gold: str, answer: str, options: Mapping[str, object] | None = None) -> bool:
+def same_answer(
+    gold: str, answer: str, options: Mapping[str, object] | None = None, steps: list[str] | None = None
+) -> bool:
     r"""Whether `answer` states what `gold` states.
+
+    Args:
+        gold: the reference answer.
+        answer: the final answer of a text.
+        options: what the benchmark says of the gold: `answer_type`, `error` (a tolerance), `unit`.
+        steps: a list that gets a line for each step of the comparison.
 
     >>> same_answer("\\frac{1}{2}", "x = 0.5")
     True
     """
-    options = options or {}
-    context = _Context(
-        tolerance=_tolerance(options.get("error")),
-        unit=answers.clean(str(options.get("unit") or "")),
-        answer_type=str(options.get("answer_type") or "").lower(),
-    )
+    gold, answer = fold(gold), fold(answer)
     if re.sub(r"\s", "", gold) == re.sub(r"\s", "", answer):
         return True
-    left, right = answers.clean(gold), answers.clean(answer)
+    return any(_same_reading(reading, answer, options or {}, steps) for reading in golds.readings(gold))
+
+
+def _same_reading(gold: str, answer: str, options: Mapping[str, object], steps: list[str] | None) -> bool:
+    answer = golds.without_quotes(unbox(answer) if "\\boxed" in answer else answer)
+    context = Context(
+        tolerance=_tolerance(options.get("error")),
+        unit=prepared(str(options.get("unit") or "")),
+        answer_type=str(options.get("answer_type") or "").lower(),
+        money=(_currency(gold), _currency(answer)),
+        steps=steps,
+    )
+    left, right = prepared(gold), prepared(answer)
+    if not TEXT.match(left):
+        right = _without_lead(right)
+    context.note(f"gold as {left!r}, answer as {right!r}")
     if not left or not right:
-        return False
-    truth = _truth(left, gold=True)
-    if truth is not None:
-        return _truth(right) == truth
-    if _same(left, right, context):
-        return True
-    if not context.unread or max(len(gold), len(answer)) > FALLBACK_CHARACTERS or UNWORKED.search(answer):
-        return False
-    if right.count("(") + right.count("{") > 60:
-        return False
-    return math_verify("\\boxed{" + answer + "}", gold)
+        return wording.is_nothing(left or gold) and wording.is_nothing(right or answer)
+    said = wording.truth(left, gold=True)
+    if said is not None:
+        return wording.truth(right) == said
+    return _same(left, right, context)
 
 
 def _tolerance(error: object) -> Fraction | None:
@@ -187,218 +77,199 @@ def _tolerance(error: object) -> Fraction | None:
         return None
 
 
-def _truth(text: str, gold: bool = False) -> bool | None:
-    found = answers.words(text)
-    return TRUTH.get(found if gold else found.split(" ")[0] if found else "")
+def _currency(text: str) -> str:
+    """The currency whose sign stands in `text`."""
+    match = MONEY.search(text)
+    sign = match[0].strip("\\ ") if match else ""
+    return CURRENCIES.get(sign[:1], {"pounds": "gbp", "euro": "euro", "yen": "yen"}.get(sign, ""))
+
+
+def prepared(text: str) -> str:
+    r"""`text` in one spelling, with what people type in place of LaTeX in LaTeX.
+
+    >>> prepared("2**3 <= x")
+    '2^3 ≤ x'
+    """
+    if not text.lstrip().startswith("**"):
+        text = re.sub(r"(?<=[\w)}\].])\s?\*\*\s?(?=[\w({\\.-])", "^", text)
+    text = re.sub(r"√\s?(\d+(?:\.\d+)?)", r"\\sqrt{\1}", text).replace("∛", "\\sqrt[3]")
+    text = text.replace("<=", "≤").replace(">=", "≥").replace("!=", "≠").replace("=>", "⇒")
+    text = re.sub(r"\\(?:Rightarrow|Longrightarrow)(?![A-Za-z])", r"\\implies ", text)
+    text = re.sub(r"\\(?:iff|Leftrightarrow|Longleftrightarrow)(?![A-Za-z])", "⇔", text)
+    text = re.sub(r"\\(?:ngtr|notin)(?![A-Za-z])", "∉", text)
+    if re.search(r"\\(?:vec|mathbf|overrightarrow|boldsymbol|bm)(?![A-Za-z])", text):
+        text = re.sub(r"\\times(?![A-Za-z])", "⨯", text)  # of vectors it is no product of numbers
+    text = re.sub(r"\\(?:forall)(?![A-Za-z])", "∀", re.sub(r"\\exists(?![A-Za-z])", "∃", text))
+    text = spelling.clean(text)
+    text = re.sub(r"(?<![A-Za-z\\])(?:infinity|infty|inf|oo)(?![A-Za-z])", "∞", text)
+    text = OPERATORS.sub(r"\\\1 ", text)
+    return re.sub(r"(?<=[\d})])\s*(?:\\text\s*\{\s*to\s*\}|\bto\b)\s*(?=[\d\\(])", ":", text)
+
+
+def _without_lead(text: str) -> str:
+    r"""`text` without words that only lead to it: `\text{The solutions are } 2, 3`."""
+    match = LEAD.match(text)
+    return text[match.end() :] if match and not pieces.DENIES.search(match["words"]) else text
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Structure
 
 
-def _same(gold: str, answer: str, context: _Context) -> bool:
-    """Whether two cleaned answers state the same; the heart of ours."""
+def _same(gold: str, answer: str, context: Context) -> bool:
+    """Whether two cleaned answers state the same; the heart of the comparison."""
     context.budget -= 1
-    if context.budget < 0:
+    if context.budget < 0 or context.depth > MAX_DEPTH:
+        context.note("given up: too many pieces")
         return False
-    gold, answer = _bare(gold), _bare(answer)
+    context.depth += 1
+    try:
+        return _same_statements(gold, answer, context)
+    finally:
+        context.depth -= 1
+
+
+def _same_statements(gold: str, answer: str, context: Context) -> bool:
+    (gold, gold_integer), (answer, answer_integer) = map(relations.without_parameter, (gold, answer))
+    gold, answer = pieces.bare(gold), pieces.bare(answer)
     if not gold or not answer:
         return False
-    if _compact(gold) == _compact(answer):
-        return True
-    for sign in ("≈", "≡", "⇒"):
-        if sign in gold or sign in answer:
-            return any(_same(g, a, context) for g in _around(gold, sign) for a in _around(answer, sign))
-    if _is_text(gold) or _is_text(answer):
-        verdict = _same_text(gold, answer)
+    if pieces.compact(gold) == pieces.compact(answer):
+        return not all(context.money) or context.money[0] == context.money[1]
+    verdict = _statement(gold, answer, context)
+    if verdict is None:
+        verdict = _same_words(gold, answer)
+    if verdict is not None:
+        context.note(f"{gold!r} and {answer!r}: {'the same' if verdict else 'different'} as statements or words")
+        return verdict
+    gold, answer = (_one_shape(text, context) for text in (gold, answer))
+    verdict = _same_families(gold, gold_integer, answer, answer_integer, context)
+    return _same_shapes(gold, answer, context) if verdict is None else verdict
+
+
+def _statement(gold: str, answer: str, context: Context) -> bool | None:
+    """The verdict on statements of several parts; None where neither is one."""
+    for step in STEPS:
+        verdict = step(gold, answer, lambda g, a: _same(g, a, context), context)
         if verdict is not None:
             return verdict
-    gold, answer = _without_matrices(gold), _without_matrices(answer)
-    gold, answer = _as_interval(gold), _as_interval(answer)
-    gold_items, answer_items = _items(gold), _items(answer)
-    if len(gold_items) > 1 or len(answer_items) > 1:
-        return _same_lists(gold, gold_items, answer, answer_items, context)
-    gold_group, answer_group = _group(gold), _group(answer)
-    if gold_group or answer_group:
-        return _same_groups(gold, gold_group, answer, answer_group, context)
-    if "=" in gold or "=" in answer:
-        return _same_equations(gold, answer, context)
-    return _same_values(gold, answer, context)
+    if relations.CONTAINERS.search(gold) or relations.CONTAINERS.search(answer):
+        return False  # what does not look the same
+    return None
 
 
-def _bare(text: str) -> str:
-    """`text` without a wrapper that says nothing: \\text{...} or braces around all, "approximately", "x ∈"."""
-    for _ in range(4):
-        before = text
-        text = text.strip().strip("$").strip()
-        match = TEXT.fullmatch(text)
-        if match:
-            text = match[1]
-        if text.startswith("{") and answers.closing(text, 0) == len(text) - 1:
-            text = text[1:-1]
-        text = ABOUT.sub("", text)
-        text = re.sub(r"^\s*(?:[A-Za-z](?:_\{?\w+\}?)?|[A-Za-z]\([A-Za-z]\))\s*∈\s*(?=[(\[⦃ℝ]|\]-)", "", text)
-        text = CONDITION.sub("", text)
-        text = text.rstrip(".,;: ").lstrip(",;: ")
-        if text == before:
-            break
-    return text
+def _same_words(gold: str, answer: str) -> bool | None:
+    if wording.is_nothing(gold) and wording.is_nothing(answer):
+        return True
+    verdict = wording.same_letters(gold, answer)
+    if verdict is None and (wording.is_text(gold) or wording.is_text(answer)):
+        verdict = wording.same_text(gold, answer)
+    return verdict
 
 
-def _compact(text: str) -> str:
-    text = re.sub(r"\s+", "", TEXT.sub(r"\1", text))
-    return re.sub(r"\{(\w)\}", r"\1", text)
+def _one_shape(text: str, context: Context) -> str:
+    """`text` with matrices as brackets and inequalities as intervals."""
+    return as_interval(pieces.without_matrices(text), lambda point: number(relations.constant(point, context)))
 
 
-def _around(text: str, sign: str) -> list[str]:
-    return [piece for piece in text.split(sign) if piece.strip()] or [""]
-
-
-def _split(text: str, signs: str) -> list[str]:
-    """`text` cut at each of `signs` that stands outside all brackets."""
-    pieces, depth, start = [], 0, 0
-    for index, sign in enumerate(text):
-        if sign in OPENING:
-            depth += 1
-        elif sign in CLOSING:
-            depth = max(0, depth - 1)
-        elif depth == 0 and sign in signs:
-            pieces.append(text[start:index])
-            start = index + 1
-    pieces.append(text[start:])
-    return pieces
-
-
-def _items(text: str) -> list[str]:
-    """The parts of an unbracketed list or union, `a ± b` as two; one item if it is neither."""
-    if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?\s*(%|°|[A-Za-z ]*|\\text\s*\{[^{}]*\})", text):
-        return [text]
-    text = re.sub(r"\\text\s*\{\s*,?\s*(?:and|or)\s*,?\s*\}", " , ", text)
-    text = re.sub(r"(?:,\s*|\s+)(?:and|or)\s+(?!equal)", " , ", text)
-    text = re.sub(r"(?<=[)\]}⦄])\s*U\s*(?=[(\[⦃{])", "∪", text)
-    found = [piece.strip() for piece in _split(text, ",;∪¶") if piece.strip()]
-    return [value for piece in found for value in _plus_minus(piece)] if len(found) <= MAX_ITEMS else [text]
-
-
-def _plus_minus(text: str) -> list[str]:
-    if not any(sign in text for sign in "±∓") or text.count("±") + text.count("∓") > 3 or text[0] in "([⟦":
-        return [text]
-    if text.startswith("⦃"):
-        return [text]
-    name, equals, right = text.rpartition("=")
-    flip = str.maketrans("±∓", "-+")
-    return [name + equals + right.translate(str.maketrans("±∓", "+-")), name + equals + right.translate(flip)]
-
-
-def _group(text: str) -> tuple[str, list[str], str] | None:
-    """(opening sign, items, closing sign) of a bracketed list, or None where the text is none."""
-    if text[0] not in "([⦃⟦" or text[-1] not in ")]⦄⟧":
+def _same_families(gold: str, gold_integer: str, answer: str, answer_integer: str, context: Context) -> bool | None:
+    """The verdict where a value is meant for all integers; None where none is."""
+    if not gold_integer and not answer_integer and "\\pi" not in gold and "°" not in gold:
         return None
-    depth = 0
-    for index, sign in enumerate(text):
-        depth += (sign in OPENING) - (sign in CLOSING)
-        if depth == 0 and index < len(text) - 1:
-            return None
-    inner = text[1:-1]
-    found = (
-        _items(inner) if re.search(r"[A-Za-z±∓∪;¶]", inner) else [p.strip() for p in _split(inner, ",") if p.strip()]
-    )
-    if len(found) < 2 and text[0] not in "⦃⟦":
+    left, right = pieces.items(gold), pieces.items(answer)
+    if len(left) != len(right):
         return None
-    return text[0], found, text[-1]
-
-
-def _without_matrices(text: str) -> str:
-    """`text` with a matrix as nested brackets: ⟦a,b⟧ for a vector, ⟦⟦a,b⟧,⟦c,d⟧⟧ for more."""
-    if "\\begin" not in text:
-        return text
-    match = re.fullmatch(
-        r"(?P<factor>[^\\]*?(?:\\(?:frac|sqrt)[^\\]*)?)\s*\*?\s*\\begin\s*\{\s*(?P<kind>[pbvBV]?(?:small)?matrix|array)\s*\}"
-        r"(?:\s*\{[lcr| ]*\})?(?P<body>.*?)\\end\s*\{\s*(?P=kind)\s*\}",
-        text.strip(" ()[]"),
-    )
-    if match is None or "\\begin" in match["body"]:
-        return text
-    rows = [[cell.strip() for cell in row.split("&")] for row in match["body"].split("¶") if row.strip()]
-    factor = match["factor"].strip()
-    if factor and "=" not in factor:
-        rows = [[f"({factor})*({cell})" for cell in row] for row in rows]
-    if len(rows) > MAX_ITEMS or any(len(row) > MAX_ITEMS for row in rows):
-        return text
-    if all(len(row) == 1 for row in rows):
-        rows = [[row[0] for row in rows]]
-    joined = ["⟦" + ",".join(row) + "⟧" for row in rows]
-    return joined[0] if len(joined) == 1 else "⟦" + ",".join(joined) + "⟧"
-
-
-def _as_interval(text: str) -> str:
-    """An inequality of one name as an interval: `x ≥ 2` as [2,∞), `1 < x ≤ 3` as (1,3]; other texts as they are."""
-    european = re.fullmatch(r"([\[\]])([^\[\]()]+,[^\[\]()]+)([\[\]])", text)
-    if european and (european[1] == "]" or european[3] == "["):  # ]0,1[ is the open interval in much of Europe
-        return f"{'(' if european[1] == ']' else '['}{european[2]}{')' if european[3] == '[' else ']'}"
-    text = re.sub(r"\b(?:all\s+)?real\s+numbers?\b|\ball\s+reals\b|ℝ", "(-∞,∞)", text)
-    if not any(sign in text for sign in "<>≤≥≠∖") or _has(text, ",;∪¶=") or re.search(r"\s(?:and|or)\s|text", text):
-        return text
-    excluded = re.fullmatch(r"\s*\(-∞,∞\)\s*∖\s*⦃([^,]+)⦄\s*", text) or re.fullmatch(r"\s*[A-Za-z]\s*≠\s*(.+)", text)
-    if excluded:
-        return f"(-∞,{excluded[1]})∪({excluded[1]},∞)"
-    pieces = [piece.strip() for piece in re.split("[<>≤≥]", text)]
-    signs = re.findall("[<>≤≥]", text)
-    if any(not piece for piece in pieces) or "≠" in text:
-        return text
-    if len(signs) == 2 and NAME.fullmatch(pieces[1]):
-        if all(sign in "<≤" for sign in signs):
-            low, high = (pieces[0], signs[0]), (pieces[2], signs[1])
-        elif all(sign in ">≥" for sign in signs):
-            low, high = (pieces[2], signs[1]), (pieces[0], signs[0])
-        else:
-            return text
-        return f"{'[' if low[1] in '≤≥' else '('}{low[0]},{high[0]}{']' if high[1] in '≤≥' else ')'}"
-    if len(signs) == 1:
-        (left, right), sign = pieces, signs[0]
-        if not NAME.fullmatch(left):
-            left, right, sign = right, left, {"<": ">", ">": "<", "≤": "≥", "≥": "≤"}[sign]
-        if not NAME.fullmatch(left):
-            return text
-        return {"<": f"(-∞,{right})", "≤": f"(-∞,{right}]", ">": f"({right},∞)", "≥": f"[{right},∞)"}[sign]
-    return text
-
-
-def _has(text: str, signs: str) -> bool:
-    return len(_split(text, signs)) > 1
-
-
-def _match_all(gold: list[str], answer: list[str], context: _Context) -> bool:
-    """Whether the lists are equal in some order, each item used once."""
-    if len(gold) != len(answer):
-        return False
-    left = list(answer)
-    for item in gold:
-        found = next((index for index, other in enumerate(left) if _same(item, other, context)), None)
+    names = [
+        [relations.parameter_of(item, declared, context) for item in side]
+        for side, declared in ((left, gold_integer), (right, answer_integer))
+    ]
+    if not all(names[0]) or not all(names[1]):
+        return None
+    rest = list(zip(right, names[1], strict=True))
+    for item, name in zip(left, names[0], strict=True):
+        same = relations.family if gold_integer or answer_integer else relations.renamed
+        found = next((k for k, (o, n) in enumerate(rest) if same(item, o, (name, n), context)), None)
         if found is None:
-            return False
-        del left[found]
+            return False if gold_integer or answer_integer else None
+        del rest[found]
     return True
 
 
-def _in_order(gold: list[str], answer: list[str], context: _Context) -> bool:
+def _same_shapes(gold: str, answer: str, context: Context) -> bool:
+    gold_items, answer_items = pieces.items(gold), pieces.items(answer)
+    if len(gold_items) > 1 or len(answer_items) > 1:
+        return _same_lists(gold, gold_items, answer, answer_items, context)
+    gold_group, answer_group = pieces.group(gold), pieces.group(answer)
+    if gold_group or answer_group:
+        return _same_groups(gold, gold_group, answer, answer_group, context)
+    if pieces.has(gold, "=") or pieces.has(answer, "="):
+        return _same_equations(gold, answer, context)
+    verdict = relations.ratio(gold, answer, lambda g, a: _same(g, a, context), context)
+    if verdict is None:
+        verdict = same_values(gold, answer, context)
+        context.note(f"{gold!r} and {answer!r}: {'the same' if verdict else 'different'} as values")
+    return verdict
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Lists
+
+
+def _match_all(gold: list[str], answer: list[str], context: Context) -> bool:
+    """Whether the lists are equal in some order, each item used once."""
+    if len(gold) != len(answer):
+        return False
+    left, right = _unpaired(gold, answer, context)
+    if len(left) > MAX_UNLIKE:
+        return False
+    for item in left:
+        found = next((index for index, other in enumerate(right) if _same(item, other, context)), None)
+        if found is None:
+            return False
+        del right[found]
+    return True
+
+
+def _unpaired(gold: list[str], answer: list[str], context: Context) -> tuple[list[str], list[str]]:
+    """What is left of both lists without the items that are plainly equal."""
+    keys = [[_key(item, context) for item in side] for side in (gold, answer)]
+    shared = Counter(keys[0]) & Counter(keys[1])
+    left = []
+    for side, side_keys in zip((gold, answer), keys, strict=True):
+        rest, spare = [], Counter(shared)
+        for item, key in zip(side, side_keys, strict=True):
+            if spare[key] > 0:
+                spare[key] -= 1
+            else:
+                rest.append(item)
+        left.append(rest)
+    return left[0], left[1]
+
+
+def _key(item: str, context: Context) -> str:
+    """The same for two items only if they are equal."""
+    value = relations.constant(item, context) if len(item) < 30 else None
+    return str(value) if isinstance(value, Fraction) and value.denominator < 10**9 else pieces.compact(item)
+
+
+def _in_order(gold: list[str], answer: list[str], context: Context) -> bool:
     return len(gold) == len(answer) and all(_same(g, a, context) for g, a in zip(gold, answer, strict=True))
 
 
-def _same_lists(gold: str, gold_items: list[str], answer: str, answer_items: list[str], context: _Context) -> bool:
+def _same_lists(gold: str, gold_items: list[str], answer: str, answer_items: list[str], context: Context) -> bool:
     """Compares where at least one side is an unbracketed list."""
-    gold_group = _group(gold) if len(gold_items) == 1 else None
-    answer_group = _group(answer) if len(answer_items) == 1 else None
+    gold_group = pieces.group(gold) if len(gold_items) == 1 else None
+    answer_group = pieces.group(answer) if len(answer_items) == 1 else None
     if gold_group or answer_group:
         group, items = (gold_group, answer_items) if gold_group else (answer_group, gold_items)
-        inner = [value for piece in group[1] for value in _plus_minus(piece)]
+        inner = [value for piece in group[1] for value in pieces.plus_minus(piece)]
         pair = (inner, items) if gold_group else (items, inner)
         if group[0] == "⦃":
             return _match_all(*pair, context)
         # (1,2) for the gold x=1, y=2, or 1,2 for (1,2): in this order only; and not where it is an interval.
-        return _in_order([_right(g) for g in pair[0]], [_right(a) for a in pair[1]], context)
+        return _in_order([pieces.right(g) for g in pair[0]], [pieces.right(a) for a in pair[1]], context)
     if len(gold_items) != len(answer_items):
-        merged = _joined_thousands(answer) if len(gold_items) == 1 else answer
+        merged = pieces.joined_thousands(answer) if len(gold_items) == 1 else answer
         if merged != answer:
             return _same(gold, merged, context)
         answer_items = _distinct(answer_items, context)
@@ -408,37 +279,41 @@ def _same_lists(gold: str, gold_items: list[str], answer: str, answer_items: lis
             return _same(gold_items[0], answer_items[0], context)
     if _match_all(gold_items, answer_items, context):
         return True
-    names = [_left(item) for item in gold_items], [_left(item) for item in answer_items]
+    names = [pieces.left(item) for item in gold_items], [pieces.left(item) for item in answer_items]
     if all(names[0]) != all(names[1]) and (
         len(set(names[0])) == len(gold_items) or len(set(names[1])) == len(answer_items)
     ):
         # x=1, y=2 against 1, 2: the values, in order.
-        return _in_order([_right(g) for g in gold_items], [_right(a) for a in answer_items], context)
-    return False
+        return _in_order([pieces.right(g) for g in gold_items], [pieces.right(a) for a in answer_items], context)
+    return _with_shared_name(gold_items, answer_items, context)
 
 
-def _distinct(items: list[str], context: _Context) -> list[str]:
-    kept: list[str] = []
+def _with_shared_name(gold_items: list[str], answer_items: list[str], context: Context) -> bool:
+    """`n = 2, 3` against `2, 3`, or `n = 2, n = 3`: a name before the first item only is that of all."""
+    if {pieces.left(gold_items[0]), pieces.left(answer_items[0])} in AXES:
+        return False
+    sides = [_named_once(items) for items in (gold_items, answer_items)]
+    return sides != [gold_items, answer_items] and _match_all(sides[0], sides[1], context)
+
+
+def _named_once(items: list[str]) -> list[str]:
+    first, *rest = items
+    if "=" in first and not any("=" in item for item in rest):
+        return [pieces.right(first), *rest]
+    names = {pieces.left(item) for item in items}
+    return [pieces.right(item) for item in items] if len(names) == 1 and all(names) else items
+
+
+def _distinct(items: list[str], context: Context) -> list[str]:
+    kept: dict[str, str] = {}
     for item in items:
-        if not any(_same(other, item, context) for other in kept):
-            kept.append(item)
-    return kept
+        key = _key(item, context)
+        if key not in kept and (len(kept) > MAX_UNLIKE or not any(_same(o, item, context) for o in kept.values())):
+            kept[key] = item
+    return list(kept.values())
 
 
-def _joined_thousands(text: str) -> str:
-    return re.sub(r"(?<=\d),\s?(?=\d{3}(?!\d))", "", text)
-
-
-def _left(item: str) -> str:
-    return _compact(item.partition("=")[0]) if "=" in item else ""
-
-
-def _right(item: str) -> str:
-    left, equals, right = item.partition("=")
-    return right if equals and NAME.fullmatch(left.strip()) else item
-
-
-def _same_groups(gold: str, gold_group, answer: str, answer_group, context: _Context) -> bool:
+def _same_groups(gold: str, gold_group, answer: str, answer_group, context: Context) -> bool:
     """Compares where at least one side is one bracketed list."""
     if not (gold_group and answer_group):
         group, other = (gold_group, answer) if gold_group else (answer_group, gold)
@@ -446,23 +321,27 @@ def _same_groups(gold: str, gold_group, answer: str, answer_group, context: _Con
             return _same(group[1][0], other, context) if gold_group else _same(other, group[1][0], context)
         if "=" in other:
             left, right = other.split("=", 1)[0], other.rsplit("=", 1)[1]
-            if NAME.fullmatch(left.strip()):
+            if pieces.is_name(left):
                 return _same(gold, right, context) if gold_group else _same(right, answer, context)
-        if "\\begin" in other or "\\" in other:
-            context.unread = True
         return False
     (gold_open, gold_items, gold_close), (answer_open, answer_items, answer_close) = gold_group, answer_group
     if gold_open == "⦃" or answer_open == "⦃":
-        gold_items = [value for item in gold_items for value in _plus_minus(item)]
-        answer_items = [value for item in answer_items for value in _plus_minus(item)]
+        gold_items = [value for item in gold_items for value in pieces.plus_minus(item)]
+        answer_items = [value for item in answer_items for value in pieces.plus_minus(item)]
         if gold_open == answer_open:
             return _match_all(_distinct(gold_items, context), _distinct(answer_items, context), context)
-        return len(gold_items) > 1 and gold_open != "(" and _match_all(gold_items, answer_items, context)
+        return (
+            len(gold_items) > 1
+            and "(" not in (gold_open, answer_open)
+            and _match_all(gold_items, answer_items, context)
+        )
     interval = (
         len(gold_items) == 2 and not context.answer_type.startswith("list") and "⟦" not in (gold_open, answer_open)
     )
     if interval and (gold_open, gold_close) != (answer_open, answer_close):
         return False
+    if not interval and not all(pair in PAIRS for pair in (gold_open + gold_close, answer_open + answer_close)):
+        return gold_open + gold_close == answer_open + answer_close and _in_order(gold_items, answer_items, context)
     return _in_order(gold_items, answer_items, context)
 
 
@@ -470,348 +349,54 @@ def _same_groups(gold: str, gold_group, answer: str, answer_group, context: _Con
 # Equations
 
 
-def _same_equations(gold: str, answer: str, context: _Context) -> bool:
-    gold_sides = [side.strip() for side in _split(gold, "=") if side.strip()]
-    answer_sides = [side.strip() for side in _split(answer, "=") if side.strip()]
+def _same_equations(gold: str, answer: str, context: Context) -> bool:
+    gold_sides, answer_sides = pieces.sides(gold), pieces.sides(answer)
     if not gold_sides or not answer_sides:
         return False
-    if len(gold_sides) == 1 and len(answer_sides) == 1:
-        return _same(gold_sides[0], answer_sides[0], context) if "=" not in gold_sides[0] + answer_sides[0] else False
-    gold_named = len(gold_sides) > 1 and NAME.fullmatch(gold_sides[0]) is not None
-    answer_named = len(answer_sides) > 1 and NAME.fullmatch(answer_sides[0]) is not None
+    if len(gold_sides) == 1 and len(answer_sides) == 1:  # a side is missing
+        return not pieces.has(gold_sides[0] + answer_sides[0], "=") and _same(gold_sides[0], answer_sides[0], context)
     if len(answer_sides) == 1:
-        if gold_named:
-            return _same(gold_sides[-1], answer, context)
-        if not re.search(r"[A-Za-z]", VALUE_SYMBOLS.sub("", gold_sides[0])):  # 0.56 = 56\%
-            return any(_same(side, answer, context) for side in gold_sides)
-        return False
+        return _value_for_equation(gold_sides, answer, context)
     if len(gold_sides) == 1:
-        if answer_named or not re.search(r"[A-Za-z]", VALUE_SYMBOLS.sub("", answer_sides[0])):
-            return _same(gold, answer_sides[-1], context) or (
-                len(answer_sides) > 2 and answer_named and _same(gold, answer_sides[1], context)
-            )
-        return _same(gold, answer_sides[-1], context) and len(answer_sides) > 2
+        return _equation_for_value(gold, answer_sides, context)
+    gold_named, answer_named = (pieces.is_name(side[0]) for side in (gold_sides, answer_sides))
     if gold_named and answer_named:
-        names = _compact(gold_sides[0]), _compact(answer_sides[0])
-        axes = names[0] != names[1] and all(name in ("x", "y", "z") for name in names)
-        if not axes and _same(gold_sides[-1], answer_sides[-1], context):
+        names = pieces.compact(gold_sides[0]), pieces.compact(answer_sides[0])
+        if set(names) not in AXES and _same(gold_sides[-1], answer_sides[-1], context):
             return True
-    return _proportional(gold_sides, answer_sides, context)
+    return _same_solutions(gold_sides, answer_sides, context)
 
 
-def _proportional(gold_sides: list[str], answer_sides: list[str], context: _Context) -> bool:
-    """Whether two equations have the same solutions because one is a multiple of the other."""
-    gold = context.formula(f"({gold_sides[0]})-({gold_sides[-1]})")
-    answer = context.formula(f"({answer_sides[0]})-({answer_sides[-1]})")
-    if gold is None or answer is None:
-        context.unread = True
-        return False
-    if gold.symbols != answer.symbols or not gold.symbols:
-        return False
-    ratio = None
-    for number in range(6):
-        point = {name: sample(name, number) for name in gold.symbols}
-        try:
-            left, right = gold.value(point), answer.value(point)
-            if not left or not right:
-                continue
-            now = (
-                left / right
-                if isinstance(left, Fraction) == isinstance(right, Fraction)
-                else _float(left) / _float(right)
-            )
-        except (UnreadableError, ZeroDivisionError):
-            continue
-        if ratio is not None and not close(ratio, now, EXACT_DIGITS):
-            return False
-        if ratio is not None and number >= 3:
-            return True
-        ratio = now if ratio is None else ratio
-    return False
+def _value_for_equation(gold_sides: list[str], answer: str, context: Context) -> bool:
+    """`5` for the gold `x = 5`, `0.56` for `0.56 = 56%`, `i` for `i^5 = i^4 i = i`."""
+    if pieces.is_name(gold_sides[0]) and not _is_identity(gold_sides, context):
+        return _same(gold_sides[-1], answer, context)
+    if not re.search(r"[A-Za-z]", VALUE_SYMBOLS.sub("", gold_sides[0])):
+        return any(_same(side, answer, context) for side in gold_sides)
+    return _is_identity(gold_sides, context) and _same(gold_sides[-1], answer, context)
 
 
-def _float(value):
-    import mpmath
-
-    return mpmath.mpf(value.numerator) / value.denominator if isinstance(value, Fraction) else value
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Values
-
-
-def _same_values(gold: str, answer: str, context: _Context) -> bool:
-    """Compares two single values: numbers and formulas with or without units."""
-    raw = context.formula(gold), context.formula(answer)
-    if raw[0] and raw[1] and raw[0].symbols and raw[1].symbols and _same_formulas(*raw, gold, answer, context):
-        return True
-    left, right = _Quantity.read(gold), _Quantity.read(answer)
-    if not left.value or not right.value:
-        return False
-    if left.base and right.base and left.base != right.base:
-        return False
-    scale = Fraction(1)
-    known = UNITS.get(_unit_key(left.unit or context.unit)), UNITS.get(_unit_key(right.unit))
-    if known[0] and known[1] and known[0][0] == known[1][0]:
-        scale = known[1][1] / known[0][1]
-    if left.percent == right.percent:
-        return _same_number(left.value, right.value, context, scale)
-    # 62.5% is 0.625, and an answer to "what percentage" is often given as 62.5.
-    percent = Fraction(1, 100)
-    if left.percent:
-        return _same_number(left.value, right.value, context) or _same_number(
-            left.value, right.value, context, 1 / percent
+def _equation_for_value(gold: str, answer_sides: list[str], context: Context) -> bool:
+    """`x = 5` for the gold `5`, and what a chain of equalities ends with."""
+    named = pieces.is_name(answer_sides[0])
+    if named or not re.search(r"[A-Za-z]", VALUE_SYMBOLS.sub("", answer_sides[0])):
+        return _same(gold, answer_sides[-1], context) or (
+            len(answer_sides) > 2 and named and _same(gold, answer_sides[1], context)
         )
-    return _same_number(left.value, right.value, context) or _same_number(left.value, right.value, context, percent)
-
-
-def _unit_key(unit: str) -> str:
-    unit = re.sub(r"[.\s{}]", "", TEXT.sub(r"\1", unit))
-    return unit if unit in UNITS else unit.lower() if unit.lower() in UNITS else unit.lower().rstrip("s")
-
-
-@dataclass(frozen=True)
-class _Quantity:
-    """A value, its unit, and whether it is per cent or in a number base."""
-
-    value: str
-    unit: str = ""
-    percent: bool = False
-    base: str = ""
-
-    @staticmethod
-    def read(text: str) -> "_Quantity":
-        unit = ""
-        text = re.sub(
-            r"(?<=\d)(?:\s*\^\s*\{?\s*\\text\s*\{\s*(?:st|nd|rd|th)\s*\}\s*\}?|(?:st|nd|rd|th)\b)", " ", text
-        ).strip()
-        base = re.fullmatch(r"([\dA-F,]+)\s*_\s*\{?\s*(?:\\text\s*\{)?\s*(\d+|two|three|eight|ten)\s*\}{0,2}", text)
-        if base and base[1][0].isdecimal():
-            return _Quantity(base[1], base=NUMBER_WORDS.get(base[2], base[2]))
-        if "\\text" in text:
-            start = text.index("\\text")
-            if text[:start].strip() and re.fullmatch(r"(?:\\text\s*\{[^{}]*\}|[\s^{}\d/*().°-])+", text[start:]):
-                text, unit = text[:start].strip(), text[start:]
-            elif re.fullmatch(r"\\text\s*\{[^{}]*\}\s*[-+\d.]+", text):
-                text = TEXT.sub("", text).strip()
-        if not unit and len(text) <= 300 and text[-1].isalnum() | (text[-1] in "}.²³"):
-            match = UNIT_VALUE.fullmatch(text)
-            if match and _is_unit(match["unit"], match["value"], text):
-                text, unit = match["value"].strip(), match["unit"]
-        if not re.search(r"\\(?:sin|cos|tan|cot|sec|csc)", text):
-            text = re.sub(r"\s*°\s*[CFK]?$", "", text).rstrip(" *")
-        percent = text.endswith("%") or re.match(r"\s*(?:\\text\s*\{)?\s*(?:percent|per cent|%)", unit) is not None
-        text = text.rstrip("% ")
-        if re.fullmatch(r"\d+\s*:\s*\d+", text):
-            text = text.replace(":", "/")
-        if re.fullmatch(r"[-+]?\s*\d{1,3}(?:(?:,\d{3})+|(?: \d{3})+)(\.\d+)?", text):
-            text = text.replace(",", "").replace(" ", "")
-        return _Quantity(NUMBER_WORDS.get(text.lower(), text), unit, percent)
-
-
-def _is_unit(unit: str, value: str, text: str) -> bool:
-    first = re.match(r"[A-Za-z]+", unit)[0]
-    if first in (
-        "sin",
-        "cos",
-        "tan",
-        "log",
-        "ln",
-        "exp",
-        "sqrt",
-        "pi",
-        "mod",
-        "cot",
-        "sec",
-        "csc",
-        "arcsin",
-        "arccos",
-        "arctan",
-    ):
-        return False
-    spaced = text[len(value.rstrip()) :].startswith(" ")
-    return (
-        len(first) >= 4
-        or (len(first) == 3 and spaced)
-        or ((_unit_key(first) in UNITS or unit in UNITS) and (spaced or len(first) > 1))
-    )
-
-
-def _same_number(gold: str, answer: str, context: _Context, scale: Fraction = Fraction(1)) -> bool:
-    """Whether `answer` times `scale` is `gold`, as numbers where both are, otherwise as formulas."""
-    gold_infinite, answer_infinite = _infinity(gold), _infinity(answer)
-    if gold_infinite or answer_infinite:
-        return gold_infinite == answer_infinite
-    left, right = context.formula(gold), context.formula(answer)
-    if left is None or right is None:
-        context.unread = True
-        return False
-    if not left.symbols and right.symbols:
-        return False  # an expression that happens to be constant was not worked out
-    if left.symbols or right.symbols:
-        return scale == 1 and _same_formulas(left, right, gold, answer, context)
-    try:
-        gold_value, answer_value = left.value(), right.value()
-        if isinstance(answer_value, Fraction):
-            answer_value *= scale
-        elif scale != 1:
-            answer_value *= _float(scale)
-    except UnreadableError:  # out of bounds: math-verify would hang on it
-        return False
-    if close(gold_value, answer_value, EXACT_DIGITS if _decimal(gold) or _decimal(answer) else 20):
-        return True
-    return _rounded(gold, gold_value, answer, answer_value, scale, context)
-
-
-def _infinity(text: str) -> str:
-    match = re.fullmatch(r"([-+]?)\s*∞", text)
-    return (match[1].replace("+", "") or "+") if match else ""
-
-
-def _same_formulas(left: Formula, right: Formula, gold: str, answer: str, context: _Context) -> bool:
-    try:
-        if equal_formulas(left, right):
-            return True
-    except UnreadableError:
-        return False
-    mine, other = left.symbols - right.symbols, right.symbols - left.symbols
-    if len(mine) == 1 and len(other) == 1:
-        # An arbitrary constant has no agreed name: c, C, C_1, K.
-        a, b = next(iter(mine)), next(iter(other))
-        if all(re.fullmatch(r"[cCkKA](?:_\d)?", name) for name in (a, b)) and right.symbols - {b}:
-            renamed = context.formula(answer.replace(b, "C").replace("C_", "C")) if "_" not in b else None
-            target = context.formula(gold.replace(a, "C")) if "_" not in a else None
-            if renamed and target:
-                try:
-                    return equal_formulas(target, renamed)
-                except UnreadableError:
-                    return False
+    if len(answer_sides) > 2 or _is_identity(answer_sides, context):
+        return _same(gold, answer_sides[-1], context)
     return False
 
 
-@dataclass(frozen=True)
-class _Decimal:
-    """A number written with decimals or a power of ten: its last place and its significant digits."""
-
-    place: Fraction
-    digits: int
-
-
-def _decimal(text: str) -> _Decimal | None:
-    match = DECIMAL.fullmatch(text.strip())
-    if match is None:
-        return None
-    exponent = int((match["e"] or match["braced"] or match["bare"] or "0").replace(" ", ""))
-    decimals = len(match["digits"].partition(".")[2])
-    if decimals == 0 and exponent == 0:
-        return None
-    return _Decimal(Fraction(10) ** (exponent - decimals), len(match["digits"].replace(".", "").lstrip("0")))
-
-
-def _rounded(gold: str, gold_value, answer: str, answer_value, scale: Fraction, context: _Context) -> bool:
-    """Whether the two differ by rounding only."""
-    import mpmath
-
-    if not all(isinstance(value, Fraction | mpmath.mpf) for value in (gold_value, answer_value)):
+def _is_identity(sides: list[str], context: Context) -> bool:
+    """Whether all sides of a chain are equal whatever their variables are."""
+    if any(context.formula(side) is None for side in sides):
         return False
-    difference = abs(_float(gold_value) - _float(answer_value))
-    if context.tolerance is not None and difference <= _float(context.tolerance) * (1 + mpmath.mpf(10) ** -9):
-        return True
-    stated, given = _decimal(gold), _decimal(answer)
-    if stated is not None and stated.digits >= 3 and (given is None or given.place * scale < stated.place):
-        # The gold is a rounded number and the answer is more exact.
-        return difference <= _float(stated.place) * mpmath.mpf("0.5000001")
-    if stated is None and given is not None and given.digits >= 5 and not _whole(gold_value):
-        # The gold is exact and the answer rounds it to at least five digits.
-        return difference <= _float(given.place * scale) * mpmath.mpf("0.5000001")
-    return False
+    return all(same_formulas(one, other, context) for one, other in zip(sides, sides[1:], strict=False))
 
 
-def _whole(value) -> bool:
-    return isinstance(value, Fraction) and value.denominator == 1
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Words
-
-
-def _is_text(text: str) -> bool:
-    """Whether the answer is words, or one letter that names something."""
-    if re.fullmatch(r"\(?\s*(?:\\text\s*\{\s*\(?\s*)?[A-Za-z]\s*\)?\s*\}?\s*\)?", text):
-        return True
-    if re.search(r"\d\s*(?:\\text\s*\{\s*)?[ap]\.?\s?m\b", text, re.IGNORECASE):
-        return True
-    bare = re.sub(r"\\(?!text)[A-Za-z]+", " ", text).replace("\\text", " ")
-    return re.search(r"[A-Za-z]{3,}", bare) is not None and not re.search(r"[=<>≤≥∈]", bare)
-
-
-def _same_text(gold: str, answer: str) -> bool | None:
-    """The verdict where at least one side is words; None where they are to be compared as values."""
-    left, right = answers.words(gold), answers.words(answer)
-    if left and left == right and _is_text(gold) and _is_text(answer):
-        return True
-    letter = re.fullmatch(r"\(?\s*(?:\\text\s*\{\s*\(?\s*)?([A-Za-z])\s*\)?\s*\}?\s*\)?", gold)
-    if letter:
-        named = re.match(r"\(?\s*(?:\\text\s*\{\s*)?\(?\s*([A-Za-z])\s*(?:\)|\}|\.\s|:|$)", answer)
-        if named and ("(" in gold or "text" in gold or letter[1].isupper()):
-            return named[1].upper() == letter[1].upper() if "(" in gold else named[1] == letter[1]
-        return None
-    if re.search(r"\d", gold) or re.search(r"\d", answer):
-        return None
-    if left in NUMBER_WORDS or right in NUMBER_WORDS:
-        return None
-    if _is_text(gold) and _is_text(answer):
-        joined = re.sub(r"[\s-]", "", left), re.sub(r"[\s-]", "", right)
-        if joined[0] == joined[1]:
-            return True
-        if all(re.fullmatch(r"[a-z]{4,}", text) for text in joined):
-            return False  # and not a product of letters, in which "circle" would be "cleric"
-    return None
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# math-verify
-
-
-def math_verify(prediction: str, gold: str) -> bool:
-    """math-verify's verdict on a whole text, its own time-out (a signal, which workers must not use) switched off.
-
-    The gold is given as a box: as a formula between dollar signs many golds (`\\$40`) parse to nothing.
-    """
-    certain = _certain(prediction, gold)
-    if certain is not None:
-        return certain
-    import math_verify as library
-
-    target, parsed = _parsed_gold(gold), library.parse(prediction, parsing_timeout=None)
-    if WHOLE.fullmatch(gold) and len(parsed) == 2 and getattr(parsed[0], "is_Integer", False):
-        return bool(
-            parsed[0] == target[0] or parsed[1] == target[1]
-        )  # what verify does with two integers, unsimplified
-    return bool(library.verify(target, parsed, timeout_seconds=None))
-
-
-@functools.lru_cache(maxsize=4096)  # one problem is answered by many samples
-def _parsed_gold(gold: str) -> list:
-    if WHOLE.fullmatch(gold):  # what parse returns, without its 3 ms
-        import sympy
-
-        return [sympy.Integer(gold), gold]
-    import math_verify as library
-
-    return library.parse("\\boxed{" + gold + "}", parsing_timeout=None)
-
-
-def _certain(prediction: str, gold: str) -> bool | None:
-    """math-verify's verdict where it needs no parsing: whole numbers, the answer's alone in the only box of the text.
-
-    math-verify looks for "final answer is" before boxes and for a percent sign after them, and takes a box up to the
-    last brace of the text, so texts with any of these go the long way.
-    """
-    number = WHOLE.fullmatch(gold)
-    if number is None or prediction.count("\\boxed") != 1:
-        return None
-    box = LONE_BOX.search(prediction)
-    if box is None or "}" in prediction[box.end() :] or AMBIGUOUS.search(prediction):
-        return None
-    return box[1] == gold
+def _same_solutions(gold_sides: list[str], answer_sides: list[str], context: Context) -> bool:
+    """Whether two equations have the same solutions because one is a multiple of the other."""
+    difference = one_notation(*(f"({sides[0]})-({sides[-1]})" for sides in (gold_sides, answer_sides)))
+    left, right = context.formula(difference[0]), context.formula(difference[1])
+    return left is not None and right is not None and same_solutions(left, right)

@@ -1,28 +1,24 @@
-"""Values of formulas: a small reader for the LaTeX and plain notation of final answers, and equality by evaluation.
+"""Values of formulas: a small reader for the LaTeX and plain notation of final answers.
 
-Two formulas are equal when they have the same value at several points. Rational values are exact; the others have 40
-digits. Everything is bounded (length, nesting, size of powers), so reading and evaluating take milliseconds whatever
-the text holds: this is what makes our verdict safe without a deadline of its own.
+Rational values are exact, factorials, binomials and powers of integers among them; the others have 100 digits.
+Everything is bounded (length, nesting, size of powers), so reading and evaluating take milliseconds whatever the text
+holds. `scripts.lib.grading.equality` says when two formulas are equal.
 """
 
-import random
 import re
-from collections.abc import Callable, Mapping
 from fractions import Fraction
+
+from scripts.lib.grading import nodes
+from scripts.lib.grading.nodes import DIGITS, Node, Point, UnreadableError, Value
 
 MAX_TOKENS = 600
 MAX_DEPTH = 40
-MAX_BITS = 20_000  # of an exact power; larger ones become floating point
-MAX_LOG10 = 10_000_000  # of any value
-DIGITS = 40
-
-Value = object  # Fraction, or an mpmath mpf / mpc
-Node = Callable[[Mapping[str, Value]], Value]
+MAX_RUNNING = 2  # sums, limits and integrals in one another
 
 TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+(?![\w.]))?)"
     r"|(?P<command>\\[A-Za-z]+)"
-    r"|(?P<word>arcsin|arccos|arctan|asin|acos|atan|sinh|cosh|tanh|sqrt|sin|cos|tan|cot|sec|csc|log|ln|exp|pi)(?![a-z])"
+    r"|(?P<word>arcsin|arccos|arctan|asin|acos|atan|sinh|cosh|tanh|sqrt|sin|cos|tan|cot|sec|csc|log|ln|exp|gcd|lcm|pi)(?![a-z])"
     r"|(?P<name>[^\W\d_])"
     r"|(?P<sign>.))",
     re.DOTALL,
@@ -39,17 +35,15 @@ GREEK = {
 ACCENTS = {"overline", "bar", "hat", "vec", "dot", "ddot", "tilde", "widehat", "widetilde", "underline"}
 
 
-class UnreadableError(ValueError):
-    """The text is no formula that this reader knows, or its value is out of bounds."""
-
-
 class Formula:
     """A formula that was read.
 
     Attributes:
         symbols: names of its variables.
         whole: whether it has parts that are meant for whole numbers (floor, factorial, binomial).
-        absolute: whether it has an absolute value.
+        imaginary: whether it has the imaginary unit.
+        logs: whether it has a logarithm without a base, which may be the natural or the decimal one.
+        natural: whether it has a natural logarithm.
     """
 
     def __init__(self, text: str):
@@ -59,7 +53,7 @@ class Formula:
             UnreadableError: where it is no formula.
         """
         self.symbols: set[str] = set()
-        self.whole = self.absolute = False
+        self.whole = self.imaginary = self.logs = self.natural = False
         self._tokens: list[tuple[str, str]] = []
         for match in TOKEN.finditer(text.strip()):
             kind = match.lastgroup or "sign"
@@ -73,8 +67,8 @@ class Formula:
         if self._at != len(self._tokens):
             raise UnreadableError(f"unexpected {self._tokens[self._at][1]!r}")
 
-    def value(self, point: Mapping[str, Value] | None = None) -> Value:
-        """The value where its symbols have the values of `point`.
+    def value(self, point: Point | None = None, digits: int = DIGITS) -> Value:
+        """The value where its symbols have the values of `point`, to about `digits` digits where it is not rational.
 
         Raises:
             UnreadableError: where it has none (a division by zero) or it is too large.
@@ -82,8 +76,10 @@ class Formula:
         import mpmath
 
         try:
-            with mpmath.workdps(DIGITS):
-                result = self._node(point or {})
+            with mpmath.workdps(digits):
+                result = self._node(Point() if point is None else point)
+        except UnreadableError:
+            raise
         except (ArithmeticError, ValueError, TypeError, mpmath.libmp.NoConvergence) as error:
             raise UnreadableError(str(error)) from error
         if not isinstance(result, Fraction) and not mpmath.isfinite(result):
@@ -112,7 +108,7 @@ class Formula:
         node = self._product()
         while self._peek() in ("+", "-"):
             sign, right = self._take(), self._product()
-            node = _add(node, right) if sign == "+" else _add(node, _negate(right))
+            node = nodes.add(node, right) if sign == "+" else nodes.add(node, nodes.negate(right))
         self._depth -= 1
         return node
 
@@ -129,14 +125,14 @@ class Formula:
                 while self._peek() in ("+", "-"):
                     negative_factor ^= self._take() == "-"
                 right = self._power()
-                right = _negate(right) if negative_factor else right
-                node = _multiply(node, right) if token == "*" else _divide(node, right)
+                right = nodes.negate(right) if negative_factor else right
+                node = nodes.multiply(node, right) if token == "*" else nodes.divide(node, right)
             elif self._starts_factor():
                 if self._kind() == "number" and self._tokens[self._at - 1][0] == "number":
                     raise UnreadableError("two numbers side by side")
-                node = _multiply(node, self._power())
+                node = nodes.multiply(node, self._power())
             else:
-                return _negate(node) if negative else node
+                return nodes.negate(node) if negative else node
 
     def _mixed_number(self) -> Node | None:
         """`6\\frac{1}{6}` and `3 1/2`: a sum, although it looks like a product."""
@@ -155,7 +151,7 @@ class Formula:
         self._at += length
         if self._peek() == "^":
             raise UnreadableError("power of a mixed number")
-        return _constant(int(ahead[0]) + Fraction(int(top), int(bottom)))
+        return nodes.constant(int(ahead[0]) + Fraction(int(top), int(bottom)))
 
     def _starts_factor(self) -> bool:
         kind, token = self._kind(), self._peek()
@@ -164,12 +160,17 @@ class Formula:
         return bool(kind) and token not in ("\\rfloor", "\\rceil", "\\rvert")
 
     _in_bars = False
+    _bound: tuple[str, ...] = ()  # names that a sum or a limit runs over
 
     def _power(self) -> Node:
         node = self._postfix(self._factor())
         if self._peek() == "^":
             self._take()
-            node = self._postfix(_power(node, self._exponent()))
+            exponent = self._exponent()
+            base = getattr(node, "constant", None)
+            # (-1)^n is meant for whole n.
+            self.whole |= base is not None and base < 0 and not hasattr(exponent, "constant")
+            node = self._postfix(nodes.power(node, exponent))
         return node
 
     def _postfix(self, node: Node) -> Node:
@@ -177,22 +178,22 @@ class Formula:
             sign = self._take()
             if sign == "!":
                 self.whole = True
-                node = _apply("factorial", node)
+                node = nodes.apply("factorial", node)
             elif sign == "%":
-                node = _divide(node, _constant(Fraction(100)))
+                node = nodes.divide(node, nodes.constant(Fraction(100)))
             else:
-                node = _multiply(node, _divide(_named("pi"), _constant(Fraction(180))))
+                node = nodes.multiply(node, nodes.divide(nodes.named("pi"), nodes.constant(Fraction(180))))
         return node
 
     def _exponent(self) -> Node:
         if self._peek() in ("+", "-"):
-            return _negate(self._exponent()) if self._take() == "-" else self._exponent()
+            return nodes.negate(self._exponent()) if self._take() == "-" else self._exponent()
         if self._peek() == "{":
             return self._group()
         node = self._postfix(self._factor())
         if self._peek() == "^":
             self._take()
-            return _power(node, self._exponent())
+            return nodes.power(node, self._exponent())
         return node
 
     def _group(self) -> Node:
@@ -244,7 +245,7 @@ class Formula:
                 raise UnreadableError("repeats no digits")
             shift = 10 ** len(mantissa.partition(".")[2])
             value += Fraction(int(repeated), (10 ** len(repeated) - 1) * shift)
-        return _constant(value)
+        return nodes.constant(value)
 
     def _bars(self, close: str) -> Node:
         self._take()
@@ -252,31 +253,38 @@ class Formula:
         node = self._sum()
         self._in_bars = bars
         self._take(close)
-        self.absolute = True
-        return _apply("abs", node)
+        return nodes.apply("abs", node)
 
     def _command(self, name: str) -> Node:
         if name == "pi":
-            return _named("pi")
+            return nodes.named("pi")
         if name in ("frac", "binom"):
             top, bottom = self._argument(), self._argument()
             if name == "frac":
-                return _divide(top, bottom)
+                return nodes.divide(top, bottom)
             self.whole = True
-            return _binomial(top, bottom)
+            return nodes.binomial(top, bottom)
         if name == "sqrt":
-            degree: Node = _constant(Fraction(2))
+            degree: Node = nodes.constant(Fraction(2))
             if self._peek() == "[":
                 degree = self._group()
             root = self._group() if self._peek() == "(" else self._argument()
-            return _power(root, _divide(_constant(Fraction(1)), degree))
+            return nodes.power(root, nodes.divide(nodes.constant(Fraction(1)), degree))
         if name in FUNCTIONS:
             return self._function(name)
+        if name in ("gcd", "lcm", "min", "max"):
+            return self._of_several(name)
+        if name in ("sum", "prod"):
+            return self._series(name)
+        if name == "int":
+            return self._integral()
+        if name == "lim":
+            return self._limit()
         if name in ("lfloor", "lceil"):
             node = self._sum()
             self._take("\\r" + name[1:])
             self.whole = True
-            return _apply("floor" if name == "lfloor" else "ceil", node)
+            return nodes.apply("floor" if name == "lfloor" else "ceil", node)
         if name == "lvert":
             self._at -= 1
             return self._bars("\\rvert")
@@ -304,18 +312,20 @@ class Formula:
         else:
             if self._peek() == "-":
                 self._take()
-                argument = _negate(self._power())
+                argument = nodes.negate(self._power())
             else:
                 argument = self._power()
             while self._starts_factor() and self._peek() not in ("(", "[") and not self._at_function():
-                argument = _multiply(argument, self._power())
-        if power is not None and name in ("sin", "cos", "tan") and _is_minus_one(power):
+                argument = nodes.multiply(argument, self._power())
+        if power is not None and name in ("sin", "cos", "tan") and nodes.is_minus_one(power):
             name, power = "a" + name, None
         if name in ("log", "ln", "lg"):
-            node = _logarithm(name, base, argument)
+            self.logs |= name == "log" and base is None
+            self.natural |= name == "ln"
+            node = nodes.logarithm(name, base, argument)
         else:
-            node = _apply(name.replace("arc", "a"), argument)
-        return node if power is None else _power(node, power)
+            node = nodes.apply(name.replace("arc", "a"), argument)
+        return node if power is None else nodes.power(node, power)
 
     def _at_function(self) -> bool:
         return self._peek().lstrip("\\") in FUNCTIONS
@@ -339,191 +349,99 @@ class Formula:
             self._at += 3
             name += f"({ahead[1]})"
         elif name == "e":
-            return _named("e")
-        elif name == "i":
-            return _named("i")
+            return nodes.named("e")
+        elif name == "i" and "i" not in self._bound:
+            self.imaginary = True
+            return nodes.named("i")
         self.symbols.add(name)
         return lambda point: point[name]
 
+    # What is not worked out: equal where its parts are, whatever the name of what it runs over.
 
-def _constant(value: Fraction) -> Node:
-    node = lambda point: value  # noqa: E731
-    node.constant = value
-    return node
+    def _of_several(self, name: str) -> Node:
+        """`\\gcd(a, b)`, `\\max(a, b, c)`: a function of some numbers."""
+        close = {"(": ")", "{": "}", "[": "]"}.get(self._peek())
+        if close is None:
+            raise UnreadableError(f"{name} of what?")
+        self._take()
+        arguments = [self._sum()]
+        while self._peek() in (",", ";"):
+            self._take()
+            arguments.append(self._sum())
+        self._take(close)
+        self.whole |= name in ("gcd", "lcm")
+        return nodes.of_several(name, arguments)
 
+    def _running(self, sign: str) -> tuple[str, Node | None]:
+        """The name and the start in `_{k=1}` or `_{x\\to 0}`."""
+        self._take("_")
+        self._take("{")
+        if self._kind() != "name" and self._peek().lstrip("\\") not in GREEK:
+            raise UnreadableError("runs over what?")
+        name = self._take().lstrip("\\")
+        self._take(sign)
+        start = self._bound_or_infinity("}")
+        self._take("}")
+        return name, start
 
-def _is_minus_one(node: Node) -> bool:
-    return getattr(node, "constant", None) == -1
+    def _bound_or_infinity(self, close: str) -> Node | None:
+        """A bound; None for infinity."""
+        ahead = [token for _, token in self._tokens[self._at : self._at + 2]]
+        if ahead[:1] == ["∞"]:
+            self._at += 1
+            return None
+        if ahead == ["+", "∞"]:
+            self._at += 2
+            return None
+        return self._sum()
 
+    def _upper(self) -> Node | None:
+        self._take("^")
+        if self._peek() == "{":
+            self._take()
+            node = self._bound_or_infinity("}")
+            self._take("}")
+            return node
+        if self._peek() == "∞":
+            self._take()
+            return None
+        return self._argument()
 
-def _named(name: str) -> Node:
-    def node(point):
-        import mpmath
+    def _body(self, name: str) -> Node:
+        """What stands behind a sum or a limit over `name`, which is no variable of the whole."""
+        known, bound = name in self.symbols, self._bound
+        if len(bound) == MAX_RUNNING:
+            raise UnreadableError("too many sums in sums")
+        self._bound = (*bound, name)
+        node = self._product()
+        self._bound = bound
+        if not known:
+            self.symbols.discard(name)
+        return node
 
-        return {"pi": mpmath.pi, "e": mpmath.e, "i": mpmath.mpc(0, 1)}[name] * mpmath.mpf(1)
+    def _series(self, kind: str) -> Node:
+        name, start = self._running("=")
+        end = self._upper()
+        if start is None:
+            raise UnreadableError("a series from infinity")
+        self.whole = True
+        return nodes.series(kind, name, start, end, self._body(name))
 
-    return node
+    def _limit(self) -> Node:
+        name, target = self._running("→")
+        return nodes.limit(name, target, self._body(name))
 
-
-def _floating(value: Value) -> Value:
-    import mpmath
-
-    return mpmath.mpf(value.numerator) / value.denominator if isinstance(value, Fraction) else value
-
-
-def _pair(left: Value, right: Value) -> tuple[Value, Value]:
-    if isinstance(left, Fraction) and isinstance(right, Fraction):
-        return left, right
-    return _floating(left), _floating(right)
-
-
-def _bounded(value: Value) -> Value:
-    if isinstance(value, Fraction) and value.numerator.bit_length() + value.denominator.bit_length() > 4 * MAX_BITS:
-        return _floating(value)
-    return value
-
-
-def _add(left: Node, right: Node) -> Node:
-    def node(point):
-        a, b = _pair(left(point), right(point))
-        return _bounded(a + b)
-
-    return node
-
-
-def _negate(inner: Node) -> Node:
-    if hasattr(inner, "constant"):
-        return _constant(-inner.constant)
-    return lambda point: -inner(point)
-
-
-def _multiply(left: Node, right: Node) -> Node:
-    def node(point):
-        a, b = _pair(left(point), right(point))
-        return _bounded(a * b)
-
-    return node
-
-
-def _divide(left: Node, right: Node) -> Node:
-    def node(point):
-        a, b = _pair(left(point), right(point))
-        return _bounded(a / b)
-
-    return node
-
-
-def _power(base: Node, exponent: Node) -> Node:
-    def node(point):
-        import mpmath
-
-        a, b = base(point), exponent(point)
-        if isinstance(a, Fraction) and isinstance(b, Fraction) and b.denominator == 1:
-            bits = max(a.numerator.bit_length(), a.denominator.bit_length())
-            if bits * abs(b.numerator) <= MAX_BITS:
-                return a**b.numerator
-        if isinstance(a, Fraction) and isinstance(b, Fraction) and a < 0 and b.denominator % 2 == 1:
-            # The real root of a negative number: (-8)^{1/3} is -2 in every answer that means it.
-            size = mpmath.power(_floating(-a), _floating(b))
-            return -size if b.numerator % 2 else size
-        a, b = _floating(a), _floating(b)
-        if a == 0:
-            return mpmath.mpf(1) if b == 0 else a ** mpmath.mpf(1 if mpmath.re(b) > 0 else -1)
-        if abs(b) > MAX_LOG10 or abs(b * mpmath.log(a)) > MAX_LOG10:
-            raise UnreadableError("power out of bounds")
-        return mpmath.power(a, b)
-
-    return node
-
-
-def _binomial(top: Node, bottom: Node) -> Node:
-    def node(point):
-        import mpmath
-
-        a, b = _floating(top(point)), _floating(bottom(point))
-        if max(abs(a), abs(b)) > 100_000:
-            raise UnreadableError("binomial out of bounds")
-        return mpmath.binomial(a, b)
-
-    return node
-
-
-def _logarithm(name: str, base: Node | None, argument: Node) -> Node:
-    def node(point):
-        import mpmath
-
-        value = mpmath.log(_floating(argument(point)))
-        if base is not None:
-            return value / mpmath.log(_floating(base(point)))
-        return value / mpmath.log(10) if name == "lg" else value
-
-    return node
-
-
-def _apply(name: str, argument: Node) -> Node:
-    def node(point):
-        import mpmath
-
-        value = argument(point)
-        if name in ("floor", "ceil", "abs") and isinstance(value, Fraction):
-            return abs(value) if name == "abs" else Fraction(value // 1 if name == "floor" else -(-value // 1))
-        value = _floating(value)
-        if abs(value) > 10**30 or (name in ("factorial", "exp", "sinh", "cosh") and abs(value) > 100_000):
-            raise UnreadableError(f"{name} out of bounds")
-        if name == "abs":
-            return abs(value)
-        if name in ("floor", "ceil"):
-            nearest = mpmath.nint(mpmath.re(value))
-            if (
-                abs(value - nearest) < mpmath.mpf(10) ** -25
-            ):  # floor(log_2 8) is 3, with 40 digits as with infinitely many
-                return nearest
-        return getattr(mpmath, name)(value)
-
-    return node
-
-
-def equal(left: Formula, right: Formula, digits: int = 20) -> bool:
-    """Whether two formulas have the same value at every point that is tried, to `digits` significant digits.
-
-    Raises:
-        UnreadableError: where no point gives both a value.
-    """
-    symbols = left.symbols | right.symbols
-    if not symbols:
-        return close(left.value(), right.value(), digits)
-    tries, agreed = 8, 0
-    whole, signed = left.whole or right.whole, left.absolute or right.absolute
-    for number in range(tries):
-        point = {name: sample(name, number, whole, signed) for name in symbols}
-        try:
-            if not close(left.value(point), right.value(point), digits):
-                return False
-        except UnreadableError:
-            continue
-        agreed += 1
-        if agreed >= (8 if whole or signed else 3):
-            return True
-    if agreed == 0:
-        raise UnreadableError("no value at any point")
-    return True
-
-
-def sample(name: str, number: int, whole: bool = False, signed: bool = False) -> Fraction:
-    """The value of variable `name` at point `number`: the same in every process, not in step with other names."""
-    draw = random.Random(f"{number}:{name}")
-    if whole:
-        return Fraction(draw.randint(4, 40))
-    value = Fraction(1, 2) + Fraction(draw.randrange(99_991), 40_009)
-    return -value if signed and draw.random() < 0.5 else value
-
-
-def close(left: Value, right: Value, digits: int = 20) -> bool:
-    """Whether two values agree: exactly where both are rational, otherwise to `digits` significant digits."""
-    import mpmath
-
-    if isinstance(left, Fraction) and isinstance(right, Fraction):
-        return left == right
-    with mpmath.workdps(DIGITS):
-        left, right = _floating(left), _floating(right)
-        return abs(left - right) <= max(abs(left), abs(right)) * mpmath.mpf(10) ** -digits + mpmath.mpf(10) ** -33
+    def _integral(self) -> Node:
+        self._take("_")
+        if self._peek() == "{":
+            self._take()
+            start = self._bound_or_infinity("}")
+            self._take("}")
+        else:
+            start = self._argument()
+        end = self._upper()
+        rest = [token for _, token in self._tokens[self._at :]]
+        name = next((after for d, after in zip(rest, rest[1:], strict=False) if d == "d" and after.isalpha()), None)
+        if name is None or start is None:
+            raise UnreadableError("an integral over what?")
+        return nodes.integral(name, start, end, self._body(name))

@@ -7,8 +7,10 @@ said. It is lenient where the harness is: percent signs are dropped and a factor
 
 import re
 
-from scripts.lib.grading import answers
-from scripts.lib.grading.formulas import Formula, UnreadableError, close, equal
+from scripts.lib.grading import answers, spelling
+from scripts.lib.grading.equality import close, equal
+from scripts.lib.grading.formulas import Formula
+from scripts.lib.grading.nodes import UnreadableError
 
 DIGITS = 4  # relative tolerance 1e-4
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
@@ -39,7 +41,7 @@ def _extract(text: str) -> str | None:
 
 
 def _strip(text: str) -> str:
-    text = answers.clean(text)
+    text = spelling.clean(text)
     text = re.sub(r"^\\text\s*\{([^{}]*)\}$", r"\1", text)
     text = re.sub(r"(?<=[\d}) ])\s*\\text\s*\{[^{}]*\}(\s*\^\s*\{?\d\}?)?$", "", text)
     text = re.sub(r"(?<=\d)\s+[a-z]{2,}(?:\s+[a-z]{2,})*$", "", text)

@@ -2,9 +2,10 @@
 
 Model output is data: it may hold `10^{10^{10}}`, 5,000 nested brackets or megabytes of nothing, and no library that
 reads formulas survives all of it. Every comparison therefore runs in a worker process, and the deadline is kept here,
-outside. A worker reports each part of each verdict as soon as it has it, so that the parent knows which row a silent
-worker hangs on, and keeps what the row had before. That row costs one deadline; the rest of its chunk goes to another
-worker. (`pebble` times a whole chunk and loses its finished rows, so it is not used.)
+outside, for each grader anew. A worker reports each part of each verdict as soon as it has it, so that the parent knows
+which part of which row a silent worker hangs on, and keeps what the row had before. That part is null, with an error;
+the parts that are still to come, and the rest of the chunk, go to another worker. (`pebble` times a whole chunk and
+loses its finished rows, so it is not used.)
 """
 
 import logging
@@ -12,58 +13,16 @@ import multiprocessing
 import os
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 
-from scripts.lib.grading import compare
-
-GRADER_VERSION = 1  # raise by hand when a verdict would change
+from scripts.lib.grading.items import PARTS, Grade, Item
 
 LOG = logging.getLogger(__name__)
-GRADER_OPTIONS = ("answer_type", "error", "unit")  # columns of OlympiadBench and TheoremQA: how a gold is to be read
 CHUNK_ROWS = 32  # rows sent to a worker at once: enough to hide the pipe, few enough to share the last ones out
 MEMORY_BYTES = 4 << 30  # address space of one worker; a formula that asks for more gets a MemoryError
 MATH_VERIFY_S = 5.0  # math-verify's own limit for one step; waiting longer for it would not change its verdict
 LOG_EVERY_S = 30.0
-
-
-@dataclass(frozen=True)
-class Item:
-    """One answer to grade.
-
-    Attributes:
-        prediction: the whole text of the model; None where it gave none.
-        gold: the reference answer; None where there is none.
-        kind: `math` or `choice`.
-        choices: texts of the options, in order (`choice` only).
-        options: what the benchmark says of the gold: `answer_type`, `error` (a tolerance) and `unit`.
-    """
-
-    prediction: str | None
-    gold: str | None
-    kind: str = "math"
-    choices: tuple[str, ...] = ()
-    options: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Grade:
-    """What three graders say of one item.
-
-    Attributes:
-        verdict: ours; None only where there is no gold. False with `error` set where no comparison was possible.
-        extracted: the answer that ours was given; None where the text has none.
-        math_verify: math-verify's verdict on the whole text; None where it failed or does not apply (letters).
-        paper_style: the verdict of a grader like the Qwen2.5-Math harness; None where it failed.
-        error: which part failed and why.
-    """
-
-    verdict: bool | None
-    extracted: str | None
-    math_verify: bool | None
-    paper_style: bool | None
-    error: str | None = None
 
 
 NO_GOLD = Grade(None, None, None, None)
@@ -75,7 +34,7 @@ def grade(items: Sequence[Item], *, workers: int | None = None, deadline_s: floa
     Args:
         items: what to grade.
         workers: worker processes; by default one for each core, and never more than there are chunks.
-        deadline_s: seconds that one item may take, all three verdicts together.
+        deadline_s: seconds that each grader may take for one item.
 
     Returns:
         One Grade for each item. The same items give the same grades, whatever the number of workers, except where an
@@ -100,21 +59,12 @@ class _Worker:
         self.process.start()
         theirs.close()
         self.chunk: deque[int] = deque()
-        self.since = self.part_since = time.monotonic()
-        self.parts: dict[str, object] = {}
+        self.since = time.monotonic()
         self.ready = False
 
-    def next_item(self) -> None:
-        """Starts the clock for the next item of the chunk."""
-        self.since = self.part_since = time.monotonic()
-        self.parts = {}
-
-    def limit(self, deadline_s: float) -> tuple[float, float]:
-        """When the worker is late, and the seconds that it then has had."""
-        if "paper_style" not in self.parts:
-            return self.since + deadline_s, deadline_s
-        seconds = min(deadline_s, MATH_VERIFY_S)
-        return min(self.since + deadline_s, self.part_since + seconds), seconds
+    def restart_clock(self) -> None:
+        """A part is there, or an item begins: the next part has a deadline of its own."""
+        self.since = time.monotonic()
 
     def stop(self) -> None:
         self.process.kill()
@@ -132,6 +82,8 @@ class _Pool:
         # A worker that replaces a killed one is then a fork of a process that has these already.
         self.context.set_forkserver_preload(["math_verify", "mpmath", "scripts.lib.grading.warm"])
         self.workers: list[_Worker] = []
+        self.parts: dict[int, dict[str, object]] = {}  # of the items that are not finished
+        self.errors: dict[int, list[str]] = {}
         self.start = self.logged = time.monotonic()
         self.left = sum(len(chunk) for chunk in chunks)
         self.total = self.left
@@ -154,23 +106,31 @@ class _Pool:
 
     def _hand_out(self, worker: _Worker) -> None:
         worker.chunk = deque(self.chunks.popleft())
-        worker.next_item()
+        worker.restart_clock()
         try:
-            worker.pipe.send([self.items[index] for index in worker.chunk])
+            worker.pipe.send([(self.items[index], self.parts.get(index, {})) for index in worker.chunk])
         except OSError:  # it died; _collect sees the closed pipe
             LOG.debug("worker %s is gone", worker.process.pid)
 
     def _collect(self) -> None:
         now = time.monotonic()
-        next_deadline = min((w.limit(self.deadline_s)[0] - now for w in self.workers if w.chunk), default=1.0)
+        next_deadline = min((w.since + self._seconds(w) - now for w in self.workers if w.chunk), default=1.0)
         ready = set(wait([worker.pipe for worker in self.workers], timeout=max(0.0, min(1.0, next_deadline))))
         for worker in list(self.workers):
             failure = self._read(worker) if worker.pipe in ready else None
-            late, seconds = worker.limit(self.deadline_s)
-            if failure is None and worker.chunk and time.monotonic() > late:
-                failure = f"no answer within {seconds:g} s"
+            if failure is None and worker.chunk and time.monotonic() > worker.since + self._seconds(worker):
+                failure = f"no answer within {self._seconds(worker):g} s"
             if failure is not None:
                 self._give_up(worker, failure)
+
+    def _missing(self, index: int) -> str | None:
+        """The part of an item that is being made."""
+        return next((part for part in PARTS if part not in self.parts.get(index, {})), None)
+
+    def _seconds(self, worker: _Worker) -> float:
+        """How long the part that a worker is at may take."""
+        at_library = worker.chunk and self._missing(worker.chunk[0]) == "math_verify"
+        return min(self.deadline_s, MATH_VERIFY_S) if at_library else self.deadline_s
 
     def _read(self, worker: _Worker) -> str | None:
         """Takes what the worker has sent; returns why it is of no more use, if it is not."""
@@ -180,38 +140,29 @@ class _Pool:
                 if message is None:
                     worker.ready = True
                     continue
-                worker.parts.update(message)
-                if "paper_style" in message:
-                    worker.part_since = time.monotonic()
-                if worker.parts.pop("done", False):
-                    self._finish(worker)
+                worker.restart_clock()
+                index = worker.chunk[0]
+                self.errors.setdefault(index, []).extend(message.pop("errors", ()))
+                self.parts.setdefault(index, {}).update(message)
+                if self._missing(index) is None:
+                    worker.chunk.popleft()
+                    self._finish(index)
         except (EOFError, OSError):
             worker.process.join(1.0)
             return f"the worker process ended (exit code {worker.process.exitcode})"
         return None
 
-    def _finish(self, worker: _Worker, failure: str | None = None) -> None:
-        index, parts = worker.chunk.popleft(), worker.parts
-        errors = [str(parts["error"])] if "error" in parts else []
-        if failure is not None:
-            missing = next((part for part in compare.PARTS if part not in parts), "report")
-            errors.append(f"{missing}: {failure}")
-        self.grades[index] = Grade(
-            verdict=bool(parts.get("verdict")),
-            extracted=parts.get("extracted"),
-            math_verify=parts.get("math_verify"),
-            paper_style=parts.get("paper_style"),
-            error="; ".join(errors) or None,
-        )
+    def _finish(self, index: int) -> None:
+        self.grades[index] = Grade(**self.parts.pop(index), error="; ".join(self.errors.pop(index, ())) or None)
         self.left -= 1
-        worker.next_item()
 
     def _give_up(self, worker: _Worker, failure: str) -> None:
         self.workers.remove(worker)
         worker.stop()
         if worker.chunk:
-            self._finish(worker, failure)
-            LOG.info("row given up: %s", failure)
+            self._lose_part(worker.chunk[0], failure)
+            if self._missing(worker.chunk[0]) is None:
+                self._finish(worker.chunk.popleft())
         elif not worker.ready:
             raise RuntimeError(
                 f"scripts.lib.grading.pool: a grading worker did not start: {failure}. Run the same rows with "
@@ -219,6 +170,16 @@ class _Pool:
             )
         if worker.chunk:
             self.chunks.appendleft(list(worker.chunk))
+
+    def _lose_part(self, index: int, failure: str) -> None:
+        """The part that was being made is null; where it was the extraction, there is nothing to compare either."""
+        part = self._missing(index)
+        parts = self.parts.setdefault(index, {})
+        parts[part] = None
+        if part == "extracted":
+            parts["verdict"] = None
+        self.errors.setdefault(index, []).append(f"{part}: {failure}")
+        LOG.info("part of a row given up: %s: %s", part, failure)
 
     def _log(self) -> None:
         now = time.monotonic()
@@ -236,6 +197,8 @@ def _work(pipe: Connection) -> None:
     import resource
     import signal
 
+    from scripts.lib.grading import graders  # not in the parent, which only hands out and collects
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     logging.disable(logging.CRITICAL)  # math-verify logs a traceback for every formula that it cannot read
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
@@ -248,8 +211,8 @@ def _work(pipe: Connection) -> None:
             items = pipe.recv()
         except EOFError:
             return
-        for item in items:
+        for item, done in items:
             errors: list[str] = []
-            for name, value in compare.parts(item, errors):
-                pipe.send({name: value})  # at once: the next part may hang
-            pipe.send({"error": "; ".join(errors), "done": True} if errors else {"done": True})
+            for name, value in graders.parts(item, errors, done):
+                pipe.send({name: value, "errors": errors} if errors else {name: value})  # at once: the next may hang
+                errors.clear()

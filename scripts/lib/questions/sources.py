@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from scripts.lib.grading import GRADER_OPTIONS, answers
+from scripts.lib.grading.choices import LETTERS
 from scripts.lib.grading.verdicts import parse_verdict
 from scripts.lib.jsonl import AsWritten, BadInput, read_rows
 from scripts.lib.questions import worked
@@ -206,7 +207,7 @@ def _shuffled(options: list[str], seed: str) -> tuple[list[str], str]:
     """The options in an order drawn with `seed`, and the letter of the one that came first."""
     order = list(range(len(options)))
     random.Random(seed).shuffle(order)
-    return [str(options[index]).strip() for index in order], answers.LETTERS[order.index(0)]
+    return [str(options[index]).strip() for index in order], LETTERS[order.index(0)]
 
 
 def _check_choices(row: dict, place: str) -> None:
@@ -215,7 +216,7 @@ def _check_choices(row: dict, place: str) -> None:
     where = f"{place}, row {row['id']!r}"
     if not isinstance(choices, list) or not 1 <= len(choices) <= MAX_CHOICES:
         raise BadInput(f"{where}: choices must be a list of 1 to {MAX_CHOICES} options. Correct fields or the row.")
-    if answer not in list(answers.LETTERS[: len(choices)]):
+    if answer not in list(LETTERS[: len(choices)]):
         raise BadInput(f"{where}: the answer is {answer!r}, not a letter of its {len(choices)} options. Mend it.")
 
 

@@ -34,7 +34,7 @@ GRADER = "grader"  # the name under which its version stands among the programs'
 def program_versions(folder: Path) -> dict[str, int]:
     """The `VERSION` of each program in the folder scripts, by its name, and the grader's. Nothing is imported."""
     texts = {file.stem: file.read_text(encoding="utf-8") for file in folder.glob("*.py")}
-    texts[GRADER] = (folder / "lib" / "grading" / "pool.py").read_text(encoding="utf-8")
+    texts[GRADER] = (folder / "lib" / "grading" / "items.py").read_text(encoding="utf-8")
     versions = {name: re.search(r"^(?:GRADER_)?VERSION = (\d+)", text, re.MULTILINE) for name, text in texts.items()}
     return {name: int(match[1]) for name, match in versions.items() if match}
 

@@ -1,0 +1,78 @@
+"""The three verdicts on one answer: ours, a paper-style one and math-verify's. Runs inside grading workers."""
+
+import re
+from collections.abc import Callable, Iterator
+
+from scripts.lib.grading import answers, choices, compare, library, paper_style
+from scripts.lib.grading.choices import choice_letter
+from scripts.lib.grading.items import PARTS, Item
+
+
+def parts(item: Item, errors: list[str], done: dict[str, object] | None = None) -> Iterator[tuple[str, object]]:
+    """The parts of the grade of `item`, cheapest first.
+
+    A part that fails is None, and its error is appended to `errors`.
+
+    Args:
+        item: what to grade.
+        errors: gets the errors.
+        done: parts that are there already, by their names: they are not made again.
+    """
+    done = done or {}
+    extracted = done.get("extracted")
+    steps: dict[str, Callable[[], object]] = {
+        "extracted": lambda: extract(item),
+        "verdict": lambda: ours(extracted, item),
+        "paper_style": lambda: paper_style.verdict(item.prediction or "", item.gold, item.kind),
+        "math_verify": lambda: _math_verify(item),
+    }
+    failed = False
+    for name in PARTS:
+        if name in done:
+            continue
+        try:
+            value = None if failed and name == "verdict" else steps[name]()
+        except Exception as error:  # whatever model output does to a parser is a row's error, not the run's
+            errors.append(f"{name}: {type(error).__name__}: {error}"[:300])
+            value, failed = None, failed or name == "extracted"
+        if name == "extracted":
+            extracted = value
+        yield name, value
+
+
+def _math_verify(item: Item) -> bool | None:
+    return None if item.kind == "choice" else library.math_verify(item.prediction or "", item.gold)
+
+
+def extract(item: Item) -> str | None:
+    """The answer that ours compares: a letter for `choice`, an answer text for `math`."""
+    if item.kind == "choice":
+        return choice_letter(item.prediction or "", item.choices)
+    return answers.extract(item.prediction or "")
+
+
+def ours(extracted: str | None, item: Item, steps: list[str] | None = None) -> bool:
+    """Our verdict on an extracted answer; `steps` gets a line for each step of the comparison."""
+    if extracted is None:
+        return False
+    if item.kind == "choice":
+        return extracted == gold_letter(item.gold, item.choices)
+    return compare.same_answer(item.gold, extracted, item.options, steps)
+
+
+def explain(item: Item) -> list[str]:
+    """How our verdict on `item` comes about: the reading, what it found, each step of the comparison, the verdict."""
+    text = item.prediction or ""
+    if item.kind == "choice":
+        reading, found = choices.reading(text, item.choices)
+    else:
+        reading, found = answers.reading(text)
+    steps: list[str] = []
+    verdict = ours(found, item, steps)
+    return [f"read as: {reading}", f"answer: {found!r}", f"gold: {item.gold!r}", *steps, f"verdict: {verdict}"]
+
+
+def gold_letter(gold: str, options: tuple[str, ...]) -> str | None:
+    """The letter of a `choice` gold: `C`, `(c)`, or the text of a choice."""
+    letter = re.fullmatch(r"\s*[(\[]?\s*([A-Za-z])\s*[)\].]?\s*", gold)
+    return letter[1].upper() if letter else choice_letter(gold, options)

@@ -1,0 +1,46 @@
+"""What is graded, and what a grade says. Cheap to import: no grader is loaded here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+GRADER_VERSION = 2  # raise by hand when a verdict would change
+GRADER_OPTIONS = ("answer_type", "error", "unit")  # columns of OlympiadBench and TheoremQA: how a gold is to be read
+PARTS = ("extracted", "verdict", "paper_style", "math_verify")  # of a grade, in the order in which they are made
+
+
+@dataclass(frozen=True)
+class Item:
+    """One answer to grade.
+
+    Attributes:
+        prediction: the whole text of the model; None where it gave none.
+        gold: the reference answer; None where there is none.
+        kind: `math` or `choice`.
+        choices: texts of the options, in order (`choice` only).
+        options: what the benchmark says of the gold: `answer_type`, `error` (a tolerance) and `unit`.
+    """
+
+    prediction: str | None
+    gold: str | None
+    kind: str = "math"
+    choices: tuple[str, ...] = ()
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What three graders say of one item.
+
+    Attributes:
+        verdict: ours; None where there is no gold, and with `error` set where it failed or passed its deadline.
+        extracted: the answer that ours was given; None where the text has none.
+        math_verify: math-verify's verdict on the whole text; None where it failed or does not apply (letters).
+        paper_style: the verdict of a grader like the Qwen2.5-Math harness; None where it failed.
+        error: which part failed and why.
+    """
+
+    verdict: bool | None
+    extracted: str | None
+    math_verify: bool | None
+    paper_style: bool | None
+    error: str | None = None

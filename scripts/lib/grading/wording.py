@@ -1,0 +1,91 @@
+"""Answers that are words, letters, times of day, or that say that there is nothing."""
+
+import re
+
+from scripts.lib.grading.spelling import words
+from scripts.lib.grading.values import NUMBER_WORDS
+
+TRUTH = {"true": True, "yes": True, "false": False, "no": False, "correct": True, "incorrect": False}
+LETTER = re.compile(r"\(?\s*(?:\\text\s*\{\s*\(?\s*)?([A-Za-z])\s*\)?\s*\}?\s*\)?")
+LETTERS = re.compile(r"[A-Z]{3,}")
+NOTHING = frozenset(
+    """∅|none|nothing|empty set|empty|no solution|no solutions|no real solution|no real solutions|there no solution|
+    there no solutions|there no real solutions|no such number exists|no such numbers|no such integers|no such value|
+    has no solution|has no solutions|no integer solutions|no values|no value|no answer|no roots|no real roots|
+    ⦃⦄|\\emptyset|no solution exists|no solutions exist""".replace("\n", "").replace("    ", "").split("|")
+)  # fmt: skip
+CLOCK = re.compile(r"(\d{1,2})\s*:\s*(\d{2})\s*([ap])?\.?\s?(?:m\b)?", re.IGNORECASE)
+PART_OF_DAY = (
+    (re.compile(r"\bin\s+the\s+morning\b|\ba\.\s?m\.?", re.IGNORECASE), "am"),
+    (re.compile(r"\b(?:in\s+the\s+(?:afternoon|evening)|at\s+night)\b|\bp\.\s?m\.?", re.IGNORECASE), "pm"),
+)
+
+
+def truth(text: str, gold: bool = False) -> bool | None:
+    """What a yes or no says; of an answer, its first word."""
+    found = words(text)
+    return TRUTH.get(found if gold else found.split(" ")[0] if found else "")
+
+
+def is_nothing(text: str) -> bool:
+    """Whether `text` says that there is no solution."""
+    return text.strip() in NOTHING or words(text) in NOTHING
+
+
+def is_text(text: str) -> bool:
+    """Whether the answer is words, or one letter that names something."""
+    if LETTER.fullmatch(text):
+        return True
+    if re.search(r"\d\s*(?:\\text\s*\{\s*)?[ap]\.?\s?m\b", text, re.IGNORECASE):
+        return True
+    plain = re.sub(r"\\(?!text)[A-Za-z]+", " ", text).replace("\\text", " ")
+    return re.search(r"[A-Za-z]{3,}", plain) is not None and not re.search(r"[=<>≤≥∈]", plain)
+
+
+def time_of_day(text: str) -> tuple[int, int, str] | None:
+    """(hour, minute, `am`, `pm` or nothing) where `text` is a time with minutes and nothing else.
+
+    >>> time_of_day("7:30 in the morning")
+    (7, 30, 'am')
+    """
+    text = re.sub(r"\\text|[{}~]", " ", text).replace("\\", " ")
+    for pattern, half in PART_OF_DAY:
+        text = pattern.sub(f" {half}", text)
+    match = CLOCK.fullmatch(text.strip().rstrip(". "))
+    if match is None or int(match[1]) > 24 or int(match[2]) > 59:
+        return None
+    return int(match[1]), int(match[2]), (match[3] or "").lower() and f"{match[3].lower()}m"
+
+
+def same_text(gold: str, answer: str) -> bool | None:
+    """The verdict where at least one side is words; None where they are to be compared as values."""
+    left, right = words(gold), words(answer)
+    if left and left == right and is_text(gold) and is_text(answer):
+        return True
+    letter = LETTER.fullmatch(gold)
+    if letter:
+        return _same_letter(gold, letter[1], answer)
+    if re.search(r"\d", gold) or re.search(r"\d", answer) or left in NUMBER_WORDS or right in NUMBER_WORDS:
+        return None
+    if is_text(gold) and is_text(answer):
+        joined = re.sub(r"[\s-]", "", left), re.sub(r"[\s-]", "", right)
+        if joined[0] == joined[1]:
+            return True
+        if all(re.fullmatch(r"[a-z]{4,}", text) for text in joined):
+            return False  # and not a product of letters, in which "circle" would be "cleric"
+    return None
+
+
+def _same_letter(gold: str, letter: str, answer: str) -> bool | None:
+    named = re.match(r"\(?\s*(?:\\text\s*\{\s*)?\(?\s*([A-Za-z])\s*(?:\)|\}|\.\s|:|$)", answer)
+    if named and ("(" in gold or "text" in gold or letter.isupper()):
+        return named[1].upper() == letter.upper() if "(" in gold else named[1] == letter
+    return None
+
+
+def same_letters(gold: str, answer: str) -> bool | None:
+    """The verdict on two strings of capitals, whose order counts: `BAC` is no product; None for other texts."""
+    strings = [re.sub(r"\\text|[\s{}]", "", text) for text in (gold, answer)]
+    if not all(LETTERS.fullmatch(string) for string in strings):
+        return None
+    return strings[0] == strings[1]
