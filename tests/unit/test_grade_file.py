@@ -108,4 +108,5 @@ def test_gzipped_rows_with_byte_order_marks_are_graded_with_numbers_as_written(t
 
 def test_file_that_is_only_named_gz_is_told(tmp_path):
     (tmp_path / "in.jsonl.gz").write_text("{}")
-    assert grade_file.main([str(tmp_path / "in.jsonl.gz"), str(tmp_path / "out.jsonl")]) == 1
+    with pytest.raises(BadInput, match="in.jsonl.gz: cannot be read"):
+        grade_file.main(grade_file.parse_args([str(tmp_path / "in.jsonl.gz"), str(tmp_path / "out.jsonl")]))

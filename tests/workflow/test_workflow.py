@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -231,7 +232,11 @@ def test_partial_table_shows_what_there_is_and_runs_nothing(tree: Tree) -> None:
     states = {(cell["row"], cell["column"]): cell.get("state") for cell in cells}
     assert states["Base", "Average"] is None and states["SFT-verified", "Rows"] is None
     assert states["SFT-verified", "Average"] == "not run" and states["CFT", "Average"] == "outdated"
-    assert f"`snakemake results/{study['study']}/{score}`" in done.stdout
+    commands = {cell["gap"].split("`")[1] for cell in cells if cell.get("state") == "not run"}
+    assert f"snakemake --configfile {TINY} -- results/{study['study']}/{score}" in commands
+    for command in commands:  # each runs as it stands
+        planned = tree.snakemake("-n", *shlex.split(command)[1:])
+        assert planned.returncode == 0, planned.stdout + planned.stderr
 
 
 def test_title_of_a_table_concerns_that_table_only(tree: Tree) -> None:
