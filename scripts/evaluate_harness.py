@@ -12,13 +12,16 @@ The task's data must be in the hub's cache (rule prepare_harness): nothing is do
 """
 
 import argparse
+import logging
 import os
+import sqlite3
 from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.jsonl import BadInput, content_key, read_rows, write_json, write_rows
+from scripts.lib.jsonl import BadInput, content_key, read_rows, write_json, write_rows, writing
 
 VERSION = 2  # raise by hand when the scores would differ
+log = logging.getLogger(__name__)
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -48,7 +51,7 @@ def main(args: argparse.Namespace) -> int:
     expected = {row["id"] for row in read_rows(args.benchmark, required=("id",))}
     with held(args.state) as state:
         key = content_key(weights_hash(args.model), settings, cli.versions(), *harness.other_end(settings, args.model))
-        results = harness.evaluate(settings, args.model, state / key, args.micro_batch)
+        results = evaluated(settings, args.model, state / key, args.micro_batch)
     rows = harness.graded(results, settings, slug)
     if {row["question_id"] for row in rows} != expected:
         raise BadInput(f"benchmark {slug}: the task's questions are not those of {args.benchmark}. Delete that file.")
@@ -61,6 +64,26 @@ def main(args: argparse.Namespace) -> int:
     write_rows(args.graded, sorted(rows, key=lambda row: row["id"]))
     write_json(args.summary, summary.fields(**fields))
     return 0
+
+
+def evaluated(settings: dict, model: str, cache: Path, micro_batch: int) -> dict:
+    """lm-eval's results. Where the power took a part of its answers so far, all are asked for again.
+
+    Raises:
+        DiskFull: they cannot be kept.
+    """
+    from scripts.lib.generation import harness
+
+    with writing(cache):
+        try:
+            return harness.evaluate(settings, model, cache, micro_batch)
+        except sqlite3.OperationalError:  # no damage: a full disk, a lock
+            raise
+        except sqlite3.DatabaseError as error:
+            log.warning("%s: the answers so far are damaged (%s): asking for all again", cache, error)
+            for file in cache.parent.glob(f"{cache.name}*"):
+                file.unlink()
+            return harness.evaluate(settings, model, cache, micro_batch)
 
 
 if __name__ == "__main__":

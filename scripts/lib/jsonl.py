@@ -61,6 +61,8 @@ def _unwritable(error: BaseException, path: Path) -> tuple[str, str] | None:
         return None if foreign and error.errno == errno.EACCES else UNWRITABLE.get(error.errno or 0)
     if found := re.search(r"\(os error (\d+)\)", str(error)):  # libraries in Rust
         return UNWRITABLE.get(int(found[1]))
+    if "database or disk is full" in str(error):  # SQLite
+        return UNWRITABLE[errno.ENOSPC]
     if isinstance(error, RuntimeError) and re.search("inline_container|iostream error", str(error)):  # torch.save
         return "the disk is full, or a quota or a limit on the size of files is reached", "Make room there"
     return None

@@ -151,6 +151,16 @@ def test_killed_evaluation_asks_only_what_has_no_answer_yet(run, monkeypatch: py
     assert len(asked) == 24, "other settings are not answered from what these settings gave"
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of sqlitedict's thread
+def test_answers_so_far_that_lost_a_part_are_asked_for_again(run, tmp_path: Path, caplog) -> None:
+    first = run()
+    (kept,) = (file for file in tmp_path.rglob("*.db") if file.stat().st_size)
+    kept.write_bytes(b"\0" * 4096 + kept.read_bytes()[4096:])
+    assert run()[1] == first[1] and "the answers so far are damaged" in caplog.text
+    caplog.clear()
+    assert run()[1] == first[1] and "damaged" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
