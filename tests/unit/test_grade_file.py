@@ -100,7 +100,7 @@ def test_gzipped_rows_with_byte_order_marks_are_graded_with_numbers_as_written(t
         '{"gold": NaN, "prediction": ""}',
     ]
     (tmp_path / "in.jsonl.gz").write_bytes(gzip.compress("".join(f"\ufeff{row}\n" for row in rows).encode()))
-    assert grade_file.main([str(tmp_path / "in.jsonl.gz"), str(tmp_path / "out.jsonl")]) == 0
+    assert grade_file.main(grade_file.parse_args([str(tmp_path / "in.jsonl.gz"), str(tmp_path / "out.jsonl")])) == 0
     out = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [row["verdict"] for row in out] == [True, True, None]
     assert out[2]["error"] == "unreadable row: NaN is no number that JSON has"
