@@ -83,10 +83,9 @@ def warm_up() -> None:
             importlib.import_module(name)
     importlib.import_module("scripts.lib.grading.warm")  # which silences logs, of a process of its own
     logging.disable(logging.NOTSET)
-    if "transformers" in sys.modules:
-        importlib.import_module("transformers.conversion_mapping").get_checkpoint_conversion_mapping("llama")
-    if "lm_eval" in sys.modules:  # it asks pip and the machine for their versions after each task
-        sys.modules["lm_eval"].evaluator.add_env_info = lambda results: None
+    importlib.import_module("transformers.conversion_mapping").get_checkpoint_conversion_mapping("llama")
+    with contextlib.suppress(ImportError):  # it asks pip and the machine for their versions after each task
+        importlib.import_module("lm_eval.evaluator").add_env_info = lambda results: None
     gc.collect()
     gc.freeze()  # a child's collections need not look at all this, nor copy its pages
 
