@@ -142,6 +142,7 @@ def test_run_outlives_its_controller(finished: Finished) -> None:
 # --- interruptions ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow("Slurm knows no shorter time limit than a minute, and ends a job half a minute after it")
 def test_cancelled_job_and_job_over_its_time_are_tried_again_and_go_on(project: OnSlurm) -> None:
     limit = ("--set-resources", "train:runtime=1")  # minutes: Slurm knows no less
     process = project.start(checkpoint_of("cft"), checkpoint_of("spin.t0"), *limit, *LONG)
@@ -166,6 +167,7 @@ def test_cancelled_job_and_job_over_its_time_are_tried_again_and_go_on(project: 
         assert saved[run] <= went_on_from(project, run) < 40, "what had been trained was not trained again"
 
 
+@pytest.mark.slow("two runs of Snakemake, each with a job of its own in the queue")
 def test_killed_snakemake_is_recovered(project: OnSlurm) -> None:
     process = project.start(checkpoint_of("cft"), *LONG)
     wait_until(lambda: len(steps_saved(project, "cft")) > 1, "checkpoint", process=process)
@@ -261,6 +263,7 @@ def test_failure_shows_rule_job_and_the_end_of_its_log(interrupted: Interrupted)
     assert "numbers.jsonl" in failed, failed
 
 
+@pytest.mark.slow("a job queues twice, and Snakemake sees its end late")
 def test_preempted_generation_goes_on_under_the_same_id(project: OnSlurm, finished: Finished) -> None:
     answers = Path("results", "cluster-tiny", "generations", "base", "numbers.jsonl")
     (project.folder / answers).unlink()
@@ -279,6 +282,7 @@ def test_preempted_generation_goes_on_under_the_same_id(project: OnSlurm, finish
 # --- more than one node -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow("a training on two nodes queues twice")
 def test_training_on_two_nodes_has_the_losses_of_one_process(project: OnSlurm, interrupted: Interrupted) -> None:
     two = ("nodes=2", "gpu=0", "gres='gpu:1'", "tasks=2", "tasks_per_gpu=0", "mpi='srun'")
     wish = ("--set-resources", *(f"train:{value}" for value in two))

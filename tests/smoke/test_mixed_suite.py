@@ -83,6 +83,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory, model_folder: Path, punkt: P
     return Mixed(folder, NLTK_DATA=str(punkt), REDPEN_TEST_KEY=KEY)
 
 
+@pytest.mark.slow("runs a job of every kind, each in a Python of its own")
 def test_table_merges_every_kind(mixed: Mixed) -> None:
     with FaultServer(answer=lambda text: ("Rating: [[7]]", "stop")) as server:
         mixed.make_table(server)

@@ -184,7 +184,8 @@ READS = {
     "train_set_settings spin.t0": {"runs.spin.t0": f"{BUILT} data.self_play"},
     # Its trainer drops long rows: the template and the limit decide which.
     "train_set_settings picked": {
-        "runs.picked": f"{BUILT} template hyperparameters.too_long hyperparameters.max_tokens hyperparameters.packing",
+        "runs.picked": f"{BUILT} template hyperparameters.too_long hyperparameters.max_tokens hyperparameters.packing"
+        " hyperparameters.end_inside hyperparameters.loss_on",
         "runs.cft": "template",
     },
     **{

@@ -24,6 +24,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Tree:
     return tree.by(interpreter)
 
 
+@pytest.mark.slow("makes all tables of the tiny laptop study")
 def test_every_job_of_a_study_runs_in_a_hostile_folder(hostile: Tree) -> None:
     hostile.tiny("--", "all_tables", "claims")
     assert (hostile.folder / "results" / "laptop-tiny" / "tables" / f"{TARGET}.md").exists()
