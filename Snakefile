@@ -1,10 +1,11 @@
 """Redpen: post-training methods that teach by critique and by preference, from raw problems to score tables.
 
 Targets: all_tables (the default), one for each table id in the config, for example cft_table2; estimate, which
-prints what the teachers would cost; plan, which prints what a run would take; and claims, which prints whether the
-papers' sentences hold for the study's tables.
+prints what the teachers would cost; plan, which prints what a run would take; claims, which prints whether the
+papers' sentences hold for the study's tables; and study_page, a page that shows the answers behind the numbers.
 """
 
+import sys
 from pathlib import Path
 
 from snakemake.utils import min_version
@@ -17,6 +18,7 @@ if not config.keys() & {"study", "base"}:
     configfile: "config.yaml"
 
 
+from scripts.lib.page.finished import said
 from scripts.lib.study.resolve import ConfigError, resolve
 from scripts.lib.study.settings import Study, program_versions
 
@@ -66,3 +68,7 @@ include: "rules/plan.smk"
 
 onstart:
     write_study()
+
+
+onsuccess:
+    sys.stdout.write(said(STUDY, workflow.dag_settings.targets, bool(workflow.output_settings.quiet)))

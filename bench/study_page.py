@@ -73,8 +73,9 @@ def measure(folder: Path, args: argparse.Namespace) -> None:
     say(f"{answers:,} answers in {size / 1e6:,.0f} MB of files")
     start = time.monotonic()
     subprocess.run([sys.executable, "-m", "scripts.make_page", "--results", str(results)], cwd=ROOT, check=True)
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
-    say(f"page made in {time.monotonic() - start:.1f} s with at most {memory:.2f} GB of memory")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    took = f"{time.monotonic() - start:.1f} s ({used.ru_utime + used.ru_stime:.1f} s of a processor)"
+    say(f"page made in {took} with at most {used.ru_maxrss / 1e6:.2f} GB of memory")
     page, beside = results / "study.html", sorted((results / "study").glob("*.js"))
     more = f", and {sum(file.stat().st_size for file in beside) / 1e6:.1f} MB in {len(beside)} files" if beside else ""
     say(f"page of {page.stat().st_size / 1e6:.1f} MB{more}")

@@ -1,6 +1,7 @@
 """Makes the study page: one HTML file that leads from a number to the answers behind it.
 
-It reads what is there of a study, makes nothing of it, and shows what is missing as missing.
+It reads what is there of a study, makes nothing of it, and shows what is missing as missing. With `--partial` it asks
+Snakemake's graph which tables are not made or outdated, and shows their cells as far as they are there.
 
     python -m scripts.make_page --results results/laptop
     python -m scripts.make_page --results results/laptop --out study.html --budget-mb 20
@@ -11,13 +12,16 @@ for go into files beside the page (study/data-0.js …), which it loads when the
 
 import argparse
 import logging
+import shlex
 import shutil
 from pathlib import Path
 
 from scripts.lib import cli
+from scripts.lib.jobs import dag
 from scripts.lib.jsonl import write_text
 from scripts.lib.page import assemble
 from scripts.lib.page.results import Results
+from scripts.lib.tables import partial
 from scripts.lib.tables.partial import options_of
 
 log = logging.getLogger(__name__)
@@ -30,16 +34,17 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--results", required=True, help="the study's folder, results/<study>")
     parser.add_argument("--out", help="the page to write (default: study.html in the folder)")
     parser.add_argument("--budget-mb", type=float, default=20.0, help="megabytes of data in the page")
-    parser.add_argument("--configfiles", nargs="*", default=[], help="config files, for the commands that it shows")
-    parser.add_argument("--config", type=cli.json_argument, default={}, help="JSON: overrides, for the same")
+    parser.add_argument("--partial", action="store_true", help="show tables that are not made, or outdated, in part")
+    parser.add_argument("--configfiles", nargs="*", default=[], help="config files, as for snakemake")
+    parser.add_argument("--config", type=cli.json_argument, default={}, help="JSON: overrides, as for snakemake")
     return parser.parse_args(argv)
 
 
 def main(args: argparse.Namespace) -> int:
     """Writes the page, and the files beside it where there are any."""
-    results = Results(args.results)
-    out = Path(args.out) if args.out else results.path("study.html")
     command = ["snakemake", *options_of([near(file) for file in args.configfiles], args.config)]
+    results = Results(args.results, partial_tables(args, shlex.join(command)) if args.partial else {})
+    out = Path(args.out) if args.out else results.path("study.html")
     page, files = assemble.make(results, int(args.budget_mb * MEGABYTE), command)
     beside = out.with_name("study")
     shutil.rmtree(beside, ignore_errors=True)
@@ -49,6 +54,13 @@ def main(args: argparse.Namespace) -> int:
     more = f" and {len(files)} files in {beside}/" if files else ""
     log.info("%s: %.2f MB%s", out, out.stat().st_size / MEGABYTE, more)
     return 0
+
+
+def partial_tables(args: argparse.Namespace, command: str) -> dict[str, list[dict]]:
+    """The cells, as far as they are there, of the tables that Snakemake would make now."""
+    graph = dag.graph(["all_tables"], args.configfiles, args.config)
+    pending = [job for job in partial.table_jobs(graph) if job.pending]
+    return {job.wildcards["table"]: partial.of_job(graph, job, command)[1] for job in pending}
 
 
 def near(file: str) -> str:

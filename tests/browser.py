@@ -96,6 +96,13 @@ class Browser:
         self.requests += addresses(log)
         return parsed(done.stdout).one("html")
 
+    def picture(self, page: Path, fragment: str, out: Path, width: int, height: int) -> None:
+        """Writes what a window of this size shows, as a PNG."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as profile:
+            call = [PROGRAM, *FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}"]
+            call += ["--virtual-time-budget=8000", f"--screenshot={out.absolute()}", f"file://{page}{fragment}"]
+            subprocess.run(call, capture_output=True, timeout=120, check=True)
+
     def reported(self, file: Path, within_s: float) -> str:
         """What a page sends to the address that it finds in its fragment, in real time: `fetch(url, {body: …})`."""
         received: queue.Queue[str] = queue.Queue()

@@ -7,8 +7,8 @@ import pytest
 
 from scripts import make_page
 from scripts.lib.generation.chat import answer_ids, load_tokenizer, prompt_ids
-from scripts.lib.jsonl import BadInput, file_hash, read_rows
-from scripts.lib.page import overview, provenance, vendored
+from scripts.lib.jsonl import BadInput, file_hash, read_json, read_rows
+from scripts.lib.page import assemble, finished, overview, provenance, vendored
 from scripts.lib.page.packing import Parts, packed, unpacked, volumes
 from scripts.lib.page.results import Results, state_of_results
 from scripts.lib.page.tokens import Reader
@@ -175,3 +175,29 @@ def test_libraries_are_the_files_that_are_listed(name):
 def test_every_library_is_listed():
     listed = {entry[key] for entry in vendored.libraries().values() for key in ("file", "notice")}
     assert {file.name for file in vendored.FOLDER.iterdir()} == listed | {"libraries.yaml"}
+
+
+def test_a_finished_run_ends_with_its_tables_and_the_page(tmp_path, monkeypatch):
+    study = Made(tmp_path)
+    study.write()
+    monkeypatch.chdir(tmp_path)
+    page = "snakemake study_page; results/made-up/study.html will show them.\n"
+    assert "| CFT " in finished.said(study.study, {"main"})
+    assert finished.said(study.study, {"main"}).endswith(page)
+    assert "| CFT " not in finished.said(study.study, {"main"}, quiet=True)
+    assert finished.said(study.study, set()).endswith(page)
+    assert finished.said(study.study, {"plan"}) == ""
+
+
+def test_cells_that_are_outdated_or_not_run_say_so(results):
+    cells = read_json(results / "tables" / "main.json")
+    place = next(place for place, cell in enumerate(cells) if cell.get("checkpoint") == "cft")
+    cells[place] |= {"state": "outdated"}
+    nothing = {"value": None, "se": None, "n": None, "unit": "number", "paper": None, "state": "not run"}
+    cells[place + 1] = {key: cells[place + 1][key] for key in ("row", "column")} | nothing | {"gap": "not run, `x`"}
+    page, _ = assemble.make(Results(results, {"main": cells}), 10**9)
+    still = parsed(page).one("main", id="still")
+    texts = [cell.text for cell in still.one("table", class_="scores").all("td")]
+    assert sum(text.endswith("↻") for text in texts) == 1
+    assert "not run" in texts
+    assert "not run, or outdated" in still.one("table", class_="flags").text

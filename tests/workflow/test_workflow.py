@@ -54,9 +54,28 @@ def test_formatter_and_linter_are_content(command: list[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_study_page_is_the_cause_of_no_job(tmp_path: Path) -> None:
+    tree = copied(tmp_path / "tree")
+    assert tree.planned("study_page") == set()
+    tree.tiny("--", "study_page")
+    page = (tree.folder / "results" / "laptop-tiny" / "study.html").read_text(encoding="utf-8")
+    assert page.count(">not run<") > 50  # cells, each with the command that makes what it lacks
+    assert "snakemake --configfile config/scale/tiny.yaml -- results/laptop-tiny/scores/cft/arithmetic.json" in page
+    assert "Nothing to be done" in tree.tiny("-n", "--", "study_page")
+
+
 def test_rules_are_listed_with_what_they_do(project: Tree) -> None:
     said = project.make("--list-rules")
-    for rule in COSTLY | {"score", "select_checkpoint", "make_table", "all_tables", "cft_table2", "claims", "plan"}:
+    for rule in COSTLY | {
+        "score",
+        "select_checkpoint",
+        "make_table",
+        "all_tables",
+        "cft_table2",
+        "claims",
+        "plan",
+        "study_page",
+    }:
         assert re.search(rf"^{rule}\b", said, re.MULTILINE), said
     assert "Fine-tune one run's start checkpoint" in said
 

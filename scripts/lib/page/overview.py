@@ -9,6 +9,9 @@ from scripts.lib.study.cells import specs
 from scripts.lib.tables import files as table_files
 from scripts.lib.tables import flags
 from scripts.lib.tables.claims_page import interval
+from scripts.lib.tables.partial import OUTDATED
+
+STALE = "↻"
 
 
 def link(*names: str, **query: str) -> str:
@@ -38,7 +41,7 @@ def _table(results: Results, name: str, entry: Mapping) -> dict:
             {"name": row, "cells": [_cell(places[row, column], links.get((row, column))) for column in columns]}
             for row in rows
         ],
-        "notes": flags.notes_of(cells),
+        "notes": marks(cells),
         "file": results.shown(results.path("tables", name)),
     }
 
@@ -46,8 +49,28 @@ def _table(results: Results, name: str, entry: Mapping) -> dict:
 def _cell(cell: Mapping, target: str | None) -> dict:
     """A cell as it is shown, with what it tells when one points at it."""
     kind = "gap" if cell["value"] is None and "gap" in cell else cell.get("mark", "")
-    figure = table_files.figure(cell)
-    return {"text": figure, "paper": table_files.beside(cell), "kind": kind, "link": target, "says": says(cell)}
+    outdated = is_stale(cell)
+    figure = table_files.figure({key: value for key, value in cell.items() if not (outdated and key == "state")})
+    return {
+        "text": figure + (f" {STALE}" if outdated else ""),
+        "paper": table_files.beside(cell),
+        "kind": kind,
+        "link": target,
+        "says": says(cell),
+    }
+
+
+def marks(cells: Sequence[Mapping]) -> list[str]:
+    """What the marks in a table's cells mean."""
+    raised = {name for cell in cells for name in cell.get("flags", {})}
+    notes = [f"{flag.mark} {flag.says}." for name, flag in flags.FLAGS.items() if name in raised]
+    stale = f"{STALE} outdated: made from a file that Snakemake would make again."
+    return [*notes, *([stale] if any(map(is_stale, cells)) else [])]
+
+
+def is_stale(cell: Mapping) -> bool:
+    """Whether a cell is outdated."""
+    return cell.get("state") == OUTDATED
 
 
 def says(cell: Mapping) -> str:
@@ -115,27 +138,50 @@ def checkpoint_names(cells: Sequence[Mapping]) -> list[dict]:
     return [{"of": of, "name": name(of)} for of in rows]
 
 
+# The filter of the answers that raise a flag.
+SHOWS = {"cut_off": "cut", "no_answer": "none", "graders_apart": "differ"}
+
+
 def flag_list(results: Results) -> list[dict]:
-    """Every flag that is raised: by a cell of a table (with the answers that raise it), by a run, by an input."""
-    shows = {"cut_off": "cut", "no_answer": "none", "graders_apart": "differ"}
+    """Every flag that is raised: by a score (with the answers that raise it), by a run, by an input."""
+    of_scores = {
+        (checkpoint, benchmark): flags.of_score(score)
+        for checkpoint, scores in results.scores.items()
+        for benchmark, score in scores.items()
+    }
+    of_runs = {run: flags.of_training(training) for run, training in results.trainings.items()}
+    cells = cells_of_scores(results)
     raised = []
     for name, flag in flags.FLAGS.items():
-        places: dict[str, tuple[str, str]] = {}
-        for table, cells in results.tables.items():
-            for cell in cells:
-                figure = cell.get("flags", {}).get(name)
-                if figure is not None and "checkpoint" in cell:
-                    query = {"show": shows[name]} if name in shows else {}
-                    target = link("table", table, cell["row"], cell["column"], **query)
-                    share = f" {100 * figure:.0f} %" if flag.percent else ""
-                    where = f"{cell['checkpoint']}, {cell['benchmark']}"
-                    places.setdefault(where, (where + share, target))
-        for run, training in results.trainings.items():
-            figure = flags.of_training(training).get(name)
-            if figure is not None:
-                places[run] = (f"{run} {100 * figure:.0f} %", link("training", runs=run))
-        raised += [{"mark": flag.mark, "says": flag.says, "places": list(places.values())}] if places else []
+        places = []
+        for (checkpoint, benchmark), figures in of_scores.items():
+            if name in figures:
+                query = {"show": SHOWS[name]} if name in SHOWS else {}
+                target = link(*cells.get((checkpoint, benchmark), ("answers", checkpoint, benchmark)), **query)
+                places.append((f"{checkpoint}, {benchmark}{share(flag, figures[name])}", target))
+        places += [
+            (f"{run}{share(flag, figures[name])}", link("training", runs=run))
+            for run, figures in of_runs.items()
+            if name in figures
+        ]
+        raised += [{"mark": flag.mark, "says": flag.says, "places": places}] if places else []
     return raised + study_flags(results)
+
+
+def share(flag: flags.Flag, figure: float) -> str:
+    """The figure that raised a flag, where it is a share."""
+    return f" {100 * figure:.0f} %" if flag.percent else ""
+
+
+def cells_of_scores(results: Results) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The first cell of a table that shows a checkpoint's score on a benchmark, as a place in the page."""
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for table, cells in results.tables.items():
+        for cell in cells:
+            if "checkpoint" in cell:
+                key = cell["checkpoint"], cell["benchmark"]
+                found.setdefault(key, ("table", table, cell["row"], cell["column"]))
+    return found
 
 
 def study_flags(results: Results) -> list[dict]:
@@ -156,7 +202,7 @@ def study_flags(results: Results) -> list[dict]:
         for cell in cells
         if "state" in cell
     ]
-    return raised + ([{"mark": "↻", "says": "not run, or outdated", "places": outdated}] if outdated else [])
+    return raised + ([{"mark": STALE, "says": "not run, or outdated", "places": outdated}] if outdated else [])
 
 
 def claims(results: Results) -> list[dict]:

@@ -1,6 +1,6 @@
 """What there is of a study: its files under results/ and timings/, read where they are, and never made."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -31,13 +31,15 @@ class Results:
 
     Args:
         folder: results/<study>, which holds study.yaml, the resolved study.
+        partial: the cells of tables that are not made, or outdated, by table: they stand in place of the files.
 
     Raises:
         BadInput: there is no study.yaml.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, partial: Mapping[str, list[dict]] | None = None) -> None:
         self.folder = Path(folder)
+        self.partial = dict(partial or {})
         file = self.folder / "study.yaml"
         if not file.is_file():
             raise BadInput(f"{file}: there is no such file. Make a table of the study first (snakemake all_tables).")
@@ -107,6 +109,7 @@ class Results:
 
     @cached_property
     def tables(self) -> dict[str, list[dict]]:
-        """The cells of the tables that are there, in the config's order."""
-        found = {table: self.json("tables", f"{table}.json") for table in self.study["tables"]}
+        """The cells of the tables that are there, in the config's order, and of those that are there in part."""
+        made = {table: self.json("tables", f"{table}.json") for table in self.study["tables"]}
+        found = made | {table: cells for table, cells in self.partial.items() if table in made}
         return {table: cells for table, cells in found.items() if cells}

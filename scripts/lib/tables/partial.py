@@ -44,11 +44,21 @@ def cells(
     graph = dag.graph([table], configfiles or [], overrides)
     if table not in graph.study["tables"]:
         raise BadInput(f"{table}: not under tables (known: {', '.join(graph.study['tables'])}). Name one of them.")
-    settings = json.loads(graph.study.table_settings(SimpleNamespace(table=table)))
-    job = next(job for job in graph.jobs if job.rule == "make_table" and job.wildcards["table"] == table)
+    job = next(job for job in table_jobs(graph) if job.wildcards["table"] == table)
     command = shlex.join(["snakemake", *options_of(configfiles or [], overrides or {})])
-    shown = list(of_cells(settings, Files(graph, job), command))
+    settings, shown = of_job(graph, job, command)
     return settings, Path(job.outputs[0]).with_suffix(""), shown
+
+
+def table_jobs(graph: dag.Graph) -> list[dag.Job]:
+    """The jobs of a graph that make tables."""
+    return [job for job in graph.jobs if job.rule == "make_table"]
+
+
+def of_job(graph: dag.Graph, job: dag.Job, command: str) -> tuple[dict, list[dict]]:
+    """The settings and the cells of the table that a job makes; `command` makes the target that is put behind it."""
+    settings = json.loads(graph.study.table_settings(SimpleNamespace(**job.wildcards)))
+    return settings, list(of_cells(settings, Files(graph, job), command))
 
 
 def options_of(configfiles: Sequence[str], overrides: Mapping) -> list[str]:

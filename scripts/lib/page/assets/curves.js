@@ -44,7 +44,7 @@ function chart(series) {
   const style = getComputedStyle(document.body);
   const axis = { stroke: style.getPropertyValue("--ink"), grid: { stroke: style.getPropertyValue("--line"), width: 1 } };
   new uPlot({
-    width: Math.min(1000, Math.max(360, innerWidth - 60)), height: 280, scales: { x: { time: false } }, axes: [{ ...axis, label: "step" }, axis],
+    width: Math.min(1000, Math.max(360, innerWidth - 60)), height: 280, scales: { x: { time: false } }, axes: [{ ...axis, label: "step", incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] }, axis],
     series: [{ label: "step" }, ...series.map(([name], place) => ({ label: name, stroke: STROKES[place % STROKES.length], dash: DASHES[Math.floor(place / STROKES.length) % DASHES.length], width: 1.5, spanGaps: true, points: { show: steps.length < 40 } }))],
   }, [steps, ...values], node);
   return node;

@@ -1,0 +1,25 @@
+"""What a finished run of Snakemake says at its end: the tables that it was asked for, and where the study page is."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from scripts.lib.study.files import Files
+
+
+def said(study: Files, targets: Collection[str], quiet: bool = False) -> str:
+    """The last lines of a run; none where no table or figure was asked for.
+
+    Args:
+        study: the study.
+        targets: what Snakemake was asked for (none: all tables).
+        quiet: whether the tables' texts are left out.
+    """
+    shown = [target for target in targets if target in study.targets]
+    if targets and not shown and "all_tables" not in targets:
+        return ""
+    tables = [Path(study.path(f"<results>/tables/{target}.md")) for target in shown if target in study["tables"]]
+    texts = [] if quiet else [file.read_text(encoding="utf-8") for file in tables if file.is_file()]
+    page = study.path("<results>/study.html")
+    says = "shows" if Path(page).is_file() else "will show"
+    where = [f"The answers behind the numbers: snakemake study_page; {page} {says} them."]
+    return "\n".join(["", *texts, *where]) + "\n"
