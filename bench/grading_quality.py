@@ -39,6 +39,10 @@ def labelled_sets() -> dict[str, list[tuple[Item, bool]]]:
         (Item(row["response"], row["answer"], kind="choice", choices=tuple(row["choices"])), row["correct"])
         for row in _rows("mmlu_pro/llama2_7b_graded.jsonl.gz")
     ]
+    sets["grader_cases"] = [
+        (Item(row["prediction"], row["gold"], row["kind"], tuple(row.get("choices", ()))), row["label"])
+        for row in _rows("grader_cases/cases.jsonl")
+    ]
     return {name: rows for name, rows in sets.items() if rows}
 
 

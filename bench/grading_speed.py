@@ -30,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--every", type=int, default=3, help="grade every n-th row only (3)")
     parser.add_argument("--workers", type=int, default=2, help="worker processes (2)")
     args = parser.parse_args(argv)
-    items = [item for name, rows in labelled_sets().items() for item, _ in rows[:: args.every] if item.kind == "math"]
+    sets = {name: rows for name, rows in labelled_sets().items() if name != "grader_cases"}  # chosen to hurt
+    items = [item for rows in sets.values() for item, _ in rows[:: args.every] if item.kind == "math"]
     random.Random(0).shuffle(items)  # otherwise the slow sets stand together at the end
     logging.disable(logging.CRITICAL)
     alone(items[:1])  # imports are not counted; the pool's start is

@@ -162,7 +162,7 @@ LAST_BOX = re.compile(r"\\boxed\s{0,4}\{")
 CUT_BOX = re.compile(r"\{([^{}\n$]{1,80})(?:\$|\\\]|\\\))")
 NAMED = r"(?:[a-zA-Z](?:_\{?\w+\}?)?\s*=\s*)?"
 OPENED = r"(?:\\\[|\\\(|\$\$?)?\s*"
-JOINT = r"(?:\\\)|\\\]|\$|\\,|\\;|\\quad|\\text\{|[},;~\s]|,|;|\band\b|\bor\b|\\\(|\\\[)*"
+JOINT = r"(?:\\\)|\\\]|\$|\\,|\\;|\\quad|\\text\{|[},;~&\s]|,|;|\band\b|\bor\b|\\\(|\\\[)*"
 JOINED = re.compile(JOINT + NAMED)
 BULLET = r"(?:[-*•+]|\(?\d{1,2}[.)]|\(?[a-z]\))?"
 LINE_START = rf"\s*{BULLET}[ \t]*(?:\*\*)?{OPENED}{NAMED}"
@@ -225,7 +225,7 @@ def last_box(text: str) -> str | None:
 
 def _is_one_answer(text: str, box: tuple[int, int, str], between: str, is_same_kind: bool) -> bool:
     """Whether `between` only parts two boxes of one answer: "and", a comma, a line each, "and the other is"."""
-    if JOINED.fullmatch(between) and re.search(r",|;|\band\b|\bor\b", between):
+    if JOINED.fullmatch(between) and re.search(r",|;|&|\band\b|\bor\b", between):
         return True
     if BOTH.fullmatch(between):
         return True

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 
 from scripts.lib.grading.answers import ANSWER_TAG, PHRASE, RETRACTED, TAIL, last_box, parts
 from scripts.lib.grading.compare import same_answer
+from scripts.lib.grading.items import LETTERS
 from scripts.lib.grading.spelling import clean
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 # Pieces of the patterns below. Words that may stand between "answer" and its letter:
@@ -152,6 +152,7 @@ def _rightness(text: str, letters: str, choices: Sequence[str]) -> str | None:
         r"(?i:\bI\s?(?:'d|'ll|\s+would|\s+will|\s+am)?\s+(?:say|choose|chose|pick|picked|select|go(?:ing)?\s+(?:with|for)))\s+"
         r"(?i:(?:option|choice|letter)\s+)?LETTER",
         r"LETTER\s+is\s{0,3}[.!]?\s*$",
+        r"(?i:\b(?:I\s+(?:think|believe|guess)|probably|maybe|likely|surely))[,:]?\s+LETTER\s*[.!*)\]}]{0,4}\s*$",
         r"(?i:\b(?:therefore|thus|hence|so))[,:]?\s+(?i:(?:it|the\s+answer)\s+is\s+)?LETTER\s*[.!*)\]}]{0,4}\s*$",
     )
     return next((found for pattern in patterns if (found := _last(pattern, text, letters))), None)
@@ -188,7 +189,12 @@ def _whole_text(text: str, letters: str, choices: Sequence[str]) -> str | None:
 def _last_line(text: str, letters: str, choices: Sequence[str]) -> str | None:
     """The same of the last line."""
     lines = [line for line in text[-TAIL:].strip().splitlines() if line.strip()]
-    return _named(lines[-1], letters, choices) if lines else None
+    if not lines:
+        return None
+    bracketed = re.findall(rf"[(\[]([{letters}])[)\]]", lines[-1])
+    at_end = re.search(rf"[(\[]([{letters}])[)\]]\W{{0,4}}$", lines[-1])
+    short = len(lines) == 1 and len(lines[0]) <= 60 and len(bracketed) == 1
+    return _named(lines[-1], letters, choices) or (at_end[1] if at_end and short else None)
 
 
 def _first_line(text: str, letters: str, choices: Sequence[str]) -> str | None:

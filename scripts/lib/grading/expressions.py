@@ -86,6 +86,9 @@ def whole(text: str) -> str | None:
         return bare
     if is_expression(bare.strip("$ ")) and "$$" not in bare[2:-2]:
         return _worked_out(bare) if bare.count("$") != 1 else None
+    core, unit = _without_unit(bare)
+    if core != bare and is_expression(core):
+        return core + unit
     if SYMBOL.fullmatch(bare) or _is_measure(bare):
         return bare
     state = STATE.fullmatch(bare)

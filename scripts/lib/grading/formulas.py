@@ -13,6 +13,7 @@ from scripts.lib.grading.nodes import DIGITS, Node, Point, UnreadableError, Valu
 
 MAX_TOKENS = 600
 MAX_DEPTH = 40
+INVERTIBLE = frozenset("fghFGH")  # functions, where an argument follows
 MAX_RUNNING = 2  # sums, limits and integrals in one another
 
 TOKEN = re.compile(
@@ -343,6 +344,10 @@ class Formula:
                 if depth == 0:
                     break
             name += "_" + "".join(token for _, token in self._tokens[start : self._at] if token not in "{} \\text")
+        ahead = [token for _, token in self._tokens[self._at : self._at + 6]]
+        if name in INVERTIBLE and ahead == ["^", "{", "-", "1", "}", "("]:
+            self._at += 5  # the inverse of a function, and no power
+            name += "^-1"
         # I(0) is no product with zero, and f(3) no multiple of three.
         ahead = [token for _, token in self._tokens[self._at : self._at + 3]]
         if len(ahead) == 3 and ahead[0] == "(" and ahead[2] == ")" and ahead[1].isdecimal():

@@ -8,7 +8,9 @@ from scripts.lib.grading.units import TEXT
 from scripts.lib.grading.wording import is_nothing
 
 PROSE_GOLD = 200  # characters, from which on a gold without a box is searched for its answer
-ASIDE = re.compile(r"(?<=[\d)}])\s*(?:\((?:[a-z]+[ -]?)+\)|,?\s*\\text\s*\{\s*,?\s*(?:that is|i\.e\.|or about)\b.*)$")
+ASIDE = re.compile(
+    r"(?<=[\d)}])\s*(?:(?<=\s)\((?:[a-z]{3,}[ -]?)+\)|,?\s*\\text\s*\{\s*,?\s*(?:that is|i\.e\.|or about)\b.*)$"
+)
 STATED = re.compile(r"(?:[A-Za-z,]+ ){2,}(?:is|are|equals) (?P<value>[^\sA-Za-z][^A-Z]*?)\.?")
 YES = re.compile(r"(?i:yes|no|true|false)\s*[.,:;]\s+(?=.*[=\\\d])")
 
@@ -28,7 +30,8 @@ def readings(gold: str) -> list[str]:
         return [listed]
     confirmed = YES.match(gold)
     if confirmed:
-        return [gold, gold[confirmed.end() :]]
+        rest = gold[confirmed.end() :]
+        return [gold, rest, answers.extract(rest) or rest]
     name, colon, value = TEXT.sub(r"\1", gold).partition(":")
     if colon and is_nothing(spelling.clean(name)) and is_nothing(spelling.clean(value)):
         return [name, value]

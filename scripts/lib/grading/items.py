@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 GRADER_VERSION = 2  # raise by hand when a verdict would change
 GRADER_OPTIONS = ("answer_type", "error", "unit")  # columns of OlympiadBench and TheoremQA: how a gold is to be read
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of the options of a multiple-choice question
 PARTS = ("extracted", "verdict", "paper_style", "math_verify")  # of a grade, in the order in which they are made
 
 

@@ -8,6 +8,8 @@ import logging
 import mpmath  # noqa: F401
 from math_verify import parse, verify
 
+from scripts.lib.grading import graders  # noqa: F401
+
 logging.disable(logging.CRITICAL)  # of the fork server; it says that the time-out is off, which is what is wanted
 FORMULAS = (r"\boxed{\frac{1}{2}}", r"$x = 2\sqrt{3}$", r"$(1, -2]$", "the answer is 1,234.5")
 for formula in FORMULAS:

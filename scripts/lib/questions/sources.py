@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from scripts.lib.grading import GRADER_OPTIONS, answers
-from scripts.lib.grading.choices import LETTERS
+from scripts.lib.grading.items import LETTERS
 from scripts.lib.grading.verdicts import parse_verdict
 from scripts.lib.jsonl import AsWritten, BadInput, read_rows
 from scripts.lib.questions import worked
