@@ -100,7 +100,7 @@ def test_table_merges_every_kind(mixed: Mixed) -> None:
     assert cells["talk"]["value"] == pytest.approx(7.0) and cells["talk"]["n"] == 1
     assert cells["Average"]["value"] is None, "ratings and percentages have no average"
     text = (results / "tables" / "mixed_table.md").read_text()
-    assert "talk is a mean rating out of 10" in text and "7.0 ± 0.0" in text
+    assert "talk is a mean rating out of 10" in text and "7.00 ± 0.00" in text
     generated = {row["benchmark"] for row in read_rows(results / "generations" / "base" / "everything.jsonl")}
     assert generated == {"sums", "follow.strict", "follow.loose"}
     chunks = (mixed.state / "generate" / "base" / "everything" / "chunks.jsonl").read_text()

@@ -227,3 +227,12 @@ def test_family_makes_a_row_for_each_member(small) -> None:
     family = "runs: {'cft-$n': {for_each: {n: [1, 2]}, extends: cft, seed: $n}}\n"
     study = small.resolve(family + TABLE % "{name: $of, of: cft-$n}")
     assert [row["name"] for row in study["tables"]["t"]["rows"]] == ["cft-1", "cft-2"]
+
+
+def test_where_none_or_all_are_right_wilsons_interval_stands_in_place_of_the_error(monkeypatch) -> None:
+    monkeypatch.setitem(SCORES, "edge", {"a": score(0), "b": score(0)})
+    monkeypatch.setitem(SCORES, "rated", {"a": {**score(70), "standard_error": 0.0, "out_of": 10}})
+    found = cells([{"name": "R", "of": "edge"}])
+    assert [files.figure(found["R", name]) for name in ("A", "AVG")] == ["0.0 (0.0 to 3.7)", "0.0 (0.0 to 1.9)"]
+    rated = cells([{"name": "R", "of": "rated"}], COLUMNS[:1])["R", "A"]
+    assert files.figure(rated) == "7.00 ± 0.00", "a rating that all share is at no edge"

@@ -102,7 +102,7 @@ class Cells:
             "n": score["questions"],
             "unit": unit,
         }
-        if metric == "accuracy" and error == 0:
+        if metric == "accuracy" and score[metric] in (0, 1) and full == 100:
             figure["at_edge"] = [factor * limit for limit in wilson(score[metric], score["questions"])]
         if metric == "accuracy" and "accuracy_ours" in score:
             figure |= {"by_our_grader": factor * score["accuracy_ours"], "verdict": score["verdict"]}
@@ -160,8 +160,8 @@ class Cells:
             "n": sum(counts) if None not in counts else None,
             "unit": over[0]["unit"],
         }
-        if figure["se"] == 0 and all("at_edge" in item for item in over):
-            full = {"percent": 100, "points": 10}.get(figure["unit"], 1)
+        if all("at_edge" in item for item in over) and len({item["value"] for item in over}) == 1:
+            full = 100 if figure["unit"] == "percent" else 1
             figure["at_edge"] = [full * limit for limit in wilson(figure["value"] / full, figure["n"])]
         figure |= _flagged(item.get("flags", {}) for item in over)
         if any("by_our_grader" in item for item in over):
