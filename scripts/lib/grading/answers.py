@@ -53,6 +53,9 @@ PLACEHOLDER = re.compile(
     r"|\.{2,}|…|\\[lc]?dots|_+|\?+|#+)\s*\}?\s*",
     re.IGNORECASE,
 )
+DISOWNED = re.compile(
+    r"[\s$.]{0,6}(?:is|was)\s+(?:not\s+(?:right|correct|the\s+answer)|wrong|incorrect)\b", re.IGNORECASE
+)
 RETRACTED = re.compile(
     r"\b(?:wait|slip|mistake|mistaken|error|wrong|incorrect|redo|recheck|correction|correct(?:ed)?\s{0,3}:|actually|oops|"
     r"no\b\s{0,3}[,:.;]|hmm|sorry|reconsider|instead|ignores?|scratch\s+that|"
@@ -316,6 +319,8 @@ def _box(text: str) -> str | None:
     found = last_box(text)
     if found is None:
         return None
+    if DISOWNED.match(text, boxes(text[-BOXED_TAIL:])[-1][1] + max(0, len(text) - BOXED_TAIL)):
+        return ""
     words = re.fullmatch(r"\s*\\text\s*\{([^{}]*\s[^{}]*\d[^{}]*)\}\s*", found)
     return (_value_of(words[1]) or found) if words else found
 
@@ -418,6 +423,12 @@ VERB_NUMBER = re.compile(
 )
 
 
+# "in 5 days she ...": no answer of its own.
+ADVERBIAL = re.compile(
+    rf"\b(?:in|after|within|for|during|over|every)\s+{NUMBER}\s+[a-z]+,?\s+(?=(?:he|she|it|they|we|there|the)\b|[A-Z][a-z])"
+)
+
+
 def _after_phrase(rest: str) -> str | None:
     """The answer at the start of `rest`, the text after "the answer is"; None where that only speaks of the answer."""
     rest = rest[: 2 * MAX_ANSWER].lstrip(" \t*:=").lstrip()
@@ -458,6 +469,7 @@ def _without_mark(line: str) -> str:
 
 def _number_in_words(line: str) -> str | None:
     """Which number of a sentence is the answer; None where the line is no sentence."""
+    line = ADVERBIAL.sub("", line)
     words = re.findall(r"[A-Za-z]{2,}", line)
     numbers = [match[0].strip() for match in LAST_NUMBER.finditer(line)]
     result = RESULT.search(line)

@@ -246,7 +246,7 @@ def _leading_letter(plain: str, letters: str) -> str | None:
     """`C`, `(c)`, `C. the third`, `c) 17`, `Option C`."""
     lead = re.match(
         rf"(?i:(?:the\s+)?(?:(?:correct|final|best|right)\s+)?(?:answer|option|choice|letter)\s*(?:is|:)?\s*)?"
-        rf"[(\[]{{0,2}}\s*(?P<letter>[{letters}])\s*[)\]]{{0,2}}\s*(?:[.:,)\]\-–—]|$)(?!\w)",
+        rf"[(\[]{{0,2}}\s*(?P<letter>[{letters}])\s*[)\]]{{0,2}}\s*(?:[.:,)\]\-–—]|$)(?!\w|\s[A-Z]\.)",
         plain,
     )
     if lead and not re.match(r"\s*-\s?[A-Za-z]\w", plain[lead.end("letter") :]) or lead and "(" in lead[0]:
@@ -291,7 +291,7 @@ def _ordinal(plain: str, letters: str) -> str | None:
 
 
 def _bracketed(plain: str, letters: str) -> str | None:
-    start = re.match(rf"[(\[]([{letters}])[)\]]|([{letters}])[).:]\s", plain)
+    start = re.match(rf"[(\[]([{letters}])[)\]]|([{letters}])[).:]\s(?![A-Z]\.)", plain)
     return (start[1] or start[2]) if start else None
 
 

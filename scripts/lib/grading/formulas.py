@@ -13,6 +13,7 @@ from scripts.lib.grading.nodes import DIGITS, Node, Point, UnreadableError, Valu
 
 MAX_TOKENS = 600
 MAX_DEPTH = 40
+UNKNOWN = frozenset("fg")  # functions, and no factors, where a bracket follows
 INVERTIBLE = frozenset("fghFGH")  # functions, where an argument follows
 MAX_RUNNING = 2  # sums, limits and integrals in one another
 
@@ -353,6 +354,9 @@ class Formula:
         if len(ahead) == 3 and ahead[0] == "(" and ahead[2] == ")" and ahead[1].isdecimal():
             self._at += 3
             name += f"({ahead[1]})"
+        elif name[0] in UNKNOWN and self._peek() == "(":
+            self.symbols.add(name)
+            return nodes.unknown(name, self._group())
         elif name == "e":
             return nodes.named("e")
         elif name == "i" and "i" not in self._bound:

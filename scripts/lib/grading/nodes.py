@@ -250,6 +250,16 @@ def _function(name: str, value: Value) -> Value:
     return getattr(mpmath, name)(value)
 
 
+def unknown(name: str, argument: Node) -> Node:
+    """A function of which nothing is known but its name: equal where its arguments are, and no product with them."""
+
+    def node(point):
+        value, own = _pair(argument(point), point[name])
+        return own * (value * value + 3 * value + 11)
+
+    return node
+
+
 def of_several(name: str, arguments: Sequence[Node]) -> Node:
     """gcd, lcm, min or max of the values of `arguments`."""
 

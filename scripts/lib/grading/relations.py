@@ -58,7 +58,7 @@ def _residues(text: str, context: Context) -> list[tuple[str, str]] | None:
     waiting: list[str] = []
     for item in pieces.items(marked):
         residue, mark, modulus = item.partition("⟪")
-        residue = residue.rpartition("≡")[2].strip() or residue
+        residue = pieces.right(residue.rpartition("≡")[2].strip() or residue)
         waiting += pieces.plus_minus(residue.strip()) if residue.strip() else []
         if mark:
             found += [(residue, modulus.rstrip("⟫ ").strip()) for residue in waiting]

@@ -55,7 +55,7 @@ _TABLE: tuple[tuple[str, Fraction | int, str], ...] = (
     ("s", 31_557_600, "yr year"),
     ("s", 31_557_600 * KILO**2, "Myr"),
     ("s", 31_557_600 * KILO**3, "Gyr"),
-    ("month", 1, "month"),
+    ("s", Fraction(31_557_600, 12), "month"),
     ("kg", 1, "kg kilogram kilo"),
     ("kg", MILLI, "g gm gram"),
     ("kg", MICRO, "mg milligram"),

@@ -69,11 +69,16 @@ def same_text(gold: str, answer: str) -> bool | None:
         return None
     if is_text(gold) and is_text(answer):
         joined = re.sub(r"[\s-]", "", left), re.sub(r"[\s-]", "", right)
-        if joined[0] == joined[1]:
+        if joined[0] == joined[1] or _same_names(left, right):
             return True
         if all(re.fullmatch(r"[a-z]{4,}", text) for text in joined):
             return False  # and not a product of letters, in which "circle" would be "cleric"
     return None
+
+
+def _same_names(left: str, right: str) -> bool:
+    """`alice and bob` against `bob and alice`."""
+    return " and " in left and sorted(left.split(" and ")) == sorted(right.split(" and "))
 
 
 def _same_letter(gold: str, letter: str, answer: str) -> bool | None:
