@@ -13,14 +13,13 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
-from pathlib import Path
 
 from scripts.lib import cli
 from scripts.lib.grading.scoring import VERDICTS
 from scripts.lib.jsonl import BadInput, each_row
 from scripts.lib.page import training
 from scripts.lib.page.answers import text_of
-from scripts.lib.page.results import Results
+from scripts.lib.page.results import Results, default_folder
 from scripts.lib.study import runs
 
 RULE = "─" * 80
@@ -66,20 +65,6 @@ def main(args: argparse.Namespace) -> int:
     left = sum(1 for _ in found)
     sys.stdout.write(f"{RULE}\n{shown} shown, {left} more{' (-n shows more)' if left else ''}\n")
     return 0
-
-
-def default_folder() -> Path:
-    """The folder of the only study under results/, or of the laptop study.
-
-    Raises:
-        BadInput: there is none, or there are several and the laptop study is not among them.
-    """
-    found = sorted(file.parent for file in Path("results").glob("*/study.yaml"))
-    laptop = Path("results/laptop")
-    if len(found) == 1 or laptop in found:
-        return laptop if laptop in found else found[0]
-    named = ", ".join(map(str, found)) or "none"
-    raise BadInput(f"results/: which study? There are: {named}. Name its folder with --results.")
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------

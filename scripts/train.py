@@ -34,6 +34,9 @@ from scripts.lib.jsonl import content_key, file_hash, make_folder, read_json, re
 
 VERSION = 2  # raise by hand when the weights would differ
 INTERRUPTED = 75  # the status of a training that was told to end and can go on (sysexits.h: try again)
+# What the summary keeps of each step of a preference training: the margin, and the summed log-probability of an answer.
+LOGGED = {"rewards/margins": "margin", "logps/chosen": "chosen_log_probability"}
+LOGGED |= {"logps/rejected": "rejected_log_probability"}
 log = logging.getLogger(__name__)
 
 
@@ -205,7 +208,7 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
         sys.exit(INTERRUPTED)
     losses = [
         {"step": entry["step"], "loss": entry["loss"]}
-        | ({"margin": entry["rewards/margins"]} if "rewards/margins" in entry else {})
+        | {name: entry[key] for key, name in LOGGED.items() if key in entry}
         for entry in trainer.state.log_history
         if "loss" in entry
     ]

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from scripts import make_page
-from scripts.lib.jsonl import read_json, read_rows
+from scripts.lib.jsonl import read_json, read_rows, write_json, write_rows
+from scripts.lib.page import vendored
 from scripts.lib.tables.statistics import _two_sided
 from tests import browser
 from tests.synthetic_study import Made
@@ -23,6 +24,9 @@ HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">"
 def page(tmp_path_factory, model_folder: Path) -> Path:
     """The page of a study whose question, response, title and critique hold hostile text."""
     results = Made(tmp_path_factory.mktemp("page"), extra=HOSTILE).write()
+    near = {"benchmark": "gcd", "question": "q-000003", "dataset": "sums", "trained": "t-7"}
+    write_json(results / "tables" / "main.overlap.json", {"near_questions": [near]})
+    write_rows(results / "datasets" / "sums.jsonl", [{"id": "t-7", "question": f"Nearly the same {HOSTILE}"}])
     shutil.copytree(model_folder, results / "models" / "base")
     assert make_page.main(make_page.parse_args(["--results", str(results)])) == 0
     return results / "study.html"
@@ -120,6 +124,14 @@ def test_a_request_of_a_page_would_be_seen(tmp_path, chromium):
     chromium.requests.clear()
 
 
+def test_a_question_shows_what_is_near_it_in_training(page, chromium):
+    view = chromium.shown(page, "#/question/gcd/q-000003?table=main&of=cft").one("main", id="view").text
+    assert "t-7 of sums: 13 words in a row are the same." in view
+    assert f"Nearly the same {HOSTILE}" in view
+    other = chromium.shown(page, "#/question/gcd/q-000004?table=main&of=cft").one("main", id="view").text
+    assert "near question" not in other
+
+
 def test_loss_tokens_are_told_apart_from_the_prompt(page, chromium):
     view = chromium.shown(page, "#/train/sft/q-000003%230").one("main", id="view")
     assert view.one("span", class_="prompt").text.endswith("<|im_start|>assistant\n")
@@ -146,3 +158,14 @@ def test_the_policy_names_the_hashes_of_what_is_inline(page):
         digest = base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}';" in policy
     assert policy.startswith("default-src 'none';")
+
+
+def test_formulas_are_typeset_where_a_text_holds_any(tmp_path, chromium, page):
+    results = Made(tmp_path, extra=r"Then $\frac{1}{2}$, and $\href{javascript:alert(1)}{x}$ and $\unknown{$.").write()
+    make_page.main(make_page.parse_args(["--results", str(results)]))
+    view = chromium.shown(results / "study.html", "#/question/gcd/q-000003?table=main&of=cft").one("main", id="view")
+    assert len(list(view.all("mfrac"))) == 1
+    assert r"$\unknown{$" in view.text
+    assert not [link for link in view.all("a") if (link.attributes["href"] or "").startswith("javascript")]
+    library = vendored.text("katex")
+    assert [library in file.read_text(encoding="utf-8") for file in (results / "study.html", page)] == [True, False]

@@ -2,8 +2,10 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from scripts import make_page
 from scripts.lib.generation.chat import answer_ids, load_tokenizer, prompt_ids
@@ -201,3 +203,12 @@ def test_cells_that_are_outdated_or_not_run_say_so(results):
     assert sum(text.endswith("↻") for text in texts) == 1
     assert "not run" in texts
     assert "not run, or outdated" in still.one("table", class_="flags").text
+
+
+def test_a_claim_is_told_beside_what_the_paper_printed():
+    claim = yaml.safe_load((ROOT / "config/claims/cft.yaml").read_text())["claims"]["cft_beats_sft_deepseek_math"]
+    tables = {"cft_table2_sft_vs_cft": {"paper": "cft_table2_sft_vs_cft"}}
+    results = SimpleNamespace(study={"tables": tables})
+    assert overview.printed_value(results, claim) == pytest.approx(3.5, abs=0.05)  # as docs/claims.md has it
+    tables["cft_table2_sft_vs_cft"]["paper"] = None
+    assert overview.printed_value(results, claim) is None

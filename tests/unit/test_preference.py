@@ -136,6 +136,11 @@ def test_first_step_has_loss_log_2_and_margins_grow(lora, model_folder, tokenize
     assert losses[0]["loss"] == pytest.approx(math.log(2), abs=1e-5)
     assert losses[0]["margin"] == pytest.approx(0, abs=1e-5)
     assert losses[-1]["margin"] > losses[2]["margin"] > losses[1]["margin"] > 0
+    first, last = (
+        step["chosen_log_probability"] - step["rejected_log_probability"] for step in (losses[0], losses[-1])
+    )
+    assert RECIPE["beta"] * (last - first) == pytest.approx(losses[-1]["margin"], rel=0.5)  # of other pairs
+    assert all(step["chosen_log_probability"] < 0 for step in losses)
 
 
 def test_precomputed_reference_gives_the_same_curve(plain, model_folder, tokenizer, tmp_path):

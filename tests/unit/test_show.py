@@ -7,6 +7,7 @@ import pytest
 
 from scripts import show
 from scripts.lib.jsonl import BadInput, read_rows
+from scripts.lib.page.results import default_folder
 from tests.synthetic_study import Made
 
 
@@ -90,12 +91,12 @@ def test_what_is_not_there_is_named(shown, arguments, said):
 def test_the_study_must_be_clear(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BadInput, match="which study\\? There are: none"):
-        show.default_folder()
+        default_folder()
     for name in ("a", "b"):
         (tmp_path / "results" / name).mkdir(parents=True)
         (tmp_path / "results" / name / "study.yaml").write_text("")
     with pytest.raises(BadInput, match="results/a, results/b. Name its folder with --results"):
-        show.default_folder()
+        default_folder()
 
 
 def test_flipped_needs_another_run():

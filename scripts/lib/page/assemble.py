@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from scripts.lib.page import answers, cost, critiques, overview, prompts, provenance, training, vendored
+from scripts.lib.page import answers, cost, critiques, near, overview, prompts, provenance, training, vendored
 from scripts.lib.page.packing import Part, Parts, packed, volumes
 from scripts.lib.page.results import Results
 from scripts.lib.tables.flags import FLAGS
@@ -44,6 +44,7 @@ def make(results: Results, budget: int, command: Sequence[str] = ("snakemake", "
         "scores": results.scores,
         "flags": {name: vars(flag) for name, flag in FLAGS.items()},
         "critiques": entries,
+        "near": near.questions(results),
         "runs": runs,
     }
     parts.add("provenance", provenance.of(results, command))

@@ -5,9 +5,12 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from scripts.lib.page.results import Results
+from scripts.lib.study import papers
 from scripts.lib.study.cells import specs
+from scripts.lib.study.expressions import evaluate
 from scripts.lib.tables import files as table_files
 from scripts.lib.tables import flags
+from scripts.lib.tables.claims import places
 from scripts.lib.tables.claims_page import interval
 from scripts.lib.tables.partial import OUTDATED
 
@@ -210,7 +213,7 @@ def claims(results: Results) -> list[dict]:
     verdicts = {row["claim"]: row for row in results.json("claims.json") or []}
     listed = []
     for name, claim in results.study["claims"].items():
-        verdict = verdicts.get(name)
+        verdict, printed = verdicts.get(name), printed_value(results, claim)
         listed.append(
             {
                 "id": name,
@@ -221,10 +224,31 @@ def claims(results: Results) -> list[dict]:
                 "verdict": verdict["verdict"] if verdict else "not judged yet",
                 "why": verdict.get("why", "") if verdict else "",
                 "tables": sorted({c.get("table", claim.get("table")) for c in claim["cells"].values()}),
-                "point": {**verdict, "threshold": claim["above"]} if verdict else None,
+                "printed": printed,
+                "point": {**verdict, "threshold": claim["above"], "paper": printed} if verdict else None,
             }
         )
     return listed
+
+
+def printed_value(results: Results, claim: Mapping) -> float | None:
+    """What the papers' own printed figures give for a claim, None where one of its cells is not printed as a number."""
+    import numpy
+
+    values: dict[str, numpy.ndarray] = {}
+    for name, where in claim["cells"].items():
+        row = [printed_cell(results, at) for at in places(claim, where)]
+        if any(not isinstance(value, int | float) for value in row):
+            return None
+        values[name] = numpy.array([row], dtype=float)
+    value = float(evaluate(claim["value"], values)[0, 0])
+    return value if math.isfinite(value) else None
+
+
+def printed_cell(results: Results, at: Mapping) -> float | str | None:
+    """What a paper printed in a cell of one of its tables."""
+    paper = results.study["tables"][at["table"]].get("paper")
+    return papers.printed(paper).get(at["row"], {}).get(at["column"]) if paper else None
 
 
 def differences(results: Results) -> list[dict]:

@@ -48,7 +48,7 @@ def chat_source(results: Results, checkpoint: str, template: str | None) -> tupl
 def form(questions: Sequence[dict], prompt: str, folder: Path, template: Path | None) -> dict:
     """The prompt of all questions: what they have in common, and those that differ from it."""
     try:
-        texts = [_text(row, prompt, folder, template) for row in questions]
+        texts = [prompt_text(row, prompt, folder, template) for row in questions]
     except BadInput as error:
         return {"error": str(error)}
     common = texts[0].replace(questions[0]["question"].strip(), HOLE)
@@ -63,7 +63,7 @@ def form(questions: Sequence[dict], prompt: str, folder: Path, template: Path | 
 _readers: dict[tuple[Path, Path | None], Reader] = {}
 
 
-def _text(row: dict, prompt: str, folder: Path, template: Path | None) -> str:
+def prompt_text(row: dict, prompt: str, folder: Path, template: Path | None) -> str:
     """The messages as the chat template renders them; without a tokenizer's folder, role by role."""
     shown = {key: row[key] for key in SHOWN if key in row}
     messages = prompts.render(located(prompt), **shown)

@@ -26,6 +26,20 @@ def state_of_results(study: Study) -> str:
     return content_key(study.resolved, facts)
 
 
+def default_folder() -> Path:
+    """The folder of the only study under results/, or of the laptop study.
+
+    Raises:
+        BadInput: there is none, or there are several and the laptop study is not among them.
+    """
+    found = sorted(file.parent for file in Path("results").glob("*/study.yaml"))
+    laptop = Path("results/laptop")
+    if len(found) == 1 or laptop in found:
+        return laptop if laptop in found else found[0]
+    named = ", ".join(map(str, found)) or "none"
+    raise BadInput(f"results/: which study? There are: {named}. Name its folder with --results.")
+
+
 class Results:
     """The finished files of a study.
 

@@ -101,4 +101,7 @@ class PreferenceTrainer(SameOrder, SyncedCheckpoints, DPOTrainer):
         margin = self.accelerator.gather_for_metrics(margin.detach())
         metrics["rewards/margins"].append(margin.mean().item())
         metrics["rewards/accuracies"].append((margin > 0).float().mean().item())
+        # Under the names that TRL gives them.
+        for name, side in zip(("chosen", "rejected"), policy.detach().chunk(2)):
+            metrics[f"logps/{name}"].append(self.accelerator.gather_for_metrics(side).mean().item())
         return loss.mean()

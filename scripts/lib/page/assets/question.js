@@ -29,12 +29,19 @@ async function questionView(names, query) {
     question.choices && element("ol", { type: "A" }, question.choices.map((choice) => element("li", {}, String(choice)))),
     facts([["gold", question.answer === undefined ? "none" : String(question.answer)], question.subject && ["subject", question.subject], question.level !== undefined && ["level", String(question.level)]]),
     question.solution && element("details", {}, element("summary", {}, "worked solution"), prose(question.solution)),
+    nearQuestion((redpen.core.near[benchmark] || {})[id]),
     element("h2", {}, "Answers"),
     element("div", { class: "bar" }, chooser("left", options, "of", here), chooser("right", [["", "none"], ...options], "against", here),
       query.against && chooser("word differences", [["", "off"], ["1", "on"]], "diff", here),
       samples > 1 && chooser("sample", [...Array(samples).keys()].map((number) => [number ? String(number) : "", String(number + 1)]), "sample", here)),
     element("div", { class: "columns" }, ordered.map((one) => answerColumn(one, compared && pair.includes(one) ? compared[pair.indexOf(one)] : null))),
     await promptDetails(benchmark, q, question, query.of || (rows[0] || {}).of));
+}
+
+function nearQuestion(near) {
+  if (!near) return null;
+  return element("div", {}, element("h2", {}, "A near question in training"),
+    element("p", { class: "hint" }, `${near.id} of ${near.dataset}: 13 words in a row are the same.`), prose(near.question));
 }
 
 // What one row said: the sample that is asked for, its verdicts and its text.
