@@ -7,7 +7,7 @@ import yaml
 
 from scripts.lib.cli import ROOT
 from scripts.lib.generation.prompts import render
-from scripts.lib.grading import GRADER_VERSION, Item, graders, paper_style
+from scripts.lib.grading import GRADER_VERSION, Item, authors, graders
 from scripts.lib.grading.instructions import check_generations
 from scripts.lib.grading.scoring import accuracy_of, shares_of
 from scripts.lib.jsonl import read_json, read_rows
@@ -91,7 +91,9 @@ def test_every_way_to_name_the_right_choice_is_right(name: str) -> None:
         letter, choices = row["answer"], tuple(row["choices"])
         for text in (letter, f"({letter})", f"The answer is ({letter}).", f"So \\boxed{{{letter}}}."):
             item = Item(prediction=text, gold=letter, kind="choice", choices=choices)
-            if not graders.ours(graders.extract(item), item) or not paper_style.verdict(text, letter, "choice"):
+            if not graders.ours(graders.extract(item), item) or not authors.verdict(
+                authors.CFT, text, letter, "choice", "mmlu-pro"
+            ):
                 wrong.append((row["id"], text))
         other = next((mark for mark in "ABCDEFGHIJ"[: len(choices)] if mark != letter), None)
         if other:
