@@ -5,7 +5,7 @@ r"""Grades the answers in a JSON Lines file: one line out for each line in, in o
 
 A line in:  {"id": "a", "gold": "\\frac{1}{2}", "prediction": "... so it is \\boxed{0.5}."}
 A line out: {"id": "a", "verdict": true, "extracted": "0.5", "ours": true, "math_verify": true, "authors_cft": true,
-             "authors_thinkpo": true, "grader_version": 2}
+             "authors_thinkpo": true, "grader_version": 3}
 
 `verdict` (ours) is true or false, or null where the row has no gold or where grading it failed. `error` is there only
 where a part of the grade failed: a line that is no JSON object, a comparison that ran into the deadline. `id` is copied

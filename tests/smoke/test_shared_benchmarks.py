@@ -198,7 +198,7 @@ def test_each_file_is_answered_and_graded_with_three_verdicts(answered: Answered
         assert len(mine) == found["responses"] == ROWS * (2 if slug == "amc23" else 1)
         assert (scores / "files.disagreements" / f"{slug}.jsonl").is_file()
         for row in mine:
-            assert row["response"].strip() and row["correct"] in (True, False) and row["paper_style"] in (True, False)
+            assert row["response"].strip() and row["correct"] in (True, False) and row["authors_cft"] in (True, False)
             assert (row["math_verify"] is None) == (slug == "mmlu-pro")
             assert row["grader_version"] == GRADER_VERSION
     assert all(len(row["critique_verdicts"]) == 1 for row in rows if row["benchmark"] == "judged")
