@@ -3,8 +3,8 @@
     python -m bench.parity --upstream DIR --python PYTHON --answers answers.jsonl [--tokenizer FOLDER]
 
 DIR holds checkouts of TIGER-AI-Lab/CritiqueFineTuning (44b83b8), uclaml/SPIN (a12ba80) and uservan/ThinkPO (9b603a4);
-none of their code is part of the project. PYTHON is an environment with what their graders pin (bench/upstream_grader.py
-lists it). A line of the answers has id, set (minerva, math500 …), gold and prediction.
+none of their code is part of the project. PYTHON is an environment with what their graders pin, which
+bench/upstream_grader.py lists. A line of the answers has id, set (minerva, math500 …), gold and prediction.
 """
 
 import argparse
