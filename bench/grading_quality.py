@@ -77,13 +77,15 @@ def main(argv: Sequence[str] | None = None) -> int:
                     f"label {label}: gold {item.gold!r}, extracted {result.extracted!r}, ends {item.prediction[-90:]!r}"
                 )
         return 0
-    print("| set | rows | ours | FA | FR | math-verify | FA | FR | paper-style | FA | FR | errors |")
+    print("| set | rows | ours | FA | FR | math-verify | FA | FR | CFT | FA | FR | ThinkPO | FA | FR | errors |")
     print("| --- |" + " ---: |" * 11)
     for name, rows in sets.items():
         rows = rows[:: args.every]
         grades, labels = grade([item for item, _ in rows]), [label for _, label in rows]
         errors = sum(result.error is not None for result in grades)
-        columns = " | ".join(cells(grades, labels, field) for field in ("verdict", "math_verify", "paper_style"))
+        columns = " | ".join(
+            cells(grades, labels, field) for field in ("verdict", "math_verify", "authors_cft", "authors_thinkpo")
+        )
         print(f"| {name} | {len(rows)} | {columns} | {errors} |", flush=True)
     return 0
 

@@ -4,12 +4,13 @@ r"""Grades the answers in a JSON Lines file: one line out for each line in, in o
     python -m scripts.grade_file --explain a IN.jsonl
 
 A line in:  {"id": "a", "gold": "\\frac{1}{2}", "prediction": "... so it is \\boxed{0.5}."}
-A line out: {"id": "a", "verdict": true, "extracted": "0.5", "ours": true, "math_verify": true, "paper_style": true,
-             "grader_version": 2}
+A line out: {"id": "a", "verdict": true, "extracted": "0.5", "ours": true, "math_verify": true, "authors_cft": true,
+             "authors_thinkpo": true, "grader_version": 3}
 
 `verdict` (ours) is true or false, or null where the row has no gold or where grading it failed. `error` is there only
 where a part of the grade failed: a line that is no JSON object, a comparison that ran into the deadline. `id` is copied
-where a row has one. `--explain` writes no file: it prints how our verdict comes about, for one row or for all.
+where a row has one. `--set-field` names the column that says which set a row is of: the authors' graders have rules
+of their own for some. `--explain` writes no file: it prints how our verdict comes about, for one row or for all.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.grading import GRADER_OPTIONS, GRADER_VERSION, Grade, Item, grade
+from scripts.lib.grading import GRADER_OPTIONS, GRADER_VERSION, SETS, Grade, Item, grade
 from scripts.lib.jsonl import AsWritten, BadInput, replacing
 
 LOG = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--gold-field", default="gold", help="column of the reference answer (gold)")
     parser.add_argument("--prediction-field", default="prediction", help="column of the model's text (prediction)")
     parser.add_argument("--choices-field", help="column with the list of the options' texts (choice only)")
+    parser.add_argument("--set-field", help="column that says which set a row is of: " + ", ".join(SETS))
     parser.add_argument("--workers", type=int, help="worker processes (one for each core)")
     parser.add_argument("--deadline", type=float, default=10.0, metavar="SECONDS", help="of a grader, for a row (10)")
     parser.add_argument(
@@ -89,7 +91,17 @@ def _item(row: dict, args: argparse.Namespace) -> Item:
         kind=args.kind,
         choices=tuple(str(choice) for choice in choices or ()),
         options=options if args.kind == "math" else {},
+        of_set=_set(row, args),
     )
+
+
+def _set(row: dict, args: argparse.Namespace) -> str:
+    """The set of a row; the authors' graders keep units on minerva and read letters otherwise on gpqa."""
+    if args.set_field is None:
+        return ""
+    if row.get(args.set_field) not in SETS:
+        raise ValueError(f"column {args.set_field!r} is {row.get(args.set_field)!r}, not one of {', '.join(SETS)}")
+    return row[args.set_field]
 
 
 def _refused(word: str) -> None:
@@ -110,7 +122,8 @@ def line_out(row: dict, result: Grade, error: str | None) -> str:
         "extracted": result.extracted,
         "ours": result.verdict,
         "math_verify": result.math_verify,
-        "paper_style": result.paper_style,
+        "authors_cft": result.authors_cft,
+        "authors_thinkpo": result.authors_thinkpo,
         "grader_version": GRADER_VERSION,
     }
     if error or result.error:

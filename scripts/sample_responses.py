@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> int:
         with Journal(state / "chunks.jsonl", others) as journal:
             generator = Generator(args.model, settings["engine"] | args.machine, journal, progress)
             answers = generator.answers(rows, settings, shard=(args.shard, args.shards))
-    copied = ("question", "answer", "solution")
+    copied = ("question", "answer", "solution", "system")
     write_rows(
         args.responses,
         (

@@ -1,7 +1,7 @@
 """Grades a checkpoint's generations of one suite: a row for each answer, and a summary for each benchmark.
 
 The answers are read, never made: grading again costs no generation. A file for each benchmark lists the answers on
-which the three graders differ.
+which the graders differ.
 
     python -m scripts.score --settings '{"benchmarks": {"gcd": "math"}}' \\
         --benchmarks results/laptop/benchmarks/gcd.jsonl \\
@@ -54,7 +54,8 @@ def main(args: argparse.Namespace) -> int:
         if kind == "ifeval":
             graded = check_generations(rows, questions, args.settings["metrics"][slug], args.punkt, args.workers)
         else:
-            graded = grade_generations(rows, questions, kind, args.workers)
+            of_set = args.settings.get("sets", {}).get(slug)
+            graded = grade_generations(rows, questions, kind, args.workers, of_set)
         mark_validation(graded, questions, validation)
         write_rows(Path(args.disagreements) / f"{slug}.jsonl", disagreements(graded, questions))
         items += graded

@@ -51,7 +51,7 @@ def main(args: argparse.Namespace) -> int:
         for candidate in candidates:
             with closing(Generator(candidate, settings["engine"] | args.machine, journal, progress)) as generator:
                 answers = generator.answers(rows, settings["benchmark"])
-            scores = summarise(grade_generations(answers, questions, settings["kind"], None))
+            scores = summarise(grade_generations(answers, questions, settings["kind"], None, settings.get("set")))
             curve.append({"step": int(candidate.name[5:]), "candidate": candidate.name, **scores})
             log.info("%s: accuracy %.3f", candidate.name, scores["accuracy"])
     write_json(args.curve, summary.fields(curve=curve))

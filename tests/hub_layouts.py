@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROWS = 12
+THINK = {"role": "system", "content": "Think at length."}  # the same before every question, as in the released sets
 
 
 def _sums(start: int) -> Iterator[tuple[int, str, str, str]]:
@@ -181,7 +182,7 @@ LAYOUTS = {
         "train",
         3700,
         lambda n, q, s, a: {
-            "system": "Think at length.",
+            "system": THINK["content"],
             "conversations": _talk(q, f"Let me see. {s}", ("from", "value"), ("user", "assistant")),
         },
     ),
@@ -189,7 +190,10 @@ LAYOUTS = {
         None,
         "train",
         3800,
-        lambda n, q, s, a: {"chosen": _talk(q, f"Let me see. {s}"), "rejected": _talk(q, a)},
+        lambda n, q, s, a: {
+            "chosen": [THINK, *_talk(q, f"Let me see. {s}")],
+            "rejected": [THINK, *_talk(q, a)],
+        },
     ),
 }
 

@@ -7,7 +7,7 @@ import yaml
 
 from scripts.lib.cli import ROOT
 from scripts.lib.generation.prompts import render
-from scripts.lib.grading import GRADER_VERSION, Item, graders, paper_style
+from scripts.lib.grading import GRADER_VERSION, Item, authors, graders
 from scripts.lib.grading.instructions import check_generations
 from scripts.lib.grading.scoring import accuracy_of, shares_of
 from scripts.lib.jsonl import read_json, read_rows
@@ -91,7 +91,9 @@ def test_every_way_to_name_the_right_choice_is_right(name: str) -> None:
         letter, choices = row["answer"], tuple(row["choices"])
         for text in (letter, f"({letter})", f"The answer is ({letter}).", f"So \\boxed{{{letter}}}."):
             item = Item(prediction=text, gold=letter, kind="choice", choices=choices)
-            if not graders.ours(graders.extract(item), item) or not paper_style.verdict(text, letter, "choice"):
+            if not graders.ours(graders.extract(item), item) or not authors.verdict(
+                authors.CFT, text, letter, "choice", "mmlu-pro"
+            ):
                 wrong.append((row["id"], text))
         other = next((mark for mark in "ABCDEFGHIJ"[: len(choices)] if mark != letter), None)
         if other:
@@ -196,7 +198,7 @@ def test_each_file_is_answered_and_graded_with_three_verdicts(answered: Answered
         assert len(mine) == found["responses"] == ROWS * (2 if slug == "amc23" else 1)
         assert (scores / "files.disagreements" / f"{slug}.jsonl").is_file()
         for row in mine:
-            assert row["response"].strip() and row["correct"] in (True, False) and row["paper_style"] in (True, False)
+            assert row["response"].strip() and row["correct"] in (True, False) and row["authors_cft"] in (True, False)
             assert (row["math_verify"] is None) == (slug == "mmlu-pro")
             assert row["grader_version"] == GRADER_VERSION
     assert all(len(row["critique_verdicts"]) == 1 for row in rows if row["benchmark"] == "judged")

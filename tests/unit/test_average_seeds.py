@@ -18,7 +18,13 @@ def average(tmp_path: Path, write_lines):
         for number, verdicts in enumerate(seeds, 1):
             rows = [
                 {"id": f"gcd/{question}#0", "benchmark": "gcd", "question_id": question, "correct": right, "tokens": 4}
-                | {"paper_style": right, "math_verify": True, "finished": number == 1, "extracted": "1"}
+                | {
+                    "authors_cft": right,
+                    "authors_thinkpo": right,
+                    "math_verify": True,
+                    "finished": number == 1,
+                    "extracted": "1",
+                }
                 | ({"validation": True} if question in validation else {})
                 for question, right in verdicts.items()
             ]

@@ -72,14 +72,29 @@ def test_request_for_a_box_stands_where_the_protocol_has_it(benchmarks) -> None:
     assert "<|begin_of_thought|>" in system["content"] and "The final answer is" in user["content"]
 
 
-CHOICES = ["gpqa-diamond.qwen-cot", "mmlu-pro.qwen-cot", "gpqa-diamond.skythought", "gpqa-diamond.skythought-short"]
+# How each protocol letters its options: the form of one, and what stands between two.
+CHOICES = {
+    "gpqa-diamond.qwen-cot": ("({}) option {}", " "),
+    "mmlu-pro.qwen-cot": ("{}. option {}", "\n"),
+    "gpqa-diamond.skythought": ("{}) option {}", ", "),
+    "gpqa-diamond.skythought-short": ("{}) option {}", ", "),
+}
 
 
 @pytest.mark.parametrize("slug", CHOICES)
-def test_options_are_lettered(benchmarks, slug: str) -> None:
+def test_options_are_lettered_as_the_authors_letter_them(benchmarks, slug: str) -> None:
+    form, between = CHOICES[slug]
     for count in (2, 10):
         text = rendered(benchmarks[slug], choices=[f"option {n}" for n in range(count)])[-1]["content"]
-        assert text.splitlines()[-count:] == [f"({'ABCDEFGHIJ'[n]}) option {n}" for n in range(count)]
+        assert between.join(form.format("ABCDEFGHIJ"[n], n) for n in range(count)) in text
+
+
+def test_gpqa_is_asked_without_a_request_and_theoremqa_with_a_hint(benchmarks) -> None:
+    assert [message["role"] for message in rendered(benchmarks["gpqa-diamond.qwen-cot"], choices=["a", "b"])] == [
+        "user"
+    ]
+    assert rendered(benchmarks["theoremqa.qwen-cot"], hint="(Yes or No)")[-1]["content"].endswith("? (Yes or No)")
+    assert rendered(benchmarks["theoremqa.qwen-cot"])[-1]["content"].endswith("?")
 
 
 def test_deepseek_template_is_user_and_assistant(benchmarks, model_folder: Path) -> None:

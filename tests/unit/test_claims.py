@@ -199,7 +199,7 @@ def check(tmp_path, write_lines):
         cells.append({"row": row, "column": "GCD", "value": 25.0 * right, "se": 1.0, "n": 4, "paper": None, **made_of})
         answers = []
         for i in range(5):  # the last is a question that `sft` was selected by
-            verdicts = {"correct": i < right, "paper_style": True, "math_verify": i < right}
+            verdicts = {"correct": i < right, "authors_cft": True, "authors_thinkpo": True, "math_verify": i < right}
             selected = {"validation": True} if (i, checkpoint) == (4, "sft") else {}
             answers.append({"id": f"q{i}", "question_id": f"q{i}", "benchmark": "gcd", **verdicts, **selected})
         write_lines(f"scores/{checkpoint}/numbers.jsonl", answers)
@@ -231,7 +231,7 @@ def test_claim_over_graded_answers_is_judged_by_their_resamples(check, tmp_path)
 
 def test_answers_that_do_not_give_the_table_are_refused(check) -> None:
     with pytest.raises(BadInput, match=r"t, Before, GCD: the table has 0, its graded answers give 100. Make the table"):
-        check(verdict="paper-style", wins=entry())
+        check(verdict="authors-cft", wins=entry())
 
 
 def test_gap_in_a_table_leaves_a_claim_open_and_says_why(check) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.lib.grading import Item, compare, graders, library, paper_style
+from scripts.lib.grading import Item, compare, graders, library
 from scripts.lib.grading.equality import equal
 from scripts.lib.grading.formulas import Formula
 from scripts.lib.grading.nodes import UnreadableError
@@ -322,27 +322,6 @@ def test_a_gold_that_is_not_parsed_is_what_parsing_would_give(gold):
     parsed = math_verify.parse("\\boxed{" + gold + "}", parsing_timeout=None)
     assert library._parsed_gold(gold) == parsed
     assert [type(value) for value in library._parsed_gold(gold)] == [type(value) for value in parsed]
-
-
-def test_the_paper_style_verdict_forgives_a_factor_of_hundred_and_ours_does_not():
-    item = Item("The answer is \\boxed{0.25}.", "25")
-    assert paper_style.verdict(item.prediction, item.gold)
-    assert not graders.ours(graders.extract(item), item)
-
-
-@pytest.mark.parametrize(
-    ("text", "gold", "expected"),
-    [
-        ("\\boxed{\\frac{1}{2}}", "0.5", True),
-        ("The answer is 12 apples", "12", True),
-        ("so 3 + 4 = 7", "7", True),
-        ("\\boxed{(1, 3)}", "[1,3]", True),
-        ("\\boxed{x=5}", "5", True),
-        ("\\boxed{3}", "4", False),
-    ],
-)
-def test_the_paper_style_verdict(text, gold, expected):
-    assert paper_style.verdict(text, gold) is expected
 
 
 @pytest.mark.parametrize(

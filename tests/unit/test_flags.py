@@ -7,7 +7,7 @@ from scripts.lib.tables import claims, claims_page, figures, files, flags, latex
 
 SOUND = {"accuracy": 0.5, "standard_error": 0.05, "questions": 100, "responses": 100, "cut_off": 0}
 SOUND |= {"cut_off_share": 0.20, "no_answer_share": 0.05, "mean_tokens_finished": 9.0}
-SOUND |= {"verdicts": {"math-verify": {"accuracy": 0.52}, "paper-style": {"accuracy": 0.51}}}
+SOUND |= {"verdicts": {"math-verify": {"accuracy": 0.52}, "authors-cft": {"accuracy": 0.75}}}
 TABLE = {
     "columns": [
         {"name": "A", "benchmark": "a"},
@@ -28,6 +28,7 @@ TABLE = {
         ({"no_answer_share": 0.06}, {"no_answer": 0.06}),
         ({"verdicts": {"math-verify": {"accuracy": 0.25}}}, {"graders_apart": 0.25}),
         ({"verdicts": {"math-verify": {"accuracy": None}}}, {}),  # a grader that does not apply
+        ({"verdict": "authors-cft"}, {"graders_apart": 0.25}),  # an author's grader counts where the table is by it
         ({"accuracy": 0.25, "accuracy_ours": 0.5}, {}),  # the table counts another grader, which is among the verdicts
         ({"duplicate_share": 0.75}, {"duplicates": 0.75}),
         ({"selected_by": True}, {"selected_by": 1.0}),

@@ -36,7 +36,8 @@ def test_one_line_out_for_each_line_in(tmp_path):
     assert [row.get("id") for row in out] == ["a", "b", None, "c", None, "d", None]
     assert [index for index, row in enumerate(out) if "error" in row] == [2, 5, 6]
     assert out[0] == {
-        "id": "a", "verdict": True, "extracted": "0.5", "ours": True, "math_verify": True, "paper_style": True,
+        "id": "a", "verdict": True, "extracted": "0.5", "ours": True, "math_verify": True,
+        "authors_cft": True, "authors_thinkpo": True,
         "grader_version": GRADER_VERSION,
     }  # fmt: skip
     assert "'gold'" in out[5]["error"]

@@ -27,7 +27,7 @@ def test_no_items_no_grades():
 
 
 def test_without_a_gold_there_is_no_verdict():
-    assert grade([Item("\\boxed{3}", None)]) == [Grade(None, None, None, None, None)]
+    assert grade([Item("\\boxed{3}", None)]) == [Grade(None, None, None, None, None, None)]
 
 
 def test_without_an_answer_the_verdict_is_wrong_and_nothing_is_extracted():
@@ -36,14 +36,14 @@ def test_without_an_answer_the_verdict_is_wrong_and_nothing_is_extracted():
         assert (result.verdict, result.extracted, result.error) == (False, None, None)
 
 
-def test_all_three_verdicts_are_stored():
-    assert grade([Item("it is \\boxed{0.5}", r"\frac{1}{2}")]) == [Grade(True, "0.5", True, True, None)]
-    assert grade([Item("it is \\boxed{0.25}", "25")]) == [Grade(False, "0.25", False, True, None)]
+def test_all_verdicts_are_stored():
+    assert grade([Item("it is \\boxed{0.5}", r"\frac{1}{2}")]) == [Grade(True, "0.5", True, True, True)]
+    assert grade([Item("it is \\boxed{0.25}", "25")]) == [Grade(False, "0.25", False, True, True)]
 
 
 def test_math_verify_has_no_say_on_letters():
     assert grade([Item("The answer is (B).", "B", kind="choice", choices=("x", "y"))]) == [
-        Grade(True, "B", None, True, None)
+        Grade(True, "B", None, True, True)
     ]
 
 
@@ -64,7 +64,7 @@ def test_a_grader_that_is_late_is_null_and_the_next_ones_have_their_turn(monkeyp
     pool_._lose_part(0, "no answer within 5 s")
     assert pool_.parts == {0: {"extracted": None, "verdict": None}}
     pool_.run()
-    assert pool_.grades == [Grade(None, None, True, True, "extracted: no answer within 5 s")]
+    assert pool_.grades == [Grade(None, None, True, True, True, "extracted: no answer within 5 s")]
 
 
 def test_text_is_data(tmp_path):

@@ -116,3 +116,37 @@ def test_unpinned_data_set_is_read_at_the_commit_that_is_newest(monkeypatch) -> 
     assert sources.commit_of({"repo": "a/b", "revision": "unpinned"}) == "newest of a/b"
     assert sources.commit_of({"repo": "a/b", "revision": "f" * 40}) == "f" * 40
     assert sources.commit_of({"path": "file.jsonl"}) is None
+
+
+def test_the_system_message_in_place_of_the_question_is_told(study: dict) -> None:
+    entry = study["datasets"]["bespoke-dpo"]
+    rows, _ = sources.prepare({**entry, "rows": None})
+    assert {row["system"] for row in rows} == {hub_layouts.THINK["content"]}
+    wrong = {**entry, "rows": None, "fields": {**entry["fields"], "question": "chosen[0].content"}}
+    with pytest.raises(BadInput, match=r"12 of 12 rows have the same question.*correct fields\.question"):
+        sources.prepare(wrong)
+
+
+def test_a_question_that_holds_the_word_solution_is_read_whole(study: dict, tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    text = "Question:\nWhat does Solution: mean?\n\nSolution:\nAn answer."
+    file.write_text(json.dumps({"input": text, "output": "Conclusion: right [END]"}) + "\n", encoding="utf-8")
+    entry = {**study["datasets"]["webinstruct-cft-50k"], "source": "jsonl", "path": str(file), "rows": None}
+    (row,) = sources.prepare(entry)[0]
+    assert (row["question"], row["response"]) == ("What does Solution: mean?", "An answer.")
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"), [("True", "(True or False)"), ("no", "(Yes or No)"), ("3", None), (None, None)]
+)
+def test_a_question_with_a_word_for_an_answer_has_a_hint(tmp_path: Path, answer: str, hint: str | None) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps({"question": "Is it?", "answer": answer}) + "\n", encoding="utf-8")
+    source = {
+        "source": "jsonl",
+        "path": str(file),
+        "rows": None,
+        "fields": {"question": "question", "answer": "answer"},
+    }
+    assert sources.prepare({**source, "hint_words": True})[0][0].get("hint") == hint
+    assert "hint" not in sources.prepare(source)[0][0]

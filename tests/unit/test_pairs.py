@@ -87,6 +87,18 @@ def test_format_only_adds_pairs_that_differ_but_have_a_result():
     assert len(made) == 2 and counts["format_only"] == 0
 
 
+def test_format_only_pairs_are_drawn_not_the_first_of_the_file():
+    last_first = lambda pair: -ord(pair.get("id", pair["question_id"])[0])  # noqa: E731
+    wrong = [side(name, "The answer is 9.") for name in "abc"]
+    made, counts = pairs.length_pairs(LONG, wrong, "agree", 1, last_first)
+    assert [pair["id"] for pair in made] == ["c"] and counts["format_only"] == 1
+
+
+def test_a_row_s_system_message_stays_with_its_pair():
+    long = [{**LONG[0], "system": "Think at length."}]
+    assert pairs.length_pairs(long, SHORT, "agree", 0, in_order)[0][0]["system"] == "Think at length."
+
+
 def test_second_short_answer_is_taken_where_the_first_does_not_fit():
     short = [side("a", "The answer is 9.", sample=0), side("a", "The answer is 4.", sample=1)]
     made, _ = pairs.length_pairs(LONG[:1], short, "both-right", 0, in_order)

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from scripts.lib.cli import ROOT
+from scripts.lib.jsonl import file_hash
 from scripts.lib.study import papers
 from scripts.lib.study.resolve import resolve
 from scripts.lib.study.runs import parts, sources
@@ -51,7 +52,37 @@ def of_entry(entry: dict) -> dict:
     return found
 
 
+def of_dataset(entry: dict) -> dict:
+    """Which rows of a dataset are read, and from where in them."""
+    keys = ("source", "repo", "config", "split", "fields", "shuffle", "rows", "when_short")
+    return {key: entry[key] for key in keys if key in entry}
+
+
+def of_response(entry: dict) -> dict:
+    """How responses are drawn; of a dataset's own, the field that holds them."""
+    return {key: value for key, value in entry.items() if key not in PLUMBING | {"shards", "slack"}}
+
+
+def of_table(table: dict) -> dict:
+    """Whose verdicts a table counts, and what becomes of the questions of the validation set."""
+    return {key: table[key] for key in ("verdict", "validation_questions")}
+
+
+def prompt_files() -> list[str]:
+    """The prompt files that the study asks or trains with."""
+    found, waiting = set(), [STUDY[section] for section in ("runs", "responses", "benchmarks", "teachers")]
+    while waiting:
+        value = waiting.pop()
+        waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        found |= {value} if isinstance(value, str) and value.endswith(".j2") else set()
+    return sorted(found)
+
+
 SETTINGS = {
+    **{("datasets", name): of_dataset(entry) for name, entry in STUDY["datasets"].items()},
+    **{("responses", name): of_response(entry) for name, entry in STUDY["responses"].items()},
+    **{("tables", name): of_table(table) for name, table in STUDY["tables"].items()},
+    **{("prompts", name): {"sha256": file_hash(ROOT / name)} for name in prompt_files()},
     **{("runs", name): of_run(run) for name, run in STUDY["runs"].items()},
     **{("benchmarks", name): of_entry(entry) for name, entry in STUDY["benchmarks"].items()},
     **{("teachers", name): of_entry(entry) for name, entry in STUDY["teachers"].items()},

@@ -13,7 +13,7 @@ from scripts.lib.jsonl import BadInput, read_json, read_rows
 
 def answer(question: str, correct: bool | None, tokens: int = 10, finished: bool = True, **more) -> dict:
     row = {"question_id": question, "correct": correct, "tokens": tokens, "finished": finished, "extracted": "1"}
-    return {**row, "paper_style": correct, "math_verify": correct, **more}
+    return {**row, "authors_cft": correct, "authors_thinkpo": correct, "math_verify": correct, **more}
 
 
 def test_accuracy_and_its_error_for_one_sample_a_question() -> None:
@@ -71,8 +71,12 @@ def test_every_answer_keeps_the_three_verdicts_and_the_graders_version() -> None
     (row,) = grade_generations(
         [{"id": "a#0", "question_id": "a", "response": "It is \\boxed{4}."}], {"a": {"answer": "4"}}, "math", 1
     )
-    found = {key: row[key] for key in ("correct", "extracted", "math_verify", "paper_style", "grader_version")}
-    expected = {"correct": True, "extracted": "4", "math_verify": True, "paper_style": True}
+    found = {
+        key: row[key]
+        for key in ("correct", "extracted", "math_verify", "authors_cft", "authors_thinkpo", "grader_version")
+    }
+    expected = {"correct": True, "extracted": "4", "math_verify": True, "authors_cft": True}
+    expected |= {"authors_thinkpo": True}
     assert found == {**expected, "grader_version": GRADER_VERSION}
 
 
@@ -104,14 +108,14 @@ def test_disagreements_hold_what_one_needs_to_see_why() -> None:
     questions = {key: {"answer": "5"} for key in "abc"}
     (found,) = disagreements([row, same, hung], questions)
     assert (found["id"], found["gold"], found["extracted"]) == ("a#0", "5", "1")
-    assert (found["ours"], found["math-verify"], found["paper-style"]) == (True, False, True)
+    assert (found["ours"], found["math-verify"], found["authors-cft"]) == (True, False, True)
     assert found["response_tail"].endswith("is 5") and len(found["response_tail"]) == 300
 
 
 def test_summary_states_each_graders_accuracy() -> None:
-    rows = [answer("a", True, paper_style=False, math_verify=None), answer("b", False, paper_style=False)]
+    rows = [answer("a", True, authors_cft=False, math_verify=None), answer("b", False, authors_cft=False)]
     found = summarise(rows)
-    assert found["accuracy"] == 0.5 and found["verdicts"]["paper-style"]["accuracy"] == 0
+    assert found["accuracy"] == 0.5 and found["verdicts"]["authors-cft"]["accuracy"] == 0
     assert found["verdicts"]["math-verify"] == {"questions": 2, "accuracy": 0, "standard_error": 0}
     letters = summarise([answer("a", True, math_verify=None)])
     assert letters["verdicts"]["math-verify"]["accuracy"] is None
@@ -178,12 +182,12 @@ def test_checkpoints_are_compared_on_the_same_questions(scored) -> None:
 
 
 def test_scores_are_read_with_the_verdict_that_is_named(scored) -> None:
-    file = scored("base", {"a": "\\boxed{400\\%}", "b": "\\boxed{400}"})  # paper-style forgives the factor of 100
-    ours, lenient = (read_scores([file], verdict)["base"]["sums"] for verdict in ("ours", "paper-style"))
+    file = scored("base", {"a": "\\boxed{400\\%}", "b": "\\boxed{400}"})  # ThinkPO's grader forgives the factor of 100
+    ours, lenient = (read_scores([file], verdict)["base"]["sums"] for verdict in ("ours", "authors-thinkpo"))
     assert (ours["accuracy"], lenient["accuracy"]) == (0.5, 1.0)
     assert lenient["accuracy_ours"] == 0.5 and lenient["standard_error"] == 0
     (differing,) = read_rows(file.with_suffix(".disagreements") / "sums.jsonl")
-    assert differing["id"] == "sums/b#0" and (differing["ours"], differing["paper-style"]) == (False, True)
+    assert differing["id"] == "sums/b#0" and (differing["ours"], differing["authors-thinkpo"]) == (False, True)
 
 
 def test_grader_that_has_no_verdict_at_all_is_told(scored, write_lines) -> None:

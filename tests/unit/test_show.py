@@ -41,7 +41,7 @@ def test_flipped_answers_are_shown_side_by_side(results, shown):
     assert said.count("── cft ──") == said.count("── sft ──") == len(flipped)
     assert said.rstrip().endswith(f"{len(flipped)} shown, 0 more")
     first = said.split("─" * 80)[1]
-    assert "What is " in first and "gold: " in first and "extracted: " in first and "paper-style" in first
+    assert "What is " in first and "gold: " in first and "extracted: " in first and "authors-cft" in first
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_flipped_answers_are_shown_side_by_side(results, shown):
     [
         ("--wrong", lambda row: not row["correct"]),
         ("--cut-off", lambda row: not row["finished"]),
-        ("--disputed", lambda row: row["correct"] != row["paper_style"]),
+        ("--disputed", lambda row: row["correct"] != row["authors_cft"]),
     ],
 )
 def test_answers_are_filtered(results, shown, flag, wanted):

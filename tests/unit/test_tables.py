@@ -21,7 +21,7 @@ def score(right: int, of: int = 100, **more) -> dict:
         "questions": of,
         "shares": shares,
         "accuracy_ours": share,
-        "verdict": "paper-style",
+        "verdict": "authors-cft",
         **more,
     }
 

@@ -23,7 +23,7 @@ from scripts.lib.journal import Journal
 from scripts.lib.jsonl import BadInput, content_key
 
 HASHED = ("*.safetensors", "tokenizer.json", "config.json", "generation_config.json")
-SHOWN = ("question", "response", "choices")  # what a prompt may show of a row
+SHOWN = ("question", "system", "hint", "response", "choices")  # what a prompt may show of a row
 
 
 def weights_hash(model: str | Path) -> str:

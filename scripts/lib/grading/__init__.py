@@ -1,4 +1,4 @@
-"""Grades answers: what each of three graders says of a prediction, given a gold answer.
+"""Grades answers: what each of four graders says of a prediction, given a gold answer.
 
 `pool` runs the graders in worker processes, `scoring` makes scores of their verdicts. The names below are all that
 other rooms need. Importing this package loads no grader: a configuration that only states the version does so at once.
@@ -6,9 +6,9 @@ other rooms need. Importing this package loads no grader: a configuration that o
 
 from collections.abc import Sequence
 
-from scripts.lib.grading.items import GRADER_OPTIONS, GRADER_VERSION, Grade, Item
+from scripts.lib.grading.items import GRADER_OPTIONS, GRADER_VERSION, SETS, Grade, Item
 
-__all__ = ["GRADER_OPTIONS", "GRADER_VERSION", "Grade", "Item", "grade"]
+__all__ = ["GRADER_OPTIONS", "GRADER_VERSION", "SETS", "Grade", "Item", "grade"]
 
 
 def grade(items: Sequence[Item], *, workers: int | None = None, deadline_s: float = 10.0) -> list[Grade]:

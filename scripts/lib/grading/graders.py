@@ -1,9 +1,9 @@
-"""The three verdicts on one answer: ours, a paper-style one and math-verify's. Runs inside grading workers."""
+"""The verdicts on one answer: ours, the papers' authors' and math-verify's. Runs inside grading workers."""
 
 import re
 from collections.abc import Callable, Iterator
 
-from scripts.lib.grading import answers, choices, compare, library, paper_style
+from scripts.lib.grading import answers, authors, choices, compare, library
 from scripts.lib.grading.choices import choice_letter
 from scripts.lib.grading.items import PARTS, Item
 
@@ -23,7 +23,8 @@ def parts(item: Item, errors: list[str], done: dict[str, object] | None = None) 
     steps: dict[str, Callable[[], object]] = {
         "extracted": lambda: extract(item),
         "verdict": lambda: ours(extracted, item),
-        "paper_style": lambda: paper_style.verdict(item.prediction or "", item.gold, item.kind),
+        "authors_cft": lambda: _by_authors(authors.CFT, item),
+        "authors_thinkpo": lambda: _by_authors(authors.THINKPO, item),
         "math_verify": lambda: _math_verify(item),
     }
     failed = False
@@ -38,6 +39,10 @@ def parts(item: Item, errors: list[str], done: dict[str, object] | None = None) 
         if name == "extracted":
             extracted = value
         yield name, value
+
+
+def _by_authors(rules: authors.Rules, item: Item) -> bool:
+    return authors.verdict(rules, item.prediction or "", item.gold, item.kind, item.of_set)
 
 
 def _math_verify(item: Item) -> bool | None:

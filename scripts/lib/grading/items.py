@@ -3,10 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-GRADER_VERSION = 2  # raise by hand when a verdict would change
+GRADER_VERSION = 3  # raise by hand when a verdict would change
 GRADER_OPTIONS = ("answer_type", "error", "unit")  # columns of OlympiadBench and TheoremQA: how a gold is to be read
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of the options of a multiple-choice question
-PARTS = ("extracted", "verdict", "paper_style", "math_verify")  # of a grade, in the order in which they are made
+# What a row can be of: the authors' graders have rules of their own for some of these sets.
+SETS = ("math", "math500", "minerva", "gsm8k", "olympiadbench", "aime24", "amc23", "theoremqa", "gpqa", "mmlu-pro")
+PARTS = (
+    "extracted",
+    "verdict",
+    "authors_cft",
+    "authors_thinkpo",
+    "math_verify",
+)  # of a grade, in the order in which they are made
 
 
 @dataclass(frozen=True)
@@ -19,6 +27,7 @@ class Item:
         kind: `math` or `choice`.
         choices: texts of the options, in order (`choice` only).
         options: what the benchmark says of the gold: `answer_type`, `error` (a tolerance) and `unit`.
+        of_set: the set that the question is of (one of SETS, or empty).
     """
 
     prediction: str | None
@@ -26,22 +35,25 @@ class Item:
     kind: str = "math"
     choices: tuple[str, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
+    of_set: str = ""
 
 
 @dataclass(frozen=True)
 class Grade:
-    """What three graders say of one item.
+    """What the graders say of one item.
 
     Attributes:
         verdict: ours; None where there is no gold, and with `error` set where it failed or passed its deadline.
         extracted: the answer that ours was given; None where the text has none.
         math_verify: math-verify's verdict on the whole text; None where it failed or does not apply (letters).
-        paper_style: the verdict of a grader like the Qwen2.5-Math harness; None where it failed.
+        authors_cft: the verdict of CFT's grader; None where it failed.
+        authors_thinkpo: the verdict of ThinkPO's; None where it failed.
         error: which part failed and why.
     """
 
     verdict: bool | None
     extracted: str | None
     math_verify: bool | None
-    paper_style: bool | None
+    authors_cft: bool | None
+    authors_thinkpo: bool | None
     error: str | None = None

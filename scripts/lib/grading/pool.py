@@ -25,7 +25,7 @@ MATH_VERIFY_S = 5.0  # math-verify's own limit for one step; waiting longer for 
 LOG_EVERY_S = 30.0
 
 
-NO_GOLD = Grade(None, None, None, None)
+NO_GOLD = Grade(None, None, None, None, None)
 
 
 def grade(items: Sequence[Item], *, workers: int | None = None, deadline_s: float = 10.0) -> list[Grade]:

@@ -8,11 +8,18 @@ from scripts.lib.grading import GRADER_VERSION, Item, grade
 from scripts.lib.jsonl import BadInput, each_row, read_json
 
 # A verdict's name in config to the field of a graded row that holds it.
-VERDICTS = {"ours": "correct", "paper-style": "paper_style", "math-verify": "math_verify"}
+VERDICTS = {
+    "ours": "correct",
+    "authors-cft": "authors_cft",
+    "authors-thinkpo": "authors_thinkpo",
+    "math-verify": "math_verify",
+}
 TAIL = 300  # characters of an answer that a disagreement shows
 
 
-def grade_generations(rows: Sequence[dict], questions: dict[str, dict], kind: str, workers: int | None) -> list[dict]:
+def grade_generations(
+    rows: Sequence[dict], questions: dict[str, dict], kind: str, workers: int | None, of_set: str | None = None
+) -> list[dict]:
     """The rows with `correct` (our verdict), `extracted`, the graders' other verdicts and the grader's version.
 
     Args:
@@ -20,6 +27,7 @@ def grade_generations(rows: Sequence[dict], questions: dict[str, dict], kind: st
         questions: its questions by id; `grading` says how a gold is to be read (type, tolerance, unit).
         kind: `math` or `choice`.
         workers: worker processes (None: one a core).
+        of_set: the set that the authors' graders take the benchmark for.
     """
     items = []
     for row in rows:
@@ -31,6 +39,7 @@ def grade_generations(rows: Sequence[dict], questions: dict[str, dict], kind: st
                 kind=kind,
                 choices=tuple(question.get("choices") or ()),
                 options=question.get("grading", {}) if kind == "math" else {},
+                of_set=of_set or "",
             )
         )
     graded = []
@@ -41,7 +50,8 @@ def grade_generations(rows: Sequence[dict], questions: dict[str, dict], kind: st
                 "correct": made.verdict,
                 "extracted": made.extracted,
                 "math_verify": made.math_verify,
-                "paper_style": made.paper_style,
+                "authors_cft": made.authors_cft,
+                "authors_thinkpo": made.authors_thinkpo,
                 "grader_version": GRADER_VERSION,
                 **({"error": f"grading: {made.error}"} if made.error else {}),
             }
@@ -50,7 +60,7 @@ def grade_generations(rows: Sequence[dict], questions: dict[str, dict], kind: st
 
 
 def disagreements(graded: Sequence[dict], questions: dict[str, dict]) -> list[dict]:
-    """The rows on which the three verdicts differ, with what one needs to see why.
+    """The rows on which the verdicts differ, with what one needs to see why.
 
     A verdict that is null (letters have none of math-verify, nor has a formula that it hangs on) differs from nothing.
     """

@@ -15,7 +15,7 @@ from scripts.lib.page.tokens import Reader
 from scripts.lib.study import runs
 from scripts.lib.study.contents import located
 
-SHOWN = ("question", "choices")  # what a prompt may show of a question
+SHOWN = ("question", "system", "hint", "choices")  # what a prompt may show of a question
 HOLE = "\x00"
 
 

@@ -152,6 +152,8 @@ def _mapped(rows, source: dict, place: str) -> Iterator[dict]:
         made.setdefault("answer", None)
         if made["answer"] is not None:
             made["answer"] = _answer(made["answer"], source.get("answer_from"), f"{place}, row {made['id']!r}")
+        if source.get("hint_words"):
+            made |= _hint(made["answer"])
         grading = {key: made.pop(key) for key in GRADER_OPTIONS if key in made}
         made |= {"grading": grading} if grading else {}
         if split:
@@ -203,6 +205,12 @@ def _from_hashes(found: str, place: str) -> str:
     return _THOUSANDS.sub(lambda number: number[0].replace(",", ""), answer)
 
 
+def _hint(answer: str | None) -> dict[str, str]:
+    """Which words a yes-no question may be answered with; empty for others."""
+    pairs = [pair for pair in (("True", "False"), ("Yes", "No")) if (answer or "").strip().capitalize() in pair]
+    return {"hint": f"({' or '.join(pairs[0])})"} if pairs else {}
+
+
 def _shuffled(options: list[str], seed: str) -> tuple[list[str], str]:
     """The options in an order drawn with `seed`, and the letter of the one that came first."""
     order = list(range(len(options)))
@@ -219,6 +227,9 @@ def _check_choices(row: dict, place: str) -> None:
     if answer not in list(LETTERS[: len(choices)]):
         raise BadInput(f"{where}: the answer is {answer!r}, not a letter of its {len(choices)} options. Mend it.")
 
+
+FEW_ROWS = 10  # of which nothing is said
+SAME_QUESTION = 0.9  # share of rows with one question that no set of questions has
 
 # What a row is for beyond its question: with one of these it is another row for another text, and no repeat.
 WITH_QUESTION = ("choices", "turns", "solution", "response", "critique", "chosen", "rejected")
@@ -273,6 +284,7 @@ class Preparation:
         self._left_out: Counter = Counter(repeated_question=0, in_a_benchmark=0)
         self._ids: set[str] = set()
         self._seen: set[tuple[str, bytes]] = set()
+        self._questions: Counter = Counter()
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -308,6 +320,7 @@ class Preparation:
         if row["id"] in self._ids:
             raise BadInput(f"{self.place}: id {row['id']!r} occurs twice. Give each row an id of its own.")
         mark = identity(row)
+        self._questions[mark[0]] += "critique" not in row  # one question may have hundreds of critiques
         if mark in self._seen and self.source.get("expect_rows") is None:
             self._left_out["repeated_row" if "response" in row or "chosen" in row else "repeated_question"] += 1
         elif mark[0] in self.excluded:
@@ -324,6 +337,12 @@ class Preparation:
             raise BadInput(
                 f"{self.place}: {self.examined} rows, but expect_rows says {expected}. This is another version of the "
                 "set: correct its revision or path, or expect_rows."
+            )
+        most = max(self._questions.values(), default=0)
+        if self.examined >= FEW_ROWS and most > SAME_QUESTION * self.examined:
+            raise BadInput(
+                f"{self.place}: {most} of {self.examined} rows have the same question. The entry's fields name the "
+                "wrong column for it (a system message?): correct fields.question."
             )
         short = wanted is not None and len(self.rows) < wanted
         if short and self.source.get("when_short", "fail") == "fail":

@@ -272,6 +272,7 @@ class Study(Files):
     def validation_settings(self, wildcards) -> str:
         """What validate reads."""
         name = self["runs"][wildcards.run]["select"]
+        of_set = self["benchmarks"][name].get("set")
         return self._settings(
             "validate",
             self.decoding_files([name]),
@@ -279,6 +280,7 @@ class Study(Files):
             engine=self.engine_settings(),
             benchmark=self.decoding(name),
             grader=self.versions[GRADER],
+            **({"set": of_set} if of_set else {}),
         )
 
     # --- evaluation ---------------------------------------------------------------------------------------------------
@@ -326,11 +328,13 @@ class Study(Files):
         return self._settings("evaluate_harness", [entry["task_path"]], **values)
 
     def grader_settings(self, wildcards) -> str:
-        """What score reads: the kind of each benchmark, and its metric."""
+        """What score reads: the kind of each benchmark, its metric, and the set that it is to the authors' graders."""
         entries = {name: self["benchmarks"][name] for name in self.generated_in(wildcards.suite)}
         kinds = {name: entry["kind"] for name, entry in entries.items()}
         metrics = {name: entry["metric"] for name, entry in entries.items() if "metric" in entry}
-        return as_json({"benchmarks": kinds, **({"metrics": metrics} if metrics else {})})
+        sets = {name: entry["set"] for name, entry in entries.items() if "set" in entry}
+        more = {"metrics": metrics, "sets": sets}
+        return as_json({"benchmarks": kinds, **{key: value for key, value in more.items() if value}})
 
     # --- tables, figures, claims --------------------------------------------------------------------------------------
 

@@ -60,8 +60,12 @@ def of_score(score: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _apart(score: Mapping[str, Any]) -> float:
-    """How far the graders that differ most are apart, as a fraction; 0 where only one judges."""
-    named = [verdict["accuracy"] for verdict in score.get("verdicts", {}).values()]
+    """How far the graders that differ most are apart, as a fraction; 0 where only one judges.
+
+    An author's grader counts only where the table is by it: elsewhere it is known to accept more, whatever the answers.
+    """
+    others = score.get("verdicts", {}).items()
+    named = [found["accuracy"] for name, found in others if name in ("math-verify", score.get("verdict"))]
     ours = score.get("accuracy_ours", score.get("accuracy"))
     accuracies = [accuracy for accuracy in (ours, *named) if accuracy is not None]
     return max(accuracies) - min(accuracies) if accuracies else 0.0

@@ -5,7 +5,14 @@ from collections.abc import Mapping, Sequence
 from scripts.lib.study.expand import AVERAGE
 from scripts.lib.tables import flags
 
-GRADERS = {"paper-style": "Graded in the manner of the papers' harness.", "math-verify": "Graded by math-verify."}
+GRADERS = {
+    "authors-cft": (
+        "Graded as CFT's authors do, whose grader takes numbers that round alike to one decimal place for equal: "
+        "more than it should on Minerva and TheoremQA (docs/grading.md)."
+    ),
+    "authors-thinkpo": "Graded as ThinkPO's authors do, by the Qwen2.5-Math harness (docs/grading.md).",
+    "math-verify": "Graded by math-verify.",
+}
 
 
 def notes_of(

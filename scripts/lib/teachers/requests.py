@@ -53,7 +53,7 @@ def questions(dataset: str | Path, settings: dict) -> Iterator[tuple[dict, Reque
     for question in itertools.islice(each_row(dataset, required=("id", "question")), settings["rows"]):
         messages = render(teacher["answer_prompt"], question=question["question"])
         for sample in sorted(range(settings["samples"]), key=str):  # rows are in the order of their ids
-            copied = {key: question[key] for key in ("question", "answer", "solution") if key in question}
+            copied = {key: question[key] for key in ("question", "answer", "solution", "system") if key in question}
             row = {"id": f"{question['id']}#{sample}", "question_id": question["id"], "sample": sample, **copied}
             yield row, request_of(teacher, messages, sample)
 

@@ -10,13 +10,18 @@ from scripts.lib.grading import Item, grade
 Draw = Callable[[dict], float]
 
 
+def asked(row: dict) -> dict[str, str]:
+    """What a prompt may show of a row: its question and, where its dataset has one, its own system message."""
+    return {key: row[key] for key in ("question", "system") if key in row}
+
+
 def labelled_pairs(rows: Sequence[dict]) -> tuple[list[dict], dict[str, int]]:
     """Rows that hold `chosen` and `rejected` already (a preference set from a file or the hub)."""
     return _different(
         {
             "id": row["id"],
             "question_id": row["id"],
-            "question": row["question"],
+            **asked(row),
             "chosen": row["chosen"],
             "rejected": row["rejected"],
         }
@@ -44,7 +49,7 @@ def graded_pairs(rows: Sequence[dict], draw: Draw, per_question: int) -> tuple[l
                 {
                     "id": f"{good['id']}>{bad['id']}",
                     "question_id": good["question_id"],
-                    "question": good["question"],
+                    **asked(good),
                     "chosen": good["response"],
                     "rejected": bad["response"],
                 }
@@ -65,7 +70,7 @@ def self_play_pairs(rows: Sequence[dict], iteration: int) -> tuple[list[dict], d
         {
             "id": f"t{iteration}:{row['id']}",
             "question_id": row["question_id"],
-            "question": row["question"],
+            **asked(row),
             "chosen": row["solution"],
             "rejected": row["response"],
         }
@@ -83,8 +88,8 @@ def length_pairs(
         long: rows `{"question_id", "question", "answer" (reference or null), "text"}`, one a question.
         short: the same, any number a question; the first usable one in the order of `draw` is taken.
         keep: `all`; `agree`: the short answer's result equals the long one's; `both-right`: both equal the reference.
-        format_only: this many pairs more whose results differ, but whose short answer has a result.
-        draw: orders the short answers of a question.
+        format_only: this many pairs more, drawn from those whose results differ, but whose short answer has a result.
+        draw: orders the short answers of a question, and the pairs that format_only draws from.
     """
     by_question: dict[str, list[dict]] = {}
     for row in sorted(short, key=draw):
@@ -109,7 +114,7 @@ def length_pairs(
         pair = {
             "id": row["question_id"],
             "question_id": row["question_id"],
-            "question": row["question"],
+            **asked(row),
             "chosen": row["text"],
             "rejected": other["text"],
         }
@@ -118,7 +123,8 @@ def length_pairs(
             pairs.append(pair)
         elif result:
             extra.append(pair)
-    extra = list({pair["id"]: pair for pair in extra if pair["id"] not in taken}.values())[:format_only]
+    others = {pair["id"]: pair for pair in extra if pair["id"] not in taken}
+    extra = sorted(others.values(), key=draw)[:format_only]
     kept, counts = _different([*pairs, *extra])
     return kept, {**counts, "format_only": len(extra), "filtered_out": len(long) - len(pairs) - len(extra)}
 

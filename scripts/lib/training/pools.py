@@ -39,7 +39,7 @@ class Limit:
         """Whether it takes the answer under `key` as one of a pair (on this side of it)."""
         name = f"{side} {row['id']}"
         if self.ruler.limit:
-            messages = render(self.part["prompt"], question=row["question"])
+            messages = render(self.part["prompt"], **pairs.asked(row))
             self._objections[name] = self.ruler.objection(messages, row[key].strip())
         return self._objections.get(name) is None
 
@@ -155,9 +155,9 @@ def unlabelled_pairs(rows: list[dict]) -> list[dict]:
 def rendered(row: dict, part: dict) -> dict:
     """The training row: what is asked, and what the model shall write (or prefer)."""
     if part["method"] == "cft":
-        messages = render(part["prompt"], question=row["question"], response=row["response"])
+        messages = render(part["prompt"], **pairs.asked(row), response=row["response"])
         return {"id": row["id"], "messages": messages, "completion": row["critique"].strip()}
-    made = {"id": row["id"], "messages": render(part["prompt"], question=row["question"])}
+    made = {"id": row["id"], "messages": render(part["prompt"], **pairs.asked(row))}
     if part["method"] == "sft":
         return {**made, "completion": row[TEXT["dataset" if part["kind"] == "dataset" else "responses"]].strip()}
     return {**made, "chosen": row["chosen"].strip(), "rejected": row["rejected"].strip()}

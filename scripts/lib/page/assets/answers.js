@@ -1,6 +1,6 @@
 "use strict";
 // The answers of a checkpoint to a benchmark: one line a question, filters, and another row beside it.
-const FIELDS = { ours: "correct", "paper-style": "paper_style", "math-verify": "math_verify" };
+const FIELDS = { ours: "correct", "authors-cft": "authors_cft", "authors-thinkpo": "authors_thinkpo", "math-verify": "math_verify" };
 
 // A checkpoint's rows question by question, each with the share of its answers that the verdict calls right.
 async function byQuestion(checkpoint, benchmark, verdict) {
