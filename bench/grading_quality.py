@@ -1,4 +1,4 @@
-"""How far each of the three verdicts agrees with the labels of real graded outputs; prints a Markdown table.
+"""How far each of the verdicts agrees with the labels of real graded outputs; prints a Markdown table.
 
     python -m bench.grading_quality [--every 5] [--disagreements longshort_minerva]
 

@@ -1,4 +1,4 @@
-"""Rows a second of the grading pool (all three verdicts) over math-verify alone in one process; prints the ratio.
+"""Rows a second of the grading pool (all verdicts) over math-verify alone in one process; prints the ratio.
 
     python -m bench.grading_speed [--every 3] [--workers 2]
 
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     differ = sum(result.math_verify not in (None, verdict) for result, verdict in pairs)
     print(f"rows {len(items)}, workers {args.workers}")
     print(f"math-verify alone, one process: {len(items) / alone_s:.0f} rows/s")
-    print(f"pool, three verdicts:           {len(items) / pool_s:.0f} rows/s")
+    print(f"pool, all verdicts:             {len(items) / pool_s:.0f} rows/s")
     print(f"ratio {alone_s / pool_s:.2f}; math-verify verdicts that differ: {differ}; past the deadline: {late}")
     return 0
 

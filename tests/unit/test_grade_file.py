@@ -111,3 +111,10 @@ def test_file_that_is_only_named_gz_is_told(tmp_path):
     (tmp_path / "in.jsonl.gz").write_text("{}")
     with pytest.raises(BadInput, match="in.jsonl.gz: cannot be read"):
         grade_file.main(grade_file.parse_args([str(tmp_path / "in.jsonl.gz"), str(tmp_path / "out.jsonl")]))
+
+
+def test_the_set_of_a_row_decides_what_the_authors_graders_say(tmp_path, caplog):
+    row = {"gold": "5", "prediction": "so \\boxed{5 m}"}
+    out = run(tmp_path, [{**row, "of": name} for name in ("minerva", "math500", "minervaa", None)], "--set-field", "of")
+    assert [line["authors_cft"] for line in out] == [False, True, True, True]
+    assert "no set of the authors' graders: minervaa (known: math, math500" in caplog.text
