@@ -143,6 +143,7 @@ def test_texts_beside_the_page_are_loaded_when_they_are_asked_for(tmp_path, chro
     results = Made(tmp_path, questions=60, words=200).write()
     make_page.main(make_page.parse_args(["--results", str(results), "--budget-mb", "0.05"]))
     assert list((results / "study").glob("data-*.js"))
+    assert "lie in the folder study/ beside this page" in chromium.shown(results / "study.html").one("body").text
     view = chromium.shown(results / "study.html", "#/question/gcd/q-000050?table=main&of=cft").one("main", id="view")
     assert "50 + 1 =" in view.one("div", data_row="cft").one("div", class_="text").text
     shutil.rmtree(results / "study")
