@@ -25,7 +25,7 @@ async function byQuestion(checkpoint, benchmark, verdict) {
 
 const of = (rows, field, index) => (rows[field] ? rows[field][index] : null);
 const cutOff = (rows, index) => of(rows, "finished", index) === 0;
-const noAnswer = (rows, index) => of(rows, "extracted", index) === null;
+const noAnswer = (rows, index) => rows.extracted !== undefined && rows.extracted[index] === null;
 function differ(rows, index) {
   const verdicts = Object.values(FIELDS).map((field) => of(rows, field, index)).filter((value) => value !== null).map((value) => value > 0);
   return new Set(verdicts).size > 1;
