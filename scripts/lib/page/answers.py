@@ -55,7 +55,8 @@ def add_questions(parts: Parts, results: Results, benchmark: str, rows: Sequence
     known = {row["id"] for row in questions}
     questions += [{"id": id} for id in dict.fromkeys(row["question_id"] for row in rows) if id not in known]
     targets = {row["question_id"]: row["target"] for row in rows if "target" in row}  # of lm-eval's tasks
-    shown = [shown_question({"answer": targets.get(row["id"]), **row}) for row in questions]
+    golds = [targets.get(row["id"]) if row.get("answer") is None else row["answer"] for row in questions]
+    shown = [shown_question({**row, "answer": gold}) for row, gold in zip(questions, golds)]
     parts.add(f"questions/{benchmark}", shown)
     return {row["id"]: place for place, row in enumerate(questions)}
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from scripts.lib.grading.scoring import VERDICTS
 from scripts.lib.page import answers, cost, critiques, near, overview, prompts, provenance, training, vendored
 from scripts.lib.page.packing import Part, Parts, packed, volumes
 from scripts.lib.page.results import Results
@@ -42,6 +43,7 @@ def make(results: Results, budget: int, command: Sequence[str] = ("snakemake", "
         "benchmarks": benchmark_facts(results),
         "checkpoints": results.checkpoints,
         "scores": results.scores,
+        "verdicts": VERDICTS,
         "flags": {name: vars(flag) for name, flag in FLAGS.items()},
         "critiques": entries,
         "near": near.questions(results),
