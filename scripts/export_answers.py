@@ -19,6 +19,7 @@ from scripts.lib.jsonl import BadInput, content_key, each_row, write_json, write
 from scripts.lib.page.answers import text_of
 from scripts.lib.page.prompts import chat_source, prompt_text
 from scripts.lib.page.results import Results, default_folder
+from scripts.lib.study.files import GENERATED
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -63,10 +64,15 @@ def graded(results: Results, checkpoint: str, benchmark: str) -> tuple[Path, lis
 
 
 def prompts_of(results: Results, checkpoint: str, benchmark: str, questions: Iterable[dict]) -> dict[str, str]:
-    """The text that a checkpoint was sent for each question, by id; the bare question where no prompt file asks it."""
+    """The text that a checkpoint was sent for each question, by id.
+
+    Raises:
+        BadInput: the benchmark is not asked question by question.
+    """
     entry = results.study["benchmarks"][benchmark]
-    if not entry.get("prompt"):
-        return {row["id"]: row["question"] for row in questions}
+    if entry["kind"] not in GENERATED:
+        kinds = ", ".join(GENERATED)
+        raise BadInput(f"{benchmark} is of kind {entry['kind']}: name a benchmark of kind {kinds}.")
     source = chat_source(results, checkpoint, entry.get("template"))
     return {row["id"]: prompt_text(row, entry["prompt"], *source) for row in questions}
 

@@ -150,7 +150,7 @@ class Made:
         row = {"benchmark": benchmark, "id": id, "question_id": f"q-{number:06d}", "sample": 0, "grader_version": 1}
         row |= {"response": text + (f"\nThe answer is {said}." if finished else ""), "tokens": 2 * self.words}
         row |= {"finished": finished, "correct": right, "math_verify": right and finished}
-        row |= {"authors_cft": right and finished, "authors_thinkpo": right and finished}
+        row |= {"authors_cft": right and finished, "authors_thinkpo": right}
         return row | {"extracted": str(said) if finished or right else None}
 
     def _critiques(self) -> None:

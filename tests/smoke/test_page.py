@@ -143,6 +143,7 @@ def test_texts_beside_the_page_are_loaded_when_they_are_asked_for(tmp_path, chro
     results = Made(tmp_path, questions=60, words=200).write()
     make_page.main(make_page.parse_args(["--results", str(results), "--budget-mb", "0.05"]))
     assert list((results / "study").glob("data-*.js"))
+    assert "lie in the folder study/ beside this page" in chromium.shown(results / "study.html").one("body").text
     view = chromium.shown(results / "study.html", "#/question/gcd/q-000050?table=main&of=cft").one("main", id="view")
     assert "50 + 1 =" in view.one("div", data_row="cft").one("div", class_="text").text
     shutil.rmtree(results / "study")
@@ -169,3 +170,18 @@ def test_formulas_are_typeset_where_a_text_holds_any(tmp_path, chromium, page):
     assert not [link for link in view.all("a") if (link.attributes["href"] or "").startswith("javascript")]
     library = vendored.text("katex")
     assert [library in file.read_text(encoding="utf-8") for file in (results / "study.html", page)] == [True, False]
+
+
+def test_several_samples_of_a_question_count_by_their_share(tmp_path, chromium):
+    results = Made(tmp_path).write()
+    file = results / "scores" / "sft" / "numbers.jsonl"
+    rows = read_rows(file)
+    more = [{**row, "id": row["id"][:-1] + "1", "sample": 1, "correct": True, "response": "again"} for row in rows]
+    write_rows(file, [*rows, *more])
+    make_page.main(make_page.parse_args(["--results", str(results)]))
+    shares = [(row["correct"] + 1) / 2 for row in rows if row["benchmark"] == "gcd"]
+    view = chromium.shown(results / "study.html", "#/answers/sft/gcd").one("main", id="view")
+    assert f"{sum(shares):g} of {len(shares)} questions right" in view.one("p", id="total").text
+    assert {"1 of 2", "2 of 2"} <= {span.text for span in view.one("table", class_="list").all("span")}
+    second = chromium.shown(results / "study.html", "#/question/gcd/q-000007?of=sft&sample=1").one("main", id="view")
+    assert second.one("div", data_row="sft").one("div", class_="text").text == "again"

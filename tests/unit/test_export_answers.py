@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from scripts import export_answers
+from scripts.lib.grading.scoring import VERDICTS
 from scripts.lib.jsonl import BadInput, read_json, read_rows
 from tests.synthetic_study import Made
 
@@ -34,7 +35,7 @@ def test_lm_eval_samples_hold_question_prompt_answer_and_verdicts(results, tmp_p
     assert first["arguments"]["gen_args_0"]["arg_0"].endswith("What is 0 + 1?")
     assert first["resps"] == [[row["response"]]]
     assert [line["ours"] for line in lines] == [float(row["correct"]) for row in rows]
-    assert first["metrics"] == ["ours", "paper_style", "math_verify"]
+    assert first["metrics"] == [name.replace("-", "_") for name in VERDICTS]
 
 
 def test_an_inspect_log_holds_every_answer_with_its_verdicts(results, tmp_path):

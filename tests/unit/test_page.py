@@ -10,7 +10,7 @@ import yaml
 from scripts import make_page
 from scripts.lib.generation.chat import answer_ids, load_tokenizer, prompt_ids
 from scripts.lib.jsonl import BadInput, file_hash, read_json, read_rows
-from scripts.lib.page import assemble, finished, overview, provenance, vendored
+from scripts.lib.page import answers, assemble, finished, overview, provenance, vendored
 from scripts.lib.page.packing import Parts, packed, unpacked, volumes
 from scripts.lib.page.results import Results, state_of_results
 from scripts.lib.page.tokens import Reader
@@ -212,3 +212,19 @@ def test_a_claim_is_told_beside_what_the_paper_printed():
     assert overview.printed_value(results, claim) == pytest.approx(3.5, abs=0.05)  # as docs/claims.md has it
     tables["cft_table2_sft_vs_cft"]["paper"] = None
     assert overview.printed_value(results, claim) is None
+
+
+def test_answers_that_nothing_was_extracted_from_differ_from_those_that_are_not_extracted():
+    judged = {"question_id": "q", "correct": 0.7, "tokens": 3}
+    graded = {**judged, "extracted": None, "finished": False}
+    assert "extracted" not in answers.columns([judged], {"q": 0})
+    assert answers.columns([graded], {"q": 0}) == {
+        **{"q": [0], "correct": [0.7], "tokens": [3], "extracted": [None], "finished": [0]},
+    }
+
+
+def test_answers_to_a_judge_and_to_lm_eval_are_shown_too():
+    turns = {"id": "81", "turns": ["Write a post.", "Make it shorter."], "subject": "writing"}
+    assert answers.shown_question(turns)["question"] == "Write a post.\n\nMake it shorter."
+    assert answers.text_of({"responses": ["(-53.75, False)", "(-64.5, False)"]}) == "(-53.75, False)\n(-64.5, False)"
+    assert answers.shown_question({"answer": "5618", "id": "gsm8k/0"}) == {"id": "gsm8k/0", "answer": "5618"}

@@ -138,7 +138,7 @@ JOBS = {
 
 GYM = "questions.source questions.tasks questions.rows questions.seed questions.exclude"
 JSONL = "questions.source questions.path questions.fields questions.rows questions.shuffle questions.exclude"
-JSONL += " questions.when_short"
+JSONL += " questions.when_short questions.hint_words"
 ENGINE = "kind dtype chunk_rows"
 SAMPLING = "prompt template samples temperature top_p max_tokens seed"
 ASKED = "kind model temperature top_p max_tokens token_parameter with_thoughts extra_body"
@@ -161,7 +161,7 @@ READS = {
     "model_settings base": {"models.base": "source path family"},
     "model_settings near": {"models.near": "source repo revision family"},
     "dataset_settings sums": {"datasets.sums": "source tasks rows seed exclude"},
-    "dataset_settings file": {"datasets.file": "source path fields rows shuffle exclude when_short"},
+    "dataset_settings file": {"datasets.file": "source path fields rows shuffle exclude when_short hint_words"},
     **{f"benchmark_settings {name}": {f"benchmarks.{name}": GYM} for name in ("gcd", "twice")},
     **{f"benchmark_settings {name}": {f"benchmarks.{name}": JSONL} for name in ("follow", "talk")},
     "task_settings task": {"benchmarks.task": "task task_path limit"},

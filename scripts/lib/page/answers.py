@@ -54,9 +54,17 @@ def add_questions(parts: Parts, results: Results, benchmark: str, rows: Sequence
     questions = list(results.rows("benchmarks", f"{benchmark}.jsonl"))
     known = {row["id"] for row in questions}
     questions += [{"id": id} for id in dict.fromkeys(row["question_id"] for row in rows) if id not in known]
-    shown = [{"id": row["id"], **{key: row[key] for key in SHOWN if row.get(key) is not None}} for row in questions]
+    targets = {row["question_id"]: row["target"] for row in rows if "target" in row}  # of lm-eval's tasks
+    golds = [targets.get(row["id"]) if row.get("answer") is None else row["answer"] for row in questions]
+    shown = [shown_question({**row, "answer": gold}) for row, gold in zip(questions, golds)]
     parts.add(f"questions/{benchmark}", shown)
     return {row["id"]: place for place, row in enumerate(questions)}
+
+
+def shown_question(row: Mapping) -> dict:
+    """What the page shows of a question; the turns of one that has several are its text."""
+    shown = {"id": row["id"], **{key: row[key] for key in SHOWN if row.get(key) is not None}}
+    return shown | ({"question": "\n\n".join(row["turns"])} if "turns" in row and "question" not in row else {})
 
 
 def add_rows(parts: Parts, checkpoint: str, benchmark: str, rows: Sequence[dict], places: Mapping[str, int]) -> None:
@@ -81,7 +89,10 @@ def columns(rows: Sequence[dict], places: Mapping[str, int]) -> dict:
     made = {"q": [places[row["question_id"]] for row in rows]}
     made |= {key: [row.get(key) for row in rows] for key in fields}
     made |= {key: [number(row.get(key)) for row in rows] for key in flags}
-    return {key: values for key, values in made.items() if any(value is not None for value in values)}
+    told = {key for key, values in made.items() if any(value is not None for value in values)}
+    # A grader that extracted nothing from any answer is not one that extracts nothing (a judge, lm-eval).
+    told |= {"extracted"} if any("extracted" in row for row in rows) else set()
+    return {key: values for key, values in made.items() if key in told}
 
 
 def number(value: bool | float | None) -> float | None:
@@ -96,9 +107,9 @@ def is_marked(row: Mapping) -> bool:
 
 
 def text_of(row: Mapping) -> str:
-    """What the model said: its response, or its turns."""
+    """What the model said: its response, or all that lm-eval asked it for, line by line."""
     said = row.get("response", row.get("responses", ""))
-    return said if isinstance(said, str) else "\n\n— next turn —\n\n".join(map(str, said))
+    return said if isinstance(said, str) else "\n".join(map(str, said))
 
 
 def left_out(results: Results, places: Mapping, unrated: Mapping, validation: Mapping) -> dict[str, dict]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from scripts.lib.grading.scoring import VERDICTS
 from scripts.lib.page import answers, cost, critiques, near, overview, prompts, provenance, training, vendored
 from scripts.lib.page.packing import Part, Parts, packed, volumes
 from scripts.lib.page.results import Results
@@ -42,6 +43,7 @@ def make(results: Results, budget: int, command: Sequence[str] = ("snakemake", "
         "benchmarks": benchmark_facts(results),
         "checkpoints": results.checkpoints,
         "scores": results.scores,
+        "verdicts": VERDICTS,
         "flags": {name: vars(flag) for name, flag in FLAGS.items()},
         "critiques": entries,
         "near": near.questions(results),
@@ -49,12 +51,13 @@ def make(results: Results, budget: int, command: Sequence[str] = ("snakemake", "
     }
     parts.add("provenance", provenance.of(results, command))
     inside, beside = parts.split(budget)
-    groups = volumes(beside, VOLUME_BYTES)
+    # By benchmark, since a question is read with the answers of all rows.
+    groups = volumes(sorted(beside, key=lambda part: part.name.rpartition("/")[2]), VOLUME_BYTES)
     names = [f"study/data-{place}.js" for place in range(len(groups))]
     core["beside"] = {part.name: name for name, group in zip(names, groups) for part in group}
     inside = [Part("core", packed(core)), *inside]
     files = {name: volume(group) for name, group in zip(names, groups)}
-    return render(results, inside, bool(files)), files
+    return render(results, inside, beside), files
 
 
 def benchmark_facts(results: Results) -> dict[str, dict]:
@@ -70,7 +73,7 @@ def volume(parts: Iterable[Part]) -> str:
     return "".join(f'redpen.add("{part.name}","{part.text}");\n' for part in parts)
 
 
-def render(results: Results, inside: Sequence[Part], has_files: bool) -> str:
+def render(results: Results, inside: Sequence[Part], beside: Sequence[Part]) -> str:
     """The skeleton filled in."""
     import jinja2
 
@@ -82,10 +85,11 @@ def render(results: Results, inside: Sequence[Part], has_files: bool) -> str:
     return environment.get_template("page.html.j2").render(
         study=results.study.name,
         warning=scale_warning(results.study.scale),
-        policy=policy(script, style, has_files),
+        policy=policy(script, style, bool(beside)),
         script=script,
         style=style,
         parts=inside,
+        beside=sum(len(part.text) for part in beside) / 1e6,
         tables=overview.tables(results),
         flags=overview.flag_list(results),
         claims=judged,

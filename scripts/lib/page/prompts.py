@@ -14,17 +14,18 @@ from scripts.lib.page.results import Results
 from scripts.lib.page.tokens import Reader
 from scripts.lib.study import runs
 from scripts.lib.study.contents import located
+from scripts.lib.study.files import GENERATED
 
 SHOWN = ("question", "system", "hint", "choices")  # what a prompt may show of a question
 HOLE = "\x00"
 
 
 def add(parts: Parts, results: Results) -> None:
-    """Packs the prompts of every benchmark that is asked with a prompt file."""
+    """Packs the prompts of every benchmark that is asked question by question."""
     for benchmark, entry in results.study["benchmarks"].items():
         questions = list(results.rows("benchmarks", f"{benchmark}.jsonl"))
         asked = [name for name in results.checkpoints if benchmark in results.scores[name]]
-        if not (entry.get("prompt") and questions and asked):
+        if not (entry["kind"] in GENERATED and questions and asked):
             continue
         forms: dict[str, dict] = {}
         of = {}

@@ -1,12 +1,11 @@
 "use strict";
 // The answers of a checkpoint to a benchmark: one line a question, filters, and another row beside it.
-const FIELDS = { ours: "correct", "authors-cft": "authors_cft", "authors-thinkpo": "authors_thinkpo", "math-verify": "math_verify" };
 
 // A checkpoint's rows question by question, each with the share of its answers that the verdict calls right.
 async function byQuestion(checkpoint, benchmark, verdict) {
   const rows = await redpen.read(`rows/${checkpoint}/${benchmark}`);
   if (!rows) return null;
-  const field = rows[FIELDS[verdict]] || rows.correct;
+  const field = rows[redpen.core.verdicts[verdict]] || rows.correct;
   const found = new Map();
   rows.q.forEach((q, index) => {
     if (!rows.correct || rows.correct[index] === null) { // no gold
@@ -25,9 +24,9 @@ async function byQuestion(checkpoint, benchmark, verdict) {
 
 const of = (rows, field, index) => (rows[field] ? rows[field][index] : null);
 const cutOff = (rows, index) => of(rows, "finished", index) === 0;
-const noAnswer = (rows, index) => of(rows, "extracted", index) === null;
+const noAnswer = (rows, index) => rows.extracted !== undefined && rows.extracted[index] === null;
 function differ(rows, index) {
-  const verdicts = Object.values(FIELDS).map((field) => of(rows, field, index)).filter((value) => value !== null).map((value) => value > 0);
+  const verdicts = Object.values(redpen.core.verdicts).map((field) => of(rows, field, index)).filter((value) => value !== null).map((value) => value > 0);
   return new Set(verdicts).size > 1;
 }
 
