@@ -50,7 +50,7 @@ async function answerOf(row, benchmark, q, sample) {
   const mine = rows.q.flatMap((place, index) => (place === q ? [index] : []));
   if (!mine.length) return null;
   const index = mine[Math.min(sample, mine.length - 1)];
-  const verdicts = Object.entries(redpen.core.verdicts).map(([name, field]) => [name, of(rows, field, index)]).filter(([, value]) => value !== null);
+  const verdicts = Object.entries(redpen.core.verdicts).map(([name, field]) => [name, of(rows, field, index)]).filter(([, value]) => value !== null).sort(([a], [b]) => (b === "ours") - (a === "ours"));
   return {
     ...row, samples: mine.length, verdicts, extracted: of(rows, "extracted", index), tokens: of(rows, "tokens", index),
     cut: cutOff(rows, index), error: of(rows, "error", index), seed: of(rows, "seed_of", index), text: await textAt(row.of, benchmark, index),
