@@ -24,6 +24,9 @@ def scaled(study: dict) -> dict:
         if "self_critique" in entry:
             less(entry["self_critique"], "max_tokens", scale["max_tokens"])
             less(entry["self_critique"], "regenerations", scale["samples"])
+    for entry in study["responses"].values():
+        if entry.get("temperature") == 0:
+            entry["temperature"] = 1.0  # greedy answers of a random model are all blank, and none could be trained on
     for entry in (*study["critiques"].values(), *study["answers"].values(), *benchmarks):
         if "max_errors" in entry:
             entry["max_errors"] = 1.0  # a random model writes no verdict
