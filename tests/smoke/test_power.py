@@ -20,6 +20,7 @@ from tests.teacher_desk import Desk
 
 MOMENTS_S = (0.0, 0.5, 1.0, 5.0)  # after a program ended: ext4 writes by itself after five seconds at the earliest
 RECIPE = {
+    **{"end_inside": "error", "loss_on": "answer", "packing": False, "schedule_epochs": None},
     **{"run": "lost", "template": None, "seed": 1, "learning_rate": 1e-3, "epochs": 1, "max_steps": 24},
     **{"global_batch": 4, "max_tokens": 128, "too_long": "error", "scheduler": "linear", "warmup": 0.1},
     **{"weight_decay": 0.0, "max_grad_norm": 1.0, "optimizer": "adamw_torch", "precision": "float32"},

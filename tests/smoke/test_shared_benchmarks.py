@@ -114,7 +114,8 @@ def test_box_at_the_end_of_a_solution_is_its_answer() -> None:
     """`answer_from: box`, as the hub's copy of MATH needs it."""
     source = source_of("math/test.jsonl.gz")
     source |= {"fields": {"id": "id", "question": "question", "answer": "solution"}, "answer_from": "box"}
-    gold = {row["id"]: row["answer"].strip() for row in shared_data.rows("math/test.jsonl.gz")}
+    # One solution closes its sentence within the box.
+    gold = {row["id"]: row["answer"].strip().removesuffix(".") for row in shared_data.rows("math/test.jsonl.gz")}
     assert {row["id"]: row["answer"] for row in sources.prepare(source)[0]} == gold
 
 
