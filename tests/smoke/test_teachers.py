@@ -50,7 +50,8 @@ def test_killed_at_random_moments_nothing_delivered_is_lost_or_asked_again(desk:
             before = len(desk.journal())
             process = desk.start(server, concurrency=concurrency)
             asked = sum(server.seen.values())
-            while process.poll() is None and sum(server.seen.values()) == asked:
+            # The first request goes alone, and may meet a fault: the others are under way once more are seen.
+            while process.poll() is None and sum(server.seen.values()) <= asked + 3:
                 time.sleep(0.005)
             time.sleep(wait)
             process.send_signal(signal.SIGKILL)
