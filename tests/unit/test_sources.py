@@ -113,17 +113,15 @@ def test_fewer_rows_than_asked_for_will_do_where_the_entry_says_so(source) -> No
     assert "say when_short: take-all" in refusal(source([question(1)], rows=5))
 
 
+def run_program(entry: dict, folder: Path) -> None:
+    """Runs prepare_dataset, which writes r.jsonl and s.json."""
+    words = ["--settings", json.dumps(entry), "--rows", str(folder / "r.jsonl"), "--summary", str(folder / "s.json")]
+    assert prepare_dataset.main(prepare_dataset.parse_args(words)) == 0
+
+
 def test_what_is_left_out_is_logged_and_in_the_summary(source, tmp_path: Path, caplog) -> None:
     entry = source([question(1), question(2), question(2, id="again")], rows=5, when_short="take-all")
-    words = [
-        "--settings",
-        json.dumps(entry),
-        "--rows",
-        str(tmp_path / "r.jsonl"),
-        "--summary",
-        str(tmp_path / "s.json"),
-    ]
-    assert prepare_dataset.main(prepare_dataset.parse_args(words)) == 0
+    run_program(entry, tmp_path)
     summary = read_json(tmp_path / "s.json")
     assert summary["left_out"] == {"repeated_question": 1, "in_a_benchmark": 0}
     assert (summary["rows"], summary["rows_asked"], summary["rows_read"]) == (2, 5, 3)
@@ -133,15 +131,7 @@ def test_what_is_left_out_is_logged_and_in_the_summary(source, tmp_path: Path, c
 
 def test_lone_surrogates_are_mended_and_counted(source, tmp_path: Path, caplog) -> None:
     entry = source([{**question(1), "question": "1 \ud800?"}, {**question(2), "question": "2 \udc00\udc00?"}])
-    words = [
-        "--settings",
-        json.dumps(entry),
-        "--rows",
-        str(tmp_path / "r.jsonl"),
-        "--summary",
-        str(tmp_path / "s.json"),
-    ]
-    assert prepare_dataset.main(prepare_dataset.parse_args(words)) == 0
+    run_program(entry, tmp_path)
     assert "2 \ufffd\ufffd?" in (tmp_path / "r.jsonl").read_text(encoding="utf-8")
     assert read_json(tmp_path / "s.json")["mended"] == {"lone_surrogates": 3}
     assert "3 lone surrogates replaced by U+FFFD" in caplog.text

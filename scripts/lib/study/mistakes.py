@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[3]
+from scripts.lib.study.contents import ROOT
+
 Place = Callable[[tuple], str]
 _NO_VALUE = object()
 
