@@ -20,3 +20,17 @@ rule plan:
     shell:
         "{params.python:q} -m scripts.plan --targets {params.targets:q} --configfiles {params.files:q}"
         " --config {params.config:q} 2>&1 | tee {log:q}"
+
+
+rule cards:
+    """Write the hub's card (README.md) of every checkpoint and data set that is there (scripts/publish.py)."""
+    log:
+        "<logs>/cards.log",
+    localrule: True
+    conda:
+        "../envs/laptop.yaml"
+    params:
+        python=python_for("laptop"),
+        folder=lambda wildcards: f"results/{STUDY.name}",
+    shell:
+        "{params.python:q} -m scripts.publish --cards --results {params.folder:q} 2>&1 | tee {log:q}"
