@@ -32,7 +32,7 @@ RECIPE = {
     **{"order": "sequential", "save_steps": 10_000, "candidate_steps": [], "activation_checkpointing": False},
     **{"max_tokens": 100_000, "too_long": "error", "end_inside": "error", "loss_on": "answer", "packing": False},
     **{"schedule_epochs": None},
-    **{"beta": 0.1, "loss": "logistic", "precompute_reference": False, "lora": None},
+    **{"beta": 0.1, "gamma": 0.5, "loss": "logistic", "precompute_reference": False, "lora": None},
 }
 
 

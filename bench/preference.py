@@ -30,7 +30,7 @@ from scripts.lib.training import preference, trainers
 from scripts.lib.training.rows import tokenise_pairs
 
 BATCH = 8  # pairs
-PREFERENCE = {**RECIPE, "method": "dpo", "beta": 0.1, "loss": "logistic", "precompute_reference": False}
+PREFERENCE = {**RECIPE, "method": "dpo", "beta": 0.1, "gamma": 0.5, "loss": "logistic", "precompute_reference": False}
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ RECIPE = {
     **{"max_grad_norm": 1.0, "optimizer": "adamw_torch", "precision": "bfloat16", "order": "sequential"},
     **{"save_steps": 10_000, "candidate_steps": [], "activation_checkpointing": False},
     **{"max_tokens": 2048, "too_long": "error", "end_inside": "error", "loss_on": "answer", "packing": False},
-    **{"schedule_epochs": None},
+    **{"schedule_epochs": None, "loss": "logistic"},
     "lora": {"rank": 16, "alpha": 32, "dropout": 0.0, "targets": "all-linear"},
 }
 

@@ -25,6 +25,7 @@ import shutil
 import sys
 import warnings
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 from scripts.lib import cli
@@ -34,8 +35,9 @@ from scripts.lib.jsonl import content_key, file_hash, make_folder, read_json, re
 
 VERSION = 2  # raise by hand when the weights would differ
 INTERRUPTED = 75  # the status of a training that was told to end and can go on (sysexits.h: try again)
-# What the summary keeps of each step of a preference training: the margin, and the summed log-probability of an answer.
-LOGGED = {"rewards/margins": "margin", "logps/chosen": "chosen_log_probability"}
+# What the summary keeps of each step beside the loss; of pairs, the margin and the summed log-probability of an answer.
+LOGGED = {"learning_rate": "learning_rate", "grad_norm": "gradient_norm"}
+LOGGED |= {"rewards/margins": "margin", "logps/chosen": "chosen_log_probability"}
 LOGGED |= {"logps/rejected": "rejected_log_probability"}
 log = logging.getLogger(__name__)
 
@@ -130,7 +132,7 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
     from scripts.lib.generation.model_checks import check_savable, mend_generation_config
     from scripts.lib.training import trainers
     from scripts.lib.training.health import StopOnNonFinite
-    from scripts.lib.training.preference import PreferenceTrainer
+    from scripts.lib.training.preference import WITH_REFERENCE, PreferenceTrainer
 
     recipe = args.recipe
     stop = trainers.StopOnSignal()
@@ -169,19 +171,25 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
         config = DPOConfig(
             **common,
             beta=recipe["beta"],
-            loss_type=[{"logistic": "sigmoid", "hinge": "hinge"}[recipe["loss"]]],
+            loss_type=[WITH_REFERENCE.get(recipe["loss"], "sigmoid")],  # TRL does not compute the others
             precompute_ref_log_probs=recipe["precompute_reference"],
             remove_unused_columns=False,  # else `length` is gone before the rows are ordered by it
         )
     else:
-        config = SFTConfig(**common, dataset_kwargs={"skip_prepare_dataset": True})
+        loss = "dft" if recipe["loss"] == "dft" else "nll"
+        config = SFTConfig(**common, dataset_kwargs={"skip_prepare_dataset": True}, loss_type=loss)
     trainers.check_global_batch(recipe["global_batch"], config)
     # After the configuration: where that is DeepSpeed's, each process loads its share of the weights only.
     dtype = torch.bfloat16 if recipe["precision"] == "bfloat16" else torch.float32
     model = AutoModelForCausalLM.from_pretrained(args.start, dtype=dtype, trust_remote_code=False)
     mend_generation_config(model.generation_config)
     keep = trainers.SaveCandidates(state / "candidates", set(recipe["candidate_steps"]))
-    kind = PreferenceTrainer if isinstance(config, DPOConfig) else trainers.CompletionTrainer
+    preference = recipe["method"] in trainers.PREFERENCE_METHODS
+    kind = (
+        partial(PreferenceTrainer, kind=recipe["loss"], gamma=recipe["gamma"])
+        if preference
+        else trainers.CompletionTrainer
+    )
     trainer = kind(
         model=model,
         args=config,

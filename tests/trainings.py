@@ -15,14 +15,14 @@ RECIPE = {
     **{"global_batch": 4, "max_tokens": 128, "too_long": "error", "scheduler": "linear", "warmup": 0.1},
     **{"end_inside": "error", "loss_on": "answer", "packing": False, "schedule_epochs": None},
     **{"weight_decay": 0.0, "max_grad_norm": 1.0, "optimizer": "adamw_torch", "precision": "float32"},
-    **{"save_steps": 4, "candidate_steps": [], "activation_checkpointing": False},
+    **{"save_steps": 4, "candidate_steps": [], "activation_checkpointing": False, "loss": "logistic"},
 }
 LORA = {"rank": 4, "alpha": 8, "dropout": 0.0, "targets": "all-linear"}
 KINDS = {
     "sft": {"method": "sft", "order": "group_by_length", "lora": None},
     "dpo": {
         **{"method": "dpo", "order": "random", "lora": LORA},
-        **{"beta": 0.1, "loss": "logistic", "precompute_reference": False},
+        **{"beta": 0.1, "gamma": 0.5, "precompute_reference": False},
     },
 }
 KINDS["precomputed"] = {**KINDS["dpo"], "lora": None, "precompute_reference": True}

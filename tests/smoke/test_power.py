@@ -25,7 +25,7 @@ RECIPE = {
     **{"global_batch": 4, "max_tokens": 128, "too_long": "error", "scheduler": "linear", "warmup": 0.1},
     **{"weight_decay": 0.0, "max_grad_norm": 1.0, "optimizer": "adamw_torch", "precision": "float32"},
     **{"save_steps": 3, "candidate_steps": [12], "activation_checkpointing": False},
-    **{"method": "dpo", "order": "random", "beta": 0.1, "loss": "logistic", "lora": None},
+    **{"method": "dpo", "order": "random", "beta": 0.1, "gamma": 0.5, "loss": "logistic", "lora": None},
     **{"precompute_reference": True},
 }
 

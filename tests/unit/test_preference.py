@@ -12,7 +12,7 @@ RECIPE = {
     **{"max_steps": None, "global_batch": 8, "scheduler": "constant", "warmup": 0.0, "weight_decay": 0.0},
     **{"max_grad_norm": 1.0, "optimizer": "adamw_torch", "precision": "float32", "order": "sequential"},
     **{"save_steps": 100, "candidate_steps": [], "activation_checkpointing": False, "loss": "logistic"},
-    **{"precompute_reference": False, "lora": None, "schedule_epochs": None},
+    **{"precompute_reference": False, "lora": None, "schedule_epochs": None, "gamma": 0.5},
 }
 RULES = {"max_tokens": 100, "too_long": "error", "end_inside": "error"}
 LORA = {"rank": 4, "alpha": 8, "dropout": 0.0, "targets": "all-linear"}
@@ -98,6 +98,59 @@ def test_hinge_is_zero_beyond_a_margin_of_one():
     policy, reference = torch.tensor([3.0, 0.5, 0.0, 0.0]), torch.zeros(4)
     loss, margin = preference_loss(policy, reference, 1.0, "hinge")
     assert margin.tolist() == [3.0, 0.5] and loss.tolist() == [0.0, 0.5]
+
+
+def averages(model, pairs):
+    """Row by row, the mean log-probability of an answer's tokens: (chosen, rejected), each of shape (pairs,)."""
+    means = []
+    for prompt, *answers in pairs:
+        for answer in answers:
+            scores = model(input_ids=torch.tensor([prompt + answer])).logits[0].log_softmax(-1)
+            means.append(torch.stack([scores[len(prompt) + at - 1, token] for at, token in enumerate(answer)]).mean())
+    return torch.stack(means[::2]), torch.stack(means[1::2])
+
+
+def formula(kind: str, policy, reference, beta: float, gamma: float):
+    """A loss as its paper writes it, in double precision."""
+    chosen, rejected = averages(policy, PAIRS)
+    if kind == "ipo":
+        fixed = [mean.detach() for mean in averages(reference, PAIRS)]
+        return ((chosen - fixed[0] - rejected + fixed[1] - 1 / (2 * beta)) ** 2).mean()
+    if kind == "simpo":
+        return -torch.log(1 / (1 + torch.exp(-(beta * (chosen - rejected) - gamma)))).mean()
+    odds = [mean.exp() / (1 - mean.exp()) for mean in (chosen, rejected)]
+    return (-chosen - beta * torch.log(torch.sigmoid(torch.log(odds[0] / odds[1])))).mean()
+
+
+@pytest.mark.parametrize("kind", ["ipo", "simpo", "orpo"])
+def test_further_losses_and_gradients_equal_their_papers(kind, models):
+    from scripts.lib.training import preference
+
+    policy, reference = models
+    inputs, beta, gamma = batch(PAIRS), 0.7, 0.5
+    lengths = inputs["completion_mask"].sum(dim=1)
+    sums = preference.answer_log_probs(policy, inputs)
+    if kind == "ipo":
+        with torch.no_grad():
+            fixed = preference.answer_log_probs(reference, inputs)
+        loss = preference.preference_loss(sums, fixed, beta, kind, lengths)[0].mean()
+    else:
+        loss = preference.reference_free_loss(sums, lengths, beta, gamma, kind)[0].mean()
+    loss.backward()
+    gradient = {name: weight.grad.clone() for name, weight in policy.named_parameters()}
+    policy.zero_grad()
+    expected = formula(kind, policy, reference, beta, gamma)
+    expected.backward()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-9)
+    for name, weight in policy.named_parameters():
+        torch.testing.assert_close(gradient[name], weight.grad, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["ipo", "simpo", "orpo"])
+def test_a_training_with_a_further_loss_prefers_the_chosen_answers(kind, model_folder, tokenizer, tmp_path):
+    losses = fit(model_folder, tokenizer, tmp_path, loss=kind, epochs=3)["losses"]
+    assert losses[-1]["margin"] > losses[0]["margin"]
+    assert losses[-1]["loss"] < losses[0]["loss"]
 
 
 def rows(count: int) -> list[dict]:

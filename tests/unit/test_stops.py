@@ -86,6 +86,15 @@ def test_rows_that_are_packed_are_not_left_out_by_their_length(small) -> None:
             "packing = True: a spin run trains on pairs: only sft and cft read it",
         ),
         (SPIN + "    overrides: {loss_on: all}", "loss_on = 'all': a spin run trains on pairs"),
+        (
+            SPIN + "    overrides: {loss: dft}",
+            "loss = 'dft': a spin run has the losses logistic, hinge, ipo, simpo, orpo",
+        ),
+        (
+            "runs: {cft: {overrides: {loss: hinge}}}",
+            "runs.cft.overrides.loss = 'hinge': a cft run has the losses logistic",
+        ),
+        (SPIN + "    overrides: {loss: orpo, precompute_reference: true}", "precompute_reference = True: orpo has no"),
     ],
 )
 def test_recipe_at_odds_with_itself_or_its_method_is_told(small, changes, told) -> None:

@@ -150,7 +150,7 @@ TRAINED = "method template seed " + " ".join(
     for key in (
         *("learning_rate", "global_batch", "max_tokens", "candidate_steps", "epochs", "max_steps", "too_long"),
         *("scheduler", "warmup", "weight_decay", "max_grad_norm", "optimizer", "precision", "order", "save_steps"),
-        *("activation_checkpointing", "beta", "loss", "precompute_reference", "lora"),
+        *("activation_checkpointing", "beta", "gamma", "loss", "precompute_reference", "lora"),
         *("end_inside", "loss_on", "packing", "schedule_epochs"),
     )
 )

@@ -84,7 +84,9 @@ def test_no_row_left_is_told(tokenizer) -> None:
 # --- the loss -----------------------------------------------------------------------------------------------------
 
 
-def one_step(model_folder: Path, tokenizer, folder: Path, micro: int, accumulation: int) -> tuple[dict, float]:
+def one_step(
+    model_folder: Path, tokenizer, folder: Path, micro: int, accumulation: int, loss_type: str = "nll"
+) -> tuple[dict, float]:
     """The weights after one step of plain gradient descent over all rows, and the loss that is logged."""
     from datasets import Dataset
     from transformers import AutoModelForCausalLM
@@ -104,6 +106,7 @@ def one_step(model_folder: Path, tokenizer, folder: Path, micro: int, accumulati
         use_cpu=True,
         max_length=None,
         dataset_kwargs={"skip_prepare_dataset": True},
+        loss_type=loss_type,
         train_sampling_strategy="sequential",
         save_strategy="no",
         logging_steps=1,
@@ -121,7 +124,7 @@ def one_step(model_folder: Path, tokenizer, folder: Path, micro: int, accumulati
     return {name: value.detach().clone() for name, value in trainer.model.named_parameters()}, loss
 
 
-def plain_step(model_folder: Path, tokenizer) -> tuple[dict, float]:
+def plain_step(model_folder: Path, tokenizer, loss_type: str = "nll") -> tuple[dict, float]:
     """The same step without any trainer: row by row, the mean over all labelled tokens of all rows."""
     import torch
     from transformers import AutoModelForCausalLM
@@ -133,20 +136,23 @@ def plain_step(model_folder: Path, tokenizer) -> tuple[dict, float]:
         scores = model(input_ids=ids).logits[0].log_softmax(-1)
         for place, label in enumerate(labels[1:].tolist()):
             if label != -100:
-                total, count = total - scores[place, label], count + 1
+                weight = scores[place, label].exp().detach() if loss_type == "dft" else 1
+                total, count = total - weight * scores[place, label], count + 1
     loss = total / count
     loss.backward()
     return {name: (value - 0.5 * value.grad).detach() for name, value in model.named_parameters()}, loss.item()
 
 
-@pytest.mark.parametrize(("micro", "accumulation"), [(8, 1), (2, 4), (1, 8)])
+@pytest.mark.parametrize(
+    ("micro", "accumulation", "loss_type"), [(8, 1, "nll"), (2, 4, "nll"), (1, 8, "nll"), (8, 1, "dft"), (2, 4, "dft")]
+)
 def test_step_equals_a_plain_computation_however_it_is_accumulated(
-    model_folder: Path, tokenizer, tmp_path: Path, micro: int, accumulation: int
+    model_folder: Path, tokenizer, tmp_path: Path, micro: int, accumulation: int, loss_type: str
 ) -> None:
     from transformers import AutoModelForCausalLM
 
-    weights, loss = one_step(model_folder, tokenizer, tmp_path, micro, accumulation)
-    expected, expected_loss = plain_step(model_folder, tokenizer)
+    weights, loss = one_step(model_folder, tokenizer, tmp_path, micro, accumulation, loss_type)
+    expected, expected_loss = plain_step(model_folder, tokenizer, loss_type)
     assert loss == pytest.approx(expected_loss, rel=1e-4)
     assert set(weights) == set(expected)
     start = AutoModelForCausalLM.from_pretrained(model_folder).state_dict()

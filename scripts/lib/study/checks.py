@@ -11,6 +11,7 @@ from scripts.lib.study.table_checks import check_cells
 from scripts.lib.study.urls import secret_in
 
 PREFERENCE = {"dpo", "spin", "thinkpo"}
+LOSSES = {True: ("logistic", "hinge", "ipo", "simpo", "orpo"), False: ("logistic", "dft")}  # of PREFERENCE, of others
 # What the fields of a benchmark's questions must name, by kind.
 FIELDS = {"judge": ("turns",), "ifeval": ("instruction_id_list", "kwargs")}
 # The sources that a part of each method may name.
@@ -267,6 +268,11 @@ class Checks(Mistakes):
                 if recipe[key] != neutral:
                     text = f"a {run['method']} run trains on pairs: only sft and cft read it. Remove it."
                     self.wrong(at(key), text, recipe[key])
+        if recipe["loss"] not in LOSSES[run["method"] in PREFERENCE]:
+            allowed = ", ".join(LOSSES[run["method"] in PREFERENCE])
+            self.wrong(at("loss"), f"a {run['method']} run has the losses {allowed}. Name one of them.", recipe["loss"])
+        if recipe["loss"] in ("simpo", "orpo") and recipe["precompute_reference"]:
+            self.wrong(at("precompute_reference"), f"{recipe['loss']} has no reference. Remove it.", True)
         course = recipe["schedule_epochs"]
         if course is not None and course < recipe["epochs"]:
             text = f"the training goes on for {recipe['epochs']:g} epochs, after the course's end. Raise it."

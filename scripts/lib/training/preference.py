@@ -8,6 +8,15 @@ the answer's tokens (the end token included, the prompt and padding not),
 
 DPO (arXiv 2305.18290, eq. 7) and SPIN (arXiv 2401.01335, eq. 4.7, where β is called λ) share this form; ThinkPO
 (arXiv 2502.13173, section 2) is DPO on long against short answers. m is called the reward margin.
+
+With a the mean log-probability of an answer's tokens, and a_r the same under the reference,
+
+    IPO    (a(chosen) − a_r(chosen) − a(rejected) + a_r(rejected) − 1 / 2β)²     arXiv 2310.12036, eq. 17, by token
+    SimPO  −log σ(β [a(chosen) − a(rejected)] − γ)                               arXiv 2405.14734, eq. 6
+    ORPO   −a(chosen) − β log σ(log odds(chosen) − log odds(rejected))           arXiv 2403.07691, eqs. 6 and 7
+           where odds = exp(a) / (1 − exp(a)), and β is the paper's λ
+
+SimPO and ORPO have no reference: none is kept in memory. Their margin is β [a(chosen) − a(rejected)].
 """
 
 import contextlib
@@ -18,23 +27,51 @@ from trl import DPOTrainer
 
 from scripts.lib.training.trainers import SameOrder, SyncedCheckpoints, scored_logits
 
+# The losses that compare with a reference, by TRL's name for them, and those that do without.
+WITH_REFERENCE = {"logistic": "sigmoid", "hinge": "hinge", "ipo": "ipo"}
+REFERENCE_FREE = ("simpo", "orpo")
+
 
 def preference_loss(
-    policy: torch.Tensor, reference: torch.Tensor, beta: float, kind: str
+    policy: torch.Tensor, reference: torch.Tensor, beta: float, kind: str, lengths: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(loss of each pair, reward margin of each pair), both of shape (pairs,).
+    """(loss of each pair, reward margin of each pair), both of shape (pairs,), for a loss with a reference.
 
     Args:
         policy: summed log-probabilities, shape (2 × pairs,): all chosen answers, then all rejected ones.
         reference: the same under the reference.
         beta: β.
-        kind: `logistic` or `hinge`.
+        kind: a key of WITH_REFERENCE.
+        lengths: tokens of each answer, shape (2 × pairs,); only `ipo` reads it.
     """
     chosen, rejected = (policy - reference).chunk(2)
     margin = beta * (chosen - rejected)
     if kind == "logistic":
         return -functional.logsigmoid(margin), margin
-    return torch.relu(1 - margin), margin
+    if kind == "hinge":
+        return torch.relu(1 - margin), margin
+    chosen, rejected = ((policy - reference) / lengths).chunk(2)
+    return (chosen - rejected - 1 / (2 * beta)) ** 2, margin
+
+
+def reference_free_loss(
+    policy: torch.Tensor, lengths: torch.Tensor, beta: float, gamma: float, kind: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(loss of each pair, margin of each pair), both of shape (pairs,), for a loss without a reference.
+
+    Args:
+        policy: summed log-probabilities, shape (2 × pairs,): all chosen answers, then all rejected ones.
+        lengths: tokens of each answer, shape (2 × pairs,).
+        beta: β of SimPO, λ of ORPO.
+        gamma: γ of SimPO.
+        kind: one of REFERENCE_FREE.
+    """
+    chosen, rejected = (policy / lengths).chunk(2)
+    margin = beta * (chosen - rejected)
+    if kind == "simpo":
+        return -functional.logsigmoid(margin - gamma), margin
+    log_odds = chosen - rejected - torch.log1p(-chosen.exp()) + torch.log1p(-rejected.exp())
+    return -chosen - beta * functional.logsigmoid(log_odds), margin
 
 
 def answer_log_probs(model, inputs: dict) -> torch.Tensor:
@@ -60,7 +97,18 @@ class PreferenceTrainer(SameOrder, SyncedCheckpoints, DPOTrainer):
 
     TRL's fused head scores only answer tokens where Triton runs, and is used there. Elsewhere it scores every position
     and computes entropies, so the loss is computed here from `answer_log_probs`: the same number (tests compare them).
+    A loss without a reference is always computed here, and no reference is kept.
+
+    Args:
+        kind: a key of WITH_REFERENCE, or one of REFERENCE_FREE.
+        gamma: γ of SimPO.
     """
+
+    def __init__(self, *args, kind: str = "logistic", gamma: float = 0.0, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.kind, self.gamma = kind, gamma
+        if kind in REFERENCE_FREE:
+            self.ref_model = None
 
     def _prepare_dataset(self, dataset, processing_class, args, dataset_name):
         """The rows hold `prompt_ids`, `chosen_ids` and `rejected_ids`: TRL's own tokenisation is not wanted."""
@@ -88,20 +136,29 @@ class PreferenceTrainer(SameOrder, SyncedCheckpoints, DPOTrainer):
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The mean loss over the pairs of the batch."""
-        if inputs["input_ids"].is_cuda or return_outputs:
+        if self.kind in WITH_REFERENCE and (inputs["input_ids"].is_cuda or return_outputs):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        if "ref_chosen_logps" in inputs:
-            reference = torch.cat([inputs["ref_chosen_logps"], inputs["ref_rejected_logps"]])
-        else:
-            reference = torch.cat(self.compute_ref_log_probs(model, inputs))
         policy = answer_log_probs(model, inputs)
-        kind = {"sigmoid": "logistic"}.get(self.loss_types[0], self.loss_types[0])
-        loss, margin = preference_loss(policy, reference, self.beta, kind)
+        lengths = inputs["completion_mask"].sum(dim=1)
+        if self.kind in REFERENCE_FREE:
+            loss, margin = reference_free_loss(policy, lengths, self.beta, self.gamma, self.kind)
+        else:
+            loss, margin = preference_loss(
+                policy, self._reference_log_probs(model, inputs), self.beta, self.kind, lengths
+            )
+        self._note(policy, margin)
+        return loss.mean()
+
+    def _reference_log_probs(self, model, inputs) -> torch.Tensor:
+        if "ref_chosen_logps" in inputs:
+            return torch.cat([inputs["ref_chosen_logps"], inputs["ref_rejected_logps"]])
+        return torch.cat(self.compute_ref_log_probs(model, inputs))
+
+    def _note(self, policy: torch.Tensor, margin: torch.Tensor) -> None:
+        """Keeps what the log shows of a batch, under the names that TRL gives them."""
         metrics = self._metrics["train" if self.model.training else "eval"]
         margin = self.accelerator.gather_for_metrics(margin.detach())
         metrics["rewards/margins"].append(margin.mean().item())
         metrics["rewards/accuracies"].append((margin > 0).float().mean().item())
-        # Under the names that TRL gives them.
         for name, side in zip(("chosen", "rejected"), policy.detach().chunk(2)):
             metrics[f"logps/{name}"].append(self.accelerator.gather_for_metrics(side).mean().item())
-        return loss.mean()

@@ -152,13 +152,21 @@ class CompletionTrainer(SameOrder, SyncedCheckpoints, SFTTrainer):
     """
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """The summed negative log-likelihood of the labelled tokens over their number in the whole batch."""
+        """The summed negative log-likelihood of the labelled tokens over their number in the whole batch.
+
+        With the loss `dft` (arXiv 2508.05629, eq. 9) each token counts by its probability, which has no gradient.
+        """
         if inputs["input_ids"].is_cuda or return_outputs:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         targets = inputs["labels"][:, 1:]
         logits, scored = scored_logits(model, inputs, targets != -100)
         targets = targets[:, scored]
-        total = functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="sum")
+        logits = (logits if logits.dtype == torch.float64 else logits.float()).flatten(0, 1)
+        if self.args.loss_type == "dft":
+            losses = functional.cross_entropy(logits, targets.flatten(), reduction="none")
+            total = (losses * torch.exp(-losses.detach())).sum()
+        else:
+            total = functional.cross_entropy(logits, targets.flatten(), reduction="sum")
         count = (targets != -100).sum() if num_items_in_batch is None else num_items_in_batch
         loss = total / torch.as_tensor(count).clamp(min=1)
         # The count is over all processes, whose gradients are then averaged.
