@@ -52,7 +52,9 @@ rule prepare_dataset:
 
 
 rule prepare_benchmark:
-    """Write one benchmark's questions."""
+    """Write one benchmark's questions, without those of the benchmarks that it excludes."""
+    input:
+        exclude=STUDY.benchmark_excludes,
     output:
         rows="<results>/benchmarks/{benchmark}.jsonl",
         summary="<results>/benchmarks/{benchmark}.json",
@@ -69,7 +71,7 @@ rule prepare_benchmark:
         python=python_for("laptop"),
         settings=STUDY.benchmark_settings,
     shell:
-        "{params.python:q} -m scripts.prepare_dataset --settings {params.settings:q}"
+        "{params.python:q} -m scripts.prepare_dataset --settings {params.settings:q} --exclude {input.exclude:q}"
         " --rows {output.rows:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
 
 

@@ -83,13 +83,13 @@ rule make_figure:
         " --out {params.out:q} 2>&1 | tee {log:q}"
 
 
-for target, path in STUDY.targets.items():
+for target, files in STUDY.targets.items():
     if target in {rule.name for rule in workflow.rules}:
-        raise WorkflowError(f"{target}: a rule has this name already. Rename the table or figure.")
+        raise WorkflowError(f"{target}: a rule has this name already. Rename the table, figure or target.")
 
     rule:
         name:
             target
         input:
-            path,
+            files,
         localrule: True

@@ -29,6 +29,7 @@ def _input(question: str, answer: str) -> str:
 
 
 # Repository: configuration, split, start of its sums (its own, so that no two share a question), columns of one row.
+# Several splits: each is about one question, its first.
 LAYOUTS = {
     # benchmarks
     "DigitalLearningGmbH/MATH-lighteval": (
@@ -134,6 +135,17 @@ LAYOUTS = {
             "output": f"The sum is {a}. Conclusion: {'right' if n % 2 else 'wrong'} [END]",
         },
     ),
+    "TIGER-Lab/One-Shot-CFT-Data": (
+        None,
+        ("dsr_cft_p0", "dsr_cft_p1", "dsr_cft_p2", "dsr_cft_p3"),
+        3900,
+        lambda n, q, s, a: {
+            "messages": _talk(
+                f"Please critique whether the following solution to the question is correct.\n\n{_input(q, s)}",
+                f"The sum is {a}. Conclusion: {'right' if n % 2 else 'wrong'} [END]",
+            ),
+        },
+    ),
     "meta-math/MetaMathQA": (
         None,
         "train",
@@ -235,6 +247,16 @@ def write_tasks(folder: Path) -> None:
         (folder / f"{name}.yaml").write_text(json.dumps({**task, "metric_list": metrics}), encoding="utf-8")
 
 
+def _files(split: str | tuple[str, ...], start: int) -> dict[str, list[tuple[int, str, str, str]]]:
+    """The rows of each split."""
+    if isinstance(split, str):
+        return {split: list(_sums(start))}
+    parts = {name: list(_sums(start + 20 * number)) for number, name in enumerate(split)}
+    return {
+        name: [(n, rows[0][1], solution, answer) for n, _, solution, answer in rows] for name, rows in parts.items()
+    }
+
+
 def write(folder: Path) -> Path:
     """Writes every repository below `folder` and lm-eval's tasks below `folder`/lm-eval, and returns it."""
     write_tasks(folder / "lm-eval")
@@ -243,14 +265,11 @@ def write(folder: Path) -> Path:
         configs = config if isinstance(config, tuple) else (config or "default",)
         card = ["---", "configs:"]
         for name in configs:
-            file = place / name / f"{split}.jsonl"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text("".join(json.dumps(columns(*row)) + "\n" for row in _sums(start)), encoding="utf-8")
-            card += [
-                f"- config_name: {name}",
-                "  data_files:",
-                f"  - split: {split}",
-                f"    path: {name}/{split}.jsonl",
-            ]
+            card += [f"- config_name: {name}", "  data_files:"]
+            for file, rows in _files(split, start).items():
+                (place / name).mkdir(parents=True, exist_ok=True)
+                text = "".join(json.dumps(columns(*row)) + "\n" for row in rows)
+                (place / name / f"{file}.jsonl").write_text(text, encoding="utf-8")
+                card += [f"  - split: {file}", f"    path: {name}/{file}.jsonl"]
         (place / "README.md").write_text("\n".join([*card, "---", ""]), encoding="utf-8")
     return folder

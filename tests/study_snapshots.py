@@ -17,7 +17,7 @@ from scripts.lib.study.resolve import resolve
 
 FOLDER = ROOT / "tests" / "snapshots"
 TINY = "config/scale/tiny.yaml"
-PAPERS = {paper: [f"config/{paper}.yaml"] for paper in ("cft", "spin", "thinkpo")}
+PAPERS = {paper: [f"config/{paper}.yaml"] for paper in ("cft", "one_shot", "spin", "thinkpo")}
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 WIDTH = 10_000  # no line is broken, so that a changed value is one changed line
 RELEASED = {"inputs": dict.fromkeys(("webinstruct", "spin-pairs", "thinkpo-pairs"), "released")}

@@ -1,4 +1,4 @@
-"""Every table and figure of the three papers, end to end at the tiny scale: the same rules, no hub, no key, no GPU."""
+"""Every table and figure of the four papers, end to end at the tiny scale: the same rules, no hub, no key, no GPU."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.warm import Warm
 
 # What the endpoint says to all: a critique with its conclusion, and a judge's rating.
 ANSWER = "The sum is as it should be. Rating: [[7]]\nConclusion: right [END]"
-STUDIES = [f"config/{name}.yaml" for name in ("cft", "spin", "thinkpo")]
+STUDIES = [f"config/{name}.yaml" for name in ("cft", "one_shot", "spin", "thinkpo")]
 PRICED = ("gpt-4o", "gpt-4o-mini", "gpt-4-judge")
 
 
@@ -26,7 +26,7 @@ class Papers(Project):
     options += ("--configfile", *STUDIES, "config/scale/tiny.yaml", "--config", "engine=cpu")
 
     def make_tables(self) -> str:
-        """Makes all tables of the three studies at the tiny scale, and returns what Snakemake printed."""
+        """Makes all tables of the four studies at the tiny scale, and returns what Snakemake printed."""
         # A teacher with a price asks nothing without a budget.
         budgets = ", ".join(f"{name}: {{budget: 5}}" for name in PRICED)
         return self.make(f"scale={{hub: {self.folder}/hub}}", f"teachers={{{budgets}}}", "--", "all_tables")

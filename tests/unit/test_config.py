@@ -97,6 +97,18 @@ MISTAKES = {
         ["config.yaml: claims.wins.value = 'a - b'", "b is not under cells", "Correct one"],
     ),
     "unknown engine": ("engine: gpu", ["config.yaml: engine = 'gpu'", "not under engines", "known: cpu"]),
+    "unknown table of a target": (
+        "targets: {both: [main, second]}",
+        ["config.yaml: targets.both[1] = 'second'", "not under tables or figures", "main"],
+    ),
+    "target with a table's name": (
+        "targets: {main: [main]}",
+        ["config.yaml: targets.main", "a table or figure has this name too"],
+    ),
+    "benchmark without the questions of one that leaves out some": (
+        "benchmarks: {a: {extends: gcd, questions: {exclude: [b]}}, b: {extends: gcd, questions: {exclude: [gcd]}}}",
+        ["config.yaml: benchmarks.a.questions.exclude[0] = 'b'", "it leaves out questions itself"],
+    ),
     "unknown benchmark to exclude": (
         "datasets: {sums: {exclude: [lcm]}}",
         ["config.yaml: datasets.sums.exclude[0] = 'lcm'", "not under benchmarks", "known: gcd"],

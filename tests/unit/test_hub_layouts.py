@@ -12,7 +12,9 @@ from scripts.lib.study.resolve import resolve
 from tests import hub_layouts
 from tests.study_snapshots import resolved
 
-FILES = [ROOT / "config" / name for name in ("cft.yaml", "spin.yaml", "thinkpo.yaml", "scale/tiny.yaml")]
+FILES = [
+    ROOT / "config" / name for name in ("cft.yaml", "one_shot.yaml", "spin.yaml", "thinkpo.yaml", "scale/tiny.yaml")
+]
 
 
 @pytest.fixture(scope="module")

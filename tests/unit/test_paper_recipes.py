@@ -54,7 +54,7 @@ def of_entry(entry: dict) -> dict:
 
 def of_dataset(entry: dict) -> dict:
     """Which rows of a dataset are read, and from where in them."""
-    keys = ("source", "repo", "config", "split", "fields", "shuffle", "rows", "when_short")
+    keys = ("source", "repo", "config", "split", "fields", "where", "shuffle", "rows", "when_short")
     return {key: entry[key] for key in keys if key in entry}
 
 
@@ -159,4 +159,4 @@ def test_every_table_and_figure_of_the_papers_has_its_target() -> None:
     assert {name: table.get("paper") for name, table in STUDY["tables"].items()} == {
         name: name for name in papers.known_tables()
     }
-    assert len(STUDY["tables"]) == 31
+    assert len(STUDY["tables"]) == 33

@@ -1,6 +1,7 @@
 """Questions of one schema from every source, without repeats and without a benchmark's questions."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,36 @@ def test_all_rows_of_a_released_set_of_critiques_are_kept() -> None:
     path = str(shared_data.path("cft_oneshot/dsr_cft.jsonl.gz"))
     rows, left_out = prepare({"source": "jsonl", "path": path, "fields": fields, "rows": None})
     assert len(rows) == 1800 and len({row["question"] for row in rows}) == 3 and not any(left_out.values())
+
+
+def test_rows_are_chosen_by_the_values_of_columns_and_the_others_counted(source) -> None:
+    lines = [question(n, seed=f"p{n % 2}", level=n) for n in range(1, 7)]
+    entry = source(lines, where={"seed": "p1"})
+    rows, left_out = prepare(entry)
+    assert [row["id"] for row in rows] == ["q1", "q3", "q5"]
+    assert left_out == {"repeated_question": 0, "in_a_benchmark": 0, "not_chosen": 3}
+    assert [row["id"] for row in prepare({**entry, "where": {"seed": "p1", "level": 3}})[0]] == ["q3"]
+    assert len(prepare({**entry, "expect_rows": 3})[0]) == 3
+    rows, _ = prepare({**entry, "fields": {"question": "question"}})
+    assert [row["id"] for row in rows] == ["row-000001", "row-000003", "row-000005"]  # numbered as in the file
+
+
+def test_choice_that_no_row_meets_is_told_with_what_there_is(source) -> None:
+    lines = [question(n, seed=f"p{n % 2}") for n in range(4)]
+    found = refusal(source(lines, where={"seed": "p7"}))
+    assert "no row has seed = 'p7' (there are: 'p0', 'p1'). Correct the entry's where." in found
+    found = refusal(source(lines, where={"problem": "p1"}))
+    assert "row 1: no column problem (there are: answer, id, question, seed). Correct the entry's where." in found
+
+
+def test_rows_of_one_seed_problem_are_chosen_from_a_released_set() -> None:
+    fields = {**FIELDS, "response": "response", "critique": "critique"}
+    path = str(shared_data.path("cft_oneshot/dsr_cft.jsonl.gz"))
+    where = {"source": "One-Shot-CFT DSR-CFT-p1"}
+    rows, left_out = prepare({"source": "jsonl", "path": path, "fields": fields, "rows": None, "where": where})
+    assert len(rows) == 600 and len({row["question"] for row in rows}) == 1 and left_out["not_chosen"] == 1200
+    # What papers/one_shot.yaml says of p1: nearly all of its critiques say right.
+    assert Counter(row["verdict"] for row in rows) == {"right": 598, "wrong": 2}
 
 
 def test_questions_of_a_benchmark_are_left_out_and_counted(source, write_lines) -> None:

@@ -19,7 +19,12 @@ MORE = """
 engines: {cpu: {chunk_rows: 4}, gpu: {kind: vllm, memory_share: 0.5}}
 models: {near: {source: hub, repo: some/model, revision: 0123456789abcdef0123456789abcdef01234567, family: llama}}
 datasets:
-  file: {source: jsonl, path: rows.jsonl, fields: {id: id, question: q, answer: a, response: r}, exclude: [gcd]}
+  file:
+    source: jsonl
+    path: rows.jsonl
+    fields: {id: id, question: q, answer: a, response: r}
+    exclude: [gcd]
+    where: {k: 1}
 responses: {own: {dataset: file, field: response}, shared: {extends: sums-self, shards: 2}}
 teachers:
   api:
@@ -62,11 +67,13 @@ benchmarks:
     teacher: api
     prompt: ask.j2
     questions: {source: jsonl, path: rows.jsonl, fields: {id: id, question: q, turns: t}}
+  other: {extends: gcd, questions: {seed: 9, exclude: [gcd]}}
   twice: {extends: gcd, self_critique: {prompt: ask.j2, regenerations: 1}, temperature: 0.5}
 suites: {all: [gcd, follow, task, talk], twice: [twice]}
 tables:
   main: {rows: [{name: Base, of: base}, {name: CFT, of: cft}, {name: Seeds, of: cft-mean}]}
   whole: {title: Whole, suites: [all], rows: [{name: Picked, of: picked}]}
+targets: {both: [whole, curve]}
 figures:
   losses: {title: Losses, kind: training, quantity: loss, rows: [{name: CFT, of: cft}]}
   curve: {title: Curve, kind: validation, rows: [{name: Picked, of: picked}]}
@@ -161,8 +168,8 @@ READS = {
     "model_settings base": {"models.base": "source path family"},
     "model_settings near": {"models.near": "source repo revision family"},
     "dataset_settings sums": {"datasets.sums": "source tasks rows seed exclude"},
-    "dataset_settings file": {"datasets.file": "source path fields rows shuffle exclude when_short hint_words"},
-    **{f"benchmark_settings {name}": {f"benchmarks.{name}": GYM} for name in ("gcd", "twice")},
+    "dataset_settings file": {"datasets.file": "source path fields rows shuffle exclude when_short hint_words where"},
+    **{f"benchmark_settings {name}": {f"benchmarks.{name}": GYM} for name in ("gcd", "other", "twice")},
     **{f"benchmark_settings {name}": {f"benchmarks.{name}": JSONL} for name in ("follow", "talk")},
     "task_settings task": {"benchmarks.task": "task task_path limit"},
     **{
@@ -377,6 +384,8 @@ PATHS = [
     ("checkpoint_weights", "checkpoint=base", "<>models/base"),
     ("checkpoint_weights", "checkpoint=cft", "<>checkpoints/cft/model"),
     ("adapter_base", "model=base", []),
+    ("benchmark_excludes", "benchmark=gcd", []),
+    ("benchmark_excludes", "benchmark=other", ["<>benchmarks/gcd.jsonl"]),
     ("excluded_questions", "dataset=sums", []),
     ("excluded_questions", "dataset=file", ["<>benchmarks/gcd.jsonl"]),
     ("sampled_dataset", "responses=shared", "<>datasets/sums.jsonl"),
@@ -454,16 +463,16 @@ def test_table_of_a_paper_reads_the_papers_values() -> None:
 
 
 def test_wildcards_are_the_slugs_of_their_kinds(whole: Study) -> None:
-    assert whole.of_kind("math", "ifeval").split("|") == ["gcd", "follow", "twice"]
+    assert whole.of_kind("math", "ifeval").split("|") == ["gcd", "follow", "other", "twice"]
     assert re.fullmatch(whole.critiqued_by("openai"), "sums-api")
     assert not re.fullmatch(whole.critiqued_by("openai"), "sums-local")
     assert not re.match(whole.of_kind("none"), "")
 
 
 def test_targets_are_the_tables_and_figures(whole: Study) -> None:
-    assert whole.targets["whole"] == "<results>/tables/whole.md" and whole.targets["curve"].endswith(
-        "figures/curve.svg"
-    )
+    assert whole.targets["whole"] == ["<results>/tables/whole.md"]
+    assert whole.targets["curve"] == ["<results>/figures/curve.svg"]
+    assert whole.targets["both"] == [*whole.targets["whole"], *whole.targets["curve"]]
     assert whole.path("<benchmarks>/train/cft.jsonl") == "timings/small/train/cft.jsonl"
 
 

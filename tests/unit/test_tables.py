@@ -185,7 +185,7 @@ def test_printed_rows_are_told_apart_by_model_or_by_the_first_column() -> None:
     for table in papers.known_tables():
         rows = papers.printed(table)
         assert len(rows) == len(
-            next(t for t in papers.paper(table.split("_")[0])["tables"] if t["id"] == table)["rows"]
+            next(t for t in papers.paper(papers.paper_of(table))["tables"] if t["id"] == table)["rows"]
         )
     with pytest.raises(KeyError):
         papers.printed("cft_table99")

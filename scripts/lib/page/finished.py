@@ -17,7 +17,8 @@ def said(study: Files, targets: Collection[str], quiet: bool = False) -> str:
     shown = [target for target in targets if target in study.targets]
     if targets and not shown and "all_tables" not in targets:
         return ""
-    tables = [Path(study.path(f"<results>/tables/{target}.md")) for target in shown if target in study["tables"]]
+    ids = dict.fromkeys(made for target in shown for made in study["targets"].get(target, [target]))
+    tables = [Path(study.path(f"<results>/tables/{table}.md")) for table in ids if table in study["tables"]]
     texts = [] if quiet else [file.read_text(encoding="utf-8") for file in tables if file.is_file()]
     page = study.path("<results>/study.html")
     says = "shows" if Path(page).is_file() else "will show"

@@ -27,7 +27,7 @@ def read_source(source: dict, noted: Counter) -> Iterator[dict]:
 
     Args:
         source: the entry.
-        noted: counts what the rows do not show: `wrong_reference`, rows that are left out for it, and
+        noted: counts what the rows do not show: `wrong_reference` and `not_chosen`, rows that are left out for it, and
             `lone_surrogates`, characters that were mended.
 
     Raises:
@@ -81,7 +81,7 @@ def _jsonl(source: dict, noted: Counter) -> Iterator[dict]:
     rows = read_rows(source["path"], unique=None, number=AsWritten, mended=noted)
     if source.get("shuffle") is not None:
         random.Random(source["shuffle"]).shuffle(rows)
-    yield from _mapped(rows, source, source["path"])
+    yield from _mapped(rows, source, source["path"], noted)
 
 
 def _hub(source: dict, noted: Counter) -> Iterator[dict]:
@@ -98,11 +98,11 @@ def _hub(source: dict, noted: Counter) -> Iterator[dict]:
             "and that this machine reaches the hub (or has the set in its cache)."
         ) from None
     # Columns that are not asked for are not even decoded: some hold pictures.
-    used = [*source["fields"].values(), *source.get("choices_from", {}).get("columns", ())]
+    used = [*source["fields"].values(), *source.get("choices_from", {}).get("columns", ()), *source.get("where", ())]
     if all(column in rows.column_names for column in used):
         rows = rows.select_columns(list(dict.fromkeys(used)))
     short = [name for name, kind in rows.features.items() if getattr(kind, "dtype", "") in ("float16", "float32")]
-    yield from _mapped((_shortest(row, short) for row in rows), source, place)
+    yield from _mapped((_shortest(row, short) for row in rows), source, place, noted)
 
 
 def _shortest(row: dict, columns: list[str]) -> dict:
@@ -123,14 +123,40 @@ def commit_of(source: dict) -> str | None:
 
 
 MAX_CHOICES = 10  # A to J, as many as the graders know
+SHOWN_VALUES = 5  # of a column in which no row has the value that `where` names
 OPTIONAL = ("choices", "subject", "level", "reference", *GRADER_OPTIONS)  # a row may lack these
 
 
-def _mapped(rows, source: dict, place: str) -> Iterator[dict]:
+def _chosen(rows, source: dict, place: str, noted: Counter) -> Iterator[tuple[int, dict]]:
+    """The rows that have the values of `where`, with their numbers in the source; the others are counted."""
+    wanted, chosen = source.get("where", {}), 0
+    other: dict[str, dict] = {column: {} for column in wanted}  # the values that rows have in its place
+    for number, row in enumerate(rows, 1):
+        try:
+            found = {column: value_at(row, column) for column in wanted}
+        except LookupError as error:
+            raise BadInput(
+                f"{place}, row {number}: no column {error.args[0]} (there are: {', '.join(sorted(row))}). "
+                "Correct the entry's where."
+            ) from None
+        if found == wanted:
+            chosen += 1
+            yield number, row
+            continue
+        noted["not_chosen"] += 1
+        for column, value in found.items():
+            if value != wanted[column] and len(other[column]) < SHOWN_VALUES:
+                other[column][repr(value)] = None
+    if not chosen and noted["not_chosen"]:
+        there = "; ".join(f"{column} = {wanted[column]!r} (there are: {', '.join(other[column])})" for column in wanted)
+        raise BadInput(f"{place}: no row has {there}. Correct the entry's where.")
+
+
+def _mapped(rows, source: dict, place: str, noted: Counter) -> Iterator[dict]:
     """Rows with our names: the source's `fields` maps ours to theirs."""
     fields, split = source["fields"], source.get("choices_from")
     never_seen = {fields[ours] for ours in OPTIONAL if ours in fields}
-    for number, row in enumerate(rows, 1):
+    for number, row in _chosen(rows, source, place, noted):
         made, lacking = {}, [column for column in (split["columns"] if split else ()) if column not in row]
         for ours, theirs in fields.items():
             if ours in OPTIONAL:
@@ -251,7 +277,7 @@ def prepare(source: dict, excluded: set[str] = frozenset()) -> tuple[list[dict],
     Args:
         source: a `datasets` entry or a benchmark's `questions`; `rows` limits how many are taken (None: all), and with
             `when_short: take-all` fewer will do. With `expect_rows`, the source must have exactly so many rows, and
-            repeats are kept.
+            repeats are kept; `where` chooses rows by the values of columns.
         excluded: fingerprints of questions that must not occur.
 
     Returns:
@@ -288,7 +314,7 @@ class Preparation:
 
     @property
     def left_out(self) -> dict[str, int]:
-        noted = {reason: self._noted[reason] for reason in ("wrong_reference",) if self._noted[reason]}
+        noted = {reason: self._noted[reason] for reason in ("wrong_reference", "not_chosen") if self._noted[reason]}
         return {**self._left_out, **noted}
 
     @property

@@ -48,7 +48,7 @@ class Checks(Mistakes):
         """Checks every section."""
         for section in (
             *("engine", "models", "datasets", "benchmarks", "responses", "teachers", "critiques", "answers"),
-            *("runs", "suites", "tables", "figures", "claims"),
+            *("runs", "suites", "tables", "figures", "targets", "claims"),
         ):
             getattr(self, section)()
         self._urls(self.study, ())
@@ -113,6 +113,12 @@ class Checks(Mistakes):
     def _questions(self, path: tuple, entry: dict) -> None:
         source = entry["questions"]
         self._source(source, (*path, "questions"))
+        for index, name in enumerate(source["exclude"]):
+            where = (*path, "questions", "exclude", index)
+            if not self.known(where, name, "benchmarks"):
+                continue
+            if self.sound("benchmarks").get(name, {}).get("questions", {}).get("exclude"):
+                self.wrong(where, "it leaves out questions itself. Name a benchmark that takes its set whole.", name)
         lacking = [field for field in FIELDS.get(entry["kind"], ()) if field not in source.get("fields", {})]
         if lacking:
             text = f"{', '.join(lacking)} is missing, which kind {entry['kind']} needs. Name the column."
@@ -420,6 +426,13 @@ class Checks(Mistakes):
             self.wrong((*path, "rows"), text)
         if kind == "training" and run is None:
             self.wrong((*path, "rows"), f"{checkpoint} is no run, which has a training log. Name runs.")
+
+    def targets(self) -> None:
+        for name, ids in self.sound("targets").items():
+            for index, made in enumerate(ids):
+                self.known(("targets", name, index), made, "tables", "figures")
+            if name in self.study["tables"] or name in self.study["figures"]:
+                self.wrong(("targets", name), "a table or figure has this name too. Rename one of them.")
 
     # --- claims -------------------------------------------------------------------------------------------------------
 

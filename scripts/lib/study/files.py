@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scripts.lib.study import runs
+from scripts.lib.study import papers, runs
 from scripts.lib.study.cells import ALONE, facts_needed, scores_needed
 
 # The kinds of benchmarks that `generate` answers suite by suite; those in ALONE are jobs of their own.
@@ -57,6 +57,10 @@ class Files:
     def excluded_questions(self, wildcards) -> list[str]:
         """The benchmarks whose questions a dataset must not hold."""
         return self.questions(self["datasets"][wildcards.dataset]["exclude"])
+
+    def benchmark_excludes(self, wildcards) -> list[str]:
+        """The benchmarks whose questions a benchmark must not hold."""
+        return self.questions(self["benchmarks"][wildcards.benchmark]["questions"]["exclude"])
 
     def sampled_dataset(self, wildcards) -> str:
         """The dataset that an entry of responses answers."""
@@ -206,12 +210,13 @@ class Files:
     # --- tables, figures, claims --------------------------------------------------------------------------------------
 
     @property
-    def targets(self) -> dict[str, str]:
-        """Every table and figure: its id is a target, which asks for this file."""
-        return {
-            **{table: f"<results>/tables/{table}.md" for table in self["tables"]},
-            **{figure: f"<results>/figures/{figure}.svg" for figure in self["figures"]},
+    def targets(self) -> dict[str, list[str]]:
+        """Every table and figure, whose id is a target, and every name under targets: the files that it asks for."""
+        made = {
+            **{table: [f"<results>/tables/{table}.md"] for table in self["tables"]},
+            **{figure: [f"<results>/figures/{figure}.svg"] for figure in self["figures"]},
         }
+        return made | {name: [file for id in ids for file in made[id]] for name, ids in self["targets"].items()}
 
     def checkpoints_in(self, table: Mapping[str, Any]) -> list[str]:
         """The models and runs that a table or figure shows, each once."""
@@ -304,7 +309,7 @@ class Files:
     def paper(self, wildcards) -> list[str]:
         """The file that holds the paper's values of a table, where it is a paper's."""
         paper = self["tables"][wildcards.table].get("paper")
-        return [f"papers/{paper.partition('_')[0]}.yaml"] if paper else []
+        return [f"papers/{papers.paper_of(paper)}.yaml"] if paper else []
 
     def figure_files(self, wildcards) -> list[str]:
         """What a figure is drawn from: training summaries, validation curves, or score summaries."""

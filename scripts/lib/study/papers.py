@@ -10,7 +10,7 @@ FOLDER = Path(__file__).resolve().parents[3] / "papers"
 
 @cache
 def paper(name: str) -> dict:
-    """The file of one paper (cft, spin, thinkpo).
+    """The file of one paper (cft, one_shot, spin, thinkpo).
 
     Raises:
         ValueError: a key stands twice in it.
@@ -19,6 +19,12 @@ def paper(name: str) -> dict:
     if wrong:
         raise ValueError(f"papers/{name}.yaml: {' '.join(wrong)}")
     return values
+
+
+def paper_of(table_id: str) -> str | None:
+    """The paper that a table's id begins with (`one_shot_main`: one_shot); None where no file has the name."""
+    names = [file.stem for file in FOLDER.glob("*.yaml") if table_id.startswith(f"{file.stem}_")]
+    return max(names, key=len, default=None)
 
 
 def known_tables() -> list[str]:
@@ -36,8 +42,8 @@ def printed(table_id: str) -> dict[str, dict]:
     Raises:
         KeyError: no paper has such a table.
     """
-    name = table_id.split("_")[0]
-    tables = paper(name)["tables"] if (FOLDER / f"{name}.yaml").is_file() else []
+    name = paper_of(table_id)
+    tables = paper(name)["tables"] if name else []
     table = {entry["id"]: entry for entry in tables}[table_id]
     rows = table["rows"]
     names = [row["name"] for row in rows]

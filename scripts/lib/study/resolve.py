@@ -20,7 +20,7 @@ from scripts.lib.study.urls import masked
 
 SECTIONS = (
     *("inputs", "machines", "engines", "models", "datasets", "responses", "teachers", "critiques", "answers"),
-    *("recipes", "runs", "seeds", "benchmarks", "suites", "tables", "figures", "claims"),
+    *("recipes", "runs", "seeds", "benchmarks", "suites", "tables", "figures", "targets", "claims"),
 )
 
 
