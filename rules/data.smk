@@ -55,6 +55,7 @@ rule prepare_benchmark:
     """Write one benchmark's questions, without those of the benchmarks that it excludes."""
     input:
         exclude=STUDY.benchmark_excludes,
+        graded=STUDY.judged_responses,
     output:
         rows="<results>/benchmarks/{benchmark}.jsonl",
         summary="<results>/benchmarks/{benchmark}.json",
@@ -70,8 +71,10 @@ rule prepare_benchmark:
     params:
         python=python_for("laptop"),
         settings=STUDY.benchmark_settings,
+        graded=lambda wildcards, input: f"--graded {input.graded}" if input.graded else "",
     shell:
-        "{params.python:q} -m scripts.prepare_dataset --settings {params.settings:q} --exclude {input.exclude:q}"
+        "{params.python:q} -m scripts.prepare_dataset --settings {params.settings:q} {params.graded}"
+        " --exclude {input.exclude:q}"
         " --rows {output.rows:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
 
 

@@ -2,6 +2,7 @@
 
 INPUTS   a model folder, <results>/benchmarks/{benchmark}.jsonl
 OUTPUTS  <results>/generations/{checkpoint}/{suite}.jsonl      raw answers, kept
+         <results>/own_critiques/{checkpoint}/{suite}.jsonl    its critiques of them (benchmarks with best_of_n)
          <results>/scores/{checkpoint}/{suite}.json(l)         summary by benchmark, verdict by answer
          <results>/scores/{checkpoint}/{suite}.disagreements/{benchmark}.jsonl  answers on which the graders differ
          <results>/generations/{checkpoint}/{benchmark}.jsonl  conversations (judge)
@@ -38,10 +39,41 @@ rule generate:
         " --generations {output.generations:q} 2>&1 | tee {log:q}"
 
 
+rule critique_answers:
+    """Have one checkpoint criticise its own answers, in the benchmarks of a suite that choose the best of n by it."""
+    input:
+        generations="<results>/generations/{checkpoint}/{suite}.jsonl",
+        benchmarks=STUDY.choosing_questions,
+        model=STUDY.checkpoint_weights,
+    output:
+        critiques="<results>/own_critiques/{checkpoint}/{suite}.jsonl",
+    log:
+        "<logs>/critique_answers/{checkpoint}/{suite}.log",
+    benchmark:
+        "<benchmarks>/critique_answers/{checkpoint}/{suite}.jsonl"
+    wildcard_constraints:
+        suite=one_of(STUDY["suites"]),
+    conda:
+        f"../envs/{STUDY.engine_env()}.yaml"
+    threads: THREADS
+    resources:
+        gpu=1,
+    params:
+        python=python_for(STUDY.engine_env()),
+        machine=machine_of(),
+        settings=STUDY.own_critique_settings,
+        state=state_of("critique_answers"),
+    shell:
+        "{params.python:q} -m scripts.critique_answers --settings {params.settings:q} --benchmarks {input.benchmarks:q}"
+        " --generations {input.generations:q} --model {input.model:q} --machine {params.machine:q}"
+        " --state {params.state:q} --critiques {output.critiques:q} 2>&1 | tee {log:q}"
+
+
 rule score:
     """Grade one checkpoint's answers to a suite."""
     input:
         generations="<results>/generations/{checkpoint}/{suite}.jsonl",
+        critiques=STUDY.own_critiques,
         benchmarks=STUDY.suite_questions,
         validation=STUDY.selecting_questions,
         punkt=STUDY.sentence_splitter,
@@ -63,9 +95,11 @@ rule score:
         python=lambda wildcards, output: interpreter_of(STUDY.grading_env(wildcards)),
         kinds=STUDY.grader_settings,
         punkt=lambda wildcards, input: f"--punkt {input.punkt}" if input.punkt else "",
+        critiques=lambda wildcards, input: f"--critiques {input.critiques}" if input.critiques else "",
     shell:
         "{params.python:q} -m scripts.score --settings {params.kinds:q} --benchmarks {input.benchmarks:q}"
-        " --validation {input.validation:q} --generations {input.generations:q} {params.punkt} --workers {threads}"
+        " --validation {input.validation:q} --generations {input.generations:q} {params.punkt} {params.critiques}"
+        " --workers {threads}"
         " --graded {output.graded:q} --disagreements {output.disagreements:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
 
 

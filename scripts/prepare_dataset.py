@@ -27,6 +27,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: where the questions come from")
     parser.add_argument("--exclude", nargs="*", default=[], help="prepared benchmarks whose questions are left out")
+    parser.add_argument("--graded", default=None, help="graded responses (source responses)")
     parser.add_argument("--rows", required=True, help="JSON Lines to write")
     parser.add_argument("--summary", required=True, help="JSON summary to write")
     return parser.parse_args(argv)
@@ -35,7 +36,8 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Reads the source, checks it, writes rows and summary."""
     summary = cli.Summary("prepare_dataset", args.settings)
-    made = sources.Preparation(args.settings, fingerprints_in([Path(file) for file in args.exclude]))
+    source = {**args.settings, "path": args.graded} if args.graded else args.settings
+    made = sources.Preparation(source, fingerprints_in([Path(file) for file in args.exclude]))
     made.read()
     rows, asked = made.rows, args.settings["rows"]
     write_rows(args.rows, rows)

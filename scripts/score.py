@@ -1,7 +1,8 @@
 """Grades a checkpoint's generations of one suite: a row for each answer, and a summary for each benchmark.
 
 The answers are read, never made: grading again costs no generation. A file for each benchmark lists the answers on
-which the graders differ.
+which the graders differ. Critiques of a benchmark of kind critique are compared with the labels of the responses that
+they judge. `--critiques` are the checkpoint's critiques of its own answers, by which it chooses the best of n.
 
     python -m scripts.score --settings '{"benchmarks": {"gcd": "math"}}' \\
         --benchmarks results/laptop/benchmarks/gcd.jsonl \\
@@ -17,7 +18,9 @@ from pathlib import Path
 from scripts.lib import cli
 from scripts.lib.grading import GRADER_VERSION
 from scripts.lib.grading.instructions import check_generations, summarise_all
-from scripts.lib.grading.scoring import disagreements, grade_generations, summarise
+from scripts.lib.grading.judging import grade_verdicts, summarise_verdicts
+from scripts.lib.grading.samples import summarise_samples
+from scripts.lib.grading.scoring import disagreements, grade_generations, summarise, validation_ids
 from scripts.lib.jsonl import BadInput, read_rows, write_json, write_rows
 from scripts.lib.questions.fingerprints import fingerprints_in, mark_validation
 
@@ -25,9 +28,10 @@ from scripts.lib.questions.fingerprints import fingerprints_in, mark_validation
 def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: kinds and IFEval's metrics")
+    parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: kinds and metrics")
     parser.add_argument("--benchmarks", nargs="+", required=True, help="questions, one <benchmark>.jsonl each")
     parser.add_argument("--generations", required=True, help="the checkpoint's answers (JSON Lines)")
+    parser.add_argument("--critiques", default=None, help="the checkpoint's critiques of its own answers (best_of_n)")
     parser.add_argument("--validation", nargs="*", default=[], help="questions that the checkpoint was selected by")
     parser.add_argument("--punkt", default=None, help="folder of rule fetch_punkt (kind ifeval)")
     parser.add_argument("--workers", type=int, default=None, help="worker processes (default: one a core)")
@@ -50,19 +54,47 @@ def main(args: argparse.Namespace) -> int:
         rows = [row for row in generations if row["benchmark"] == slug]
         if not rows:
             raise BadInput(f"{args.generations}: no answers to benchmark {slug}. Delete the file and generate again.")
-        kind = args.settings["benchmarks"][slug]
-        if kind == "ifeval":
-            graded = check_generations(rows, questions, args.settings["metrics"][slug], args.punkt, args.workers)
-        else:
-            of_set = args.settings.get("sets", {}).get(slug)
-            graded = grade_generations(rows, questions, kind, args.workers, of_set)
+        graded = graded_answers(slug, rows, questions, args)
         mark_validation(graded, questions, validation)
         write_rows(Path(args.disagreements) / f"{slug}.jsonl", disagreements(graded, questions))
         items += graded
-        scores[slug] = {**summarise(graded), **(summarise_all(graded) if kind == "ifeval" else {})}
+        scores[slug] = {**summarise(graded), **further_figures(slug, graded, args.settings)}
     write_rows(args.graded, items)
     write_json(args.summary, summary.fields(grader_version=GRADER_VERSION, benchmarks=scores))
     return 0
+
+
+def graded_answers(slug: str, rows: list[dict], questions: dict[str, dict], args: argparse.Namespace) -> list[dict]:
+    """The generations of one benchmark with their grades, as its kind is graded."""
+    settings = args.settings
+    kind = settings["benchmarks"][slug]
+    if kind == "ifeval":
+        return check_generations(rows, questions, settings["metrics"][slug], args.punkt, args.workers)
+    if kind == "critique":
+        return grade_verdicts(rows, questions)
+    graded = grade_generations(rows, questions, kind, args.workers, settings.get("sets", {}).get(slug))
+    if "best_of_n" in settings.get("samples", {}).get(slug, {}):
+        add_own_verdicts(graded, args.critiques)
+    return graded
+
+
+def add_own_verdicts(graded: list[dict], file: str) -> None:
+    """Sets `own_verdict` in the rows: what the checkpoint's own critique says of each answer."""
+    verdicts = {row["id"]: row["verdict"] for row in read_rows(file, required=("id", "verdict"))}
+    for row in graded:
+        if row["id"] not in verdicts:
+            raise BadInput(f"{file}: no critique of {row['id']}. Delete the file and let it be made again.")
+        row["own_verdict"] = verdicts[row["id"]]
+
+
+def further_figures(slug: str, graded: list[dict], settings: dict) -> dict:
+    """What a summary states beside accuracy: IFEval's metrics, a judge's figures, figures over samples."""
+    kind, validation = settings["benchmarks"][slug], validation_ids(graded)
+    if kind == "ifeval":
+        return summarise_all(graded)
+    if kind == "critique":
+        return summarise_verdicts(graded, validation)
+    return summarise_samples(graded, settings.get("samples", {}).get(slug, {}), validation)
 
 
 if __name__ == "__main__":

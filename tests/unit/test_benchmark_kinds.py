@@ -9,7 +9,16 @@ from scripts.lib.jsonl import write_rows
 HARNESS = "{kind: harness, task: arc_challenge, metric: acc}"
 JUDGE = "{kind: judge, prompt: ask.j2, teacher: rater, questions: {source: jsonl, path: talk.jsonl, fields: FIELDS}}"
 TURNS = "{question: question, turns: turns}"
+CRITIQUE = "{kind: critique, prompt: ask.j2, questions: {source: jsonl, path: talk.jsonl, fields: FIELDS}}"
+OWN = "{kind: critique, prompt: ask.j2, questions: {source: responses, responses: RESPONSES}}"
+SAMPLED = "{extends: gcd, samples: 4, temperature: 0.7, "
+CELLS = "{title: T, suites: [many], columns: [COLUMN], rows: [{name: B, of: base}]}"
 RATER = "{kind: openai, model: m-1, max_tokens: 500}"
+
+
+def cells_of(benchmark: str, metric: str) -> str:
+    """A table that shows one metric of one benchmark."""
+    return CELLS.replace("COLUMN", f"{{name: A, benchmark: {benchmark}, metric: {metric}}}")
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +40,10 @@ def test_entries_get_their_defaults(small) -> None:
     ("changes", "says"),
     [
         ("benchmarks: {arc: {kind: harness, task: arc_challenge}}", "benchmarks.arc: metric is missing"),
-        ("benchmarks: {arc: {kind: harnes, task: a, metric: acc}}", "one of math, choice, ifeval, judge, harness"),
+        (
+            "benchmarks: {arc: {kind: harnes, task: a, metric: acc}}",
+            "one of math, choice, critique, ifeval, judge, harness",
+        ),
         (
             "benchmarks: {arc: {kind: harness, task: a, metric: acc, task_path: nowhere}}",
             "benchmarks.arc.task_path = 'nowhere': there is no such folder",
@@ -64,6 +76,61 @@ def test_entries_get_their_defaults(small) -> None:
             "benchmarks: {follow: {kind: ifeval, prompt: ask.j2, questions: {source: jsonl, path: talk.jsonl}}}",
             "instruction_id_list, kwargs is missing, which kind ifeval needs",
         ),
+        (
+            f"benchmarks: {{judging: {CRITIQUE.replace('FIELDS', '{question: question, label: l}')}}}",
+            "benchmarks.judging.questions.fields: response is missing, which kind critique needs",
+        ),
+        (
+            f"benchmarks: {{judging: {CRITIQUE.replace('FIELDS', '{question: question, response: r}')}}}",
+            "Name the column of label or of first_wrong_step",
+        ),
+        (
+            f"benchmarks: {{judging: {OWN.replace('RESPONSES', 'nobodys')}}}",
+            "benchmarks.judging.questions.responses = 'nobodys': not under responses",
+        ),
+        (
+            "benchmarks: {judging: {kind: math, prompt: ask.j2, questions: {source: responses, responses: sums-self}}}",
+            "benchmarks.judging.questions.source = 'responses': graded responses are there to be judged",
+        ),
+        (
+            f"benchmarks: {{judging: {OWN.replace('RESPONSES', 'sums-self')}}}\n"
+            "datasets: {sums: {exclude: [judging]}}",
+            "datasets.sums.exclude[0] = 'judging': its responses answer this dataset",
+        ),
+        (
+            "datasets: {more: {source: responses, responses: sums-self}}",
+            "datasets.more.source = 'responses': they are there to be judged",
+        ),
+        (
+            f"benchmarks: {{many: {SAMPLED} pass_at: [1, 8]}}}}",
+            "benchmarks.many.pass_at = [1, 8]: 8 of 4 samples. Raise samples to 8, or take a smaller k",
+        ),
+        (f"benchmarks: {{many: {SAMPLED} majority_at: [5]}}}}", "benchmarks.many.majority_at = [5]: 5 of 4 samples"),
+        (
+            "benchmarks: {many: {extends: gcd, samples: 4, majority_at: [4]}}",
+            "benchmarks.many.temperature = 0: greedy answers are the same each time, so majority_at would tell nothing",
+        ),
+        (
+            "benchmarks: {many: {extends: gcd, temperature: 1.0, best_of_n: {prompt: ask.j2}}}",
+            "benchmarks.many.samples = 1: best_of_n has nothing to choose from",
+        ),
+        (
+            f"benchmarks: {{many: {SAMPLED} best_of_n: {{prompt: gone.j2}}}}}}",
+            "benchmarks.many.best_of_n.prompt = 'gone.j2'",
+        ),
+        (
+            f"benchmarks: {{many: {SAMPLED} pass_at: [4]}}}}\nsuites: {{many: [many]}}\n"
+            f"tables: {{cells: {cells_of('many', 'pass_at_2')}}}",
+            "metric = 'pass_at_2': 'many' does not tell it. Correct it, or add 2 to benchmarks.many.pass_at",
+        ),
+        (
+            f"suites: {{many: [gcd]}}\ntables: {{cells: {cells_of('gcd', 'best_of_n')}}}",
+            "or add benchmarks.gcd.best_of_n",
+        ),
+        (
+            f"suites: {{many: [gcd]}}\ntables: {{cells: {cells_of('gcd', 'f1_wrong')}}}",
+            "metric = 'f1_wrong': only benchmarks of kind critique have it",
+        ),
     ],
 )
 def test_mistake_is_told_with_the_way_out(small, changes: str, says: str) -> None:
@@ -90,3 +157,14 @@ def test_papers_entries_have_the_settings_that_spin_printed() -> None:
     named_otherwise = {"TruthfulQA": "acc", "GSM8k": "exact_match"}  # lm-eval's names of mc2 and acc in these tasks
     for row in printed["rows"]:
         assert ours[row["name"]]["metric"] == named_otherwise.get(row["name"], row["metric"])
+
+
+def test_tiny_scale_keeps_the_metrics_over_samples(small) -> None:
+    tiny = (ROOT / "config" / "scale" / "tiny.yaml").read_text(encoding="utf-8")
+    many = f"{SAMPLED.replace('4', '16')} pass_at: [1, 8], majority_at: [4], best_of_n: {{prompt: ask.j2}}}}"
+    one = "{extends: gcd, samples: 4, temperature: 1.0, best_of_n: {prompt: ask.j2}}"
+    study = small.resolve(f"benchmarks: {{many: {many}, one: {one}}}", tiny)
+    scale = yaml.safe_load(tiny)["scale"]
+    assert study["benchmarks"]["many"]["samples"] == 8 and study["benchmarks"]["many"]["pass_at"] == [1, 8]
+    assert study["benchmarks"]["one"]["samples"] == max(scale["samples"], 2)
+    assert study["benchmarks"]["one"]["best_of_n"]["max_tokens"] == scale["max_tokens"]

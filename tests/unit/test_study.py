@@ -69,7 +69,15 @@ benchmarks:
     questions: {source: jsonl, path: rows.jsonl, fields: {id: id, question: q, turns: t}}
   other: {extends: gcd, questions: {seed: 9, exclude: [gcd]}}
   twice: {extends: gcd, self_critique: {prompt: ask.j2, regenerations: 1}, temperature: 0.5}
-suites: {all: [gcd, follow, task, talk], twice: [twice]}
+  judging: {kind: critique, prompt: ask.j2, questions: {source: responses, responses: sums-self}}
+  sampled:
+    extends: gcd
+    samples: 4
+    temperature: 0.5
+    pass_at: [2]
+    majority_at: [3]
+    best_of_n: {prompt: ask.j2, temperature: 0.1}
+suites: {all: [gcd, follow, task, talk], twice: [twice], judges: [judging], sampled: [sampled]}
 tables:
   main: {rows: [{name: Base, of: base}, {name: CFT, of: cft}, {name: Seeds, of: cft-mean}]}
   whole: {title: Whole, suites: [all], rows: [{name: Picked, of: picked}]}
@@ -117,6 +125,10 @@ def sampled(study: Study) -> list[str]:
     return [name for name, entry in study["responses"].items() if "field" not in entry]
 
 
+def choosing(study: Study) -> list[str]:
+    return [name for name in study["suites"] if study.choosing_in(name)]
+
+
 def selected(study: Study) -> list[str]:
     return [name for name, run in study["runs"].items() if run["select"] != "last"]
 
@@ -136,6 +148,7 @@ JOBS = {
     "validation_settings": ("run", selected),
     "suite_settings": ("suite", "suites"),
     "grader_settings": ("suite", "suites"),
+    "own_critique_settings": ("suite", choosing),
     "turns_settings": ("benchmark", of_kind("judge")),
     "judge_settings": ("benchmark", of_kind("judge")),
     "harness_settings": ("benchmark", of_kind("harness")),
@@ -169,7 +182,11 @@ READS = {
     "model_settings near": {"models.near": "source repo revision family"},
     "dataset_settings sums": {"datasets.sums": "source tasks rows seed exclude"},
     "dataset_settings file": {"datasets.file": "source path fields rows shuffle exclude when_short hint_words where"},
-    **{f"benchmark_settings {name}": {f"benchmarks.{name}": GYM} for name in ("gcd", "other", "twice")},
+    **{f"benchmark_settings {name}": {f"benchmarks.{name}": GYM} for name in ("gcd", "other", "twice", "sampled")},
+    "benchmark_settings judging": {
+        "benchmarks.judging": "questions.source questions.responses questions.rows questions.shuffle"
+        " questions.when_short questions.exclude"
+    },
     **{f"benchmark_settings {name}": {f"benchmarks.{name}": JSONL} for name in ("follow", "talk")},
     "task_settings task": {"benchmarks.task": "task task_path limit"},
     **{
@@ -211,6 +228,14 @@ READS = {
         "engines.cpu": ENGINE,
         "benchmarks.twice": f"kind {SAMPLING} " + " ".join(f"self_critique.{key}" for key in AGAIN),
     },
+    "suite_settings judges": {"engines.cpu": ENGINE, "benchmarks.judging": f"kind {SAMPLING}"},
+    "suite_settings sampled": {"engines.cpu": ENGINE, "benchmarks.sampled": f"kind {SAMPLING}"},
+    "own_critique_settings sampled": {
+        "engines.cpu": ENGINE,
+        "benchmarks.sampled": "kind template top_p seed best_of_n.prompt best_of_n.temperature best_of_n.max_tokens",
+    },
+    "grader_settings judges": {"benchmarks.judging": "kind"},
+    "grader_settings sampled": {"benchmarks.sampled": "kind pass_at majority_at"},
     "grader_settings numbers": {"benchmarks.gcd": "kind"},
     "grader_settings all": {"benchmarks.gcd": "kind", "benchmarks.follow": "kind metric"},
     "grader_settings twice": {"benchmarks.twice": "kind"},
@@ -261,7 +286,7 @@ def text_of(method, wildcards: SimpleNamespace | None) -> str | None:
         return None
 
 
-NESTED = {"hyperparameters", "data", "long", "short", "questions", "self_critique"}
+NESTED = {"hyperparameters", "data", "long", "short", "questions", "self_critique", "best_of_n"}
 
 
 def values_in(entry: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -321,7 +346,12 @@ VERSIONS = {
     **{"prepare_harness": {"task_settings"}, "sample_responses": {"sampling_settings"}},
     **{"grade_responses": {"response_grading"}, "critique_responses": {"critique_settings"}},
     **{"answer_questions": {"answer_settings"}, "build_train_set": {"train_set_settings"}, "train": {"recipe"}},
-    **{"validate": {"validation_settings"}, "generate": {"suite_settings"}, "generate_turns": {"turns_settings"}},
+    **{
+        "validate": {"validation_settings"},
+        "generate": {"suite_settings"},
+        "critique_answers": {"own_critique_settings"},
+        "generate_turns": {"turns_settings"},
+    },
     **{"judge_turns": {"judge_settings"}, "evaluate_harness": {"harness_settings"}},
     "grader": {"response_grading", "validation_settings"},  # score has its code among its inputs
 }
@@ -421,6 +451,11 @@ PATHS = [
     ("curve", "run=sft", []),
     ("curve", "run=picked", ["<>checkpoints/picked/validation.json"]),
     ("suite_questions", "suite=all", ["<>benchmarks/gcd.jsonl", "<>benchmarks/follow.jsonl"]),
+    ("judged_responses", "benchmark=gcd", []),
+    ("judged_responses", "benchmark=judging", ["<>responses/sums-self/graded.jsonl"]),
+    ("choosing_questions", "suite=sampled", ["<>benchmarks/sampled.jsonl"]),
+    ("own_critiques", "checkpoint=cft suite=judges", []),
+    ("own_critiques", "checkpoint=cft suite=sampled", ["<>own_critiques/cft/sampled.jsonl"]),
     ("selecting_questions", "checkpoint=cft", []),
     ("selecting_questions", "checkpoint=picked", ["<>benchmarks/gcd.jsonl"]),
     ("sentence_splitter", "suite=numbers", []),
@@ -463,7 +498,7 @@ def test_table_of_a_paper_reads_the_papers_values() -> None:
 
 
 def test_wildcards_are_the_slugs_of_their_kinds(whole: Study) -> None:
-    assert whole.of_kind("math", "ifeval").split("|") == ["gcd", "follow", "other", "twice"]
+    assert whole.of_kind("math", "ifeval").split("|") == ["gcd", "follow", "other", "twice", "sampled"]
     assert re.fullmatch(whole.critiqued_by("openai"), "sums-api")
     assert not re.fullmatch(whole.critiqued_by("openai"), "sums-local")
     assert not re.match(whole.of_kind("none"), "")

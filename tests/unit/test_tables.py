@@ -8,7 +8,7 @@ import pytest
 from scripts.lib.jsonl import BadInput
 from scripts.lib.study import papers
 from scripts.lib.study.cells import facts_needed, scores_needed
-from scripts.lib.tables import figures, files
+from scripts.lib.tables import figures, files, notes
 
 
 def score(right: int, of: int = 100, **more) -> dict:
@@ -236,3 +236,28 @@ def test_where_none_or_all_are_right_wilsons_interval_stands_in_place_of_the_err
     assert [files.figure(found["R", name]) for name in ("A", "AVG")] == ["0.0 (0.0 to 3.7)", "0.0 (0.0 to 1.9)"]
     rated = cells([{"name": "R", "of": "rated"}], COLUMNS[:1])["R", "A"]
     assert files.figure(rated) == "7.00 ± 0.00", "a rating that all share is at no edge"
+
+
+def test_metrics_that_are_shares_are_told_in_percent_with_their_own_error_and_number() -> None:
+    """pass@k, figures of a judge: like accuracy, not as the bare fraction of the summary."""
+    judge = score(60, judged=240, pass_at_2=0.75, pass_at_2_standard_error=0.02, maj_at_8=1.0, f1_wrong=1.0)
+    judge |= {"maj_at_8_standard_error": 0.0, "f1_wrong_standard_error": None, "balanced_accuracy": None}
+    judge |= {"first_step_accuracy": 0.25, "first_step_accuracy_standard_error": 0.1, "first_step_accuracy_n": 40}
+    names = ("pass_at_2", "maj_at_8", "f1_wrong", "first_step_accuracy", "balanced_accuracy")
+    columns = [{"name": name, "benchmark": "a", "metric": name} for name in names]
+    columns.append({"name": "fraction", "benchmark": "a", "metric": "pass_at_2", "unit": "fraction"})
+    table = {"rows": [{"name": "CFT", "of": "cft"}], "columns": columns, "with": {}, "verdict": "ours", "settings": {}}
+    made = figures.Cells(table, {"cft": {"a": judge}}, {}, {}).all()
+    found = {cell["column"]: cell for cell in made}
+    assert (found["pass_at_2"]["value"], found["pass_at_2"]["se"], found["pass_at_2"]["n"]) == (75, 2, 100)
+    assert found["fraction"]["value"] == 0.75 and found["fraction"]["se"] == 0.02
+    assert files.figure(found["maj_at_8"]) == "100.0 (96.3 to 100.0)"
+    assert files.figure(found["f1_wrong"]) == "100.0"  # no share of questions: Wilson's interval does not apply
+    assert found["first_step_accuracy"]["n"] == 40 and found["first_step_accuracy"]["value"] == 25
+    assert found["balanced_accuracy"]["gap"] == "nothing that it could be told of"
+    said = notes.of_metrics(made)
+    assert "pass@2 (pass_at_2, fraction): the chance that one of k answers is right" in said
+    assert "first step accuracy (first_step_accuracy): of the wrong responses" in said
+    assert notes.of_judges(made).startswith("Verdicts on responses whose grade is known, not answers")
+    assert "pass_at_2 240" in notes.of_judges(made)
+    assert notes.of_metrics(cells().values()) == notes.of_judges(cells().values()) == ""

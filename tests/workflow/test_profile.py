@@ -46,6 +46,7 @@ def test_gpu_jobs_and_grading_are_submitted_and_the_rest_stays_where_snakemake_r
     rules = [rule for file in files for rule in re.split(r"^(?=\w)", file.read_text(), flags=re.MULTILINE)]
     local = {re.findall(r"\w+", rule)[1] for rule in rules if "    localrule: True\n" in rule}
     on_gpu = {"sample_responses", "critique_by_model", "train", "validate", "generate", "generate_turns"}
+    on_gpu |= {"critique_answers"}
     assert {"sample_responses", "train", "score"} <= planned_rules - local <= on_gpu | {"grade_responses", "score"}
     assert {"fetch_model", "prepare_dataset", "critique_by_api", "answer_questions"} <= local
 

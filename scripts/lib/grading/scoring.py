@@ -87,18 +87,22 @@ def shares_of(graded: Iterable[dict], verdict: str = "ours", without: Iterable[s
         verdict: a name in VERDICTS.
         without: ids of questions that are left out, unless nothing would be left.
     """
-    field = VERDICTS[verdict]
+    field, without = VERDICTS[verdict], set(without)
     rows = [row for row in graded if row["correct"] is not None]
-    # Rows of ifeval, judge and harness have one verdict, which can be a share.
-    verdicts_of = [(row["question_id"], row.get(field, row["correct"])) for row in rows]
+    rows = [row for row in rows if row["question_id"] not in without] or rows
+    # Rows of critique, ifeval, judge and harness have one verdict, which can be a share.
+    verdicts_of = [(cluster_of(row), row.get(field, row["correct"])) for row in rows]
     if all(value is None for _, value in verdicts_of):
         return {}
     by_question: dict[str, list[float]] = {}
     for question, value in verdicts_of:
         by_question.setdefault(question, []).append(value or 0)
-    shares = {question: sum(verdicts) / len(verdicts) for question, verdicts in sorted(by_question.items())}
-    without = set(without)
-    return {question: share for question, share in shares.items() if question not in without} or shares
+    return {question: sum(verdicts) / len(verdicts) for question, verdicts in sorted(by_question.items())}
+
+
+def cluster_of(row: Mapping) -> str:
+    """What the answers that count as one in a standard error share: the question, also of several judged responses."""
+    return row.get("cluster", row["question_id"])
 
 
 def accuracy_of(shares: Mapping[str, float]) -> dict:
@@ -115,7 +119,8 @@ def accuracy_of(shares: Mapping[str, float]) -> dict:
 
 def without_verdict(graded: Sequence[dict]) -> set[str]:
     """The ids of the questions none of whose answers has a verdict."""
-    return {row["question_id"] for row in graded} - shares_of(graded).keys()
+    told = shares_of(graded).keys()
+    return {row["question_id"] for row in graded if cluster_of(row) not in told}
 
 
 def validation_ids(graded: Iterable[dict]) -> set[str]:
@@ -199,6 +204,7 @@ def read_scores(files: Iterable[str | Path], verdict: str = "ours", validation: 
         for row in each_row(Path(file).with_suffix(".jsonl"), needed, may_be_empty=True):
             # Not the text, which can be 32,000 tokens long.
             kept = {key: row.get(key) for key in ("question_id", "validation", *VERDICTS.values())}
+            kept |= {"cluster": row["cluster"]} if "cluster" in row else {}
             rows.setdefault((checkpoint, row["benchmark"]), []).append(kept)
         for benchmark, summary in read_json(file)["benchmarks"].items():
             summaries[checkpoint, benchmark] = file, summary

@@ -4,9 +4,13 @@ Only a stated conclusion counts; nothing is guessed from the text around it. In 
 "Conclusion:", one after "Correctness of the final answer:", and, below a heading "Conclusion", a sentence such as "The
 student's solution is wrong." A critique that states none, both words at once ("partly right"), or two that differ has
 no verdict.
+
+The step that a critique calls the first wrong one is read likewise: `First error step: 3`, else the step of the first
+sentence that says of one that it is wrong.
 """
 
 import re
+from collections.abc import Iterator
 
 _MARK = r"[\s*_#`>$\\{}|]*"  # markdown and LaTeX that may stand between words
 _CONCLUSION = re.compile(
@@ -34,6 +38,18 @@ _JUDGED = re.compile(
     re.IGNORECASE,
 )
 
+_STEP = re.compile(r"\bsteps?\s*(?:number|no\.?|#)?\s*(?P<number>\d{1,3})\b", re.IGNORECASE)
+_FIRST_STEP = re.compile(
+    r"\bfirst\s+(?:error|mistake|slip|wrong|incorrect|erroneous|false|flawed)(?:\s+step)?"
+    r"(?:\s+(?:is|was|occurs|lies|appears|made|found|in|at|on|step)\b)*\s*[:：]?\s*(?:step\s*)?(?P<number>\d{1,3})\b",
+    re.IGNORECASE,
+)
+_FLAW = re.compile(
+    r"\b(?:errors?|mistakes?|mistaken(?:ly)?|slips?|flaw(?:ed|s)?|erroneous(?:ly)?|should (?:be|have))\b", re.IGNORECASE
+)
+_NO_FLAW = re.compile(r"\b(?:no|not|without|any|never|free (?:of|from))(?:\s+\w+){0,2}\s*$", re.IGNORECASE)
+_SENTENCES = re.compile(r"\n+|(?<=[.!?])\s+(?=[A-Z\-*])")
+
 
 def parse_verdict(text: str) -> str | None:
     """`right` or `wrong` as `text` states it, or None where it states none, or two different ones.
@@ -53,6 +69,37 @@ def parse_verdict(text: str) -> str | None:
     below = _END.split(text[heading[-1].end() :], maxsplit=1)[0] if heading else ""
     judged = {_of_sentence(found["phrase"]) for found in _JUDGED.finditer(_plain(below))}
     return judged.pop() if len(judged) == 1 else None
+
+
+def parse_wrong_step(text: str) -> int | None:
+    """The number of the step that `text` calls the first wrong one, or None where it names none.
+
+    >>> parse_wrong_step("Step 1 is right. Step 2: 3 + 4 = 8 is wrong. Conclusion: wrong [END]")
+    2
+    """
+    if stated := _FIRST_STEP.search(_plain(text)):
+        return int(stated["number"])
+    wrong = (step for step, sentence in _sentences_of_steps(text) if step is not None and _finds_fault(sentence))
+    return next(wrong, None)
+
+
+def _sentences_of_steps(text: str) -> Iterator[tuple[int | None, str]]:
+    """The sentences of a critique with the step that each is about: the first that it names, else the one before."""
+    step = None
+    for sentence in _SENTENCES.split(text):
+        plain = _plain(sentence)
+        if _CONCLUSION.search(plain) or _CORRECTNESS.search(plain):
+            return
+        named = _STEP.search(plain)
+        step = int(named["number"]) if named else step
+        yield step, plain
+
+
+def _finds_fault(plain: str) -> bool:
+    """Whether a sentence calls something wrong, or names an error in it."""
+    if any(value == "wrong" for _, value in _words(plain)):
+        return True
+    return any(not _NO_FLAW.search(plain[: flaw.start()]) for flaw in _FLAW.finditer(plain))
 
 
 def _is_quotation(text: str, found: re.Match) -> bool:

@@ -84,6 +84,8 @@ class Estimator:
             return self._hours("generation", entry["model"], tokens)
         if job.rule == "generate":
             return self._hours("generation", slug, self.suite_tokens(job.wildcards["suite"]))
+        if job.rule == "critique_answers":
+            return self._hours("generation", slug, self.own_critique_tokens(job.wildcards["suite"]))
         if job.rule == "validate":
             run = self.study["runs"][slug]
             candidates = 1 + len(run["hyperparameters"]["candidate_steps"])
@@ -123,6 +125,15 @@ class Estimator:
         """New tokens of all answers to a suite."""
         names = self.study["suites"][suite]
         return sum(map(self.benchmark_tokens, (n for n in names if self.study["benchmarks"][n]["kind"] not in ALONE)))
+
+    def own_critique_tokens(self, suite: str) -> float:
+        """New tokens of the critiques of a checkpoint's own answers to a suite."""
+        entries = {name: self.study["benchmarks"][name] for name in self.study["suites"][suite]}
+        asked = {name: entry for name, entry in entries.items() if "best_of_n" in entry}
+        return sum(
+            self.rows_of("benchmarks", name) * entry["samples"] * self._length(entry["best_of_n"])
+            for name, entry in asked.items()
+        )
 
     def harness_tokens(self, benchmark: str) -> float:
         """Tokens that lm-eval reads for a benchmark: each question with its examples, once for each answer."""
@@ -184,6 +195,8 @@ class Estimator:
             file = self.results / section / f"{slug}.json"
             if file.is_file():
                 return read_json(file)["rows"]
+            if wanted is None and "responses" in source:
+                return self.rows_of("responses", source["responses"])
             if wanted is None:
                 self.unknown[f"{section}.{slug}: its rows are not known, counted as 1,000: add it to plan.rows"] = None
             return wanted or 1000

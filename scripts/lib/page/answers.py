@@ -10,12 +10,12 @@ for first (cut off, disputed, flipped, the first ones), and `rest/…`, which ma
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from scripts.lib.grading.scoring import VERDICTS, shares_of, validation_ids
+from scripts.lib.grading.scoring import VERDICTS, validation_ids, without_verdict
 from scripts.lib.jsonl import each_row
 from scripts.lib.page.packing import Parts
 from scripts.lib.page.results import Results
 
-SHOWN = ("question", "answer", "solution", "subject", "level", "choices")
+SHOWN = ("question", "response", "answer", "solution", "subject", "level", "choices")
 FIRST = 20  # answers whose texts stay in the page in any case
 RANKS = {"texts": 1, "rest": 2}
 
@@ -37,7 +37,7 @@ def add(parts: Parts, results: Results) -> dict[str, dict[str, list[int]]]:
                 add_rows(parts, checkpoint, benchmark, rows, places[benchmark])
                 key = checkpoint, benchmark
                 validation[key] = validation_ids(rows)
-                unrated[key] = {row["question_id"] for row in rows} - shares_of(rows).keys()
+                unrated[key] = without_verdict(rows)
     return left_out(results, places, unrated, validation)
 
 

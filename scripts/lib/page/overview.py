@@ -6,12 +6,13 @@ from urllib.parse import quote
 
 from scripts.lib.page.results import Results
 from scripts.lib.study import papers
-from scripts.lib.study.cells import specs
+from scripts.lib.study.cells import METRICS, metric_kind, metric_title, specs
 from scripts.lib.study.expressions import evaluate
 from scripts.lib.tables import files as table_files
 from scripts.lib.tables import flags
 from scripts.lib.tables.claims import places
 from scripts.lib.tables.claims_page import interval
+from scripts.lib.tables.notes import of_judges, of_metrics
 from scripts.lib.tables.partial import OUTDATED
 
 STALE = "↻"
@@ -64,9 +65,10 @@ def _cell(cell: Mapping, target: str | None) -> dict:
 
 
 def marks(cells: Sequence[Mapping]) -> list[str]:
-    """What the marks in a table's cells mean."""
+    """What the marks in a table's cells mean, and which metrics they show."""
     raised = {name for cell in cells for name in cell.get("flags", {})}
     notes = [f"{flag.mark} {flag.says}." for name, flag in flags.FLAGS.items() if name in raised]
+    notes += [note for note in (of_metrics(cells), of_judges(cells)) if note]
     stale = f"{STALE} outdated: made from a file that Snakemake would make again."
     return [*notes, *([stale] if any(map(is_stale, cells)) else [])]
 
@@ -78,7 +80,8 @@ def is_stale(cell: Mapping) -> bool:
 
 def says(cell: Mapping) -> str:
     """What stands behind a figure: n, interval, gap, flags."""
-    parts = [cell.get("gap") or ""]
+    metric = cell.get("metric", "accuracy")
+    parts = [cell.get("gap") or "", *([metric_title(metric)] if metric_kind(metric) in METRICS else [])]
     parts += [f"n = {cell['n']:,}"] if cell.get("n") else []
     if cell.get("low") is not None:
         parts.append(f"95 % interval {cell['low']:+.1f} to {cell['high']:+.1f}")

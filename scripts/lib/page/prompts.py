@@ -16,7 +16,7 @@ from scripts.lib.study import runs
 from scripts.lib.study.contents import located
 from scripts.lib.study.files import GENERATED
 
-SHOWN = ("question", "system", "hint", "choices")  # what a prompt may show of a question
+SHOWN = ("question", "system", "hint", "response", "choices")  # what a prompt may show of a question
 HOLE = "\x00"
 
 

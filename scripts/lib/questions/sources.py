@@ -3,21 +3,23 @@
 {"id": "chain_sum-0007", "question": "…", "answer": "-3" or null, "solution": "…" or absent}
 
 Multiple-choice rows also have `choices`, a list of texts; their answer is a letter. What a benchmark says of its gold
-(type, tolerance, unit) lies in `grading`.
+(type, tolerance, unit) lies in `grading`. Rows to be judged: judged.py.
 """
 
 import ast
 import hashlib
+import json
 import random
 import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 from scripts.lib.grading import GRADER_OPTIONS, answers
 from scripts.lib.grading.items import LETTERS
 from scripts.lib.grading.verdicts import parse_verdict
 from scripts.lib.jsonl import AsWritten, BadInput, read_rows
-from scripts.lib.questions import worked
+from scripts.lib.questions import judged, worked
 from scripts.lib.questions.columns import value_at
 from scripts.lib.questions.fingerprints import fingerprint
 
@@ -33,7 +35,15 @@ def read_source(source: dict, noted: Counter) -> Iterator[dict]:
     Raises:
         BadInput: the file, the fields or a row are not what the entry says.
     """
-    yield from {"reasoning-gym": _reasoning_gym, "jsonl": _jsonl, "hub": _hub}[source["source"]](source, noted)
+    readers = {"reasoning-gym": _reasoning_gym, "jsonl": _jsonl, "hub": _hub, "responses": _responses}
+    yield from readers[source["source"]](source, noted)
+
+
+def _responses(source: dict, noted: Counter) -> Iterator[dict]:
+    rows = list(judged.of_responses(source["path"], noted))
+    if source["shuffle"] is not None:
+        random.Random(source["shuffle"]).shuffle(rows)
+    yield from rows
 
 
 def _reasoning_gym(source: dict, noted: Counter) -> Iterator[dict]:
@@ -78,10 +88,22 @@ def _task_rows(task: str, problems, noted: Counter) -> Iterator[dict]:
 
 
 def _jsonl(source: dict, noted: Counter) -> Iterator[dict]:
-    rows = read_rows(source["path"], unique=None, number=AsWritten, mended=noted)
+    listed = Path(source["path"]).suffix == ".json"
+    rows = _listed(source["path"]) if listed else read_rows(source["path"], unique=None, number=AsWritten, mended=noted)
     if source.get("shuffle") is not None:
         random.Random(source["shuffle"]).shuffle(rows)
     yield from _mapped(rows, source, source["path"], noted)
+
+
+def _listed(path: str) -> list[dict]:
+    """The rows of a JSON file that is one list of them, as some repositories keep their data."""
+    try:
+        rows = json.loads(Path(path).read_text(encoding="utf-8-sig"), parse_float=AsWritten)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: no JSON could be read ({error}). Correct the path, or mend the file.") from None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise BadInput(f"{path}: not a list of objects. Write JSON Lines, one object a line, and name it .jsonl.")
+    return rows
 
 
 def _hub(source: dict, noted: Counter) -> Iterator[dict]:
@@ -124,7 +146,7 @@ def commit_of(source: dict) -> str | None:
 
 MAX_CHOICES = 10  # A to J, as many as the graders know
 SHOWN_VALUES = 5  # of a column in which no row has the value that `where` names
-OPTIONAL = ("choices", "subject", "level", "reference", *GRADER_OPTIONS)  # a row may lack these
+OPTIONAL = ("choices", "subject", "level", "reference", "first_wrong_step", *GRADER_OPTIONS)  # a row may lack these
 
 
 def _chosen(rows, source: dict, place: str, noted: Counter) -> Iterator[tuple[int, dict]]:
@@ -176,7 +198,10 @@ def _mapped(rows, source: dict, place: str, noted: Counter) -> Iterator[dict]:
         never_seen -= set(row)
         made["id"] = str(made["id"]) if "id" in made else f"row-{number:06d}"
         made.setdefault("answer", None)
-        if made["answer"] is not None:
+        if "label" in fields or "first_wrong_step" in fields:
+            given = {key: made.pop(key) for key in ("response", "label", "first_wrong_step") if key in made}
+            made |= judged.labelled(given, source.get("steps_from", 1), f"{place}, row {made['id']!r}")
+        elif made["answer"] is not None:
             made["answer"] = _answer(made["answer"], source.get("answer_from"), f"{place}, row {made['id']!r}")
         if source.get("hint_words"):
             made |= _hint(made["answer"])
@@ -254,6 +279,7 @@ def _check_choices(row: dict, place: str) -> None:
         raise BadInput(f"{where}: the answer is {answer!r}, not a letter of its {len(choices)} options. Mend it.")
 
 
+LEFT_OUT = ("wrong_reference", "not_chosen", "without_a_grade", "empty_response")  # what a source's reader notes
 FEW_ROWS = 10  # of which nothing is said
 SAME_QUESTION = 0.9  # share of rows with one question that no set of questions has
 
@@ -314,7 +340,7 @@ class Preparation:
 
     @property
     def left_out(self) -> dict[str, int]:
-        noted = {reason: self._noted[reason] for reason in ("wrong_reference", "not_chosen") if self._noted[reason]}
+        noted = {reason: self._noted[reason] for reason in LEFT_OUT if self._noted[reason]}
         return {**self._left_out, **noted}
 
     @property
@@ -346,7 +372,8 @@ class Preparation:
         if row["id"] in self._ids:
             raise BadInput(f"{self.place}: id {row['id']!r} occurs twice. Give each row an id of its own.")
         mark = identity(row)
-        self._questions[mark[0]] += "critique" not in row  # one question may have hundreds of critiques
+        # One question may have hundreds of critiques, or of responses to judge.
+        self._questions[mark[0]] += "critique" not in row and row.get("answer") not in ("right", "wrong")
         if mark in self._seen and self.source.get("expect_rows") is None:
             self._left_out["repeated_row" if "response" in row or "chosen" in row else "repeated_question"] += 1
         elif mark[0] in self.excluded:

@@ -5,6 +5,7 @@ from a summary, a setting of the config, a text, a function of other cells, or a
 reproduced, with the reason.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 
 # The kinds of benchmarks that are jobs of their own, with scores of their own in a suite's place.
@@ -24,10 +25,48 @@ UNITS = {"accuracy": "percent", "best_validation": "percent", "mean_gap": "count
 UNITS |= dict.fromkeys(("length", "rows", "tokens", "steps"), "count")
 UNITS |= {"cut_off_share": "whole percent"}
 UNITS |= dict.fromkeys(("hours", "gpu_hours", "sampling_hours"), "hours")
+# Metrics beside accuracy that are shares, and what each says (docs/benchmarks.md).
+METRICS = {
+    "pass_at_k": "the chance that one of k answers is right (unbiased estimate from all samples)",
+    "maj_at_k": "the most frequent of the first k answers is right; of tied answers each counts its share",
+    "maj_at_k_ties": "several of the first k answers are equally frequent",
+    "best_of_n": "the first answer that the checkpoint's own critique calls right is right, else the first of all",
+    "best_of_n_none_right": "its own critique calls none of its answers right",
+    "own_verdict_accuracy": "its verdict on its own answer is right; no verdict is not",
+    "own_no_verdict_share": "its critique of its own answer states no verdict",
+    "balanced_accuracy": "mean of the shares of right and of wrong responses that are judged so",
+    "f1_wrong": "F1 of the verdict wrong",
+    "recall_right": "of the right responses, those that are judged right",
+    "recall_wrong": "of the wrong responses, those that are judged wrong",
+    "no_verdict_share": "critiques that state no verdict; they count as not right",
+    "wrong_share": "of the responses, those that are wrong",
+    "first_step_accuracy": "of the wrong responses with a known first wrong step, those judged wrong for that step",
+}
+# Those over samples, and the key of a benchmark that asks for each.
+OVER_SAMPLES = {
+    **{"pass_at_k": "pass_at", "maj_at_k": "majority_at", "maj_at_k_ties": "majority_at"},
+    **dict.fromkeys(("best_of_n", "best_of_n_none_right", "own_verdict_accuracy", "own_no_verdict_share"), "best_of_n"),
+}
+# Of these a standard error is not that of a share of questions.
+NO_SHARES_OF_QUESTIONS = ("balanced_accuracy", "f1_wrong")
 DIGITS = {
     **{"percent": 1, "whole percent": 0, "change": 1, "fraction": 3, "points": 2},
     **{"count": 0, "tokens": 1, "hours": 2, "number": None},
 }
+
+
+def metric_kind(metric: str) -> str:
+    """The name of a metric in METRICS: `pass_at_k` for `pass_at_8`."""
+    return re.sub(r"_at_\d+", "_at_k", metric)
+
+
+def metric_title(metric: str) -> str:
+    """How a metric is called in prose.
+
+    >>> metric_title("pass_at_8"), metric_title("balanced_accuracy")
+    ('pass@8', 'balanced accuracy')
+    """
+    return re.sub(r"_at_(\d+)", r"@\1", metric).replace("_", " ")
 
 
 def spec(table: Mapping, row: Mapping, column: Mapping) -> dict:

@@ -13,7 +13,7 @@ from scripts.lib.study.urls import secret_in
 PREFERENCE = {"dpo", "spin", "thinkpo"}
 LOSSES = {True: ("logistic", "hinge", "ipo", "simpo", "orpo"), False: ("logistic", "dft")}  # of PREFERENCE, of others
 # What the fields of a benchmark's questions must name, by kind.
-FIELDS = {"judge": ("turns",), "ifeval": ("instruction_id_list", "kwargs")}
+FIELDS = {"judge": ("turns",), "ifeval": ("instruction_id_list", "kwargs"), "critique": ("response",)}
 # The sources that a part of each method may name.
 ALLOWED = {
     "sft": [{"dataset"}, {"responses"}, {"critiques"}, {"answers"}],
@@ -83,9 +83,24 @@ class Checks(Mistakes):
 
     def datasets(self) -> None:
         for slug, entry in self.sound("datasets").items():
+            if entry["source"] == "responses":
+                text = (
+                    "they are there to be judged, by a benchmark of kind critique. Name the responses in a run's data."
+                )
+                self.wrong(("datasets", slug, "source"), text, entry["source"])
+                continue
             for index, benchmark in enumerate(entry["exclude"]):
-                self.known(("datasets", slug, "exclude", index), benchmark, "benchmarks")
+                path = ("datasets", slug, "exclude", index)
+                if self.known(path, benchmark, "benchmarks") and self._is_made_from(benchmark, slug):
+                    text = "its responses answer this dataset, which would wait for itself. Sample them from another."
+                    self.wrong(path, text, benchmark)
             self._source(entry, ("datasets", slug))
+
+    def _is_made_from(self, benchmark: str, dataset: str) -> bool:
+        """Whether a benchmark judges responses to a dataset's questions."""
+        questions = self.study["benchmarks"][benchmark].get("questions")
+        responses = questions.get("responses") if isinstance(questions, dict) else None
+        return self.sound("responses").get(responses, {}).get("dataset") == dataset
 
     def _source(self, source: dict, path: tuple) -> None:
         """Whether the file of a source is there, and a hub repository is pinned."""
@@ -119,10 +134,43 @@ class Checks(Mistakes):
                 continue
             if self.sound("benchmarks").get(name, {}).get("questions", {}).get("exclude"):
                 self.wrong(where, "it leaves out questions itself. Name a benchmark that takes its set whole.", name)
+        if entry["kind"] == "critique" or source["source"] == "responses":
+            self._judged(path, entry)
+        if source["source"] == "responses":
+            return
         lacking = [field for field in FIELDS.get(entry["kind"], ()) if field not in source.get("fields", {})]
         if lacking:
             text = f"{', '.join(lacking)} is missing, which kind {entry['kind']} needs. Name the column."
             self.wrong((*path, "questions", "fields"), text)
+
+    def _judged(self, path: tuple, entry: dict) -> None:
+        """Whether a benchmark of kind critique, and no other, has responses with labels."""
+        source, at = entry["questions"], (*path, "questions")
+        if entry["kind"] != "critique":
+            text = "graded responses are there to be judged. Make it a benchmark of kind critique."
+            self.wrong((*at, "source"), text, source["source"])
+        elif source["source"] == "responses":
+            self.known((*at, "responses"), source["responses"], "responses")
+        elif not {"label", "first_wrong_step"} & set(source.get("fields", {})):
+            text = "nothing says which responses are right. Name the column of label or of first_wrong_step."
+            self.wrong((*at, "fields"), text)
+
+    def _over_samples(self, path: tuple, entry: dict) -> None:
+        """Whether there are as many different samples as pass@k, maj@k and the best of n are of."""
+        for key in ("pass_at", "majority_at"):
+            most = max(entry.get(key, (0,)))
+            if most > entry["samples"]:
+                text = f"{most} of {entry['samples']} samples. Raise samples to {most}, or take a smaller k."
+                self.wrong((*path, key), text, entry[key])
+        wanted = max(*entry.get("pass_at", (0,)), *entry.get("majority_at", (0,)), 2 if "best_of_n" in entry else 0)
+        if wanted > 1 and entry["temperature"] == 0:
+            told = ", ".join(key for key in ("pass_at", "majority_at", "best_of_n") if key in entry)
+            text = f"greedy answers are the same each time, so {told} would tell nothing. Raise it."
+            self.wrong((*path, "temperature"), text, 0)
+        if "best_of_n" in entry:
+            self.file_there((*path, "best_of_n", "prompt"), entry["best_of_n"]["prompt"])
+            if entry["samples"] == 1:
+                self.wrong((*path, "samples"), "best_of_n has nothing to choose from. Raise it.", 1)
 
     def _judge(self, path: tuple, entry: dict) -> None:
         if not self.known((*path, "teacher"), entry["teacher"], "teachers"):
@@ -140,6 +188,7 @@ class Checks(Mistakes):
                 "choice, but the questions have no options. Name their column in fields (choices) or their columns in "
                 "choices_from.",
             )
+        self._over_samples(path, entry)
         critique = entry.get("self_critique")
         if not critique:
             return

@@ -11,7 +11,7 @@ from scripts.lib.study import papers, runs
 from scripts.lib.study.cells import ALONE, facts_needed, scores_needed
 
 # The kinds of benchmarks that `generate` answers suite by suite; those in ALONE are jobs of their own.
-GENERATED = ("math", "choice", "ifeval")
+GENERATED = ("math", "choice", "critique", "ifeval")
 
 
 def one_of(slugs: Iterable[str]) -> str:
@@ -183,9 +183,27 @@ class Files:
         """The prepared questions of benchmarks."""
         return [f"<results>/benchmarks/{name}.jsonl" for name in benchmarks]
 
+    def judged_responses(self, wildcards) -> list[str]:
+        """The graded responses that a benchmark has judged, where it takes the study's own."""
+        responses = self["benchmarks"][wildcards.benchmark]["questions"].get("responses")
+        return [f"<results>/responses/{responses}/graded.jsonl"] if responses else []
+
     def suite_questions(self, wildcards) -> list[str]:
         """The questions that a suite asks in one model load."""
         return self.questions(self.generated_in(wildcards.suite))
+
+    def choosing_in(self, suite: str) -> list[str]:
+        """The benchmarks of a suite whose answers the checkpoint chooses from by its own critique."""
+        return [name for name in self.generated_in(suite) if "best_of_n" in self["benchmarks"][name]]
+
+    def choosing_questions(self, wildcards) -> list[str]:
+        """Their questions."""
+        return self.questions(self.choosing_in(wildcards.suite))
+
+    def own_critiques(self, wildcards) -> list[str]:
+        """A checkpoint's critiques of its own answers to a suite, where a benchmark of the suite chooses by them."""
+        chosen = self.choosing_in(wildcards.suite)
+        return [f"<results>/own_critiques/{wildcards.checkpoint}/{wildcards.suite}.jsonl"] if chosen else []
 
     def selecting_questions(self, wildcards) -> list[str]:
         """The questions that the checkpoint was selected by."""

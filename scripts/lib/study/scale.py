@@ -21,6 +21,11 @@ def scaled(study: dict) -> dict:
         for key, most in (("samples", "samples"), ("max_tokens", "max_tokens"), ("limit", "rows")):
             if key in entry:
                 less(entry, key, scale[most])
+        if "samples" in entry:  # the metrics keep their names, which tables hold
+            entry["samples"] = max(entry["samples"], *entry.get("pass_at", (1,)), *entry.get("majority_at", (1,)))
+        if "best_of_n" in entry:
+            less(entry["best_of_n"], "max_tokens", scale["max_tokens"])
+            entry["samples"] = max(entry["samples"], 2)
         if "self_critique" in entry:
             less(entry["self_critique"], "max_tokens", scale["max_tokens"])
             less(entry["self_critique"], "regenerations", scale["samples"])

@@ -29,10 +29,10 @@ def _with_shared(node: Any, shared: dict[str, dict]) -> Any:
         return [_with_shared(item, shared) for item in node]
     if not isinstance(node, dict):
         return node
-    name = node.get("$properties")
-    own = {key: item for key, item in node.items() if key != "$properties"}
-    merged = {**shared[name], **own} if name else own
-    return {key: _with_shared(item, shared) for key, item in merged.items()}
+    while "$properties" in node:  # a shared part may name another one
+        own = {key: item for key, item in node.items() if key != "$properties"}
+        node = {**shared[node["$properties"]], **own}
+    return {key: _with_shared(item, shared) for key, item in node.items()}
 
 
 def dereferenced(node: dict) -> dict:

@@ -304,6 +304,14 @@ class Study(Files):
         files = self.decoding_files(names)
         return self._settings("generate", files, engine=self.engine_settings(), benchmarks=decoding)
 
+    def own_critique_settings(self, wildcards) -> str:
+        """What critique_answers reads."""
+        entries = {name: self["benchmarks"][name] for name in self.choosing_in(wildcards.suite)}
+        keys = ("template", "top_p", "seed")
+        asked = {name: {**{key: e[key] for key in keys}, **e["best_of_n"]} for name, e in entries.items()}
+        files = [entry[key] for entry in asked.values() for key in ("prompt", "template")]
+        return self._settings("critique_answers", files, engine=self.engine_settings(), benchmarks=asked)
+
     def turns_settings(self, wildcards) -> str:
         """What generate_turns reads."""
         name = wildcards.benchmark
@@ -328,12 +336,15 @@ class Study(Files):
         return self._settings("evaluate_harness", [entry["task_path"]], **values)
 
     def grader_settings(self, wildcards) -> str:
-        """What score reads: the kind of each benchmark, its metric, and the set that it is to the authors' graders."""
+        """What score reads: the kind of each benchmark, its metric, the set that it is to the authors' graders, and
+        what it tells of its samples.
+        """
         entries = {name: self["benchmarks"][name] for name in self.generated_in(wildcards.suite)}
         kinds = {name: entry["kind"] for name, entry in entries.items()}
         metrics = {name: entry["metric"] for name, entry in entries.items() if "metric" in entry}
         sets = {name: entry["set"] for name, entry in entries.items() if "set" in entry}
-        more = {"metrics": metrics, "sets": sets}
+        samples = {name: over_samples(entry) for name, entry in entries.items() if over_samples(entry)}
+        more = {"metrics": metrics, "sets": sets, "samples": samples}
         return as_json({"benchmarks": kinds, **{key: value for key, value in more.items() if value}})
 
     # --- tables, figures, claims --------------------------------------------------------------------------------------
@@ -382,6 +393,12 @@ class Study(Files):
                 for name, table in tables.items()
             }
         )
+
+
+def over_samples(benchmark: Mapping[str, Any]) -> dict[str, Any]:
+    """What score tells of a benchmark's samples; the critiques that the best of n is chosen by are asked elsewhere."""
+    told = {key: benchmark[key] for key in ("pass_at", "majority_at") if key in benchmark}
+    return told | ({"best_of_n": True} if "best_of_n" in benchmark else {})
 
 
 def source_files(source: Mapping[str, Any]) -> list[str]:

@@ -1,9 +1,10 @@
 """Checks of tables of cells: each cell shows something that there is, and the paper's table is there whole."""
 
+import re
 from collections.abc import Mapping
 
 from scripts.lib.study import papers
-from scripts.lib.study.cells import SOURCES, is_score, specs, suite_of
+from scripts.lib.study.cells import METRICS, OVER_SAMPLES, SOURCES, is_score, metric_kind, specs, suite_of
 from scripts.lib.study.expand import CHECKPOINTS
 from scripts.lib.study.mistakes import Mistakes
 
@@ -76,6 +77,8 @@ class _Table:
                 self._tell(f"{at}: benchmark = {name!r}: not under benchmarks. Correct it or add the entry.")
             elif suite_of(self.table, self.study["suites"], name) is None:
                 self._tell(f"{at}: benchmark {name!r} is in none of the table's suites. Name one that has it.")
+            else:
+                self._metric(at, name, cell.get("metric", "accuracy"))
         if "setting" in cell and cell.get("benchmark") not in self.study["benchmarks"]:
             name = cell.get("benchmark")
             self._tell(f"{at}: a setting of {name!r}, which is not under benchmarks. Name the benchmark.")
@@ -84,6 +87,22 @@ class _Table:
             self._tell(f"{at}: {text}")
         if "previous" in cell and cell["previous"] not in self.rows:
             self._tell(f"{at}: previous = {cell['previous']!r} is no row of the table. Correct it.")
+
+    def _metric(self, at: str, name: str, metric: str) -> None:
+        """Whether the benchmark makes the metric over samples that a cell shows, or is of the kind that does."""
+        entry, kind = self.study["benchmarks"][name], metric_kind(metric)
+        if kind not in METRICS or not isinstance(entry, dict):
+            return
+        if kind not in OVER_SAMPLES:
+            if entry.get("kind") != "critique":
+                text = f"only benchmarks of kind critique have it, and {name!r} is of another. Name one, or accuracy."
+                self._tell(f"{at}: metric = {metric!r}: {text}")
+            return
+        key = OVER_SAMPLES[kind]
+        k = re.search(r"_at_(\d+)", metric)
+        if key not in entry or (k and int(k[1]) not in entry[key]):
+            add = f"add {k[1]} to benchmarks.{name}.{key}" if k else f"add benchmarks.{name}.{key}"
+            self._tell(f"{at}: metric = {metric!r}: {name!r} does not tell it. Correct it, or {add}.")
 
     def _function(self, row: Mapping, column: Mapping, cell: Mapping) -> None:
         """Whether a function is over what the table has, and over as many as it takes."""

@@ -174,7 +174,7 @@ def look_up(tables: dict[str, list[dict]], at: dict) -> dict:
 
 
 # What is read of a graded answer.
-KEPT = ("question_id", "validation", "tokens", "finished", *scoring.VERDICTS.values())
+KEPT = ("question_id", "cluster", "validation", "tokens", "finished", *scoring.VERDICTS.values())
 
 
 class Items:

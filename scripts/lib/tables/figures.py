@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from scripts.lib.grading.scoring import full_mark
 from scripts.lib.jsonl import BadInput
-from scripts.lib.study.cells import UNITS, filled, is_score, spec
+from scripts.lib.study.cells import METRICS, NO_SHARES_OF_QUESTIONS, UNITS, filled, is_score, metric_kind, spec
 from scripts.lib.tables.flags import of_score
 from scripts.lib.tables.statistics import average_error, difference_to_best, mcnemar_to_best, wilson
 
@@ -93,17 +93,22 @@ class Cells:
             )
         figure |= _flagged([of_score(score)])
         full = score.get("out_of", 100)  # of accuracy: ratings are told out of 10
-        unit = cell.get("unit", "points" if full == 10 else UNITS.get(metric, "points"))
-        factor = full if metric == "accuracy" and unit != "fraction" else 1
+        is_share = metric == "accuracy" or metric_kind(metric) in METRICS
+        unit = cell.get("unit", "points" if full == 10 else "percent" if is_share else UNITS.get(metric, "points"))
+        factor = full if is_share and unit != "fraction" else 1
         error = score.get("standard_error" if metric == "accuracy" else f"{metric}_standard_error")
         figure |= {
             "value": _times(factor, score[metric]),
             "se": _times(factor, error),
-            "n": score["questions"],
+            "n": score.get(f"{metric}_n", score["questions"]),
             "unit": unit,
         }
-        if metric == "accuracy" and score[metric] in (0, 1) and full == 100:
-            figure["at_edge"] = [factor * limit for limit in wilson(score[metric], score["questions"])]
+        if score[metric] is None:
+            return figure | {"gap": "nothing that it could be told of"}
+        if is_share and metric not in NO_SHARES_OF_QUESTIONS and score[metric] in (0, 1) and full == 100:
+            figure["at_edge"] = [factor * limit for limit in wilson(score[metric], figure["n"])]
+        if "judged" in score:
+            figure["judged"] = score["judged"]
         if metric == "accuracy" and "accuracy_ours" in score:
             figure |= {"by_our_grader": factor * score["accuracy_ours"], "verdict": score["verdict"]}
         if score.get("left_out"):

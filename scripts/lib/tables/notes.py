@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from scripts.lib.study.cells import METRICS, metric_kind, metric_title
 from scripts.lib.study.expand import AVERAGE
 from scripts.lib.tables import flags
 
@@ -31,6 +32,7 @@ def notes_of(
     """
     notes = [scale_warning(settings["scaled"]), settings["note"].strip()]
     notes.append(LAYOUTS[settings.get("layout")](settings, cells))
+    notes += [of_metrics(cells), of_judges(cells)]
     if settings["paper"]:
         notes.append(
             f"In brackets: what the paper printed ({settings['paper']} in papers/), and ours minus it. "
@@ -56,6 +58,31 @@ def of_cells(settings: Mapping, cells: Sequence[Mapping]) -> str:
         return ""
     what = f"Ours ± standard error (of questions, one training seed){edge(cells)}."
     return f"{what} An average is the plain mean of its parts."
+
+
+def of_metrics(cells: Sequence[Mapping]) -> str:
+    """What the metrics beside accuracy say, by column."""
+    columns: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        if metric_kind(cell.get("metric", "")) in METRICS:
+            columns.setdefault(cell["metric"], {})[cell["column"]] = None
+    lines = [
+        f"{metric_title(metric)} ({', '.join(shown)}): {METRICS[metric_kind(metric)]}"
+        for metric, shown in columns.items()
+    ]
+    return f"{'; '.join(lines)}." if lines else ""
+
+
+def of_judges(cells: Sequence[Mapping]) -> str:
+    """Which columns tell how a checkpoint judges responses, not how it answers."""
+    judged = {cell["column"]: cell["judged"] for cell in cells if "judged" in cell}
+    listed = ", ".join(f"{column} {count:,.0f}" for column, count in judged.items())
+    return (
+        f"Verdicts on responses whose grade is known, not answers (responses: {listed}); accuracy is the mean over "
+        "questions, and a critique without a verdict is not right."
+        if judged
+        else ""
+    )
 
 
 def edge(cells: Sequence[Mapping]) -> str:

@@ -28,6 +28,7 @@ async function questionView(names, query) {
     element("h2", {}, "Question"), prose(question.question || ""),
     question.choices && element("ol", { type: "A" }, question.choices.map((choice) => element("li", {}, String(choice)))),
     facts([["gold", question.answer === undefined ? "none" : String(question.answer)], question.subject && ["subject", question.subject], question.level !== undefined && ["level", String(question.level)]]),
+    question.response && element("details", { open: true }, element("summary", {}, "response to judge"), prose(question.response)),
     question.solution && element("details", {}, element("summary", {}, "worked solution"), prose(question.solution)),
     nearQuestion((redpen.core.near[benchmark] || {})[id]),
     element("h2", {}, "Answers"),
