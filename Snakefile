@@ -66,8 +66,14 @@ include: "rules/page.smk"
 include: "rules/plan.smk"
 
 
+if workflow.is_main_process:
+    limit_gpu_jobs()
+
+
 onstart:
     write_study()
+    if workflow.is_main_process and workflow.local_exec and not workflow.touch:
+        check_gpus()
 
 
 onsuccess:

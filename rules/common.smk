@@ -6,6 +6,7 @@ What each job reads and writes is the class `Study` in scripts/lib/study (files.
 import os
 import shlex
 
+from scripts.lib.jobs import cards, gpu_checks
 from scripts.lib.jsonl import write_text
 from scripts.lib.page.results import state_of_results
 from scripts.lib.study.files import GENERATED, one_of
@@ -57,6 +58,35 @@ def interpreter_of(env):
     named = os.environ.get(f"REDPEN_PYTHON_{family.upper()}")
     places = [Path(workflow.basedir) / folder / "bin" / "python" for folder in (f".venv-{family}", ".venv")]
     return named or next((str(place) for place in places if place.exists()), "python")
+
+
+def limit_gpu_jobs():
+    """Lets as many jobs with a GPU run at once as this machine has GPUs, where `--resources gpu=N` does not say it."""
+    found = len(cards.cards()) if "gpu" not in workflow.global_resources else 0
+    if found:
+        workflow.register_resource("gpu", found)
+
+
+def check_gpus():
+    """Stops before the first job where a model is too large for this machine's GPU, or there is none for it."""
+    jobs = [job for job in workflow.dag.needrun_jobs() if "gpu" in job.rule.resources]
+    there = cards.cards()
+    # ddp keeps all weights on each GPU; fsdp and zero3 share them out.
+    trained = {
+        job.wildcards.run: 1 if job.resources.parallel == "ddp" else gpus_of(job.resources)
+        for job in jobs
+        if job.rule.name == "train"
+    }
+    wrong = gpu_checks.too_large(STUDY.resolved, trained, min(there)) if there else []
+    asked = ((job.rule.name, STUDY.loaded_by(job.wildcards_dict), interpreter_for(job)) for job in jobs)
+    wrong += gpu_checks.without_gpu(STUDY.resolved, asked)
+    if wrong:
+        raise WorkflowError("\n".join(wrong))
+
+
+def interpreter_for(job):
+    """The interpreter that a job with a GPU runs in."""
+    return interpreter_of("laptop") if job.rule.name == "train" else job.params.python
 
 
 def python_for(env):

@@ -18,6 +18,7 @@ import sqlite3
 from pathlib import Path
 
 from scripts.lib import cli
+from scripts.lib.jobs import cards
 from scripts.lib.jsonl import BadInput, content_key, read_rows, write_json, write_rows, writing
 
 VERSION = 2  # raise by hand when the scores would differ
@@ -48,6 +49,7 @@ def main(args: argparse.Namespace) -> int:
     settings, slug = args.settings, Path(args.benchmark).stem
     summary = cli.Summary("evaluate_harness", settings)
     cli.quiet()
+    cards.take()
     expected = {row["id"] for row in read_rows(args.benchmark, required=("id",))}
     with held(args.state) as state:
         key = content_key(weights_hash(args.model), settings, cli.versions(), *harness.other_end(settings, args.model))

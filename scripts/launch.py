@@ -16,6 +16,7 @@ import os
 import signal
 
 from scripts.lib import cli
+from scripts.lib.jobs import cards
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -37,6 +38,7 @@ def main(args: argparse.Namespace) -> int:
     from accelerate.commands import launch
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
+    cards.take(args.processes)
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     host, _, port = (args.main or ":0").rpartition(":")  # 0: a free one

@@ -1,7 +1,7 @@
 """Prints what the requested targets would take, without running anything.
 
-Jobs by rule (to run, and done), GPU hours and teachers' cost by table, rows that runs ask for and can have, disk, and
-the longest chain of jobs.
+Jobs by rule (to run, and done), GPU hours and teachers' cost by table, rows that runs ask for and can have, GPU memory
+of trainings, disk, and the longest chain of jobs.
 
     python -m scripts.plan --targets all_tables --configfiles config.yaml
 
@@ -16,6 +16,7 @@ from collections import Counter
 from scripts.lib import cli
 from scripts.lib.cli import duration
 from scripts.lib.jobs import dag
+from scripts.lib.jobs.memory import Need, need
 from scripts.lib.jobs.planning import Cost, Estimator, longest_chain
 from scripts.lib.study import quotas
 
@@ -47,6 +48,7 @@ def report(study: dict, jobs: list[dag.Job], targets: list[str]) -> str:
     parts = [f"Plan of {', '.join(targets)} (study {study['study']})", by_rule(jobs, costs, hours)]
     parts.append(by_table(jobs, costs, hours))
     parts += by_run(study, pending)
+    parts += gpu_memory(estimator, pending)
     parts.append(
         "disk to come: "
         + ", ".join(f"{what} {size:,.1f} GB" for what, size in estimator.disk(pending).items())
@@ -93,6 +95,30 @@ def by_run(study: dict, pending: list[dag.Job]) -> list[str]:
     names = sorted(job.wildcards["run"] for job in pending if job.rule == "build_train_set")
     lines = quotas.pools(study, names)
     return ["\n".join(["rows to train on", *(f"  {line}" for line in lines)])] if lines else []
+
+
+def gpu_memory(estimator: Estimator, pending: list[dag.Job]) -> list[str]:
+    """What each training needs of a GPU's memory, and how many rows it can hold at once on the machine's."""
+    machine = estimator.machine or {"gpus": 1}
+    by_need: dict[Need, list[str]] = {}
+    for job in pending:
+        size = estimator.billions(job.wildcards["run"]) if job.rule == "train" else None
+        if size:
+            found = need(estimator.study["runs"][job.wildcards["run"]], size, machine["gpus"])
+            by_need.setdefault(found, []).append(job.wildcards["run"])
+    lines = [f"  train {', '.join(sorted(names))}: {needed(found, machine)}" for found, names in by_need.items()]
+    return ["\n".join(["GPU memory (GB)", *sorted(lines)])] if lines else []
+
+
+def needed(found: Need, machine: dict) -> str:
+    """One need as text: `about 18 of 24 with 2 rows at once (12.2 and 3.2 a row)`."""
+    terms = f"({found.fixed:.1f} and {found.row:.1f} a row)"
+    if "memory" not in machine:
+        return f"about {found.of(1):.0f} with 1 row at once {terms}"
+    rows = found.rows_in(machine["memory"])
+    less = "" if rows else " TOO LARGE"
+    many = f"{max(rows, 1)} row{'s' if rows > 1 else ''}"
+    return f"about {found.of(max(rows, 1)):.0f} of {machine['memory']:g} with {many} at once {terms}{less}"
 
 
 def by_table(jobs: list[dag.Job], costs: dict[dag.Job, Cost], hours: str) -> str:

@@ -29,7 +29,7 @@ from functools import partial
 from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.jobs import slurm
+from scripts.lib.jobs import cards, slurm
 from scripts.lib.journal import held
 from scripts.lib.jsonl import content_key, file_hash, make_folder, read_json, read_rows, write_json, writing
 
@@ -71,6 +71,7 @@ def main(args: argparse.Namespace) -> int:
 
     cli.quiet()
     disable_progress_bars()
+    cards.take()
     # DeepSpeed calls torch by names of the past, several times a step.
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed\.")
     recipe, start, weights = args.recipe, Path(args.start), Path(args.weights)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.cli import ROOT
+from scripts.lib.study import papers
 from scripts.lib.study.resolve import ConfigError, resolve
 
 RUN = "method: sft, start: base, recipe: short, prompt: ask.j2"
@@ -97,6 +98,14 @@ MISTAKES = {
         ["config.yaml: claims.wins.value = 'a - b'", "b is not under cells", "Correct one"],
     ),
     "unknown engine": ("engine: gpu", ["config.yaml: engine = 'gpu'", "not under engines", "known: cpu"]),
+    "rows of no table": (
+        "tables: {part: {rows_of: nope}}",
+        ["config.yaml: tables.part.rows_of = 'nope'", "no table with rows of its own", "main"],
+    ),
+    "rows that a table has not": (
+        "tables: {part: {rows_of: main, only: [Bass]}}",
+        ["config.yaml: tables.part.only", "'Bass' is no row of main", "Base"],
+    ),
     "unknown table of a target": (
         "targets: {both: [main, second]}",
         ["config.yaml: targets.both[1] = 'second'", "not under tables or figures", "main"],
@@ -551,3 +560,57 @@ def test_base_of_an_adapter_must_be_a_model_that_is_none_itself(small) -> None:
     assert "models.tuned.base = 'bse': not under models" in small.mistake(f"models: {{tuned: {entry % 'bse'}}}")
     both = f"models: {{tuned: {entry % 'base'}, again: {entry % 'tuned'}}}"
     assert "models.again.base = 'tuned': an adapter too" in small.mistake(both)
+
+
+# --- rows of another table, and what a sweep says anew ---------------------------------------------------------------
+
+
+def test_table_takes_rows_of_another_with_all_its_keys(small) -> None:
+    more = "tables: {main: {note: N, rows: [{name: Base, of: base}, {name: CFT, of: cft}]}, part: {%s}}"
+    table = small.resolve(more % "rows_of: main, only: [CF*], title: Part")["tables"]["part"]
+    assert [row["name"] for row in table["rows"]] == ["CFT"] and (table["title"], table["note"]) == ("Part", "N")
+    table = small.resolve(more % "rows_of: main")["tables"]["part"]
+    assert [row["name"] for row in table["rows"]] == ["Base", "CFT"] and table["suites"] == ["numbers"]
+
+
+PAPER = """
+tables:
+  t:
+    title: T
+    paper: cft_table6_response_source
+    only: [%s]
+    suites: [numbers]
+    columns: [{name: MATH, benchmark: gcd}]
+    rows: [{name: %s, of: base}]
+"""
+
+
+def test_table_has_some_rows_and_columns_of_a_papers(small) -> None:
+    name = next(iter(papers.printed("cft_table6_response_source")))
+    table = small.resolve(PAPER % (name, name))["tables"]["t"]
+    assert [row["name"] for row in table["rows"]] == [name]
+    found = small.mistake(PAPER % ("nope", name))
+    assert "tables.t.only" in found and "'nope' is no row of cft_table6_response_source" in found
+    found = small.mistakes(PAPER % ('"*"', name))
+    assert any("lacks. Add it, with a gap" in line for line in found)
+
+
+def test_sweep_says_anew_where_data_come_from_and_what_is_planned(small) -> None:
+    base = "inputs: {pairs: scratch, other: a}\nplan: {kept_share: 0.4}"
+    sweep = "base: config.yaml\ninputs: {pairs: released}\nplan: {targets: [main]}"
+    study = small.resolve(base, sweep)
+    assert study["inputs"] == {"pairs": "released", "other": "a"}
+    assert study["plan"]["targets"] == ["main"] and study["plan"]["kept_share"] == 0.4 and "base" not in study
+
+
+def test_two_sweeps_or_two_studies_that_differ_are_told(small) -> None:
+    base = "inputs: {pairs: scratch}"
+    sweeps = ["base: config.yaml\ninputs: {pairs: released}", "base: config.yaml\ninputs: {pairs: mixed}"]
+    found = small.mistake(base, *sweeps)
+    assert found == "more2.yaml: inputs.pairs differs from more1.yaml. Remove one of them."
+    assert "inputs.pairs differs from the entry in config.yaml" in small.mistake(base, "inputs: {pairs: released}")
+
+
+def test_wrong_key_of_a_sweeps_plan_is_found_in_the_sweep(small) -> None:
+    found = small.mistake("plan: {kept_share: 0.4}", "base: config.yaml\nplan: {row_share: 7}")
+    assert found.startswith("more1.yaml: plan.row_share = 7")

@@ -492,6 +492,19 @@ def test_each_rule_finds_the_files_of_its_wildcards(whole: Study) -> None:
         assert found == paths, f"{method} {words}"
 
 
+@pytest.mark.parametrize(
+    ("wildcards", "checkpoint"),
+    [
+        ({"run": "sft"}, "sft"),
+        ({"checkpoint": "base", "suite": "all"}, "base"),
+        ({"responses": "sums-self", "shard": "0"}, "base"),
+        ({"critiques": "sums-local", "shard": "0"}, "near"),
+    ],
+)
+def test_job_loads_the_weights_that_its_wildcards_name(whole: Study, wildcards: dict, checkpoint: str) -> None:
+    assert whole.loaded_by(wildcards) == checkpoint
+
+
 def test_table_of_a_paper_reads_the_papers_values() -> None:
     study = study_of(resolved("papers"), {})
     assert study.paper(SimpleNamespace(table="cft_table2_sft_vs_cft")) == ["papers/cft.yaml"]
@@ -512,7 +525,7 @@ def test_targets_are_the_tables_and_figures(whole: Study) -> None:
 
 
 # Used by tests above under other names, or no methods of a job.
-OTHERS = {"name", "resolved", "scale", "targets", "machine", "engine_env", "of_kind", "critiqued_by"}
+OTHERS = {"name", "resolved", "scale", "targets", "loaded_by", "machine", "engine_env", "of_kind", "critiqued_by"}
 OTHERS |= {"critique_limits", "answer_limits", "judge_limits", "claim_sources", "priced"}
 
 

@@ -1,7 +1,7 @@
 """Families, globs and shorthand of a study, written out: seeds, rows of tables and figures, tables of suites."""
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from scripts.lib.study.cells import specs
@@ -29,6 +29,33 @@ def expand_seeds(mistakes: Mistakes, families: Families) -> None:
             text = f"a mean of seeds needs two or more runs, this names {named}. Name a family or a glob."
             mistakes.wrong(path, text, family)
         study["seeds"][slug] = names
+
+
+def take_rows(tables: dict[str, Any], place: Callable[[tuple], str], mistakes: list[str]) -> dict[str, Any]:
+    """The tables, where each that names another one under `rows_of` has its keys and the rows that `only` names."""
+    taken = dict(tables)
+    for slug, table in tables.items():
+        if not isinstance(table, dict) or "rows_of" not in table:
+            continue
+        name, path = table["rows_of"], ("tables", slug)
+        source = tables.get(name) if isinstance(name, str) else None
+        if not isinstance(source, dict) or not isinstance(source.get("rows"), list) or "rows_of" in source:
+            known = ", ".join(other for other, entry in tables.items() if isinstance(entry, dict) and "rows" in entry)
+            mistakes.append(
+                f"{place((*path, 'rows_of'))} = {name!r}: no table with rows of its own (known: {known}). Correct it."
+            )
+            del taken[slug]  # what else it lacks follows from this
+            continue
+        only = table.get("only", ["*"])
+        names = [row.get("name", "") for row in source["rows"]]
+        for pattern in only:
+            if not fnmatch.filter(names, pattern):
+                text = f"no row of {name} (it has: {', '.join(names)}). Correct it."
+                mistakes.append(f"{place((*path, 'only'))}: {pattern!r} is {text}")
+        rows = [row for row in source["rows"] if any(fnmatch.fnmatchcase(row.get("name", ""), p) for p in only)]
+        own = {key: value for key, value in table.items() if key != "rows_of"}
+        taken[slug] = {**source, **own, "rows": rows or source["rows"]}
+    return taken
 
 
 def expand_rows(mistakes: Mistakes, families: Families) -> None:

@@ -160,6 +160,14 @@ class Files:
             checkpoint = run["start"]
         return list(benchmarks)
 
+    def loaded_by(self, wildcards: Mapping[str, str]) -> str:
+        """The model or run whose weights a job with a GPU loads, by the names of its wildcards."""
+        if "responses" in wildcards:
+            return self["responses"][wildcards["responses"]]["model"]
+        if "critiques" in wildcards:
+            return self.teacher("critiques", wildcards["critiques"])["model"]
+        return wildcards["run"] if "run" in wildcards else wildcards["checkpoint"]
+
     # --- evaluation ---------------------------------------------------------------------------------------------------
 
     def benchmarks_in(self, suites: Iterable[str], kinds: Iterable[str] | None = None) -> list[str]:

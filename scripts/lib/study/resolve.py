@@ -23,6 +23,8 @@ SECTIONS = (
     *("recipes", "runs", "seeds", "benchmarks", "suites", "tables", "figures", "targets", "claims"),
 )
 
+OF_SWEEPS = ("inputs", "plan")  # what a sweep may say anew
+
 
 class ConfigError(Exception):
     """All mistakes of a config, one a line."""
@@ -55,13 +57,16 @@ def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = N
         if not path:
             return ", ".join(map(_short, files)) or "command line"
         entry = tuple(path[: 2 if path[0] in SECTIONS else 1])
-        source = "command line" if _sets(overrides, path) else origin.get(entry, "command line")
+        found = origin.get(entry, "command line")
+        source = "command line" if _sets(overrides, path) else origin.get(tuple(path[:2]), found)
         return f"{source}: {language.dotted(tuple(path))}"
 
     families: dict[tuple[str, str], list[str]] = {}
     for section in SECTIONS:
         if isinstance(raw.get(section), dict):
             raw[section] = language.expand(raw[section], section, place, families, mistakes)
+    if isinstance(raw.get("tables"), dict):
+        raw["tables"] = expand.take_rows(raw["tables"], place, mistakes)
     inputs = raw.get("inputs") if isinstance(raw.get("inputs"), dict) else {}
     if isinstance(raw.get("runs"), dict):
         raw["runs"] = language.chosen(raw["runs"], inputs, place, ("runs",), mistakes)
@@ -92,7 +97,8 @@ def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = N
 def read_files(files: Sequence[str | Path], mistakes: list[str]) -> dict[str, dict]:
     """What each config file holds, by its name; a file that another names under `base` or `include` comes before it.
 
-    Such names are relative to the file that holds them. A file that is named several times is read once.
+    Such names are relative to the file that holds them. A file that is named several times is read once. `base` stays
+    in what is read: it makes the file a sweep.
     """
     read: dict[str, dict] = {}
     seen: set[Path] = set()
@@ -116,7 +122,7 @@ def read_files(files: Sequence[str | Path], mistakes: list[str]) -> dict[str, di
             mistakes.append(f"{name}: a {type(values).__name__}, not a mapping. Write `key: value` lines.")
             return
         for key, wanted in (("base", str), ("include", list)):
-            named = values.pop(key, wanted())
+            named = values.get(key, wanted()) if key == "base" else values.pop(key, wanted())
             if not isinstance(named, wanted) or not all(isinstance(path, str) for path in named):
                 what = "one config file" if wanted is str else "a list of config files"
                 mistakes.append(f"{name}: {key} = {named!r}: it must be {what}. Write it so.")
@@ -134,8 +140,19 @@ def merge_files(files: Sequence[str | Path], mistakes: list[str]) -> tuple[dict,
     """The files' values merged, and the file that each key (section,) and entry (section, slug) comes from."""
     merged: dict = {}
     origin: dict[tuple, str] = {}
+    swept: dict[tuple, str] = {}  # (key, inner key) to the sweep that sets it
     for name, values in read_files(files, mistakes).items():
+        sweeps = bool(values.pop("base", None))
         for key, value in values.items():
+            if sweeps and key in OF_SWEEPS and isinstance(value, dict) and isinstance(merged.get(key, {}), dict):
+                # What a sweep says wins over the study that it adds to, but not over another sweep.
+                there = merged.setdefault(key, {})
+                for inner, item in value.items():
+                    if (key, inner) in swept and there[inner] != item:
+                        mistakes.append(f"{name}: {key}.{inner} differs from {swept[key, inner]}. Remove one of them.")
+                    there[inner] = item
+                    origin[key, str(inner)] = swept[key, inner] = name
+                continue
             if key in SECTIONS and isinstance(value, dict) and isinstance(merged.get(key, {}), dict):
                 there = merged.setdefault(key, {})
                 for slug, entry in value.items():

@@ -1,5 +1,6 @@
 """Checks of tables of cells: each cell shows something that there is, and the paper's table is there whole."""
 
+import fnmatch
 import re
 from collections.abc import Mapping
 
@@ -51,7 +52,9 @@ class _Table:
 
     def _whole(self, printed: Mapping) -> None:
         """Whether the paper's rows and columns are all there, and no row that it has not."""
-        there = {"rows": (list(printed), self.rows), "columns": (list(next(iter(printed.values()))), self.columns)}
+        there = {"rows": (self._wanted(printed), self.rows)}
+        if "only" not in self.table:
+            there["columns"] = (list(next(iter(printed.values()))), self.columns)
         for kind, (wanted, names) in there.items():
             lacking = [name for name in wanted if name not in names]
             if lacking:
@@ -62,6 +65,15 @@ class _Table:
         if other:
             names, rows = ", ".join(map(repr, other)), ", ".join(printed)
             self._tell(f"{names} is no row of {self.table['paper']} (its rows: {rows}). Correct the name.")
+
+    def _wanted(self, printed: Mapping) -> list[str]:
+        """The rows of the paper's table that must be there: all, or those of `only`."""
+        only = self.table.get("only", ["*"])
+        for pattern in only:
+            if not fnmatch.filter(printed, pattern):
+                text = f"{pattern!r} is no row of {self.table['paper']} (its rows: {', '.join(printed)}). Correct it."
+                self.mistakes.wrong((*self.path, "only"), text)
+        return [name for name in printed if any(fnmatch.fnmatchcase(name, pattern) for pattern in only)]
 
     def _names(self, row: Mapping, column: Mapping, cell: Mapping) -> None:
         """Whether the checkpoints, benchmarks and runs that a cell names exist."""

@@ -6,6 +6,7 @@ An engine generates one chunk at a time: a list of prompts that share a seed. Th
 from pathlib import Path
 
 from scripts.lib.generation.engines.base import Completion, Engine, Sampling, positions
+from scripts.lib.jobs import cards
 from scripts.lib.jsonl import BadInput
 
 __all__ = ["Completion", "Engine", "Sampling", "load", "positions"]
@@ -20,6 +21,7 @@ def load(settings: dict, model: str | Path, tokenizer) -> Engine:
         model: the model folder.
         tokenizer: the tokenizer whose end token stops generation.
     """
+    cards.take(settings.get("gpus") or 1)
     if settings["kind"] == "transformers":
         from scripts.lib.generation.engines.transformers_engine import TransformersEngine
 

@@ -1,0 +1,65 @@
+"""Whether the jobs of a run can use this machine's GPUs: asked before the first job starts."""
+
+import subprocess
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from scripts.lib.jobs.memory import need
+from scripts.lib.jobs.planning import Estimator
+
+SEES_GPU = "import sys, torch; sys.exit(not torch.cuda.is_available())"
+
+
+def sees_gpu(python: str) -> bool:
+    """Whether the torch of an interpreter finds a GPU."""
+    return subprocess.run([python, "-c", SEES_GPU], capture_output=True, check=False).returncode == 0
+
+
+def too_large(study: Mapping[str, Any], runs: Mapping[str, int], memory: float) -> list[str]:
+    """What is wrong with the runs of which not even one row fits a card: the run, its need, the card, the ways out.
+
+    Args:
+        study: the resolved study.
+        runs: each run with the number of GPUs that share its weights.
+        memory: of one card, in GB.
+    """
+    estimator = Estimator(study)
+    wrong = []
+    for name, gpus in runs.items():
+        size = estimator.billions(name)
+        if not size:
+            continue
+        wanted = need(study["runs"][name], size, max(gpus, 1))
+        if wanted.of(1) > memory:
+            wrong.append(
+                f"train {name}: it needs about {wanted.of(1):.0f} GB, and the card has {memory:.0f}. Give its recipe "
+                "lora, precision: bfloat16, activation_checkpointing or fewer max_tokens, or start it from a smaller "
+                "model (docs/planning.md)."
+            )
+    return wrong
+
+
+def without_gpu(
+    study: Mapping[str, Any], jobs: Iterable[tuple[str, str, str]], sees: Callable[[str], bool] = sees_gpu
+) -> list[str]:
+    """What is wrong with the jobs of large models whose environment's torch finds no GPU.
+
+    Args:
+        study: the resolved study; `largest_on_cpu` is the size from which models are large.
+        jobs: rule, checkpoint and interpreter of each.
+        sees: (interpreter) → whether its torch finds a GPU; called once for each.
+    """
+    estimator, found, wrong = Estimator(study), {}, {}
+    for rule, checkpoint, python in jobs:
+        size = estimator.billions(checkpoint)
+        if size is None or size < study["largest_on_cpu"]:
+            continue
+        if python not in found:
+            found[python] = sees(python)
+        if not found[python]:
+            wrong.setdefault((python, checkpoint), f"{rule} {checkpoint}: {size:g} billion parameters")
+    return [
+        f"{text}, and the torch of {python} finds no GPU, so that it would take weeks. Run `make gpu` where there "
+        "is one, or raise largest_on_cpu where that is meant (docs/planning.md)."
+        for (python, _), text in wrong.items()
+    ]

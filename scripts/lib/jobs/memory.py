@@ -1,0 +1,83 @@
+"""GPU memory that a training needs, from its settings alone. docs/planning.md explains the terms.
+
+Gigabytes are 2^30 bytes, as nvidia-smi and the cards' makers count them.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from scripts.lib.jobs.planning import PREFERENCE
+
+GB = 2**30
+# Bytes of a trained weight with its gradient and Adam's two moments. Autocast (mixed) keeps a bfloat16 copy beside it.
+TRAINED = {"bfloat16": 2 + 2 + 4, "mixed": 4 + 4 + 8 + 2, "float32": 4 + 4 + 8}
+WEIGHT = {"bfloat16": 2, "mixed": 4 + 2, "float32": 4}
+MOMENT = {"bfloat16": 2, "mixed": 4, "float32": 4}  # rmsprop has one less
+ADAPTER = 16  # peft keeps an adapter in float32
+ACTIVATION = {"bfloat16": 2, "mixed": 2, "float32": 4}
+LAYER_VALUES = 17  # activations of one layer for its backward pass, in widths of the model, for each token
+LOGIT = 10  # bytes: a bfloat16 logit, its float32 copy, and the gradient of that
+VOCABULARY = 152_000  # Qwen2.5's; smaller ones need less
+CONTEXT = 1.0  # GB of CUDA's own
+MOST_ROWS = 8  # rows of a forward pass, at most (rules/train.smk)
+
+
+class Need(NamedTuple):
+    """What a training needs on one GPU, in GB.
+
+    Attributes:
+        fixed: weights, gradients, optimizer, reference and CUDA's own.
+        row: one row of the recipe's max_tokens.
+    """
+
+    fixed: float
+    row: float
+
+    def rows_in(self, memory: float) -> int:
+        """How many rows fit at once, as a power of two; 0 where none does."""
+        fits = (memory - self.fixed) / self.row
+        return 0 if fits < 1 else min(MOST_ROWS, 2 ** int(math.log2(fits)))
+
+    def of(self, rows: int) -> float:
+        """GB with so many rows at once."""
+        return self.fixed + rows * self.row
+
+
+def need(run: Mapping[str, Any], billions: float, gpus: int = 1) -> Need:
+    """What a run's training needs, on each of `gpus` GPUs that share its weights.
+
+    Args:
+        run: a resolved run.
+        billions: parameters of the model that it starts from, in billions.
+        gpus: how many GPUs one training uses.
+    """
+    recipe, weights = run["hyperparameters"], billions * 1e9
+    precision, lora = recipe["precision"], recipe["lora"]
+    if lora is None:
+        each = TRAINED[precision] - (MOMENT[precision] if recipe["optimizer"] == "rmsprop" else 0)
+        held = weights * each
+        if run["method"] in PREFERENCE and not recipe["precompute_reference"]:
+            held += weights * WEIGHT[precision]
+    else:
+        held = weights * WEIGHT[precision] + adapter(lora["rank"], billions) * ADAPTER
+    texts = 2 if run["method"] in PREFERENCE else 1  # a pair has two
+    return Need(held / gpus / GB + CONTEXT, texts * row(recipe, billions) / GB)
+
+
+def adapter(rank: int, billions: float) -> float:
+    """Weights of a LoRA adapter on all linear layers (rank 16 on 0.135, 1.5 and 7.6 billion: 4.9, 18, 40 million)."""
+    return 14.6e6 * rank / 16 * math.sqrt(billions)
+
+
+def row(recipe: Mapping[str, Any], billions: float) -> float:
+    """Bytes of the activations and logits of one row of max_tokens."""
+    layers, width = shape(billions)
+    values = layers + LAYER_VALUES if recipe["activation_checkpointing"] else layers * LAYER_VALUES
+    return recipe["max_tokens"] * (values * width * ACTIVATION[recipe["precision"]] + LOGIT * VOCABULARY)
+
+
+def shape(billions: float) -> tuple[int, float]:
+    """Layers and width of a model of this size: weights are about 12 × layers × width²."""
+    layers = next((count for size, count in ((10, 30), (20, 48), (40, 64)) if billions < size), 80)
+    return layers, math.sqrt(billions * 1e9 / (12 * layers))

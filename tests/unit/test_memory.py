@@ -1,0 +1,79 @@
+"""GPU memory of trainings, against figures worked out by hand, and how the plan tells it."""
+
+import pytest
+
+from scripts import plan
+from scripts.lib.jobs import memory
+from tests.study_snapshots import resolved
+
+GB = 2**30
+
+
+def run(method: str = "sft", **recipe) -> dict:
+    common = {"precision": "bfloat16", "lora": None, "optimizer": "adamw_torch", "precompute_reference": False}
+    common |= {"activation_checkpointing": True, "max_tokens": 1000}
+    return {"method": method, "hyperparameters": {**common, **recipe}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "bytes_a_weight"),
+    [
+        ({}, 8),  # weight, gradient and two moments, two bytes each
+        ({"precision": "mixed"}, 18),  # the same in four bytes, and autocast's copy
+        ({"precision": "float32"}, 16),
+        ({"optimizer": "rmsprop"}, 6),
+        ({"method": "dpo"}, 10),  # the reference beside it
+        ({"method": "dpo", "precision": "mixed"}, 24),
+        ({"method": "dpo", "precompute_reference": True}, 8),
+    ],
+)
+def test_what_is_held_for_each_weight(settings: dict, bytes_a_weight: int) -> None:
+    found = memory.need(run(**settings), 2.0)
+    assert found.fixed == pytest.approx(2e9 * bytes_a_weight / GB + memory.CONTEXT)
+
+
+def test_lora_holds_frozen_weights_and_a_small_adapter() -> None:
+    lora = {"rank": 16}
+    found = memory.need(run(lora=lora), 7.6)
+    assert found.fixed == pytest.approx((2 * 7.6e9 + 16 * 40.2e6) / GB + memory.CONTEXT, rel=1e-3)
+    # The adapter that is switched off is the reference.
+    assert memory.need(run("dpo", lora=lora), 7.6).fixed == found.fixed
+    for billions, million in ((0.135, 4.9), (1.54, 18.5), (7.6, 40.4)):  # counted in SmolLM2 and Qwen2.5
+        assert memory.adapter(16, billions) == pytest.approx(million * 1e6, rel=0.1)
+
+
+def test_row_has_activations_and_logits() -> None:
+    layers, width = memory.shape(1.5)
+    assert layers == 30 and width == pytest.approx(2041, abs=1)
+    stored = memory.need(run(), 1.5).row * GB
+    assert stored == pytest.approx(1000 * ((30 + 17) * width * 2 + 10 * 152_000))
+    whole = memory.need(run(activation_checkpointing=False), 1.5).row * GB
+    assert whole == pytest.approx(1000 * (30 * 17 * width * 2 + 10 * 152_000))
+    assert memory.need(run(max_tokens=500), 1.5).row * GB == pytest.approx(stored / 2)
+    assert memory.need(run("dpo"), 1.5).row * GB == pytest.approx(stored * 2)
+
+
+def test_gpus_share_the_weights_and_each_has_rows_of_its_own() -> None:
+    one, eight = memory.need(run(), 7.0), memory.need(run(), 7.0, gpus=8)
+    assert eight.fixed - memory.CONTEXT == pytest.approx((one.fixed - memory.CONTEXT) / 8)
+    assert eight.row == one.row
+
+
+@pytest.mark.parametrize(("card", "rows"), [(11.4, 0), (12.9, 1), (13, 2), (15.9, 2), (16, 4), (400, 8)])
+def test_rows_that_fit_are_a_power_of_two(card: float, rows: int) -> None:
+    assert memory.Need(fixed=10, row=1.5).rows_in(card) == rows
+
+
+def test_plan_tells_need_card_and_rows() -> None:
+    found = memory.Need(fixed=12.2, row=3.3)
+    assert plan.needed(found, {"gpus": 1, "memory": 24}) == "about 19 of 24 with 2 rows at once (12.2 and 3.3 a row)"
+    assert plan.needed(found, {"gpus": 1}) == "about 16 with 1 row at once (12.2 and 3.3 a row)"
+    assert plan.needed(found, {"gpus": 1, "memory": 12}).endswith("1 row at once (12.2 and 3.3 a row) TOO LARGE")
+
+
+def test_evening_fits_its_card() -> None:
+    study = resolved("one-gpu-7b")
+    assert study["plan"]["targets"] == ["evening_7b"] and resolved("one-gpu")["plan"]["targets"] == ["evening"]
+    card = study["machines"]["one-24gb"]["memory"]
+    for name, entry in study["runs"].items():
+        assert memory.need(entry, 7.0 if name.endswith("7b") else 1.5).rows_in(card) >= 2, name
