@@ -1,6 +1,7 @@
 """Claims: expressions, intervals and verdicts, against figures worked out by hand and against what the papers print."""
 
 import itertools
+import re
 
 import numpy
 import pytest
@@ -115,6 +116,8 @@ def test_without_a_known_error_there_is_no_interval() -> None:
     assert judge("y / x", 1, {"x": [Cell(2.0, exact=True)], "y": [Cell(6.0, exact=True)]})["verdict"] == REPRODUCED
 
 
+ROW = r"^\| ([A-Z][\w -]+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$"
+
 # --- the papers' own figures ------------------------------------------------------------------------------------------
 
 
@@ -130,6 +133,24 @@ def printed() -> dict[str, dict]:
 def test_page_of_claims_is_up_to_date() -> None:
     page = (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
     assert page == describe_claims.page(), "run python -m scripts.describe_claims --out docs/claims.md"
+
+
+def test_page_of_findings_counts_what_the_printed_figures_give(printed) -> None:
+    page = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
+    found = {name: list(map(int, counts)) for name, *counts in re.findall(ROW, page, re.MULTILINE)}
+    names = {"Critique Fine-Tuning": "cft", "SPIN": "spin", "ThinkPO": "thinkpo"}
+    assert found.keys() == names.keys()
+    for name, paper in names.items():
+        verdicts = [printed[claim]["verdict"] for claim in describe_claims.claims_of(paper)]
+        expected = [verdicts.count(kind) for kind in (REPRODUCED, INCONCLUSIVE, NOT_REPRODUCED)]
+        assert found[name] == [len(verdicts), *expected]
+
+
+def test_quoted_values_of_the_findings_are_those_of_the_claims() -> None:
+    findings, page = ((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("findings.md", "claims.md"))
+    for value, low, high in (("10.4", "5.45", "14.5"), ("6.70", "1.80", "11.7"), ("3.47", "0.08", "6.80")):
+        assert f"{value} [{low}, {high}]" in page
+        assert f"{float(value):.1f} [{float(low):.1f}, {float(high):.1f}]" in findings.replace("points ", "")
 
 
 @pytest.mark.parametrize(
