@@ -202,7 +202,7 @@ def losses(counts: list[dict]) -> dict[str, int]:
 
 
 def unchanged(counts: list[dict]) -> dict[str, int]:
-    """In how many rows of a control of CGD the critique that is shown is the row's own; {} where there is no control."""
+    """In how many rows of a control of CGD the critique shown is the row's own; {} where there is no control."""
     found = [count["critiques_unchanged"] for count in counts if "critiques_unchanged" in count]
     return {"critiques_unchanged": sum(found)} if found else {}
 

@@ -1,12 +1,16 @@
 """Critique-guided distillation: what a row shows and what it is trained to write, and the controls of the critique."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from scripts import build_train_set
 from scripts.lib.cli import ROOT
 from scripts.lib.jsonl import BadInput, read_json, read_rows
+from scripts.lib.page.provenance import needed
+from scripts.lib.page.training import critiques_of
+from scripts.lib.study.settings import Study
 from scripts.lib.training import controls
 
 PART = {"method": "cgd", "kind": "critiques", "keep": "all", "weight": 1, "files": 1, "refined": "solution"}
@@ -169,3 +173,28 @@ def test_rows_whose_critique_holds_no_answer_are_counted_and_told(build, caplog)
     assert "it should be [removed]. Conclusion: wrong" in asked(rows["q4#0"])
     assert summary["critiques_unchanged"] == 1 and len(rows) == 2
     assert "run cgd: 1 of its 2 rows show their own critique as it is" in caplog.text
+
+
+# --- the study page ---------------------------------------------------------------------------------------------------
+
+RUNS = """
+teachers: {paid: {kind: openai, model: m, critique_prompt: ask.j2, refine_prompt: ask.j2, answer_prompt: ask.j2}}
+refinements: {sums-refined: {critiques: sums-verifier, teacher: paid}}
+runs:
+  cgd: {extends: cft, method: cgd}
+  refined: {extends: cgd, data: {critiques: null, refinements: sums-refined}}
+  cgd-$shown: {extends: cgd, data: {critique_shown: $shown}, for_each: {shown: [none, other, without-answer]}}
+"""
+
+
+def test_critiques_lead_to_the_runs_that_show_them_and_refined_answers_to_their_critiques(small) -> None:
+    results = SimpleNamespace(study=Study(small.resolve(RUNS), {}), folder=Path("results/small"))
+    found = {name: critiques_of(results, run) for name, run in results.study["runs"].items()}
+    shown = {"cft", "cgd", "refined", "cgd-without-answer"}
+    assert found == {name: ["sums-verifier"] if name in shown else [] for name in found}
+    assert needed(results, Path("results/small/train_sets/refined.jsonl")) == [
+        "<results>/refinements/sums-refined.jsonl"
+    ]
+    assert needed(results, Path("results/small/refinements/sums-refined.jsonl")) == [
+        "<results>/critiques/sums-verifier.jsonl"
+    ]

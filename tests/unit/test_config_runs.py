@@ -116,8 +116,12 @@ def test_refined_answers_must_be_there(small, write_lines):
     fields = "question: q, response: r, critique: c"
     mine = f"datasets: {{mine: {{source: jsonl, path: rows.jsonl, fields: {{{fields}}}}}}}"
     message = small.mistake(CGD % "dataset: mine", mine)
-    assert "runs.x.data.refined = 'solution': the rows hold no such text (they have: critique, question, resp" in message
-    message = small.mistake(CGD % "critiques: sums-verifier, refined: terse")  # what is sampled takes over solutions only
+    assert (
+        "runs.x.data.refined = 'solution': the rows hold no such text (they have: critique, question, resp" in message
+    )
+    message = small.mistake(
+        CGD % "critiques: sums-verifier, refined: terse"
+    )  # what is sampled takes over solutions only
     assert "runs.x.data.refined = 'terse': the rows hold no such text (they have: solution)" in message
     message = small.mistake(CGD % "dataset: mine, refined: critique, critique_shown: without-answer", mine)
     assert "runs.x.data.critique_shown = 'without-answer': dataset 'mine' has no reference answers" in message

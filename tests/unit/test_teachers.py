@@ -371,7 +371,9 @@ def test_shards_of_refined_answers_are_put_together(desk: Desk, criticised: list
             refined(desk, server, shard=(shard, 2))
     files = [str(desk.folder / f"r{shard}.jsonl") for shard in range(2)]
     out = [str(desk.folder / "all.jsonl"), str(desk.folder / "all.json")]
-    assert gather_shards.main(gather_shards.parse_args(["--shards", *files, "--rows", out[0], "--summary", out[1]])) == 0
+    assert (
+        gather_shards.main(gather_shards.parse_args(["--shards", *files, "--rows", out[0], "--summary", out[1]])) == 0
+    )
     assert read_rows(out[0]) == whole and read_json(out[1])["answers_used"] == 3
 
 
