@@ -78,16 +78,6 @@ def test_rows_without_a_refined_answer_or_a_critique_are_left_out_and_counted(bu
         assert list(rows) == ["q4#0"] and summary["left_out"] == {"error": 1, "empty": 2}
 
 
-def test_loss_is_on_the_refined_answer_alone(build, tokenizer) -> None:
-    training_rows = pytest.importorskip("scripts.lib.training.rows")
-    rows, _ = build([criticised(4, 0)])
-    recipe = {"max_tokens": 999, "too_long": "error", "end_inside": "error", "loss_on": "answer", "packing": False}
-    ([made], _) = training_rows.tokenise(list(rows.values()), tokenizer, recipe)
-    assert tokenizer.decode([label for label in made["labels"] if label != -100]) == "4 + 10 = 14.<|im_end|>"
-    assert "Critique:" in tokenizer.decode(made["input_ids"])
-    assert "⟦4 + 10 = 14.<|im_end|>⟧" in training_rows.as_read(made, tokenizer)
-
-
 # --- controls ---------------------------------------------------------------------------------------------------------
 
 
