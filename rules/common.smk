@@ -39,6 +39,7 @@ wildcard_constraints:
     dataset=SLUG,
     responses=SLUG,
     critiques=SLUG,
+    refinements=SLUG,
     answers=SLUG,
     run=SLUG,
     checkpoint=rf"(?!(?:{SEEDS})/){SLUG}",

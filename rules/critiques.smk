@@ -1,7 +1,10 @@
-"""Critiques: a teacher's judgement of graded responses. Answers: a teacher's own, to a dataset's questions.
+"""Critiques: a teacher's judgement of graded responses. Refinements: a teacher's answers in view of critiques.
+
+Answers: a teacher's own, to a dataset's questions.
 
 INPUTS   <results>/responses/{responses}/graded.jsonl, <results>/datasets/{dataset}.jsonl
 OUTPUTS  <results>/critiques/{critiques}.jsonl  text and verdict for each response, shards beside it
+         <results>/refinements/{refinements}.jsonl  the same with a refined answer, shards beside it
          <results>/answers/{answers}.jsonl      text for each question and sample, shards beside it
 
 Rules that ask an endpoint run where snakemake runs: compute nodes may be offline.
@@ -115,6 +118,44 @@ rule gather_critiques:
     shell:
         "{params.python:q} -m scripts.gather_shards --shards {input:q} --rows {output.rows:q}"
         " --summary {output.summary:q} 2>&1 | tee {log:q}"
+
+
+rule refine_responses:
+    """Have a teacher behind an endpoint refine one shard of criticised responses."""
+    input:
+        critiques=STUDY.refined_critiques,
+    output:
+        refinements="<results>/refinements/{refinements}/shard-{shard}.jsonl",
+        summary="<results>/refinements/{refinements}/shard-{shard}.json",
+    log:
+        "<logs>/refine_responses/{refinements}/{shard}.log",
+    benchmark:
+        "<benchmarks>/refine_responses/{refinements}/{shard}.jsonl"
+    localrule: True
+    conda:
+        "../envs/laptop.yaml"
+    params:
+        python=python_for("laptop"),
+        settings=STUDY.refinement_settings,
+        limits=STUDY.refinement_limits,
+        shards=STUDY.refinement_shard_count,
+        state=TEACHERS_STATE,
+    shell:
+        "{params.python:q} -m scripts.refine_responses --settings {params.settings:q} --limits {params.limits:q}"
+        " --critiques {input.critiques:q} --shard {wildcards.shard} --shards {params.shards} --state {params.state:q}"
+        " --refinements {output.refinements:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
+
+
+use rule gather_critiques as gather_refinements with:
+    input:
+        STUDY.refinement_shards,
+    output:
+        rows="<results>/refinements/{refinements}.jsonl",
+        summary="<results>/refinements/{refinements}.json",
+    log:
+        "<logs>/gather_refinements/{refinements}.log",
+    benchmark:
+        "<benchmarks>/gather_refinements/{refinements}.jsonl"
 
 
 rule answer_questions:

@@ -9,17 +9,14 @@ The whole command line of a job stands in its log's first lines with `snakemake 
 """
 
 import argparse
-import itertools
-from collections.abc import Iterator
 
 from scripts.lib import cli
 from scripts.lib.generation.prompts import hashes
-from scripts.lib.jsonl import write_json, write_rows
-from scripts.lib.teachers.asking import ask
-from scripts.lib.teachers.ledger import Usage
+from scripts.lib.jsonl import write_json
+from scripts.lib.teachers.answering import write_answers
 from scripts.lib.teachers.replies import whole_text
-from scripts.lib.teachers.requests import questions, requests_of
-from scripts.lib.teachers.teaching import Teaching, check_errors
+from scripts.lib.teachers.requests import questions
+from scripts.lib.teachers.teaching import Teaching
 
 VERSION = 1  # raise by hand when the answers would differ
 
@@ -43,40 +40,21 @@ def main(args: argparse.Namespace) -> int:
     settings = args.settings
     teacher = settings["teacher"]
     summary = cli.Summary("answer_questions", settings)
-    reasons: dict[str, int] = {}
-    rows = finished = 0
     with Teaching(args.limits["teacher"], teacher, args.limits, args.state) as teaching:
         shard = (args.shard, args.shards)
-        ask(teaching, lambda: requests_of("answers", args.dataset, settings), shard)
-        usage = Usage(teaching.ledger)
-
-        def answers() -> Iterator[dict]:
-            nonlocal rows, finished
-            for row, asked in itertools.islice(questions(args.dataset, settings), args.shard, None, args.shards):
-                value, error = teaching.answer(asked)
-                usage.add(asked, value)
-                if value:
-                    row |= fields(value, teacher.get("with_thoughts", False))
-                row["finished"] = error is None
-                if error:
-                    row["error"] = error
-                    reasons[error] = reasons.get(error, 0) + 1
-                rows += 1
-                finished += error is None
-                yield row
-            check_errors(args.answers, rows - finished, rows, args.limits["max_errors"], reasons)
-
-        write_rows(args.answers, answers())
-    counts = {"rows": rows, "errors": rows - finished, "error_reasons": reasons, **usage.fields()}
+        counts = write_answers(teaching, lambda: questions(args.dataset, settings), shard, args.answers, fields)
     write_json(args.summary, summary.fields(**counts, prompt_sha256=hashes([teacher["answer_prompt"]])))
     return 0
 
 
-def fields(value: dict, with_thoughts: bool) -> dict:
-    """What a row takes from an answer: its text, what the model thought before it, and its tokens."""
+def fields(value: dict | None, error: str | None, with_thoughts: bool) -> dict:
+    """What a row takes from an answer: its text, what the model thought before it, its tokens, whether it is whole."""
+    if value is None:
+        return {"finished": False}
     thoughts = value["thoughts"]
     response = whole_text(thoughts, value["text"]) if with_thoughts else value["text"]
-    return {"response": response, "tokens": value["completion_tokens"], **({"thoughts": thoughts} if thoughts else {})}
+    made = {"response": response, "tokens": value["completion_tokens"], **({"thoughts": thoughts} if thoughts else {})}
+    return {**made, "finished": error is None}
 
 
 if __name__ == "__main__":

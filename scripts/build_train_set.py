@@ -1,8 +1,8 @@
 """Chooses and renders one run's training rows.
 
 sft: question → answer (a sampled response, a teacher's, or the dataset's worked solution). cft: [question; response] →
-critique. Both give `{"id", "messages", "completion"}`; dpo, spin and thinkpo give
-`{"id", "messages", "chosen", "rejected"}`.
+critique. cgd: [question; response; critique] → refined answer. All give `{"id", "messages", "completion"}`; dpo, spin
+and thinkpo give `{"id", "messages", "chosen", "rejected"}`.
 
 A training set has one part or several, in given shares. Rows are drawn by a hash of seed and id, first one of each
 question, then a second one, so that the same responses are chosen for every run that draws from the same pool. Where
@@ -33,6 +33,7 @@ from scripts.lib.generation.prompts import hashes
 from scripts.lib.jsonl import BadInput, read_json, write_json, write_rows
 from scripts.lib.study.quotas import least
 from scripts.lib.training import lengths
+from scripts.lib.training.controls import question_of
 from scripts.lib.training.pools import Limit, drawn, of_length, pool_of, rendered
 
 VERSION = 2  # raise by hand when the training set would differ
@@ -75,6 +76,7 @@ def main(args: argparse.Namespace) -> int:
         raise BadInput(f"run {settings['run']}: no row is left to train on. Check runs.{settings['run']}.data.")
     write_rows(args.train_set, sorted(rows, key=lambda row: row["id"]))
     fields = {"rows": len(rows), "rows_asked": asked_for(counts), "left_out": losses(counts), "datasets": datasets}
+    fields |= unchanged(counts)
     tell(settings["run"], fields)
     prompts = hashes(part["prompt"] for part in settings["parts"])
     write_json(args.summary, summary.fields(**fields, parts=counts, prompt_sha256=prompts))
@@ -126,6 +128,8 @@ def rows_of_part(
     questions = len(set(map(question_of, chosen)))
     count |= {"in_pool": len(pool), "rows": len(chosen), "rows_asked": asked, "questions": questions}
     count["filter_loosened"] = loosened
+    if part.get("critique_shown", "own") != "own":
+        count["critiques_unchanged"] = sum(row.get("critique_unchanged", False) for row in chosen)
     return [rendered(row, part) for row in chosen], count
 
 
@@ -176,11 +180,6 @@ def choose(
     return chosen
 
 
-def question_of(row: dict) -> str:
-    """What tells rows of one question: its id, or its text where the row is a dataset's own."""
-    return row.get("question_id", row["question"])
-
-
 def dataset_counts(summary: dict) -> dict:
     """What a dataset's summary says of its rows."""
     left_out = {reason: count for reason, count in summary.get("left_out", {}).items() if count}
@@ -202,6 +201,12 @@ def losses(counts: list[dict]) -> dict[str, int]:
     return {reason: number for reason, number in total.items() if number and reason not in ASKED_FOR}
 
 
+def unchanged(counts: list[dict]) -> dict[str, int]:
+    """In how many rows of a control of CGD the critique shown is the row's own; {} where there is no control."""
+    found = [count["critiques_unchanged"] for count in counts if "critiques_unchanged" in count]
+    return {"critiques_unchanged": sum(found)} if found else {}
+
+
 def tell(run: str, fields: dict) -> None:
     """Logs what is lacking."""
     if fields["rows_asked"] is not None and fields["rows"] < fields["rows_asked"]:
@@ -209,6 +214,13 @@ def tell(run: str, fields: dict) -> None:
     if fields["left_out"]:
         reasons = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in fields["left_out"].items())
         log.warning("run %s: left out: %s", run, reasons)
+    if fields.get("critiques_unchanged"):
+        log.warning(
+            "run %s: %d of its %d rows show their own critique as it is",
+            run,
+            fields["critiques_unchanged"],
+            fields["rows"],
+        )
 
 
 def too_few(settings: dict, part: dict, files: list[str], count: dict, found: int, asked: int | None) -> str:
@@ -216,7 +228,7 @@ def too_few(settings: dict, part: dict, files: list[str], count: dict, found: in
     run, wanted = settings["run"], asked or 0
     share = found / count["rows_in"] if count["rows_in"] else 0
     about = f"about {round(wanted / share)} would do" if share else "none passes, so more rows may not help"
-    what = "rows" if part["method"] in ("sft", "cft") else "pairs"
+    what = "rows" if part["method"] in ("sft", "cft", "cgd") else "pairs"
     fewest = enough(asked, settings)
     slack = f" ({fewest} would do)" if fewest < wanted else ""
     longer = "raise max_tokens in its recipe, " if "over_max_tokens" in count["left_out"] else ""

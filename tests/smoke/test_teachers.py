@@ -27,6 +27,7 @@ datasets:
   more: {source: reasoning-gym, tasks: {chain_sum: {}}, rows: 12, seed: 2}
 responses: {sums-self: {dataset: sums, model: base, prompt: prompts/answer.j2, samples: 4}}
 critiques: {sums-api: {responses: sums-self, teacher: api, shards: 3}}
+refinements: {sums-refined: {critiques: sums-api, teacher: api, shards: 2}}
 answers: {more-api: {dataset: more, teacher: api, shards: 2}}
 """
 
@@ -198,6 +199,10 @@ def test_critiques_and_answers_are_made_in_shards_and_paid_for_once(api: Api) ->
         assert (summary["rows"], summary["right"], summary["shards"], summary["agreement"]) == (30, 30, 3, 0.5)
         api.ask(server, "results/api/answers/more-api.jsonl")
         assert len(read_rows(api.folder / "results/api/answers/more-api.jsonl")) == 12
+        api.ask(server, "results/api/refinements/sums-refined.jsonl")
+        refined = read_rows(api.folder / "results/api/refinements/sums-refined.jsonl")
+        assert len(refined) == 30 and all(row["critique"] and row["refined"] for row in refined)
+        assert len(server.delivered) == 30 + 12 + 30
         asked = sum(server.seen.values())
         # A higher budget and other rates change no text: nothing runs.
         assert "Nothing to be done" in api.ask(server, CRITIQUES, budget=50.0, concurrency=3)

@@ -92,6 +92,48 @@ def test_each_method_names_its_own_sources(small):
     assert "runs.x.data.short" in message and "one of dataset and responses" in message
 
 
+CGD = "runs: {x: {method: cgd, start: base, recipe: short, prompt: ask.j2, data: {%s}}}"
+PAID = """
+teachers: {paid: {kind: openai, model: m, critique_prompt: ask.j2, refine_prompt: ask.j2, answer_prompt: ask.j2}}
+refinements: {sums-refined: {critiques: sums-verifier, teacher: paid}}
+"""
+
+
+def test_cgd_trains_on_critiques_a_dataset_or_refinements(small, write_lines):
+    write_lines("rows.jsonl", [{"q": "?"}])
+    fields = "question: q, answer: a, response: r, critique: c, refined: better"
+    mine = f"datasets: {{mine: {{source: jsonl, path: rows.jsonl, fields: {{{fields}}}}}}}"
+    for data in ("critiques: sums-verifier", "refinements: sums-refined", "dataset: mine, refined: refined"):
+        study = small.resolve(CGD % data, PAID, mine)
+        (part,) = runs.parts(study["runs"]["x"])
+        assert part["critique_shown"] == "own" and runs.dataset_behind(study, *runs.sources(part)[0][1:])
+    message = small.mistake(CGD % "responses: sums-self")
+    assert "a cgd run trains on critiques or dataset or refinements, this names responses" in message
+
+
+def test_refined_answers_must_be_there(small, write_lines):
+    write_lines("rows.jsonl", [{"q": "?"}])
+    fields = "question: q, response: r, critique: c"
+    mine = f"datasets: {{mine: {{source: jsonl, path: rows.jsonl, fields: {{{fields}}}}}}}"
+    message = small.mistake(CGD % "dataset: mine", mine)
+    assert (
+        "runs.x.data.refined = 'solution': the rows hold no such text (they have: critique, question, resp" in message
+    )
+    message = small.mistake(
+        CGD % "critiques: sums-verifier, refined: terse"
+    )  # what is sampled takes over solutions only
+    assert "runs.x.data.refined = 'terse': the rows hold no such text (they have: solution)" in message
+    message = small.mistake(CGD % "dataset: mine, refined: critique, critique_shown: without-answer", mine)
+    assert "runs.x.data.critique_shown = 'without-answer': dataset 'mine' has no reference answers" in message
+
+
+def test_refinements_name_critiques_and_a_teacher_that_writes_answers(small):
+    message = small.mistake("refinements: {x: {critiques: sums-verifier, teacher: verifier}}")
+    assert "refinements.x.teacher = 'verifier': it writes critiques only. Name a teacher of kind openai." in message
+    message = small.mistake("refinements: {x: {critiques: nothing, teacher: paid}}", PAID)
+    assert "refinements.x.critiques = 'nothing'" in message
+
+
 def test_mix_gives_each_part_its_method_prompt_and_weight(small):
     from scripts.lib.study import runs
 

@@ -86,8 +86,12 @@ def test_a_table_says_which_training_sets_are_short_and_what_they_lost() -> None
     short = {"rows": 49_987, "rows_asked": 50_000, "left_out": {}, "datasets": {"web": {"rows": 90, "left_out": {}}}}
     lossy = {"rows": 900, "rows_asked": None, "left_out": {"too_long": 80, "repeated": 0}}
     lossy["datasets"] = {"web": {"rows": 980, "left_out": {"in_a_benchmark": 20}}}
-    notes = flags.notes_of_train_sets({"sft": whole, "cft": short, "dpo": lossy})
+    control = {**whole, "critiques_unchanged": 7}
+    untouched = {**whole, "critiques_unchanged": 0}
+    named = {"sft": whole, "cft": short, "dpo": lossy, "cgd-without": control, "cgd-other": untouched}
+    notes = flags.notes_of_train_sets(named)
     assert notes == [
         "Fewer training rows than asked for: cft 49,987 of 50,000.",
         "Left out before training: dpo: 80 too long, 20 in a benchmark of web.",
+        "Rows of a control that show their own critique as it is: cgd-without 7 of 50,000.",
     ]

@@ -28,12 +28,14 @@ teachers:
   paid: {kind: openai, model: m, expected_tokens: 400, price: {input: 1.0, output: 10.0, date: "2026-05"}}
 critiques:
   sums-paid: {responses: sums-self, teacher: paid, rows: 3000, shards: 3}
+refinements: {sums-refined: {critiques: sums-paid, teacher: paid, rows: 2000, shards: 2}}
 recipes:
   full: {learning_rate: 1.0e-5, global_batch: 10, max_tokens: 800, epochs: 2, candidate_steps: [10, 20]}
 runs:
   sft: {method: sft, start: sized, recipe: full, prompt: prompts/answer.j2, data: {responses: sums-self, rows: 720}}
   all: {extends: sft, data: {rows: null}}
   dpo: {extends: sft, method: dpo, start: sft, select: gcd, data: {rows: 72}}
+  cgd: {extends: all, method: cgd, data: {responses: null, refinements: sums-refined}}
 benchmarks:
   gcd:
     kind: math
@@ -121,6 +123,15 @@ def test_teacher_costs_what_it_reads_and_writes(estimator: Estimator) -> None:
     # 3,000 critiques in 3 shards; 100 + 100 tokens in at 1 USD, 400 out at 10 USD a million.
     found = estimator.cost(job("critique_by_api", critiques="sums-paid", shard="0")).dollars
     assert found == pytest.approx((3000 * 200 * 1 + 3000 * 400 * 10) / 1e6 / 3)
+
+
+def test_refined_answers_cost_what_is_read_of_response_and_critique(estimator: Estimator) -> None:
+    # 2,000 answers in 2 shards; 100 + 100 + 400 tokens in at 1 USD, 400 out at 10 USD a million.
+    found = estimator.cost(job("refine_responses", refinements="sums-refined", shard="0")).dollars
+    assert found == pytest.approx((2000 * 600 * 1 + 2000 * 400 * 10) / 1e6 / 2)
+    assert estimator.rows_of("runs", "cgd") == 2000
+    tokens = 2000 * 2 * 200  # rows × epochs × a quarter of 800, as of any answers
+    assert estimator.training_tokens("cgd") == tokens
 
 
 def test_teacher_with_responses_at_hand_costs_what_the_estimate_says(estimator: Estimator, write_lines) -> None:

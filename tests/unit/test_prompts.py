@@ -66,6 +66,6 @@ def test_hashes_are_by_path_without_the_missing_ones(prompt) -> None:
 
 @pytest.mark.parametrize("file", sorted((ROOT / "prompts").glob("*.j2")), ids=lambda file: file.name)
 def test_prompts_of_the_project_render(file: Path) -> None:
-    row = {"question": "What is 2 + 2?", "response": "It is 5."}
+    row = {"question": "What is 2 + 2?", "response": "It is 5.", "critique": "2 + 2 = 4."}
     messages = render(file, **row, system="Think.", choices=["4", "5"], turns=[row])
     assert "What is 2 + 2?" in messages[-1]["content"]

@@ -6,7 +6,7 @@ from scripts.lib.study import quotas
 
 PAID = """
 teachers:
-  paid: {kind: openai, model: m, temperature: 0, max_tokens: 64, critique_prompt: ask.j2, answer_prompt: ask.j2}
+  paid: {kind: openai, model: m, max_tokens: 64, critique_prompt: ask.j2, refine_prompt: ask.j2, answer_prompt: ask.j2}
 critiques: {sums-paid: {responses: sums-self, teacher: paid, max_errors: 0.05}}
 runs: {mine: {method: cft, start: base, recipe: short, prompt: ask.j2, data: {critiques: sums-paid, rows: 160}}}
 """
@@ -28,6 +28,17 @@ def test_quota_that_no_row_may_leave_is_refused_where_a_teacher_is_paid(small) -
 @pytest.mark.parametrize("change", ["rows: 160, slack: 0.05", "rows: 160, when_short: take-all", "rows: 152"])
 def test_quota_with_the_slack_that_it_needs_is_fine(small, change: str) -> None:
     small.resolve(PAID.replace("rows: 160", change))
+
+
+def test_errors_of_a_teacher_that_refines_count_beside_those_of_the_critic(small) -> None:
+    refined = """
+teachers: {other: {kind: openai, model: o, critique_prompt: ask.j2, refine_prompt: ask.j2, answer_prompt: ask.j2}}
+refinements: {sums-refined: {critiques: sums-paid, teacher: other, max_errors: 0.5, rows: 100}}
+runs: {refined: {method: cgd, start: base, recipe: short, prompt: ask.j2, data: {refinements: sums-refined, rows: 90}}}
+"""
+    message = small.mistake(refined, PAID.replace("rows: 160", "rows: 152"))
+    assert "runs.refined.data.rows = 90: of the 100 rows of its data 47 are left" in message
+    small.resolve(refined.replace("rows: 90", "rows: 47"), PAID.replace("rows: 160", "rows: 152"))
 
 
 def test_quota_as_large_as_the_data_is_refused_where_a_filter_or_the_trainer_takes_rows(small) -> None:

@@ -5,6 +5,7 @@ import pytest
 from scripts.lib.cli import ROOT
 from scripts.lib.generation.chat import answer_ids, load_tokenizer, prompt_ids
 from scripts.lib.jsonl import BadInput
+from scripts.lib.training.pools import rendered
 
 rows = pytest.importorskip("scripts.lib.training.rows")
 
@@ -54,6 +55,19 @@ def test_end_tokens_are_deleted_from_all_texts_of_a_row_and_such_rows_counted(to
     made, counts = rows.tokenise_pairs(DPO[1], tokenizer, RULES | {"end_inside": "delete"})
     clean = [pair("a", "4", "5"), pair("b", "4", "5"), pair("c", "4", "6"), pair("d", "1", "2")]
     assert made == rows.tokenise_pairs(clean, tokenizer, RULES)[0] and counts["rows_with_ends_deleted"] == 2
+
+
+# --- rows of CGD ------------------------------------------------------------------------------------------------------
+
+
+def test_loss_of_cgd_is_on_the_refined_answer_alone(tokenizer) -> None:
+    source = {"id": "a", "question": "2 + 2?", "response": "5", "critique": "It is 4.", "solution": "2 + 2 = 4"}
+    part = {"method": "cgd", "kind": "critiques", "refined": "solution", "prompt": str(ROOT / "prompts" / "refine.j2")}
+    ([made], counts) = rows.tokenise([rendered(source, part)], tokenizer, RULES)
+    assert [label for label in made["labels"] if label != -100] == answer_ids(tokenizer, "2 + 2 = 4")
+    assert counts["completion_tokens"] == len("2 + 2 = 4") + 1
+    read, learnt = rows.as_read(made, tokenizer).split("⟦")
+    assert "Solution:\n5\n\nCritique:\nIt is 4." in read and learnt == f"2 + 2 = 4{END}⟧"
 
 
 # --- the model's positions --------------------------------------------------------------------------------------------

@@ -31,12 +31,14 @@ teachers:
     kind: openai
     model: m
     critique_prompt: ask.j2
+    refine_prompt: ask.j2
     answer_prompt: ask.j2
     price: {input: 1, output: 2, date: 2026-05}
   local: {kind: vllm, model: near, engine: gpu, critique_prompt: ask.j2}
 critiques:
   sums-api: {responses: sums-self, teacher: api, shards: 2}
   sums-local: {responses: sums-self, teacher: local}
+refinements: {sums-refined: {critiques: sums-api, teacher: api, shards: 2}}
 answers: {sums-api: {dataset: sums, teacher: api}}
 runs:
   picked:
@@ -45,6 +47,8 @@ runs:
     select: gcd
     overrides: {too_long: drop}
     data: {responses: null, answers: sums-api, keep: all, rows: null}
+  cgd: {extends: cft, method: cgd}
+  refined: {extends: cgd, data: {critiques: null, refinements: sums-refined}}
   dpo: {method: dpo, start: sft, recipe: short, prompt: ask.j2, data: {responses: sums-self, like: sft, like_rows: 9}}
   thinkpo:
     method: thinkpo
@@ -142,6 +146,7 @@ JOBS = {
     "sampling_settings": ("responses", sampled),
     "response_grading": ("responses", "responses"),
     "critique_settings": ("critiques", "critiques"),
+    "refinement_settings": ("refinements", "refinements"),
     "answer_settings": ("answers", "answers"),
     "train_set_settings": ("run", "runs"),
     "recipe": ("run", "runs"),
@@ -199,8 +204,13 @@ READS = {
     "critique_settings sums-local": {
         **{"critiques.sums-local": "teacher rows", "teachers.local": LOCAL, "engines.gpu": f"{ENGINE} max_model_len"},
     },
+    "refinement_settings sums-refined": {
+        **{"refinements.sums-refined": "teacher rows", "teachers.api": f"{ASKED} refine_prompt"},
+    },
     "answer_settings sums-api": {"answers.sums-api": "teacher rows samples", "teachers.api": f"{ASKED} answer_prompt"},
     **{f"train_set_settings {run}": {f"runs.{run}": BUILT} for run in ("sft", "cft", "cft-s1", "cft-s2")},
+    "train_set_settings cgd": {"runs.cgd": f"{BUILT} data.refined data.critique_shown"},
+    "train_set_settings refined": {"runs.refined": f"{BUILT} data.critique_shown"},
     "train_set_settings dpo": {"runs.dpo": f"{BUILT} data.pairs_per_question data.like data.like_rows"},
     "train_set_settings thinkpo": {
         "runs.thinkpo": f"{BUILT} data.long.field data.short.field data.format_only data.length_gap data.gap_rows"
@@ -214,7 +224,7 @@ READS = {
     },
     **{
         f"recipe {run}": {f"runs.{run}": TRAINED}
-        for run in ("sft", "cft", "picked", "dpo", "thinkpo", "spin.t0", "cft-s1", "cft-s2")
+        for run in ("sft", "cft", "cgd", "refined", "picked", "dpo", "thinkpo", "spin.t0", "cft-s1", "cft-s2")
     },
     "validation_settings picked": {
         **{"engines.cpu": ENGINE, "runs.picked": "select", "benchmarks.gcd": f"kind {SAMPLING}"},
@@ -345,7 +355,8 @@ VERSIONS = {
     **{"fetch_model": {"model_settings"}, "prepare_dataset": {"dataset_settings", "benchmark_settings"}},
     **{"prepare_harness": {"task_settings"}, "sample_responses": {"sampling_settings"}},
     **{"grade_responses": {"response_grading"}, "critique_responses": {"critique_settings"}},
-    **{"answer_questions": {"answer_settings"}, "build_train_set": {"train_set_settings"}, "train": {"recipe"}},
+    **{"refine_responses": {"refinement_settings"}, "answer_questions": {"answer_settings"}},
+    **{"build_train_set": {"train_set_settings"}, "train": {"recipe"}},
     **{
         "validate": {"validation_settings"},
         "generate": {"suite_settings"},
@@ -383,10 +394,14 @@ def test_shipped_study_has_settings_for_each_job_without_machines_rates_and_pric
 
 
 def test_limits_hold_the_rest_of_a_teacher(whole: Study) -> None:
-    teacher = {*ASKED.split(), "critique_prompt", "answer_prompt"}
+    teacher = {*ASKED.split(), "critique_prompt", "refine_prompt", "answer_prompt"}
     limits = whole["teachers"]["api"].keys() - teacher | {"teacher", "max_errors"}
     assert limits > NO_SETTINGS - {"memory_share", "gpus", "shards"}
-    for method, wildcards in (("critique", {"critiques": "sums-api"}), ("answer", {"answers": "sums-api"})):
+    for method, wildcards in (
+        ("critique", {"critiques": "sums-api"}),
+        ("refinement", {"refinements": "sums-refined"}),
+        ("answer", {"answers": "sums-api"}),
+    ):
         text = getattr(whole, f"{method}_limits")(SimpleNamespace(**wildcards), output=None)
         assert json.loads(text).keys() == limits
     assert json.loads(whole.judge_limits(SimpleNamespace(benchmark="talk"), output=None)).keys() == limits
@@ -396,6 +411,7 @@ def test_estimate_reads_the_entries_of_paid_teachers(whole: Study) -> None:
     entries = {entry["name"]: entry for entry in json.loads(whole.priced())}
     assert {name: entry["file"] for name, entry in entries.items()} == {
         "critiques.sums-api": "results/small/responses/sums-self/graded.jsonl",
+        "refinements.sums-refined": "results/small/critiques/sums-api.jsonl",
         "answers.sums-api": "results/small/datasets/sums.jsonl",
     }
     assert entries["critiques.sums-api"]["settings"]["teacher"].keys() == {*ASKED.split(), "critique_prompt"}
@@ -409,6 +425,7 @@ def test_machine_gets_what_settings_leave_out(whole: Study) -> None:
 
 # --- paths ------------------------------------------------------------------------------------------------------------
 
+GRADED = "responses/sums-self/graded.jsonl"
 # (method, its wildcards, what it gives; <> stands for <results>/)
 PATHS = [
     ("checkpoint_weights", "checkpoint=base", "<>models/base"),
@@ -431,11 +448,17 @@ PATHS = [
     ("critic_weights", "critiques=sums-local", "<>models/near"),
     ("critic_engine", "critiques=sums-local", "gpu"),
     ("critic_env", "critiques=sums-local", "vllm-gpu"),
+    ("refined_critiques", "refinements=sums-refined", "<>critiques/sums-api.jsonl"),
+    ("refinement_shards", "refinements=sums-refined", [f"<>refinements/sums-refined/shard-{n}.jsonl" for n in (0, 1)]),
+    ("refinement_shard_count", "refinements=sums-refined", 2),
     ("answered_dataset", "answers=sums-api", "<>datasets/sums.jsonl"),
     ("answer_shards", "answers=sums-api", ["<>answers/sums-api/shard-0.jsonl"]),
     ("answer_shard_count", "answers=sums-api", 1),
     ("train_sources", "run=sft", ["<>responses/sums-self/graded.jsonl"]),
     ("train_sources", "run=cft", ["<>critiques/sums-verifier.jsonl"]),
+    ("train_sources", "run=cgd", ["<>critiques/sums-verifier.jsonl"]),
+    ("train_sources", "run=refined", ["<>refinements/sums-refined.jsonl"]),
+    ("train_datasets", "run=refined", ["<>datasets/sums.json"]),
     ("train_sources", "run=picked", ["<>answers/sums-api.jsonl"]),
     ("train_sources", "run=dpo", ["<>responses/sums-self/graded.jsonl", "<>train_sets/sft.jsonl"]),
     ("train_sources", "run=thinkpo", ["<>datasets/file.jsonl", "<>datasets/file.jsonl"]),
@@ -479,7 +502,7 @@ PATHS = [
     ("claim_tables", "", ["<>tables/main.json"]),
     ("claim_scores", "", [f"<>scores/{name}/numbers.json" for name in ("base", "cft", "cft-mean")]),
     ("claim_answers", "", [f"<>scores/{name}/numbers.jsonl" for name in ("base", "cft", "cft-mean")]),
-    ("priced_files", "", ["<>datasets/sums.jsonl", "<>responses/sums-self/graded.jsonl"]),
+    ("priced_files", "", [f"<>{name}" for name in ("datasets/sums.jsonl", GRADED, "critiques/sums-api.jsonl")]),
 ]
 
 
@@ -526,7 +549,7 @@ def test_targets_are_the_tables_and_figures(whole: Study) -> None:
 
 # Used by tests above under other names, or no methods of a job.
 OTHERS = {"name", "resolved", "scale", "targets", "loaded_by", "machine", "engine_env", "of_kind", "critiqued_by"}
-OTHERS |= {"critique_limits", "answer_limits", "judge_limits", "claim_sources", "priced"}
+OTHERS |= {"critique_limits", "refinement_limits", "answer_limits", "judge_limits", "claim_sources", "priced"}
 
 
 def test_everything_that_the_rules_ask_the_study_is_tested_here() -> None:

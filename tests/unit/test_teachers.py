@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import answer_questions, critique_responses, gather_shards
+from scripts import answer_questions, critique_responses, gather_shards, refine_responses
 from scripts.lib.cli import ROOT
 from scripts.lib.jsonl import BadInput, read_json, read_rows, write_rows
 from scripts.lib.study import runs
@@ -307,6 +307,74 @@ def test_answers_have_a_row_for_each_question_and_sample(desk: Desk) -> None:
         "model": "m-1", "temperature": 0.3, "top_p": 0.95, "max_tokens": 100,
     }  # fmt: skip
     assert [message["role"] for message in server.bodies[0]["messages"]] == ["system", "user"]
+
+
+# --- refined answers --------------------------------------------------------------------------------------------------
+
+REFINER = {**TEACHER, "refine_prompt": str(ROOT / "prompts" / "teacher-refine.j2")}
+
+
+def refined(desk: Desk, server: FaultServer, shard: tuple[int, int] = (0, 1), **limits) -> list[dict]:
+    """The rows that refine_responses writes of critiques.jsonl."""
+    arguments = {
+        "--settings": json.dumps({"rows": 4, "teacher": REFINER}),
+        "--limits": json.dumps({**LIMITS, "base_url": server.url, **limits}),
+        "--critiques": desk.folder / "critiques.jsonl",
+        "--shard": shard[0],
+        "--shards": shard[1],
+        "--state": desk.folder / "state" / "teachers",
+        "--refinements": desk.folder / f"r{shard[0]}.jsonl",
+        "--summary": desk.folder / f"r{shard[0]}.json",
+    }
+    words = [str(word) for pair in arguments.items() for word in pair]
+    assert refine_responses.main(refine_responses.parse_args(words)) == 0
+    return read_rows(desk.folder / f"r{shard[0]}.jsonl")
+
+
+@pytest.fixture
+def criticised(desk: Desk) -> list[dict]:
+    """Critiques, the second of which cannot be used."""
+    rows = [{**row, "critique": f"Critique {row['id']}", "verdict": "wrong", "tokens": 3} for row in graded(5)]
+    rows[1]["error"] = "the critique states no verdict that can be read"
+    write_rows(desk.folder / "critiques.jsonl", rows)
+    return rows
+
+
+def test_refined_answers_stand_beside_response_and_critique(desk: Desk, criticised: list[dict]) -> None:
+    with FaultServer(keep_bodies=True, answer=lambda text: ("Better.", "stop")) as server:
+        rows = refined(desk, server)
+        refined(desk, server)
+    assert len(server.bodies) == 3  # four rows are asked for, one of them has no critique
+    (said,) = (message["content"] for message in server.bodies[0]["messages"] if message["role"] == "user")
+    assert said == "Question:\nWhat is 0 + 1?\n\nSolution:\nIt is 1.\n\nCritique:\nCritique q-00000#0"
+    made = {"refined": "Better.", "refined_tokens": 20}
+    assert rows == [row if "error" in row else {**row, **made} for row in criticised[:4]]
+    summary = read_json(desk.folder / "r0.json")
+    assert (summary["rows"], summary["errors"], summary["not_asked"], summary["answers_used"]) == (4, 1, 1, 3)
+    assert summary["cost_usd"] > 0 and REFINER["refine_prompt"] in summary["prompt_sha256"]
+
+
+def test_refined_answer_that_is_cut_off_is_an_error_of_its_row(desk: Desk, criticised: list[dict]) -> None:
+    with FaultServer(answer=lambda text: ("Bett", "length")) as server:
+        rows = refined(desk, server, max_errors=1.0)
+        assert [row.get("error") for row in rows] == ["cut off at max_tokens", criticised[1]["error"]] + [
+            "cut off at max_tokens"
+        ] * 2
+        with pytest.raises(BadInput, match="3 of 3 rows have no usable answer"):
+            refined(desk, server, max_errors=0.9)
+
+
+def test_shards_of_refined_answers_are_put_together(desk: Desk, criticised: list[dict]) -> None:
+    with FaultServer(answer=lambda text: ("Better.", "stop")) as server:
+        whole = refined(desk, server)
+        for shard in range(2):
+            refined(desk, server, shard=(shard, 2))
+    files = [str(desk.folder / f"r{shard}.jsonl") for shard in range(2)]
+    out = [str(desk.folder / "all.jsonl"), str(desk.folder / "all.json")]
+    assert (
+        gather_shards.main(gather_shards.parse_args(["--shards", *files, "--rows", out[0], "--summary", out[1]])) == 0
+    )
+    assert read_rows(out[0]) == whole and read_json(out[1])["answers_used"] == 3
 
 
 def test_answers_are_what_an_sft_run_trains_on(small) -> None:

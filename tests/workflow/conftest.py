@@ -18,7 +18,7 @@ TARGET = "cft_table2"
 COSTLY = {
     *("fetch_model", "prepare_dataset", "prepare_benchmark", "sample_responses", "grade_responses"),
     *("critique_responses", "critique_by_model", "critique_by_api", "gather_critiques", "answer_questions"),
-    *("gather_answers", "build_train_set", "train", "validate", "generate"),
+    *("refine_responses", "gather_refinements", "gather_answers", "build_train_set", "train", "validate", "generate"),
     *("prepare_harness", "fetch_punkt", "generate_turns", "judge_turns", "evaluate_harness", "critique_answers"),
 }
 Jobs = set[tuple[str, str]]  # (rule, wildcards)

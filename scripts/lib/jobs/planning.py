@@ -23,6 +23,8 @@ PREFERENCE = ("dpo", "spin", "thinkpo")
 # A preference step sees two answers, and the frozen reference passes over both: one pass beside the policy's three.
 PREFERENCE_FACTOR = 2 * (3 + 1) / 3
 TRAINING_PASSES = 3  # of a forward pass: what a training step costs
+# The rules that ask an endpoint, and the section of their entries.
+WRITTEN_BY_API = {"critique_by_api": "critiques", "refine_responses": "refinements", "answer_questions": "answers"}
 CHOICES = 4  # answers that lm-eval compares for a question, about
 WEIGHT_BYTES = 2  # bfloat16
 STATE_BYTES = 16  # to resume full fine-tuning: float32 weights, gradients' place and two moments
@@ -104,8 +106,8 @@ class Estimator:
         if job.rule == "evaluate_harness":
             found = self._hours("training", slug, self.harness_tokens(job.wildcards["benchmark"]))
             return Cost(gpu_hours=found.gpu_hours / TRAINING_PASSES)
-        if job.rule in ("critique_by_api", "answer_questions"):
-            section = "critiques" if job.rule == "critique_by_api" else "answers"
+        if job.rule in WRITTEN_BY_API:
+            section = WRITTEN_BY_API[job.rule]
             return Cost(dollars=self.dollars(section, slug) / self.study[section][slug]["shards"])
         if job.gpu:
             self.unknown[f"jobs of rule {job.rule} are not estimated"] = None
@@ -206,6 +208,9 @@ class Estimator:
         if section == "critiques":
             rows = self.rows_of("responses", entry["responses"])
             return min(rows, entry["rows"] or rows)
+        if section == "refinements":
+            rows = self.rows_of("critiques", entry["critiques"])
+            return min(rows, entry["rows"] or rows)
         if entry["data"]["rows"] is not None:
             return entry["data"]["rows"]
         return sum(map(self._part_rows, runs.parts(entry)))
@@ -221,7 +226,7 @@ class Estimator:
     # --- teachers ---------------------------------------------------------------------------------------------------
 
     def dollars(self, section: str, slug: str) -> float:
-        """What an entry of critiques or answers would cost beyond what the journals hold."""
+        """What an entry of critiques, refinements or answers would cost beyond what the journals hold."""
         if (section, slug) not in self._dollars:
             self._dollars[section, slug] = self._priced(section, slug)
         return self._dollars[section, slug]
@@ -238,8 +243,7 @@ class Estimator:
         teacher = self.study["teachers"][entry["teacher"]]
         ledger = Ledger(teacher["price"], teacher["budget"])
         self._check_price(entry["teacher"], teacher)
-        source = f"responses/{entry['responses']}/graded" if section == "critiques" else f"datasets/{entry['dataset']}"
-        file = self.results / f"{source}.jsonl"
+        file = self.results / runs.ASKED_ABOUT[section].format(**entry)
         settings = {"teacher": teacher, "rows": entry["rows"], "samples": entry.get("samples", 1)}
         with journals(self.state / entry["teacher"], ledger, teacher.get("model"), writes=False) as journal:
             if file.is_file():
@@ -248,8 +252,16 @@ class Estimator:
         read = self.study["plan"]["question_tokens"]
         if section == "critiques":
             read += self._length(self.study["responses"][entry["responses"]])
+        if section == "refinements":
+            read += self._judged_length(self.study["critiques"][entry["critiques"]])
         written = ledger.completion_tokens(min(teacher["expected_tokens"], teacher["max_tokens"]))
         return ledger.cost(rows * read, rows * written, teacher["mode"] == "batch")
+
+    def _judged_length(self, critiques: dict) -> float:
+        """Mean length in tokens of a response with its critique."""
+        critic = self.study["teachers"][critiques["teacher"]]
+        critique = critic["expected_tokens"] if critic["kind"] == "openai" else self._length({"max_tokens": 0} | critic)
+        return self._length(self.study["responses"][critiques["responses"]]) + critique
 
     # --- disk -------------------------------------------------------------------------------------------------------
 

@@ -38,8 +38,8 @@ def trainings(results: Results) -> list[dict]:
 
 
 def teachers(results: Results) -> Iterator[dict]:
-    """For each entry of critiques or answers that an endpoint made: tokens and US dollars."""
-    for section in ("critiques", "answers"):
+    """For each entry of critiques, refinements or answers that an endpoint made: tokens and US dollars."""
+    for section in ("critiques", "refinements", "answers"):
         for slug in results.study[section]:
             summary = results.json(section, f"{slug}.json")
             if summary and "cost_usd" in summary:

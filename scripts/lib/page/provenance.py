@@ -56,6 +56,8 @@ def needed(results: Results, path: Path) -> list[str]:
         return study.train_sources(SimpleNamespace(run=path.stem))
     if kind == "critiques":
         return [study.graded_responses(SimpleNamespace(critiques=path.stem))]
+    if kind == "refinements":
+        return [study.refined_critiques(SimpleNamespace(refinements=path.stem))]
     if kind == "answers":
         return [study.answered_dataset(SimpleNamespace(answers=path.stem))]
     if kind == "responses":

@@ -10,8 +10,8 @@ from scripts.lib.study import strict_yaml
 from scripts.lib.study.settings import Study, program_versions
 
 # The folders and files that the page is made from.
-READ = ("benchmarks", "scores", "generations", "tables", "train_sets", "critiques", "answers", "responses", "datasets")
-READ += ("checkpoints/*/*.json", "models/*/redpen.json", "claims.json")
+READ = ("benchmarks", "scores", "generations", "tables", "train_sets", "critiques", "refinements", "answers")
+READ += ("responses", "datasets", "checkpoints/*/*.json", "models/*/redpen.json", "claims.json")
 
 
 def state_of_results(study: Study) -> str:

@@ -13,6 +13,7 @@ from scripts.lib.study.contents import located
 
 ROWS = 1000  # of a training set that the page shows; a longer one is shown up to here, and the page says so
 SIDES = ("completion", "chosen", "rejected")
+BEHIND = ("critiques", "refinements")  # sections whose entries hold critiques
 
 
 def add(parts: Parts, results: Results) -> dict[str, dict]:
@@ -23,8 +24,7 @@ def add(parts: Parts, results: Results) -> dict[str, dict]:
         fact = {"method": entry["method"], "start": entry["start"], "recipe": entry["hyperparameters"]}
         fact |= {"training": results.trainings.get(run), "set": results.json("train_sets", f"{run}.json")}
         fact["curve"] = results.json("checkpoints", run, "validation.json")
-        named = [source for part in runs.parts(entry) for source in runs.sources(part)]
-        fact["critiques"] = [slug for _, section, slug in named if section == "critiques"]
+        fact["critiques"] = critiques_of(results, entry)
         rows = list(results.rows("train_sets", f"{run}.jsonl"))
         if rows:
             key = runs.tokenizer_behind(results.study.resolved, run)
@@ -35,6 +35,15 @@ def add(parts: Parts, results: Results) -> dict[str, dict]:
             fact |= {"rows": len(rows), "shown": min(len(rows), ROWS), "tokens_known": readers[key] is not None}
         facts[run] = fact
     return facts
+
+
+def critiques_of(results: Results, run: Mapping) -> list[str]:
+    """The entries of critiques that a run's rows are made of; not those whose texts a control of CGD does not show."""
+    parts = [part for part in runs.parts(run) if part.get("critique_shown") not in ("none", "other")]
+    named = [(section, slug) for part in parts for _, section, slug in runs.sources(part)]
+    refined = {slug: entry["critiques"] for slug, entry in results.study["refinements"].items()}
+    behind = [refined[slug] if section == "refinements" else slug for section, slug in named if section in BEHIND]
+    return list(dict.fromkeys(behind))
 
 
 def reader_of(results: Results, model: str, template: str | None) -> Reader | None:

@@ -284,7 +284,7 @@ FEW_ROWS = 10  # of which nothing is said
 SAME_QUESTION = 0.9  # share of rows with one question that no set of questions has
 
 # What a row is for beyond its question: with one of these it is another row for another text, and no repeat.
-WITH_QUESTION = ("choices", "turns", "solution", "response", "critique", "chosen", "rejected")
+WITH_QUESTION = ("choices", "turns", "solution", "response", "critique", "refined", "chosen", "rejected")
 
 
 def identity(row: dict) -> tuple[str, bytes]:

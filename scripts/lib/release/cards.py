@@ -21,7 +21,7 @@ from scripts.lib.tables import flags
 from scripts.lib.tables.escape import markdown_cell
 
 EXAMPLE = 160  # characters of a value in the table of columns
-DATA = ("critiques", "responses", "answers")  # the sections whose rows can be published
+DATA = ("critiques", "refinements", "responses", "answers")  # the sections whose rows can be published
 
 
 def model_card(results: Results, run: str) -> str:
@@ -160,7 +160,7 @@ def counted(reasons: Mapping[str, int]) -> str:
 
 
 def data_card(results: Results, section: str, slug: str) -> str:
-    """The card of the rows that a study made: critiques, responses, or a teacher's answers.
+    """The card of the rows that a study made: critiques, refinements, responses, or a teacher's answers.
 
     Args:
         results: the study's files.

@@ -18,6 +18,7 @@ FIELDS = {"judge": ("turns",), "ifeval": ("instruction_id_list", "kwargs"), "cri
 ALLOWED = {
     "sft": [{"dataset"}, {"responses"}, {"critiques"}, {"answers"}],
     "cft": [{"critiques"}, {"dataset"}],
+    "cgd": [{"critiques"}, {"dataset"}, {"refinements"}],
     "dpo": [{"dataset"}, {"responses"}],
     "spin": [{"dataset"}, {"dataset", "responses"}, {"pairs"}],
     "thinkpo": [{"long", "short"}, {"dataset"}],
@@ -25,18 +26,21 @@ ALLOWED = {
 KEEPS = {
     "sft": {"all", "correct", "judged-right", "agreeing"},
     "cft": {"all", "correct", "judged-right", "agreeing"},
+    "cgd": {"all", "correct", "judged-right", "agreeing"},
     "dpo": {"all"},
     "spin": {"all"},
     "thinkpo": {"all", "agree", "both-right"},
 }
 # Keys of `data` that may stand beside a mix.
 BESIDE_MIX = {"mix", "rows", "keep", "format_only", "length_gap", "gap_rows", "like_rows", "pairs_per_question"}
+BESIDE_MIX |= {"refined", "critique_shown"}
 BESIDE_MIX |= {"slack", "when_short"}
 # What the rows of a dataset must hold for a method.
 NEEDED = {
     "dpo": {"chosen", "rejected"},
     "thinkpo": {"chosen", "rejected"},
     "cft": {"response", "critique"},
+    "cgd": {"response", "critique"},
     "spin": {"solution"},
 }
 
@@ -47,8 +51,8 @@ class Checks(Mistakes):
     def all(self) -> None:
         """Checks every section."""
         for section in (
-            *("engine", "models", "datasets", "benchmarks", "responses", "teachers", "critiques", "answers"),
-            *("runs", "suites", "tables", "figures", "targets", "claims"),
+            *("engine", "models", "datasets", "benchmarks", "responses", "teachers", "critiques", "refinements"),
+            *("answers", "runs", "suites", "tables", "figures", "targets", "claims"),
         ):
             getattr(self, section)()
         self._urls(self.study, ())
@@ -229,7 +233,7 @@ class Checks(Mistakes):
         for slug, entry in self.sound("teachers").items():
             path = ("teachers", slug)
             self._extra_body(path, entry)
-            for key in ("critique_prompt", "answer_prompt", "template"):
+            for key in ("critique_prompt", "refine_prompt", "answer_prompt", "template"):
                 self.file_there((*path, key), entry.get(key))
             if entry["kind"] in ("transformers", "vllm"):
                 self._local_teacher(path, entry)
@@ -263,15 +267,23 @@ class Checks(Mistakes):
             self.known(("critiques", slug, "responses"), entry["responses"], "responses")
             self.known(("critiques", slug, "teacher"), entry["teacher"], "teachers")
 
+    def refinements(self) -> None:
+        for slug, entry in self.sound("refinements").items():
+            self.known(("refinements", slug, "critiques"), entry["critiques"], "critiques")
+            self._writer(("refinements", slug, "teacher"), entry, "Name a teacher of kind openai.")
+
     def answers(self) -> None:
         for slug, entry in self.sound("answers").items():
             self.known(("answers", slug, "dataset"), entry["dataset"], "datasets")
-            path = ("answers", slug, "teacher")
-            if not self.known(path, entry["teacher"], "teachers"):
-                continue
-            if self.sound("teachers").get(entry["teacher"], {"kind": "openai"})["kind"] != "openai":
-                text = "it writes critiques only. Name a teacher of kind openai, or sample responses from a model."
-                self.wrong(path, text, entry["teacher"])
+            advice = "Name a teacher of kind openai, or sample responses from a model."
+            self._writer(("answers", slug, "teacher"), entry, advice)
+
+    def _writer(self, path: tuple, entry: dict, advice: str) -> None:
+        """Whether the teacher of an entry is one that writes answers."""
+        if not self.known(path, entry["teacher"], "teachers"):
+            return
+        if self.sound("teachers").get(entry["teacher"], {"kind": "openai"})["kind"] != "openai":
+            self.wrong(path, f"it writes critiques only. {advice}", entry["teacher"])
 
     # --- runs ---------------------------------------------------------------------------------------------------------
 
@@ -321,7 +333,7 @@ class Checks(Mistakes):
         if run["method"] in PREFERENCE:
             for key, neutral in (("packing", False), ("loss_on", "answer")):
                 if recipe[key] != neutral:
-                    text = f"a {run['method']} run trains on pairs: only sft and cft read it. Remove it."
+                    text = f"a {run['method']} run trains on pairs: only sft, cft and cgd read it. Remove it."
                     self.wrong(at(key), text, recipe[key])
         if recipe["loss"] not in LOSSES[run["method"] in PREFERENCE]:
             allowed = ", ".join(LOSSES[run["method"] in PREFERENCE])
@@ -335,7 +347,7 @@ class Checks(Mistakes):
 
     def _part(self, part: dict, path: tuple) -> None:
         method = part["method"]
-        keys = ("dataset", "responses", "critiques", "answers", "long", "short", "pairs")
+        keys = ("dataset", "responses", "critiques", "refinements", "answers", "long", "short", "pairs")
         named = {key for key in keys if key in part}
         if named not in ALLOWED[method]:
             allowed = " or ".join(" and ".join(sorted(keys)) for keys in ALLOWED[method])
@@ -354,7 +366,7 @@ class Checks(Mistakes):
         """Whether a part's `keep` is one that its method and its source have."""
         method, keep = part["method"], part["keep"]
         fields = self.study["datasets"].get(part.get("dataset"), {}).get("fields", {})
-        judged = "critiques" in part or "critique" in fields
+        judged = bool({"critiques", "refinements"} & set(part)) or "critique" in fields
         where = (*path, "keep")
         if keep not in KEEPS[method]:
             text = f"a {method} run has {', '.join(sorted(KEEPS[method]))}. Choose one of them."
@@ -387,6 +399,23 @@ class Checks(Mistakes):
                 text = f"it has no {' and '.join(sorted(lacking))}, which a {method} run needs. "
                 text += "Name the column in its fields."
                 self.wrong((*path, "pairs" if "pairs" in part else "dataset"), text, name)
+            if method == "cgd":
+                self._refined(part, path, name, fields)
+
+    def _refined(self, part: dict, path: tuple, dataset: str, fields: set[str]) -> None:
+        """Whether a part of CGD has the refined answers that it names, and what its control takes out of critiques."""
+        if part["critique_shown"] == "without-answer" and "answer" not in fields:
+            text = f"dataset {dataset!r} has no reference answers, so none can be taken out. Name its answer field."
+            self.wrong((*path, "critique_shown"), text, part["critique_shown"])
+        if "refinements" in part:
+            return  # they hold their own
+        responses = self.study["critiques"].get(part.get("critiques"), {}).get("responses")
+        sampled = "critiques" in part and "field" not in self.study["responses"].get(responses, {})
+        held = sorted(fields & {"solution"} if sampled else fields)
+        if part["refined"] not in held:
+            text = f"the rows hold no such text (they have: {', '.join(held) or 'none'}). Name a column of dataset "
+            text += f"{dataset!r} in its fields, or take refinements of a teacher."
+            self.wrong((*path, "refined"), text, part["refined"])
 
     def _start_cycles(self, entries: dict) -> None:
         """Notes each run whose starts lead back to itself."""

@@ -77,12 +77,16 @@ class Files:
         return self.shards("responses", wildcards.responses)
 
     def shards(self, section: str, slug: str) -> list[str]:
-        """All shards of one entry of responses, critiques or answers."""
+        """All shards of one entry of responses, or of what a teacher writes."""
         return [f"<results>/{section}/{slug}/shard-{shard}.jsonl" for shard in range(self[section][slug]["shards"])]
 
     def critique_shards(self, wildcards) -> list[str]:
         """All shards of one entry of critiques."""
         return self.shards("critiques", wildcards.critiques)
+
+    def refinement_shards(self, wildcards) -> list[str]:
+        """All shards of one entry of refinements."""
+        return self.shards("refinements", wildcards.refinements)
 
     def answer_shards(self, wildcards) -> list[str]:
         """All shards of one entry of answers."""
@@ -91,6 +95,10 @@ class Files:
     def graded_responses(self, wildcards) -> str:
         """The graded responses that an entry of critiques judges."""
         return f"<results>/responses/{self['critiques'][wildcards.critiques]['responses']}/graded.jsonl"
+
+    def refined_critiques(self, wildcards) -> str:
+        """The critiques that an entry of refinements follows."""
+        return f"<results>/critiques/{self['refinements'][wildcards.refinements]['critiques']}.jsonl"
 
     def critic_weights(self, wildcards) -> str:
         """The model that writes an entry's critiques."""
@@ -101,17 +109,18 @@ class Files:
         return f"<results>/datasets/{self['answers'][wildcards.answers]['dataset']}.jsonl"
 
     def teacher(self, section: str, slug: str) -> Mapping[str, Any]:
-        """The teacher of an entry of critiques, answers or benchmarks."""
+        """The teacher of an entry of critiques, refinements, answers or benchmarks."""
         return self["teachers"][self[section][slug]["teacher"]]
 
     # --- training -----------------------------------------------------------------------------------------------------
 
     def train_sources(self, wildcards) -> list[str]:
-        """What a run's training set is built from, part by part: datasets, graded responses, critiques, answers."""
+        """What a run's training set is built from, part by part: datasets, graded responses, what teachers wrote."""
         folders = {
             "datasets": "<results>/datasets/{}.jsonl",
             "responses": "<results>/responses/{}/graded.jsonl",
             "critiques": "<results>/critiques/{}.jsonl",
+            "refinements": "<results>/refinements/{}.jsonl",
             "answers": "<results>/answers/{}.jsonl",
             "runs": "<results>/train_sets/{}.jsonl",
         }

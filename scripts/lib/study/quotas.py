@@ -73,13 +73,15 @@ def most_rows(study: Mapping[str, Any], part: Mapping[str, Any]) -> int | None:
 
 
 def rows_in(study: Mapping[str, Any], section: str, slug: str) -> int | None:
-    """How many rows an entry of datasets, responses, critiques or answers has at most; None where it is not known."""
+    """How many rows an entry has at most, of datasets, responses or what teachers write; None where it is not known."""
     entry = study[section].get(slug, {})
     if section == "datasets":
         return entry.get("rows") or entry.get("expect_rows")
     if section == "critiques":
         judged = rows_in(study, "responses", entry.get("responses"))
         return _least(judged, entry.get("rows"))
+    if section == "refinements":
+        return _least(rows_in(study, "critiques", entry.get("critiques")), entry.get("rows"))
     questions = _questions(study, entry)
     return questions and questions * entry.get("samples", 1)
 
@@ -99,12 +101,15 @@ def _least(*counts: int | None) -> int | None:
 
 def survivors(study: Mapping[str, Any], part: Mapping[str, Any]) -> float:
     """The share of a part's rows that are left where every teacher makes as many errors as its entry allows."""
-    for section in ("critiques", "answers"):
-        entry = study[section].get(part.get(section), {})
+    names = {section: part.get(section) for section in ("critiques", "refinements", "answers")}
+    names["critiques"] = study["refinements"].get(names["refinements"], {}).get("critiques", names["critiques"])
+    left = 1.0
+    for section, slug in names.items():
+        entry = study[section].get(slug, {})
         teacher = study["teachers"].get(entry.get("teacher"), {"kind": "verifier"})
         if entry and teacher["kind"] != "verifier":
-            return 1 - entry["max_errors"]
-    return 1.0
+            left *= 1 - entry["max_errors"]
+    return left
 
 
 def losses(run: Mapping[str, Any], part: Mapping[str, Any]) -> list[str]:
@@ -119,7 +124,7 @@ def losses(run: Mapping[str, Any], part: Mapping[str, Any]) -> list[str]:
 
 def check(mistakes: Mistakes) -> None:
     """Notes each quota that cannot be reached, or that a loss which is to be expected would break."""
-    sections = ("datasets", "responses", "critiques", "answers", "teachers")
+    sections = ("datasets", "responses", "critiques", "refinements", "answers", "teachers")
     study = {section: mistakes.sound(section) for section in sections}
     for slug, run in mistakes.sound("runs").items():
         for quota, part in quotas(study, run):

@@ -19,8 +19,8 @@ from scripts.lib.study.scale import scaled
 from scripts.lib.study.urls import masked
 
 SECTIONS = (
-    *("inputs", "machines", "engines", "models", "datasets", "responses", "teachers", "critiques", "answers"),
-    *("recipes", "runs", "seeds", "benchmarks", "suites", "tables", "figures", "targets", "claims"),
+    *("inputs", "machines", "engines", "models", "datasets", "responses", "teachers", "critiques", "refinements"),
+    *("answers", "recipes", "runs", "seeds", "benchmarks", "suites", "tables", "figures", "targets", "claims"),
 )
 
 OF_SWEEPS = ("inputs", "plan")  # what a sweep may say anew

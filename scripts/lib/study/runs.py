@@ -3,7 +3,13 @@
 from collections.abc import Callable
 
 Place = Callable[[tuple], str]
-SOURCES = {"dataset": "datasets", "responses": "responses", "critiques": "critiques", "answers": "answers"}
+SOURCES = {key: key for key in ("responses", "critiques", "refinements", "answers")} | {"dataset": "datasets"}
+# What a teacher is asked about for an entry of each section: rows of a file under results/<study>/.
+ASKED_ABOUT = {
+    "critiques": "responses/{responses}/graded.jsonl",
+    "refinements": "critiques/{critiques}.jsonl",
+    "answers": "datasets/{dataset}.jsonl",
+}
 
 
 def parts(run: dict) -> list[dict]:
@@ -49,7 +55,9 @@ def tokenizer_behind(study: dict, run: str) -> tuple[str, str | None]:
 
 
 def dataset_behind(study: dict, section: str, slug: str) -> str | None:
-    """The dataset whose questions an entry of datasets, responses, critiques or answers is about."""
+    """The dataset whose questions an entry of datasets, responses, critiques, refinements or answers is about."""
+    if section == "refinements":
+        section, slug = "critiques", study["refinements"].get(slug, {}).get("critiques")
     if section == "critiques":
         section, slug = "responses", study["critiques"].get(slug, {}).get("responses")
     if section in ("responses", "answers"):

@@ -32,13 +32,14 @@ def scaled(study: dict) -> dict:
     for entry in study["responses"].values():
         if entry.get("temperature") == 0:
             entry["temperature"] = 1.0  # greedy answers of a random model are all blank, and none could be trained on
-    for entry in (*study["critiques"].values(), *study["answers"].values(), *benchmarks):
+    written = [entry for section in ("critiques", "refinements", "answers") for entry in study[section].values()]
+    for entry in (*written, *benchmarks):
         if "max_errors" in entry:
             entry["max_errors"] = 1.0  # a random model writes no verdict
         if entry.get("kind") == "harness" and scale["hub"] is not None:
             entry["task_path"] = f"{scale['hub']}/lm-eval"
             entry["shots"] = entry["shots"] and 1  # null and 0 stay
-    for entry in (*study["responses"].values(), *study["critiques"].values(), *study["answers"].values()):
+    for entry in (*study["responses"].values(), *written):
         entry["shards"] = 1
     for teacher in study["teachers"].values():
         if "max_tokens" in teacher:

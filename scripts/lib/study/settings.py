@@ -27,7 +27,7 @@ DECIDING = {
     ),
     **dict.fromkeys(LOCAL_TEACHERS, ("kind", "temperature", "top_p", "max_tokens", "template", "seed", "stop")),
 }
-PROMPTS = ("critique_prompt", "answer_prompt")
+PROMPTS = ("critique_prompt", "refine_prompt", "answer_prompt")
 GRADER = "grader"  # the name under which its version stands among the programs'
 
 
@@ -159,6 +159,12 @@ class Study(Files):
         local = {"engine": self.engine_settings(teacher["engine"])} if teacher["kind"] in LOCAL_TEACHERS else {}
         return {"teacher": values, "rows": entry["rows"], **local}
 
+    def refinement_values(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """What decides an entry's refined answers."""
+        teacher = self["teachers"][entry["teacher"]]
+        values = {**deciding(teacher), "refine_prompt": teacher["refine_prompt"]}
+        return {"teacher": values, "rows": entry["rows"]}
+
     def answer_values(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         """What decides an entry's answers."""
         teacher = self["teachers"][entry["teacher"]]
@@ -185,6 +191,20 @@ class Study(Files):
         """How many shards an entry of critiques has."""
         return self["critiques"][wildcards.critiques]["shards"]
 
+    def refinement_settings(self, wildcards) -> str:
+        """What refine_responses reads."""
+        files = [self.teacher("refinements", wildcards.refinements)["refine_prompt"]]
+        values = self.refinement_values(self["refinements"][wildcards.refinements])
+        return self._settings("refine_responses", files, **values)
+
+    def refinement_limits(self, wildcards, output) -> str:
+        """How refined answers are asked for. It takes `output`, so that Snakemake does not track it."""
+        return as_json(self.limit_values(self["refinements"][wildcards.refinements]))
+
+    def refinement_shard_count(self, wildcards) -> int:
+        """How many shards an entry of refinements has."""
+        return self["refinements"][wildcards.refinements]["shards"]
+
     def answer_settings(self, wildcards) -> str:
         """What answer_questions reads."""
         files = [self.teacher("answers", wildcards.answers)["answer_prompt"]]
@@ -205,20 +225,20 @@ class Study(Files):
         Returns:
             name, file (of the rows that are asked about), settings and limits of each entry.
         """
-        entries = [
-            *(("critiques", slug, entry, self.critique_values) for slug, entry in self["critiques"].items()),
-            *(("answers", slug, entry, self.answer_values) for slug, entry in self["answers"].items()),
-        ]
+        values = {
+            "critiques": self.critique_values,
+            "refinements": self.refinement_values,
+            "answers": self.answer_values,
+        }
         priced = [
             {
                 "name": f"{section}.{slug}",
-                "file": f"<results>/responses/{entry['responses']}/graded.jsonl"
-                if section == "critiques"
-                else f"<results>/datasets/{entry['dataset']}.jsonl",
-                "settings": values(entry),
+                "file": f"<results>/{runs.ASKED_ABOUT[section].format(**entry)}",
+                "settings": values[section](entry),
                 "limits": self.limit_values(entry),
             }
-            for section, slug, entry, values in entries
+            for section in values
+            for slug, entry in self[section].items()
             if self["teachers"][entry["teacher"]]["kind"] == "openai"
         ]
         return sorted(priced, key=lambda entry: (entry["limits"]["teacher"], entry["name"]))
@@ -435,6 +455,9 @@ def part_settings(part: Mapping[str, Any]) -> dict[str, Any]:
         values["kind"] = {"datasets": "dataset"}.get(sources[0][1], sources[0][1])
         if part["method"] == "dpo":
             values["pairs_per_question"] = part["pairs_per_question"]
+    if part["method"] == "cgd":
+        values["refined"] = "refined" if values["kind"] == "refinements" else part["refined"]
+        values["critique_shown"] = part["critique_shown"]
     if part["method"] == "thinkpo":
         values |= {key: part[key] for key in ("length_gap", "gap_rows")}
     if part.get("like"):

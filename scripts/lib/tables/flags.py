@@ -126,15 +126,23 @@ def note_of_trainings(trainings: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def notes_of_train_sets(train_sets: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Which training sets are smaller than their run asked for, and which lost more than a trace of their rows."""
+    """Which training sets are smaller than asked for, which lost more than a trace of their rows, and what controls of
+    CGD left as it is.
+    """
     short = [
         f"{run} {summary['rows']:,} of {summary['rows_asked']:,}"
         for run, summary in train_sets.items()
         if (summary.get("rows_asked") or 0) > summary["rows"]
     ]
     lost = [f"{run}: {listed}" for run, summary in train_sets.items() if (listed := losses_of(summary))]
+    same = [
+        f"{run} {summary['critiques_unchanged']:,} of {summary['rows']:,}"
+        for run, summary in train_sets.items()
+        if summary.get("critiques_unchanged")
+    ]
     notes = [f"Fewer training rows than asked for: {'; '.join(short)}."] if short else []
-    return [*notes, *([f"Left out before training: {'; '.join(lost)}."] if lost else [])]
+    notes += [f"Left out before training: {'; '.join(lost)}."] if lost else []
+    return notes + ([f"Rows of a control that show their own critique as it is: {'; '.join(same)}."] if same else [])
 
 
 def losses_of(summary: Mapping[str, Any]) -> str:

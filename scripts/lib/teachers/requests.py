@@ -47,6 +47,14 @@ def critique_request(teacher: dict, row: dict) -> Request | None:
     return request_of(teacher, render(teacher["critique_prompt"], question=row["question"], response=row["response"]))
 
 
+def refine_request(teacher: dict, row: dict) -> Request | None:
+    """What a teacher is asked about a response and its critique; None where the row came with an error."""
+    if "error" in row:
+        return None
+    shown = {key: row[key] for key in ("question", "response", "critique")}
+    return request_of(teacher, render(teacher["refine_prompt"], **shown))
+
+
 def questions(dataset: str | Path, settings: dict) -> Iterator[tuple[dict, Request]]:
     """(row, what the teacher is asked) for each question and sample, in the order of the rows' ids."""
     teacher = settings["teacher"]
@@ -59,14 +67,14 @@ def questions(dataset: str | Path, settings: dict) -> Iterator[tuple[dict, Reque
 
 
 def requests_of(section: str, file: str | Path, settings: dict) -> Iterator[Request | None]:
-    """The requests of all rows of an entry of critiques or answers, as its jobs make them.
+    """The requests of all rows of an entry of critiques, refinements or answers, as its jobs make them.
 
     Args:
-        section: critiques or answers.
-        file: the graded responses, or the dataset.
+        section: critiques, refinements or answers.
+        file: the graded responses, the critiques, or the dataset.
         settings: teacher, rows (and samples).
     """
     if section == "answers":
         return (request for _, request in questions(file, settings))
-    rows = itertools.islice(each_row(file), settings["rows"])
-    return (critique_request(settings["teacher"], row) for row in rows)
+    made = {"critiques": critique_request, "refinements": refine_request}[section]
+    return (made(settings["teacher"], row) for row in itertools.islice(each_row(file), settings["rows"]))

@@ -8,7 +8,7 @@ from collections import Counter
 
 from scripts.lib.generation.prompts import render
 from scripts.lib.jsonl import BadInput, read_rows
-from scripts.lib.training import lengths, pairs
+from scripts.lib.training import controls, lengths, pairs
 
 KEEP = {
     "all": lambda row: True,
@@ -53,10 +53,12 @@ def pool_of(part: dict, files: list[str], seed: int, limit: Limit) -> tuple[list
     """(rows that pass the part's filter, rows that could be used without it, counts)."""
     tables = [read_rows(file, required=("id", "question")) for file in files]
     count: dict = {"rows_in": sum(map(len, tables))}
-    if part["method"] in ("sft", "cft"):
+    if part["method"] in ("sft", "cft", "cgd"):
         pool, usable, left = answers_in(part, tables[0])
         count["usable"] = len(usable)
         blank = [{**row, needed_of(part): "(empty)", "critique": "(empty)"} for row in tables[0]]
+        if part["method"] == "cgd":
+            pool, usable, left = with_critiques(part, pool, usable, left, seed)
         return pool, usable or blank, {**count, "left_out": left}
     if part["method"] == "spin":
         pool, left = pairs_by_iteration(part, tables)
@@ -71,14 +73,22 @@ def pool_of(part: dict, files: list[str], seed: int, limit: Limit) -> tuple[list
 
 
 def needed_of(part: dict) -> str:
-    """The key of the text that a row of the part must hold."""
-    return "critique" if part["method"] == "cft" else TEXT[part["kind"]]
+    """The key of the text that a row of the part is trained to write."""
+    return {"cft": "critique", "cgd": part.get("refined")}.get(part["method"]) or TEXT[part["kind"]]
+
+
+def with_critiques(part: dict, pool: list[dict], usable: list[dict], left: dict, seed: int) -> tuple:
+    """The rows of CGD with the critique that each is shown, and what was left out, those for which none is left too."""
+    shown, loosened = (controls.shown(rows, part["critique_shown"], seed) for rows in (pool, usable))
+    lacking = {"no_other_critique": len(pool) - len(shown)} if part["critique_shown"] == "other" else {}
+    return shown, loosened, {**left, **lacking}
 
 
 def answers_in(part: dict, rows: list[dict]) -> tuple[list[dict], list[dict], dict[str, int]]:
     """(rows that pass the filter, rows that have a text, what was left out) of answers or critiques."""
     without_error = [row for row in rows if "error" not in row]
-    usable = [row for row in without_error if str(row.get(needed_of(part)) or "").strip()]
+    needed = {needed_of(part), "critique"} if part["method"] == "cgd" else {needed_of(part)}
+    usable = [row for row in without_error if all(str(row.get(key) or "").strip() for key in needed)]
     pool = [row for row in usable if KEEP[part["keep"]](row)]
     left = {"error": len(rows) - len(without_error), "empty": len(without_error) - len(usable)}
     return pool, usable, {**left, "filtered_out": len(usable) - len(pool)}
@@ -154,9 +164,10 @@ def unlabelled_pairs(rows: list[dict]) -> list[dict]:
 
 def rendered(row: dict, part: dict) -> dict:
     """The training row: what is asked, and what the model shall write (or prefer)."""
-    if part["method"] == "cft":
-        messages = render(part["prompt"], **pairs.asked(row), response=row["response"])
-        return {"id": row["id"], "messages": messages, "completion": row["critique"].strip()}
+    if part["method"] in ("cft", "cgd"):
+        shown = {"response": row["response"]} | ({"critique": row["critique"]} if part["method"] == "cgd" else {})
+        messages = render(part["prompt"], **pairs.asked(row), **shown)
+        return {"id": row["id"], "messages": messages, "completion": row[needed_of(part)].strip()}
     made = {"id": row["id"], "messages": render(part["prompt"], **pairs.asked(row))}
     if part["method"] == "sft":
         return {**made, "completion": row[TEXT["dataset" if part["kind"] == "dataset" else "responses"]].strip()}

@@ -1,0 +1,100 @@
+"""Which critique a row of CGD is shown: its own, or a control in its place.
+
+none: no critique. other: that of a response to another question. without-answer: its own, with the final answer taken
+out. The row's refined answer and all else stay as they are.
+"""
+
+import random
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import groupby
+
+REMOVED = "[removed]"
+SHOWN = ("own", "none", "other", "without-answer")
+
+# A number that stands by itself, its sign included where it is no subtraction. The number of a step is none.
+_NUMBER = re.compile(
+    r"(?<![\w.])(?<!step )(?:(?<![\d)\]}] )(?<![)\]}])[-−])?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?!\w)(?!\.\d)",
+    re.IGNORECASE,
+)
+_MARKS = re.compile(r"^[\s$]+|[\s$.]+$")
+
+
+def question_of(row: dict) -> str:
+    """What tells rows of one question: its id, or its text where the row is a dataset's own."""
+    return row.get("question_id", row["question"])
+
+
+def shown(rows: list[dict], which: str, seed: int) -> list[dict]:
+    """The rows with the critique that each is shown; `critique_unchanged` tells those whose control is their own.
+
+    Args:
+        rows: with question, critique and, for `without-answer`, answer and extracted.
+        which: one of SHOWN.
+        seed: of the order in which `other` passes critiques on.
+    """
+    if which == "own":
+        return rows
+    given = {
+        "none": lambda: ((row, "") for row in rows),
+        "other": lambda: of_other_questions(rows, seed),
+        "without-answer": lambda: ((row, without(row["critique"], final_answers(row))) for row in rows),
+    }[which]()
+    return [{**row, "critique": text, "critique_unchanged": text == row["critique"]} for row, text in given]
+
+
+def of_other_questions(rows: list[dict], seed: int) -> Iterator[tuple[dict, str]]:
+    """Each row with another row's critique, each critique at most once; without rows that none is left for.
+
+    The rows are laid out in a circle, those of a question side by side, the questions in an order drawn by the seed.
+    Each row takes the critique that stands as many places on as the most frequent question has rows: so it is one of
+    another question, unless a question has more than half of all rows.
+    """
+    circle = sorted(rows, key=lambda row: (_drawn(question_of(row), seed), question_of(row), row["id"]))
+    most = max((len(list(group)) for _, group in groupby(circle, key=question_of)), default=0)
+    for row, other in zip(circle, [*circle[most:], *circle[:most]], strict=True):
+        if question_of(row) != question_of(other):
+            yield row, other["critique"]
+
+
+def _drawn(question: str, seed: int) -> float:
+    return random.Random(f"other critique:{seed}:{question}").random()
+
+
+def final_answers(row: dict) -> list[str]:
+    """The reference answer, and a right response's own spelling of it."""
+    own = [row["extracted"]] if row.get("correct") and row.get("extracted") else []
+    return [answer for answer in ([row["answer"]] if row.get("answer") else []) + own if _bare(answer)]
+
+
+def without(critique: str, answers: list[str]) -> str:
+    """The critique with REMOVED wherever one of the answers stands by itself.
+
+    A number is found in each of its spellings (1,250 for 1250.0); any other answer as it is written. What leads to the
+    answer stays, and so does the verdict.
+
+    >>> without("Step 5: 2 + 3 = 6 is wrong: 2 + 3 = 5. It should be 5.0, not 15 or -5.", ["5"])
+    'Step 5: 2 + 3 = 6 is wrong: 2 + 3 = [removed]. It should be [removed], not 15 or -5.'
+    """
+    for answer in map(_bare, answers):
+        critique = _without_text(critique, answer) if _value(answer) is None else _without_number(critique, answer)
+    return critique
+
+
+def _without_text(critique: str, answer: str) -> str:
+    words = r"\s+".join(map(re.escape, answer.split()))
+    return re.sub(rf"(?<!\w){words}(?!\w)", REMOVED, critique)
+
+
+def _without_number(critique: str, answer: str) -> str:
+    return _NUMBER.sub(lambda found: REMOVED if _value(found[0]) == _value(answer) else found[0], critique)
+
+
+def _bare(answer: str) -> str:
+    return _MARKS.sub("", answer)
+
+
+def _value(text: str) -> Fraction | None:
+    """The value of a plain number."""
+    return Fraction(text.replace(",", "").replace("−", "-")) if _NUMBER.fullmatch(text) else None
