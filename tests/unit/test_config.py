@@ -59,6 +59,18 @@ MISTAKES = {
         "models: {Big_Model: {source: folder, path: x, family: llama}}",
         ["config.yaml: models.Big_Model", "'Big_Model'", "must match"],
     ),
+    "slug that is too long for a file's name": (
+        f"models: {{{'m' * 121}: {{source: folder, path: x, family: llama}}}}",
+        [f"config.yaml: models.{'m' * 40}…: a name of 121 characters", "at most 120. Shorten it"],
+    ),
+    "table id that is too long for a file's name": (
+        f"tables: {{{'t' * 121}: {{title: x, suites: [numbers], rows: [{{name: Base, of: base}}]}}}}",
+        [f"config.yaml: tables.{'t' * 40}…: a name of 121 characters"],
+    ),
+    "study whose name is too long for a folder's": (
+        f"study: {'s' * 121}",
+        ["config.yaml: study: a name of 121 characters"],
+    ),
     "bad table id": (
         "tables: {cft-table: {title: x, suites: [numbers], rows: [{name: Base, of: base}]}}",
         ["config.yaml: tables.cft-table", "must match ^[a-z][a-z0-9_]*$"],
@@ -319,7 +331,8 @@ def test_sweep_reads_its_base_and_a_study_its_includes(small) -> None:
         "", "runs: {sft-2: {extends: sft, seed: 2}}\nmodels: {more: {source: folder, path: m, family: llama}}"
     )
     Path("parts").mkdir()
-    Path("parts/models.yaml").write_text("models: {more: {source: folder, path: m, family: llama}}", encoding="utf-8")
+    more = "models: {more: {source: folder, path: ../m, family: llama}}"
+    Path("parts/models.yaml").write_text(more, encoding="utf-8")
     Path("parts/sweep.yaml").write_text("base: ../study.yaml\nruns: {sft-2: {extends: sft, seed: 2}}", encoding="utf-8")
     study = Path("config.yaml").read_text(encoding="utf-8")
     Path("study.yaml").write_text(f"include: [parts/models.yaml, parts/models.yaml]\n{study}", encoding="utf-8")

@@ -5,10 +5,25 @@ import functools
 import itertools
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 Place = Callable[[tuple], str]
 TEMPLATE = "_"  # what the name of an entry starts with that is only there to be extended
+
+
+class Written(str):
+    """A text of a config file, and the folder that the file lies in."""
+
+    folder: Path
+
+    def __new__(cls, text: str, folder: Path) -> "Written":
+        written = super().__new__(cls, text)
+        written.folder = folder
+        return written
+
+    def __deepcopy__(self, memo: dict) -> "Written":
+        return self
 
 
 def merge(below: dict, above: dict) -> dict:
@@ -193,4 +208,5 @@ def _fill(value: Any, slugs: dict[str, str], chosen: dict[str, Any]) -> Any:
     whole = _AXIS.fullmatch(value)
     if whole and whole[1] in chosen:
         return copy.deepcopy(chosen[whole[1]])
-    return _AXIS.sub(lambda match: slugs.get(match[1], match[0]), value)
+    filled = _AXIS.sub(lambda match: slugs.get(match[1], match[0]), value)
+    return Written(filled, value.folder) if isinstance(value, Written) else filled

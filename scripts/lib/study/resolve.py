@@ -6,14 +6,13 @@ applies `scale:`. It reports every mistake at once, each as place, problem and w
 """
 
 import copy
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from scripts.lib.study import expand, language, quotas, runs, schema, strict_yaml
+from scripts.lib.study import expand, language, paths, quotas, runs, schema, strict_yaml
 from scripts.lib.study.checks import Checks
 from scripts.lib.study.scale import scaled
 from scripts.lib.study.urls import masked
@@ -53,7 +52,7 @@ def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = N
     def place(path: Sequence[str | int]) -> str:
         """`config.yaml: runs.cft.start`: what brought the value (a file, the command line), and the keys down to it."""
         if not path:
-            return ", ".join(map(_short, files)) or "command line"
+            return ", ".join(map(paths.short, files)) or "command line"
         entry = tuple(path[: 2 if path[0] in SECTIONS else 1])
         source = "command line" if _sets(overrides, path) else origin.get(entry, "command line")
         return f"{source}: {language.dotted(tuple(path))}"
@@ -67,7 +66,7 @@ def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = N
         raw["runs"] = language.chosen(raw["runs"], inputs, place, ("runs",), mistakes)
     for (section, family), names in families.items():
         origin |= {(section, name): origin[section, family] for name in names if (section, family) in origin}
-    study = schema.conform(raw, schema.schema(), ())
+    study = paths.settled(schema.conform(raw, schema.schema(), ()), place)
     breaches, broken = schema.validate(study, place)
     mistakes += breaches
     if all(isinstance(study[section], dict) for section in SECTIONS):
@@ -101,11 +100,17 @@ def read_files(files: Sequence[str | Path], mistakes: list[str]) -> dict[str, di
         if file.resolve() in seen:
             return
         seen.add(file.resolve())
-        name = _short(file)
+        name = paths.short(file)
         try:
             values, wrong = strict_yaml.parse(file.read_text(encoding="utf-8"))
         except (FileNotFoundError, IsADirectoryError):
             mistakes.append(f"{named_by or name}: there is no such config file. Check the path.")
+            return
+        except UnicodeDecodeError as error:
+            mistakes.append(f"{name}: not UTF-8 text ({error}). Convert the file to UTF-8.")
+            return
+        except strict_yaml.TooMuch as error:
+            mistakes.append(f"{name}: {error}. Write out what is meant, or use extends.")
             return
         except yaml.YAMLError as error:
             mistakes.append(f"{name}: not YAML: {' '.join(str(error).split())}. Mend the line.")
@@ -123,7 +128,7 @@ def read_files(files: Sequence[str | Path], mistakes: list[str]) -> dict[str, di
                 continue
             for path in filter(None, [named] if wanted is str else named):
                 read_file(file.parent / path, f"{name}: {key} = {path!r}")
-        read[name] = values
+        read[name] = {key: paths.written_in(value, file.parent) for key, value in values.items()}
 
     for file in files:
         read_file(Path(file), "")
@@ -139,7 +144,7 @@ def merge_files(files: Sequence[str | Path], mistakes: list[str]) -> tuple[dict,
             if key in SECTIONS and isinstance(value, dict) and isinstance(merged.get(key, {}), dict):
                 there = merged.setdefault(key, {})
                 for slug, entry in value.items():
-                    if slug in there and there[slug] != entry:
+                    if slug in there and not paths.alike(there[slug], entry):
                         mistakes.append(
                             f"{name}: {key}.{slug} differs from the entry in {origin[key, slug]}. "
                             "Give it another name (extends: takes over the rest), or remove one."
@@ -167,11 +172,6 @@ def _sets(overrides: Mapping[str, Any], path: Sequence[str | int]) -> bool:
             return False
         value = value[key]
     return not isinstance(value, Mapping)
-
-
-def _short(file: str | Path) -> str:
-    path, here = Path(os.path.normpath(file)), Path.cwd()
-    return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)
 
 
 def _plain(value: Any) -> Any:
