@@ -8,6 +8,7 @@ import shlex
 
 from scripts.lib.jsonl import write_text
 from scripts.lib.page.results import state_of_results
+from scripts.lib.study.contents import ROOT, of_project
 from scripts.lib.study.files import GENERATED, one_of
 from scripts.lib.study.settings import LOCAL_TEACHERS, as_json
 
@@ -30,7 +31,7 @@ def code_of(*names):
     files += [
         file for name in names for ending in ("py", "j2") for file in (scripts / "lib" / name).glob(f"*.{ending}")
     ]
-    return sorted(str(file.relative_to(workflow.basedir)) for file in files if file.is_file())
+    return sorted(of_project(str(file.relative_to(workflow.basedir))) for file in files if file.is_file())
 
 
 wildcard_constraints:

@@ -313,6 +313,12 @@ def test_entry_that_two_files_define_differently_names_both(small) -> None:
     assert "another name" in found
 
 
+def test_text_that_no_file_can_hold_is_told(small) -> None:
+    teacher = {"kind": "openai", "model": "m", "price": None, "extra_body": {"user": ["a", "b\ud800"]}}
+    said = small.mistake(overrides={"teachers": {"api": teacher}})  # YAML refuses it; Python's command line takes it
+    assert "command line: teachers.api.extra_body.user[1]" in said and "half of a surrogate pair" in said
+
+
 def test_entry_that_two_files_define_alike_is_fine(small) -> None:
     assert small.resolve("", "models: {base: {source: folder, path: base, family: llama}}") == small.resolve()
 

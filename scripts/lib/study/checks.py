@@ -51,13 +51,16 @@ class Checks(Mistakes):
             *("runs", "suites", "tables", "figures", "targets", "claims"),
         ):
             getattr(self, section)()
-        self._urls(self.study, ())
+        self._texts(self.study, ())
 
-    def _urls(self, value: object, path: tuple) -> None:
-        """Refuses what is secret in the URLs of a config, wherever they stand."""
+    def _texts(self, value: object, path: tuple) -> None:
+        """Refuses, wherever they stand: what is secret in a URL, and characters that no file can hold."""
         if isinstance(value, dict | list):
             for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-                self._urls(inner, (*path, key))
+                self._texts(inner, (*path, key))
+        elif isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+            text = "it holds half of a surrogate pair, which UTF-8 does not have. Write the character itself."
+            self.wrong(path, text, value)
         elif isinstance(value, str) and "://" in value and (secret := secret_in(value)):
             self.wrong(
                 path,

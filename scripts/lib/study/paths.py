@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.study import schema
-from scripts.lib.study.contents import ROOT
+from scripts.lib.study.contents import ROOT, located
 from scripts.lib.study.language import Written
 from scripts.lib.study.mistakes import Place
 
@@ -61,11 +61,10 @@ def settled(study: dict, place: Place) -> dict:
 
 
 def _settled(file: Written, rule: Mapping[str, Any], where: str) -> str:
-    beside, project = file.folder / file, ROOT / file
+    beside, may_be_the_projects = file.folder / file, rule["format"] == OF_PROJECT
     if os.path.abspath(beside) == os.path.abspath(file):
         return file
-    may_be_the_projects = rule["format"] == OF_PROJECT
-    other = Path(file).exists() and not (may_be_the_projects and _same(Path(file), project))
+    other = Path(file).exists() and not (may_be_the_projects and _same(Path(file), ROOT / file))
     if beside.exists():
         if other and not _same(beside, Path(file)):
             log.warning(
@@ -73,7 +72,7 @@ def _settled(file: Written, rule: Mapping[str, Any], where: str) -> str:
                 "meant, write %r",
                 *(where, str(file), short(beside), file, os.path.relpath(file, file.folder)),
             )
-        return short(os.path.abspath(beside))
+        return _named(beside, may_be_the_projects)
     if other:
         log.warning(
             "%s = %r: there is no %s, beside the config file, so %s in the work folder is taken. The next release will "
@@ -82,6 +81,14 @@ def _settled(file: Written, rule: Mapping[str, Any], where: str) -> str:
         )
         return file
     return file if may_be_the_projects else short(os.path.abspath(beside))
+
+
+def _named(file: Path, may_be_the_projects: bool) -> str:
+    """The name of a file that is there, the same wherever the project is installed."""
+    place = Path(os.path.abspath(file))
+    if may_be_the_projects and place.is_relative_to(ROOT) and _same(place, located(place.relative_to(ROOT))):
+        return str(place.relative_to(ROOT))
+    return short(place)
 
 
 def _same(one: Path, other: Path) -> bool:
