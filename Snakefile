@@ -77,4 +77,9 @@ onstart:
 
 
 onsuccess:
+    sync_records()
     sys.stdout.write(said(STUDY, workflow.dag_settings.targets, bool(workflow.output_settings.quiet)))
+
+
+onerror:
+    sync_records()

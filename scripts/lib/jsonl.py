@@ -102,14 +102,15 @@ def sync_folder(path: str | Path) -> None:
             raise
 
 
-def sync_tree(path: str | Path) -> None:
-    """Waits until a folder is on the disk, with all that is in it."""
+def sync_tree(path: str | Path, since: float = 0.0) -> None:
+    """Waits until a folder is on the disk, with all files in it that were written after `since` (as time.time())."""
     for folder, _, files in os.walk(path, topdown=False):
         for name in files:
             file = os.path.join(folder, name)
             if not os.path.islink(file):
                 with suppress(FileNotFoundError):  # the temporary file of another process that shares the folder
-                    sync_file(file)
+                    if not since or os.stat(file).st_mtime >= since:
+                        sync_file(file)
         sync_folder(folder)
 
 
