@@ -38,6 +38,8 @@ class BadInput(ValueError):
 class DiskFull(BadInput):
     """A file cannot be written: a full disk, a quota, a size limit, or no right to write. What was there stays."""
 
+    problem, way_out = UNWRITABLE[errno.ENOSPC]
+
 
 def disk_full(error: BaseException | None, path: str | Path) -> DiskFull | None:
     """The refusal that an error stands for, where it, or one that it came from, says that `path` cannot be written."""
@@ -45,10 +47,12 @@ def disk_full(error: BaseException | None, path: str | Path) -> DiskFull | None:
         found = _unwritable(error, Path(path))
         if found:
             problem, way_out = found
-            return DiskFull(
+            refusal = DiskFull(
                 f"{path}: it cannot be written: {problem}. {way_out}, then start the same command again: "
                 "what was written before is kept."
             )
+            refusal.problem, refusal.way_out = problem, way_out
+            return refusal
         error = error.__cause__ or error.__context__
     return None
 
