@@ -59,6 +59,43 @@ MISTAKES = {
         "models: {Big_Model: {source: folder, path: x, family: llama}}",
         ["config.yaml: models.Big_Model", "'Big_Model'", "must match"],
     ),
+    "slug that ends in a line break": (
+        'models: {"a\\n": {source: folder, path: x, family: llama}}',
+        ["config.yaml: models.a\n = 'a\\n'", "must match"],
+    ),
+    "number that is none": (
+        "recipes: {nan: {extends: short, learning_rate: .nan}}",
+        ["config.yaml: recipes.nan.learning_rate = nan", "no finite number"],
+    ),
+    "number without end": (
+        "recipes: {inf: {extends: short, weight_decay: .inf}}",
+        ["config.yaml: recipes.inf.weight_decay = inf", "no finite number"],
+    ),
+    "NUL in a text": (
+        'teachers: {api: {kind: openai, model: "a\\0b", price: null}}',
+        ["config.yaml: teachers.api.model", "it holds a NUL", "Take it out"],
+    ),
+    "path that is too long for any": (
+        f"datasets: {{x: {{source: jsonl, path: {'a' * 5000}, fields: {{question: q}}}}}}",
+        ["config.yaml: datasets.x.path", "there is no such file"],
+    ),
+    "prompt whose name is too long for any": (
+        f"runs: {{sft: {{prompt: {'a' * 5000}.j2}}}}",
+        ["config.yaml: runs.sft.prompt", "there is no such file"],
+    ),
+    "include that is too long for any": (
+        f"include: [{'a' * 5000}]",
+        [f"config.yaml: include = '{'a' * 5000}'", "it cannot be read (File name too long)"],
+    ),
+    "include with a NUL": (
+        'include: ["a\\0b"]',
+        ["config.yaml: include = ['a\\x00b']", "it must be a list of config files"],
+    ),
+    "family of too many": (
+        f"models: {{m-$a-$b-$c: {{for_each: {{a: {list(range(99))}, b: {list(range(99))}, c: {list(range(99))}}}, "
+        "source: folder, path: x, family: llama}}",
+        ["config.yaml: models.m-$a-$b-$c.for_each", "it makes 970,299 entries, more than 10,000"],
+    ),
     "slug that is too long for a file's name": (
         f"models: {{{'m' * 121}: {{source: folder, path: x, family: llama}}}}",
         [f"config.yaml: models.{'m' * 40}…: a name of 121 characters", "at most 120. Shorten it"],

@@ -103,3 +103,9 @@ def test_depth_that_the_parser_does_not_follow_is_no_yaml(small, text: str) -> N
 def test_file_that_is_not_utf8_is_told(small) -> None:
     Path("more.yaml").write_bytes("study: größe".encode("latin-1"))
     assert "more.yaml: not UTF-8 text" in small.mistake("include: [more.yaml]")
+
+
+@pytest.mark.parametrize("value", ["2026-02-31", "1" * 5000])
+def test_value_that_python_does_not_have_is_no_yaml(small, value: str) -> None:
+    Path("more.yaml").write_text(f"study: {value}", encoding="utf-8")
+    assert "more.yaml: not YAML" in small.mistake("include: [more.yaml]")

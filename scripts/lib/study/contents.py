@@ -21,7 +21,7 @@ NAMED = re.compile(r"\{%[-+]?\s*(?:include|extends|import|from)\s+[\"']([^\"']+)
 
 def located(file: str | Path) -> Path:
     """A file that a config names: in the working folder, or else in the project's."""
-    return Path(file) if Path(file).exists() else ROOT / file
+    return Path(file) if os.path.exists(file) else ROOT / file
 
 
 def of_project(name: str) -> str:

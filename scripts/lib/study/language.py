@@ -3,12 +3,14 @@
 import copy
 import functools
 import itertools
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 Place = Callable[[tuple], str]
+MOST_MEMBERS = 10_000  # of one family
 TEMPLATE = "_"  # what the name of an entry starts with that is only there to be extended
 
 
@@ -177,6 +179,10 @@ def _each(name: str, entry: dict, path: tuple, place: Place, mistakes: list[str]
     unknown = sorted(_axes_in([name, body]) - set(values))
     if unknown:
         mistakes.append(f"{place(path)}: ${', $'.join(unknown)} is no axis of for_each ({', '.join(values)}).")
+    count = math.prod(map(len, values.values()))
+    if count > MOST_MEMBERS:
+        mistakes.append(f"{where}: it makes {count:,} entries, more than {MOST_MEMBERS:,}. Give fewer values.")
+        return {}
     members = {}
     for slugs in itertools.product(*values.values()):
         point = dict(zip(values, slugs, strict=True))

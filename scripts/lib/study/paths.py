@@ -36,7 +36,7 @@ def alike(one: Any, other: Any) -> bool:
         return len(one) == len(other) and all(map(alike, one, other))
     if one != other or not isinstance(one, Written) or one.folder == other.folder:
         return one == other
-    named = [file for file in (one.folder / one, other.folder / other) if file.exists()]
+    named = [file for file in (one.folder / one, other.folder / other) if os.path.exists(file)]
     return not named or len(named) == 2 and os.path.samefile(*named)
 
 
@@ -64,8 +64,8 @@ def _settled(file: Written, rule: Mapping[str, Any], where: str) -> str:
     beside, may_be_the_projects = file.folder / file, rule["format"] == OF_PROJECT
     if os.path.abspath(beside) == os.path.abspath(file):
         return file
-    other = Path(file).exists() and not (may_be_the_projects and _same(Path(file), ROOT / file))
-    if beside.exists():
+    other = os.path.exists(file) and not (may_be_the_projects and _same(Path(file), ROOT / file))
+    if os.path.exists(beside):
         if other and not _same(beside, Path(file)):
             log.warning(
                 "%s = %r: %s, beside the config file, is taken; %s in the work folder is another one. If that one is "
@@ -92,7 +92,7 @@ def _named(file: Path, may_be_the_projects: bool) -> str:
 
 
 def _same(one: Path, other: Path) -> bool:
-    return other.exists() and os.path.samefile(one, other)
+    return os.path.exists(other) and os.path.samefile(one, other)
 
 
 def short(file: str | Path) -> str:

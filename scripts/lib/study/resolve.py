@@ -6,6 +6,7 @@ applies `scale:`. It reports every mistake at once, each as place, problem and w
 """
 
 import copy
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -97,14 +98,17 @@ def read_files(files: Sequence[str | Path], mistakes: list[str]) -> dict[str, di
     seen: set[Path] = set()
 
     def read_file(file: Path, named_by: str) -> None:
-        if file.resolve() in seen:
-            return
-        seen.add(file.resolve())
         name = paths.short(file)
+        real = Path(os.path.realpath(file))
+        if real in seen:
+            return
+        seen.add(real)
         try:
             values, wrong = strict_yaml.parse(file.read_text(encoding="utf-8"))
-        except (FileNotFoundError, IsADirectoryError):
-            mistakes.append(f"{named_by or name}: there is no such config file. Check the path.")
+        except OSError as error:
+            known = isinstance(error, FileNotFoundError | IsADirectoryError)
+            problem = "there is no such config file" if known else f"it cannot be read ({error.strerror})"
+            mistakes.append(f"{named_by or name}: {problem}. Check the path.")
             return
         except UnicodeDecodeError as error:
             mistakes.append(f"{name}: not UTF-8 text ({error}). Convert the file to UTF-8.")
@@ -122,7 +126,7 @@ def read_files(files: Sequence[str | Path], mistakes: list[str]) -> dict[str, di
             return
         for key, wanted in (("base", str), ("include", list)):
             named = values.pop(key, wanted())
-            if not isinstance(named, wanted) or not all(isinstance(path, str) for path in named):
+            if not isinstance(named, wanted) or not all(map(_is_name, named if wanted is list else [named])):
                 what = "one config file" if wanted is str else "a list of config files"
                 mistakes.append(f"{name}: {key} = {named!r}: it must be {what}. Write it so.")
                 continue
@@ -160,6 +164,10 @@ def merge_files(files: Sequence[str | Path], mistakes: list[str]) -> tuple[dict,
                 merged[key] = value
             origin.setdefault((key,), name)
     return merged, origin
+
+
+def _is_name(file: Any) -> bool:
+    return isinstance(file, str) and "\0" not in file
 
 
 def _sets(overrides: Mapping[str, Any], path: Sequence[str | int]) -> bool:

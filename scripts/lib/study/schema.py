@@ -155,7 +155,13 @@ def with_overrides(recipe: dict, overrides: dict, path: tuple, place: Place) -> 
 def _errors(value: Any, node: dict) -> Iterable["ValidationError"]:
     import jsonschema
 
-    return jsonschema.Draft202012Validator(node).iter_errors(value)
+    def pattern(validator, wanted: str, text: Any, _: dict) -> Iterator["ValidationError"]:
+        # In Python `$` matches before a line break at the end too, which would stand in a file's name.
+        if isinstance(text, str) and not re.search(re.sub(r"\$$", r"\\Z", wanted), text):
+            yield jsonschema.ValidationError(f"{text!r} does not match {wanted!r}")
+
+    kind = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": pattern})
+    return kind(node).iter_errors(value)
 
 
 def _flat(errors: Iterable["ValidationError"]) -> list["ValidationError"]:

@@ -39,6 +39,8 @@ def parse(text: str) -> tuple[Any, list[str]]:
         return loader.construct_document(node), [f"line {line}: {problem}" for line, problem in sorted(loader.wrong)]
     except TooMuch:
         raise
+    except ValueError as error:  # a date that there is not, a number of thousands of digits
+        raise yaml.YAMLError(str(error)) from None
     except yaml.YAMLError:
         with suppress(RecursionError):  # of a text that is nested more deeply than it can follow
             yaml.safe_load(text)  # raises too, and quotes the place, which the parser in C does not
