@@ -15,7 +15,8 @@ min_version("9.20.0")
 # A sweep names the study that it adds to (base); files named in files are read by resolve.
 if not config.keys() & {"study", "base"}:
 
-    configfile: "config.yaml"
+    # The work folder's, or else the laptop study of the folder where the project is installed.
+    configfile: "config.yaml" if Path("config.yaml").exists() else str(Path(workflow.basedir) / "config.yaml")
 
 
 from scripts.lib.page.finished import said
@@ -51,7 +52,12 @@ include: "rules/common.smk"
 # where Slurm preempts it: its processes are told to end (SIGTERM), and a job that ends of that has failed.
 QUEUE_AGAIN = f'{shlex.quote(interpreter_of("laptop"))} -c "from scripts.lib.jobs import slurm; slurm.queue_again()"'
 ON_NODE = f"trap {shlex.quote(QUEUE_AGAIN)} TERM; export HF_HUB_OFFLINE=1; " if workflow.remote_exec else ""
-shell.prefix(f"{ON_NODE}export TOKENIZERS_PARALLELISM=false HF_HUB_DISABLE_TELEMETRY=1; set -euo pipefail; ")
+# In another work folder Python finds the programs where the project is installed, and nothing here by their names.
+INSTALLED = f"{shlex.quote(workflow.basedir)}${{PYTHONPATH:+:$PYTHONPATH}}"
+ELSEWHERE = "" if Path.cwd() == ROOT else f"export PYTHONSAFEPATH=1 PYTHONPATH={INSTALLED}; "
+PREFIX = f"{ON_NODE}{ELSEWHERE}export TOKENIZERS_PARALLELISM=false HF_HUB_DISABLE_TELEMETRY=1; set -euo pipefail; "
+# Snakemake fills in what stands in braces.
+shell.prefix(PREFIX.replace("{", "{{").replace("}", "}}"))
 
 
 include: "rules/data.smk"
@@ -77,4 +83,9 @@ onstart:
 
 
 onsuccess:
+    sync_records()
     sys.stdout.write(said(STUDY, workflow.dag_settings.targets, bool(workflow.output_settings.quiet)))
+
+
+onerror:
+    sync_records()

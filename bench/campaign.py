@@ -5,8 +5,9 @@
 
 The small study of the smoke tests is made once. Then jobs of it are killed with SIGKILL at random moments and finished
 by the next call; copies of a disk are taken while it is made, as a loss of power would leave it; it is made on disks
-that are too small; and a teacher's jobs are killed while it answers. Each part goes on until its time is up, and what
-was found is printed as the table of docs/reliability.md. Disks need the right to mount.
+that are too small; a teacher's jobs are killed, or lose their power, while it answers; and it answers as endpoints do
+on a bad day. Each part goes on until its time is up, and what was found is printed as the table of docs/reliability.md.
+Disks need the right to mount.
 """
 
 import argparse
@@ -27,7 +28,7 @@ import psutil
 
 from scripts.lib.jsonl import read_json
 from tests.disk_image import Disk, mount, small_disk, why_not
-from tests.fault_server import FaultServer
+from tests.fault_server import FAULTS, FaultServer
 from tests.smoke.conftest import Study, finished_in
 from tests.teacher_desk import Desk
 from tests.warm import Warm
@@ -45,7 +46,16 @@ JOBS = {
     "score": "scores/cft/{suite}.jsonl",
     "make_table": "tables/cft_table2.json",
 }
-SHARES = {"kills": 0.45, "power": 0.3, "disks": 0.15, "teacher": 0.1}
+SHARES = {"kills": 0.4, "power": 0.25, "disks": 0.13, "teacher": 0.07, "teacher_power": 0.06, "endpoint": 0.09}
+MOUNTING = ("power", "disks", "teacher_power")  # the parts that mount disks
+# Bodies of answers that cannot be used, each of which is the error of its row.
+ODD_BODIES = (
+    *(b'{"choices": [null]}', b'{"choices": []}', b'{"choices": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+    *(
+        b'{"choices": [{"finish_reason": "stop", "message": {"content": %s}}], "usage": "12"}' % content
+        for content in (b'"half a pair: \\ud800"', b'[{"type": "text", "text": "a part"}]', b"7")
+    ),
+)
 # What a run writes that tells of the machine and the hour; the rest must have the same bytes.
 OF_THE_HOUR = ("wall_s", "train_seconds", "seconds", "git_commit", "device", "s")
 
@@ -99,13 +109,13 @@ def main() -> int:
     random.seed(args.seed)
     os.environ["OMP_NUM_THREADS"] = "1"
     found, weights = Found(), {part: SHARES[part] for part in args.parts}
-    reason = why_not() if {"power", "disks"} & weights.keys() else None
+    reason = why_not() if set(MOUNTING) & weights.keys() else None
     with tempfile.TemporaryDirectory(prefix="campaign") as name, Warm(Path(name), HF_HOME=name) as warm:
         folder = Path(name)
         place = (args.study or folder / "finished").resolve()
         study = Study(place) if place.exists() else finished_in(place, warm.program)
         for part, share in weights.items():
-            if reason and part in ("power", "disks"):
+            if reason and part in MOUNTING:
                 print(f"{part}: left out: {reason}", flush=True)
                 continue
             end = time.monotonic() + 60 * args.minutes * share / sum(weights.values())
@@ -382,7 +392,64 @@ def teacher(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], f
         found.check("a kill costs at most the requests under way", how, twice <= 16, f"{twice} twice")
 
 
-PARTS = {"kills": kills, "power": power, "disks": disks, "teacher": teacher}
+def teacher_power(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], found: Found) -> None:
+    """Takes the power away while a teacher answers, and counts which of its answers are paid for again."""
+    os.environ["REDPEN_TEST_KEY"] = "none"
+    rows = 300
+    while on():
+        with Disk(folder, "64M") as disk, FaultServer(latency=0.1) as server:
+            process = Desk(disk.path, rows=rows).start(server, before=os.setsid, concurrency=16)
+            delivered = random.randint(1, 220)
+            while sum(server.delivered.values()) < delivered and process.poll() is None:
+                time.sleep(0.002)
+            due = set(server.delivered)
+            time.sleep(0.5)
+            copy = disk.copied(process.pid)
+            process.kill()
+            process.communicate()
+            with disk.after_power_loss(copy) as left:
+                answered = Desk(left, rows=rows).run(server, concurrency=16)
+            again = [content for content in due if server.delivered[content] > 1]
+        how = "disk images, taken while a teacher answers 16 requests at a time"
+        promise = "no answer older than half a second is paid again after a loss of power"
+        found.check(promise, how, not again and len(answered) == rows, f"{len(again)} of {len(due)} again")
+        shutil.rmtree(folder)
+
+
+def endpoint(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], found: Found) -> None:
+    """Asks a server that fails often and answers oddly: each row has its answer or its error, paid for once."""
+    os.environ["REDPEN_TEST_KEY"] = "none"
+    while on():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        faults, share, odd = (*FAULTS, "drip", "huge"), random.uniform(0.1, 0.5), random.sample(range(60), 6)
+        bodies = {f"What is {row} ": random.choice(ODD_BODIES) for row in odd}
+
+        def odd_body(asked: dict, bodies: dict[str, bytes] = bodies) -> bytes | None:
+            text = asked["messages"][-1]["content"]
+            return next((body for question, body in bodies.items() if question in text), None)
+
+        with FaultServer(latency=0.02, share=share, faults=faults, raw=odd_body) as server:
+            desk = Desk(folder, rows=60)
+            # Another temperature is another body, which meets other faults.
+            sampling = {"temperature": round(random.uniform(0.1, 1.0), 6)}
+            process = desk.start(server, teacher=sampling, max_errors=1.0, timeout=1, concurrency=16)
+            said = process.communicate(timeout=600)[1]
+            once = max(server.delivered.values(), default=0) <= 1
+            # A row that met only faults is asked again; what was answered is not, whether it could be read or not.
+            desk.run(server, teacher=sampling, max_errors=1.0, timeout=1, concurrency=16)
+            never_again = max(server.delivered.values(), default=0) <= 1
+        told = f"share {share:.2f}: {said[-600:]}"
+        how = f"{len(faults)} faults of endpoints and {len(ODD_BODIES)} odd answers, in 60 rows each"
+        clean = process.returncode == 0 and "Traceback" not in said
+        found.check("a fault of an endpoint ends no job, and is the error of its row", how, clean, told)
+        found.check("no answer is paid twice, nor one that cannot be read", how, once and never_again, told)
+
+
+PARTS = {
+    **{"kills": kills, "power": power, "disks": disks},
+    **{"teacher": teacher, "teacher_power": teacher_power, "endpoint": endpoint},
+}
 
 
 if __name__ == "__main__":

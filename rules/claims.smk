@@ -13,8 +13,8 @@ rule check_claims:
         graded=STUDY.claim_answers,
         script=[
             *code_of("check_claims", "tables"),
-            "scripts/lib/study/expressions.py",
-            "scripts/lib/grading/scoring.py",
+            of_project("scripts/lib/study/expressions.py"),
+            of_project("scripts/lib/grading/scoring.py"),
         ],
     output:
         report("<results>/claims.md", category="Claims", labels={"claims": "all"}),

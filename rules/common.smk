@@ -5,14 +5,18 @@ What each job reads and writes is the class `Study` in scripts/lib/study (files.
 
 import os
 import shlex
+import time
 
 from scripts.lib.jobs import cards, gpu_checks
-from scripts.lib.jsonl import write_text
+from scripts.lib.jsonl import sync_tree, write_text
 from scripts.lib.page.results import state_of_results
+from scripts.lib.study.contents import ROOT, of_project
 from scripts.lib.study.files import GENERATED, one_of
 from scripts.lib.study.settings import LOCAL_TEACHERS, as_json
 
 SLUG = r"[a-z0-9][a-z0-9.-]*"
+
+READ_AT = time.time()  # before any job of this call
 
 # The names under seeds: their scores are averaged, not made from a checkpoint.
 SEEDS = one_of(STUDY["seeds"])
@@ -31,7 +35,7 @@ def code_of(*names):
     files += [
         file for name in names for ending in ("py", "j2") for file in (scripts / "lib" / name).glob(f"*.{ending}")
     ]
-    return sorted(str(file.relative_to(workflow.basedir)) for file in files if file.is_file())
+    return sorted(of_project(str(file.relative_to(workflow.basedir))) for file in files if file.is_file())
 
 
 wildcard_constraints:
@@ -149,3 +153,12 @@ def write_study():
 
     text = yaml.safe_dump(STUDY.resolved, sort_keys=True, allow_unicode=True)
     write_text(Path("results") / STUDY.name / "study.yaml", text)
+
+
+def sync_records():
+    """Waits until Snakemake's notes of these jobs are on the disk: without them it would not see a changed setting.
+
+    Measured: 0.25 s after 70 jobs, 15 s after 5,000.
+    """
+    for name in ("metadata", "incomplete"):
+        sync_tree(Path(".snakemake", name), since=READ_AT)

@@ -77,7 +77,7 @@ rule score:
         benchmarks=STUDY.suite_questions,
         validation=STUDY.selecting_questions,
         punkt=STUDY.sentence_splitter,
-        script=[*code_of("score", "grading"), "scripts/lib/questions/fingerprints.py"],
+        script=[*code_of("score", "grading"), of_project("scripts/lib/questions/fingerprints.py")],
     output:
         summary="<results>/scores/{checkpoint}/{suite}.json",
         graded="<results>/scores/{checkpoint}/{suite}.jsonl",

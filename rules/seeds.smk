@@ -10,7 +10,7 @@ rule average_seeds:
     input:
         scores=STUDY.seed_scores,
         graded=STUDY.seed_answers,
-        script=[*code_of("average_seeds"), "scripts/lib/grading/scoring.py"],
+        script=[*code_of("average_seeds"), of_project("scripts/lib/grading/scoring.py")],
     output:
         summary="<results>/scores/{checkpoint}/{suite}.json",
         graded="<results>/scores/{checkpoint}/{suite}.jsonl",

@@ -10,7 +10,7 @@ rule check_overlap:
     input:
         datasets=STUDY.table_datasets,
         benchmarks=STUDY.table_questions,
-        script=["scripts/check_overlap.py", *code_of("questions")],
+        script=[of_project("scripts/check_overlap.py"), *code_of("questions")],
     output:
         "<results>/tables/{table}.overlap.json",
     log:
@@ -38,7 +38,11 @@ rule make_table:
         train_sets=STUDY.table_train_sets,
         overlap="<results>/tables/{table}.overlap.json",
         paper=STUDY.paper,
-        script=[*code_of("make_table", "tables"), "scripts/lib/study/papers.py", "scripts/lib/grading/scoring.py"],
+        script=[
+            *code_of("make_table", "tables"),
+            of_project("scripts/lib/study/papers.py"),
+            of_project("scripts/lib/grading/scoring.py"),
+        ],
     output:
         multiext("<results>/tables/{table}", ".md", ".tex", ".csv", ".json"),
         report("<results>/tables/{table}.html", category="Tables", labels={"table": "{table}"}),
@@ -63,7 +67,7 @@ rule make_figure:
     """Draw one figure from training summaries or scores."""
     input:
         files=STUDY.figure_files,
-        script=[*code_of("make_figure"), "scripts/lib/tables/statistics.py"],
+        script=[*code_of("make_figure"), of_project("scripts/lib/tables/statistics.py")],
     output:
         report("<results>/figures/{figure}.svg", category="Figures", labels={"figure": "{figure}"}),
         "<results>/figures/{figure}.png",

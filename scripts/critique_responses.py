@@ -21,7 +21,7 @@ from scripts.lib.grading.verdicts import parse_verdict
 from scripts.lib.jsonl import each_row, write_json, write_rows
 from scripts.lib.teachers.asking import ask
 from scripts.lib.teachers.ledger import Usage
-from scripts.lib.teachers.replies import CUT_OFF, whole_text
+from scripts.lib.teachers.replies import CUT_OFF, THOUGHTS_ALONE, thoughts_and_answer, whole_text
 from scripts.lib.teachers.requests import critique_request
 from scripts.lib.teachers.teaching import Teaching, check_errors
 from scripts.lib.teachers.verifier import write_critique
@@ -177,11 +177,19 @@ def by_model(args: argparse.Namespace) -> dict:
         if args.shard == 0:
             yield from ({**row, "not_asked": True} for row in rows.values() if "error" in row)
         for answer in answers:
-            text, end, _ = (answer["response"] or "").partition("[END]")  # a small model may go on after it
-            cut = None if end or answer["finished"] else CUT_OFF
-            yield judged(rows[answer["question_id"]], text + end, answer.get("error") or cut)
+            row, with_thoughts = rows[answer["question_id"]], teacher.get("with_thoughts", False)
+            yield judged(row, *said_by_model(answer), with_thoughts=with_thoughts)
 
     return finish(args, sorted(critiques(), key=lambda row: row["id"]))
+
+
+def said_by_model(answer: dict) -> tuple[str, str | None, str]:
+    """(text, why it cannot be used, thoughts) of what a model on this machine wrote."""
+    thoughts, text = thoughts_and_answer({"text": answer["response"], "thoughts": None})
+    text, end, _ = text.partition("[END]")  # a small model may go on after it
+    cut = None if end or answer["finished"] else CUT_OFF
+    unsaid = THOUGHTS_ALONE if thoughts and not text.strip() else None
+    return text + end, answer.get("error") or cut or unsaid, thoughts
 
 
 if __name__ == "__main__":

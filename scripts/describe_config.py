@@ -24,9 +24,15 @@ Sections map a name (slug) to settings; an entry names the entries it builds on.
 - In a run, a mapping with `choose: <name>` is replaced by that of its branches which `inputs: {<name>: <branch>}`
   names, with its other keys.
 - A file's `include: [files]` belong to its study; a sweep's `base: <file>` is the study that it adds to.
+- Files that a config names (`base`, `include`, `path`, `task_path`, prompts, templates) are relative to the config
+  file. A prompt or template that is not there is the project's: `prompts/answer.j2` means the same in every
+  config. What `--config` names is relative to the work folder, as is a `repo` that is a local folder. Up to the next
+  release a file that lies in the work folder only is taken, with a warning that names
+  both places.
 
 A value may have a YAML anchor (`&x`) and stand again as `*x`. YAML's merge key (`<<`) is refused, as is a key that
-stands twice in one mapping.
+stands twice in one mapping, and a text whose aliases write out to more than 200,000 values. Snakemake reads a config
+first: in one with `__use_yte__` it runs Python. Use the configs of people whose programs you would run.
 """
 
 

@@ -133,7 +133,8 @@ def child(link: socket.socket) -> None:
     os.chdir(call["cwd"])
     os.environ.clear()
     os.environ.update(call["env"])
-    sys.path[0] = call["cwd"]
+    places = [place for place in call["env"].get("PYTHONPATH", "").split(os.pathsep) if place]
+    sys.path[:1] = places if call["env"].get("PYTHONSAFEPATH") else [call["cwd"], *places]
     for name in [name for name in sys.modules if name.split(".")[0] in ("scripts", "tests")]:
         del sys.modules[name]
     flag, module, *arguments = call["argv"]

@@ -38,6 +38,8 @@ class BadInput(ValueError):
 class DiskFull(BadInput):
     """A file cannot be written: a full disk, a quota, a size limit, or no right to write. What was there stays."""
 
+    problem, way_out = UNWRITABLE[errno.ENOSPC]
+
 
 def disk_full(error: BaseException | None, path: str | Path) -> DiskFull | None:
     """The refusal that an error stands for, where it, or one that it came from, says that `path` cannot be written."""
@@ -45,10 +47,12 @@ def disk_full(error: BaseException | None, path: str | Path) -> DiskFull | None:
         found = _unwritable(error, Path(path))
         if found:
             problem, way_out = found
-            return DiskFull(
+            refusal = DiskFull(
                 f"{path}: it cannot be written: {problem}. {way_out}, then start the same command again: "
                 "what was written before is kept."
             )
+            refusal.problem, refusal.way_out = problem, way_out
+            return refusal
         error = error.__cause__ or error.__context__
     return None
 
@@ -102,14 +106,15 @@ def sync_folder(path: str | Path) -> None:
             raise
 
 
-def sync_tree(path: str | Path) -> None:
-    """Waits until a folder is on the disk, with all that is in it."""
+def sync_tree(path: str | Path, since: float = 0.0) -> None:
+    """Waits until a folder is on the disk, with all files in it that were written after `since` (as time.time())."""
     for folder, _, files in os.walk(path, topdown=False):
         for name in files:
             file = os.path.join(folder, name)
             if not os.path.islink(file):
                 with suppress(FileNotFoundError):  # the temporary file of another process that shares the folder
-                    sync_file(file)
+                    if not since or os.stat(file).st_mtime >= since:
+                        sync_file(file)
         sync_folder(folder)
 
 

@@ -16,6 +16,7 @@ from scripts.lib.cli import ROOT
 from scripts.lib.jsonl import write_rows
 from tests.disk_image import Disk, mount, small_disk, why_not
 from tests.fault_server import FaultServer
+from tests.project import Project, copied
 from tests.teacher_desk import Desk
 
 MOMENTS_S = (0.0, 0.5, 1.0, 5.0)  # after a program ended: ext4 writes by itself after five seconds at the earliest
@@ -116,6 +117,19 @@ def test_batch_is_written_down_on_the_disk_before_its_request_goes_out(disk: Dis
         (events,) = (found / "state").rglob("events.jsonl")
         states = [json.loads(line) for line in events.read_text().splitlines()]
         assert states[-1]["state"] == "submitting" and states[-1]["file"] == batch["input_file_id"]
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_notes_of_snakemake_are_on_the_disk_when_it_ends(disk: Disk, status: int) -> None:
+    project = Project(copied(disk.path / "project"))
+    targets = [f"results/laptop/benchmarks/{name}.jsonl" for name in ("gcd", "equations")]
+    targets += ["results/laptop/models/smollm2-135m"] if status else []
+    no_such_version = "models={smollm2-135m: {version: none}}"
+    project.make("--keep-going", "--config", no_such_version, "--", *targets, status=status)
+    notes = files_in(project.folder / ".snakemake" / "metadata")
+    assert len(notes) >= 4 and all(notes.values())
+    with disk.after_power_loss() as left:
+        assert files_in(left / "project" / ".snakemake" / "metadata") == notes
 
 
 def test_training_goes_on_from_what_is_on_the_disk_and_ends_with_the_same_weights(disk: Disk, tmp_path, model_folder):

@@ -60,6 +60,55 @@ MISTAKES = {
         "models: {Big_Model: {source: folder, path: x, family: llama}}",
         ["config.yaml: models.Big_Model", "'Big_Model'", "must match"],
     ),
+    "slug that ends in a line break": (
+        'models: {"a\\n": {source: folder, path: x, family: llama}}',
+        ["config.yaml: models.a\n = 'a\\n'", "must match"],
+    ),
+    "number that is none": (
+        "recipes: {nan: {extends: short, learning_rate: .nan}}",
+        ["config.yaml: recipes.nan.learning_rate = nan", "no finite number"],
+    ),
+    "number without end": (
+        "recipes: {inf: {extends: short, weight_decay: .inf}}",
+        ["config.yaml: recipes.inf.weight_decay = inf", "no finite number"],
+    ),
+    "NUL in a text": (
+        'teachers: {api: {kind: openai, model: "a\\0b", price: null}}',
+        ["config.yaml: teachers.api.model", "it holds a NUL", "Take it out"],
+    ),
+    "path that is too long for any": (
+        f"datasets: {{x: {{source: jsonl, path: {'a' * 5000}, fields: {{question: q}}}}}}",
+        ["config.yaml: datasets.x.path", "there is no such file"],
+    ),
+    "prompt whose name is too long for any": (
+        f"runs: {{sft: {{prompt: {'a' * 5000}.j2}}}}",
+        ["config.yaml: runs.sft.prompt", "there is no such file"],
+    ),
+    "include that is too long for any": (
+        f"include: [{'a' * 5000}]",
+        [f"config.yaml: include = '{'a' * 5000}'", "it cannot be read (File name too long)"],
+    ),
+    "include with a NUL": (
+        'include: ["a\\0b"]',
+        ["config.yaml: include = ['a\\x00b']", "it must be a list of config files"],
+    ),
+    "family of too many": (
+        f"models: {{m-$a-$b-$c: {{for_each: {{a: {list(range(99))}, b: {list(range(99))}, c: {list(range(99))}}}, "
+        "source: folder, path: x, family: llama}}",
+        ["config.yaml: models.m-$a-$b-$c.for_each", "it makes 970,299 entries, more than 10,000"],
+    ),
+    "slug that is too long for a file's name": (
+        f"models: {{{'m' * 121}: {{source: folder, path: x, family: llama}}}}",
+        [f"config.yaml: models.{'m' * 40}…: a name of 121 characters", "at most 120. Shorten it"],
+    ),
+    "table id that is too long for a file's name": (
+        f"tables: {{{'t' * 121}: {{title: x, suites: [numbers], rows: [{{name: Base, of: base}}]}}}}",
+        [f"config.yaml: tables.{'t' * 40}…: a name of 121 characters"],
+    ),
+    "study whose name is too long for a folder's": (
+        f"study: {'s' * 121}",
+        ["config.yaml: study: a name of 121 characters"],
+    ),
     "bad table id": (
         "tables: {cft-table: {title: x, suites: [numbers], rows: [{name: Base, of: base}]}}",
         ["config.yaml: tables.cft-table", "must match ^[a-z][a-z0-9_]*$"],
@@ -310,6 +359,12 @@ def test_entry_that_two_files_define_differently_names_both(small) -> None:
     assert "another name" in found
 
 
+def test_text_that_no_file_can_hold_is_told(small) -> None:
+    teacher = {"kind": "openai", "model": "m", "price": None, "extra_body": {"user": ["a", "b\ud800"]}}
+    said = small.mistake(overrides={"teachers": {"api": teacher}})  # YAML refuses it; Python's command line takes it
+    assert "command line: teachers.api.extra_body.user[1]" in said and "half of a surrogate pair" in said
+
+
 def test_entry_that_two_files_define_alike_is_fine(small) -> None:
     assert small.resolve("", "models: {base: {source: folder, path: base, family: llama}}") == small.resolve()
 
@@ -328,7 +383,8 @@ def test_sweep_reads_its_base_and_a_study_its_includes(small) -> None:
         "", "runs: {sft-2: {extends: sft, seed: 2}}\nmodels: {more: {source: folder, path: m, family: llama}}"
     )
     Path("parts").mkdir()
-    Path("parts/models.yaml").write_text("models: {more: {source: folder, path: m, family: llama}}", encoding="utf-8")
+    more = "models: {more: {source: folder, path: ../m, family: llama}}"
+    Path("parts/models.yaml").write_text(more, encoding="utf-8")
     Path("parts/sweep.yaml").write_text("base: ../study.yaml\nruns: {sft-2: {extends: sft, seed: 2}}", encoding="utf-8")
     study = Path("config.yaml").read_text(encoding="utf-8")
     Path("study.yaml").write_text(f"include: [parts/models.yaml, parts/models.yaml]\n{study}", encoding="utf-8")

@@ -69,3 +69,15 @@ def test_prompts_of_the_project_render(file: Path) -> None:
     row = {"question": "What is 2 + 2?", "response": "It is 5.", "critique": "2 + 2 = 4."}
     messages = render(file, **row, system="Think.", choices=["4", "5"], turns=[row])
     assert "What is 2 + 2?" in messages[-1]["content"]
+
+
+def test_half_of_a_surrogate_pair_is_told_with_the_file(prompt) -> None:
+    said = refusal(prompt('{% block user %}{{ "\\ud800" }}{% endblock %}'))
+    assert "p.j2: it writes half of a surrogate pair. Write the character itself." in said
+
+
+def test_file_that_is_not_utf8_is_told(prompt) -> None:
+    file = prompt("")
+    file.write_bytes("{% block user %}größe{% endblock %}".encode("latin-1"))
+    assert "p.j2: not UTF-8 text" in refusal(file) and "Convert the file to UTF-8" in refusal(file)
+    assert set(hashes([str(file)])) == {str(file)}

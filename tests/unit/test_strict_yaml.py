@@ -1,5 +1,6 @@
 """YAML that is refused: a key that stands twice in a mapping, and merge keys."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,49 @@ def test_papers_values_with_a_key_twice_are_refused(tmp_path: Path, monkeypatch:
     (tmp_path / "new.yaml").write_text("tables: []\ntables: []\n", encoding="utf-8")
     with pytest.raises(ValueError, match="papers/new.yaml: line 2: tables stands twice in one mapping"):
         papers.paper("new")
+
+
+def laughs(inner: str, level: str) -> str:
+    """A text of ten lines whose aliases write out to 9 ** 9 values."""
+    lines = [f"a0: &a0 {inner}"]
+    for number in range(1, 10):
+        lines.append(f"a{number}: &a{number} " + level.replace("*", f"*a{number - 1}"))
+    return "\n".join(lines)
+
+
+TOO_MUCH = {
+    "lists of lists": (laughs("[x]", f"[{', '.join(['*'] * 9)}]"), "line 7: its aliases (*x) write out to more than"),
+    "mappings": (laughs("{x: 1}", f"{{{', '.join(f'k{n}: *' for n in range(9))}}}"), "its aliases (*x) write out"),
+    "merge keys": (laughs("{x: 1}", f"{{<<: [{', '.join(['*'] * 9)}]}}"), "its aliases (*x) write out"),
+    "a list within itself": ("a: &a [*a]", "line 1: more than 60 levels, or an alias (*x) within the value"),
+    "a mapping within itself": ("a:\n  b: &b {c: *b}", "line 2: more than 60 levels"),
+    "depth": ("a: " + "[" * 900 + "]" * 900, "line 1: more than 60 levels"),
+    "depth in lines": ("- " * 900 + "x", "line 1: more than 60 levels"),
+    "length": ("# " + "x" * 10_000_000, "10,000,002 characters, more than the 10,000,000"),
+}
+
+
+@pytest.mark.parametrize("text, said", TOO_MUCH.values(), ids=TOO_MUCH)
+def test_text_that_would_take_the_machine_is_refused_in_a_moment(small, text: str, said: str) -> None:
+    start = time.monotonic()
+    Path("more.yaml").write_text(text, encoding="utf-8")
+    mistake = small.mistake("include: [more.yaml]")
+    assert mistake.startswith("more.yaml: ") and said in mistake and "Write out what is meant" in mistake
+    assert time.monotonic() - start < 2
+
+
+@pytest.mark.parametrize("text", ["a: " + "[" * 90_000, "- " * 90_000 + "x", "a: " + "{a: " * 90_000])
+def test_depth_that_the_parser_does_not_follow_is_no_yaml(small, text: str) -> None:
+    Path("more.yaml").write_text(text, encoding="utf-8")
+    assert "more.yaml: not YAML" in small.mistake("include: [more.yaml]")
+
+
+def test_file_that_is_not_utf8_is_told(small) -> None:
+    Path("more.yaml").write_bytes("study: größe".encode("latin-1"))
+    assert "more.yaml: not UTF-8 text" in small.mistake("include: [more.yaml]")
+
+
+@pytest.mark.parametrize("value", ["2026-02-31", "1" * 5000])
+def test_value_that_python_does_not_have_is_no_yaml(small, value: str) -> None:
+    Path("more.yaml").write_text(f"study: {value}", encoding="utf-8")
+    assert "more.yaml: not YAML" in small.mistake("include: [more.yaml]")

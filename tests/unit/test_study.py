@@ -168,7 +168,7 @@ ENGINE = "kind dtype chunk_rows"
 SAMPLING = "prompt template samples temperature top_p max_tokens seed"
 ASKED = "kind model temperature top_p max_tokens token_parameter with_thoughts extra_body"
 AGAIN = ("prompt", "regenerations", "max_tokens")
-LOCAL = "kind engine critique_prompt template temperature top_p max_tokens seed"
+LOCAL = "kind engine critique_prompt template temperature top_p max_tokens seed with_thoughts"
 BUILT = "method prompt seed data.keep data.rows data.slack data.when_short"
 TRAINED = "method template seed " + " ".join(
     f"hyperparameters.{key}"

@@ -1,7 +1,9 @@
 """Paid for once: who waits for whom, budgets, and disks that take no answers."""
 
 import contextlib
+import errno
 import json
+import os
 import resource
 import subprocess
 from pathlib import Path
@@ -135,6 +137,28 @@ def test_state_that_is_read_only_is_told_before_the_first_request(desk: Desk, sm
         process = desk.start(server)
         said = process.communicate()[1]
     assert process.returncode == 1 and "read-only" in said and "Traceback" not in said and not server.seen
+
+
+def test_quota_that_is_used_up_ends_the_asking_as_a_full_disk_does(desk: Desk, monkeypatch) -> None:
+    write, left = os.write, iter(range(30))
+
+    def limited(handle: int, data: bytes) -> int:
+        if os.readlink(f"/proc/self/fd/{handle}").endswith("answers.jsonl") and next(left, None) is None:
+            raise OSError(errno.EDQUOT, "Disk quota exceeded")
+        return write(handle, data)
+
+    desk.set_rows(graded(100))
+    with FaultServer(latency=0.01) as server:
+        with monkeypatch.context() as patched, pytest.raises(BadInput) as caught:
+            patched.setattr(os, "write", limited)
+            desk.run(server, concurrency=8)
+        said = str(caught.value)
+        assert "state/: the quota is used up: nothing more is asked, 30 answers are kept; " in said
+        assert "Delete files there, or ask for a larger quota, and start the same command again." in said
+        assert len(desk.journal()) == 30
+        asked = sum(server.seen.values())
+        assert asked <= 30 + 2 * 8 and len(desk.run(server)) == 100
+        assert sum(server.seen.values()) == asked + 70
 
 
 class FullAfter:

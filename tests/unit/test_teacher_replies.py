@@ -3,10 +3,12 @@
 import json
 import math
 import time
+from pathlib import Path
 
 import pytest
 
-from scripts.lib.jsonl import BadInput, read_json
+from scripts import critique_responses
+from scripts.lib.jsonl import BadInput, read_json, read_rows
 from scripts.lib.teachers import live
 from scripts.lib.teachers.replies import problem_of, thoughts_and_answer, value_of, whole_text
 from tests.fault_server import FaultServer
@@ -206,6 +208,44 @@ def test_text_about_thoughts_is_an_answer() -> None:
 
 
 # --- what it cost -----------------------------------------------------------------------------------------------------
+
+ANSWERS_OF_A_MODEL = {
+    "thoughts before the critique": ("<think>Is it 4? [END] Conclusion: wrong</think>Conclusion: right [END] 4", True),
+    "thoughts that the template opened": ("Is it 4? Conclusion: wrong</think>\nConclusion: right [END]", True),
+    "no thoughts": ("Conclusion: right [END]", True),
+    "cut off while it thinks": ("<think>Is it 4? Conclusion: right", False),
+    "thoughts alone": ("<think>Is it 4? Conclusion: right</think>", True),
+}
+
+
+@pytest.mark.parametrize("with_thoughts", [False, True])
+def test_thoughts_of_a_model_of_the_study_are_kept_apart_too(desk: Desk, monkeypatch, with_thoughts: bool) -> None:
+    class Generator:
+        def __init__(self, *_: object) -> None: ...
+
+        def answers(self, rows: list[dict], *_: object, **__: object) -> list[dict]:
+            said = zip(rows, ANSWERS_OF_A_MODEL.values(), strict=True)
+            return [{"question_id": row["id"], "response": text, "finished": end} for row, (text, end) in said]
+
+    monkeypatch.setattr("scripts.lib.generation.generator.Generator", Generator)
+    desk.set_rows(graded(len(ANSWERS_OF_A_MODEL)))
+    teacher = {"kind": "vllm", "critique_prompt": "ask.j2", "with_thoughts": with_thoughts}
+    settings = {"rows": None, "teacher": teacher, "engine": {}}
+    words = {"--graded": "graded.jsonl", "--critiques": "c.jsonl", "--summary": "c.json", "--state": "state"}
+    monkeypatch.chdir(desk.folder)
+    Path("ask.j2").write_text("{% block user %}{{ response }}{% endblock %}")
+    arguments = ["--settings", json.dumps(settings), "--limits", '{"max_errors": 1}', "--model", "m"]
+    arguments += [word for pair in words.items() for word in pair]
+    assert critique_responses.main(critique_responses.parse_args(arguments)) == 0
+    apart, opened, plain, cut, alone = read_rows("c.jsonl")
+    assert [row["verdict"] for row in (apart, opened, plain)] == ["right"] * 3 and "thoughts" not in plain
+    assert (
+        apart["thoughts"] == "Is it 4? [END] Conclusion: wrong" and opened["thoughts"] == "Is it 4? Conclusion: wrong"
+    )
+    before = "<think>\nIs it 4? Conclusion: wrong\n</think>\n\n" if with_thoughts else ""
+    assert opened["critique"] == f"{before}Conclusion: right [END]"
+    assert (cut["error"], alone["error"]) == ("cut off at max_tokens", "thoughts, but no answer")
+
 
 ODD_USAGE = {
     "none": None,

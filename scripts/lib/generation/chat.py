@@ -10,6 +10,7 @@ import jinja2
 
 from scripts.lib.generation.prompts import Message
 from scripts.lib.jsonl import BadInput
+from scripts.lib.study.contents import located
 
 ASKED: list[Message] = [{"role": "user", "content": "2 + 2?"}]  # what a template is tried on
 ANSWERED: Message = {"role": "assistant", "content": "ANSWER"}
@@ -44,7 +45,7 @@ def load_tokenizer(model: str | Path, template: str | Path | None = None):
     """
     tokenizer = file_tokenizer(model)
     if template is not None:
-        tokenizer.chat_template = Path(template).read_text(encoding="utf-8")
+        tokenizer.chat_template = located(template).read_text(encoding="utf-8")
     if not tokenizer.chat_template:
         raise BadInput(f"{model}: the tokenizer has no chat template. Name one in config (template: …).")
     where = f"{template or model}: the chat template"

@@ -1,6 +1,7 @@
 """Checks that no schema can say: every name that an entry uses exists, starts end at a model, filters make sense."""
 
-from pathlib import Path
+import math
+import os
 
 from scripts.lib.study import runs
 from scripts.lib.study.cells import ALONE
@@ -55,13 +56,20 @@ class Checks(Mistakes):
             *("answers", "runs", "suites", "tables", "figures", "targets", "claims"),
         ):
             getattr(self, section)()
-        self._urls(self.study, ())
+        self._values(self.study, ())
 
-    def _urls(self, value: object, path: tuple) -> None:
-        """Refuses what is secret in the URLs of a config, wherever they stand."""
+    def _values(self, value: object, path: tuple) -> None:
+        """Refuses, wherever they stand: NaN and infinity, characters that no file can hold, secrets in URLs."""
         if isinstance(value, dict | list):
             for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-                self._urls(inner, (*path, key))
+                self._values(inner, (*path, key))
+        elif isinstance(value, float) and not math.isfinite(value):
+            self.wrong(path, "it is no finite number. Write one.", value)
+        elif isinstance(value, str) and "\0" in value:
+            self.wrong(path, "it holds a NUL, which no command line can. Take it out.", value)
+        elif isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+            text = "it holds half of a surrogate pair, which UTF-8 does not have. Write the character itself."
+            self.wrong(path, text, value)
         elif isinstance(value, str) and "://" in value and (secret := secret_in(value)):
             self.wrong(
                 path,
@@ -108,9 +116,9 @@ class Checks(Mistakes):
 
     def _source(self, source: dict, path: tuple) -> None:
         """Whether the file of a source is there, and a hub repository is pinned."""
-        if source["source"] == "jsonl" and not Path(source["path"]).is_file():
+        if source["source"] == "jsonl" and not os.path.isfile(source["path"]):
             self.wrong((*path, "path"), "there is no such file. Correct the path.", source["path"])
-        if source["source"] == "hub" and source["revision"] is None and not Path(source["repo"]).is_dir():
+        if source["source"] == "hub" and source["revision"] is None and not os.path.isdir(source["repo"]):
             text = f"null, but {source['repo']!r} is no local folder. Name the commit to pin."
             self.wrong((*path, "revision"), text)
 
@@ -126,7 +134,7 @@ class Checks(Mistakes):
             if entry["kind"] == "judge":
                 self._judge(path, entry)
             folder = entry.get("task_path")
-            if folder is not None and not Path(folder).is_dir():
+            if folder is not None and not os.path.isdir(folder):
                 self.wrong((*path, "task_path"), "there is no such folder. Correct the path.", folder)
 
     def _questions(self, path: tuple, entry: dict) -> None:

@@ -19,9 +19,14 @@ LARGE_BYTES = 1 << 20  # files of this size are hashed again only where size, ti
 NAMED = re.compile(r"\{%[-+]?\s*(?:include|extends|import|from)\s+[\"']([^\"']+)[\"']")
 
 
-def located(file: str) -> Path:
+def located(file: str | Path) -> Path:
     """A file that a config names: in the working folder, or else in the project's."""
-    return Path(file) if Path(file).exists() else ROOT / file
+    return Path(file) if os.path.exists(file) else ROOT / file
+
+
+def of_project(name: str) -> str:
+    """A file of the project as a rule names it: in another work folder, where the project is installed."""
+    return name if Path.cwd() == ROOT else str(ROOT / name)
 
 
 def with_included(template: Path) -> list[Path]:
@@ -31,7 +36,8 @@ def with_included(template: Path) -> list[Path]:
         file = pending.pop()
         if file not in seen and file.is_file():
             seen[file] = None
-            pending += [template.parent / name for name in NAMED.findall(file.read_text(encoding="utf-8"))]
+            text = file.read_text(encoding="utf-8", errors="replace")  # who asks with it says where it is no UTF-8
+            pending += [template.parent / name for name in NAMED.findall(text)]
     return list(seen)
 
 

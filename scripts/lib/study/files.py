@@ -9,6 +9,7 @@ from typing import Any
 
 from scripts.lib.study import papers, runs
 from scripts.lib.study.cells import ALONE, facts_needed, scores_needed
+from scripts.lib.study.contents import of_project
 
 # The kinds of benchmarks that `generate` answers suite by suite; those in ALONE are jobs of their own.
 GENERATED = ("math", "choice", "critique", "ifeval")
@@ -344,7 +345,7 @@ class Files:
     def paper(self, wildcards) -> list[str]:
         """The file that holds the paper's values of a table, where it is a paper's."""
         paper = self["tables"][wildcards.table].get("paper")
-        return [f"papers/{papers.paper_of(paper)}.yaml"] if paper else []
+        return [of_project(f"papers/{papers.paper_of(paper)}.yaml")] if paper else []
 
     def figure_files(self, wildcards) -> list[str]:
         """What a figure is drawn from: training summaries, validation curves, or score summaries."""

@@ -3,12 +3,29 @@
 import copy
 import functools
 import itertools
+import math
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 Place = Callable[[tuple], str]
+MOST_MEMBERS = 10_000  # of one family
 TEMPLATE = "_"  # what the name of an entry starts with that is only there to be extended
+
+
+class Written(str):
+    """A text of a config file, and the folder that the file lies in."""
+
+    folder: Path
+
+    def __new__(cls, text: str, folder: Path) -> "Written":
+        written = super().__new__(cls, text)
+        written.folder = folder
+        return written
+
+    def __deepcopy__(self, memo: dict) -> "Written":
+        return self
 
 
 def merge(below: dict, above: dict) -> dict:
@@ -162,6 +179,10 @@ def _each(name: str, entry: dict, path: tuple, place: Place, mistakes: list[str]
     unknown = sorted(_axes_in([name, body]) - set(values))
     if unknown:
         mistakes.append(f"{place(path)}: ${', $'.join(unknown)} is no axis of for_each ({', '.join(values)}).")
+    count = math.prod(map(len, values.values()))
+    if count > MOST_MEMBERS:
+        mistakes.append(f"{where}: it makes {count:,} entries, more than {MOST_MEMBERS:,}. Give fewer values.")
+        return {}
     members = {}
     for slugs in itertools.product(*values.values()):
         point = dict(zip(values, slugs, strict=True))
@@ -193,4 +214,5 @@ def _fill(value: Any, slugs: dict[str, str], chosen: dict[str, Any]) -> Any:
     whole = _AXIS.fullmatch(value)
     if whole and whole[1] in chosen:
         return copy.deepcopy(chosen[whole[1]])
-    return _AXIS.sub(lambda match: slugs.get(match[1], match[0]), value)
+    filled = _AXIS.sub(lambda match: slugs.get(match[1], match[0]), value)
+    return Written(filled, value.folder) if isinstance(value, Written) else filled

@@ -1,7 +1,7 @@
 """What is wrong with a study, told as place, problem and way out."""
 
+import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 from scripts.lib.study.contents import ROOT
@@ -42,7 +42,7 @@ class Mistakes:
 
     def file_there(self, path: tuple, file: str | None) -> None:
         """Notes a mistake where the file that a key names is not there."""
-        if file is not None and not (ROOT / file).is_file() and not Path(file).is_file():
+        if file is not None and not os.path.isfile(ROOT / file) and not os.path.isfile(file):
             self.wrong(path, "there is no such file. Correct the path or add the file.", file)
 
     def sound(self, section: str) -> dict:

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from scripts.lib.study import expand, language, quotas, runs, schema, strict_yaml
+from scripts.lib.study import expand, language, paths, quotas, runs, schema, strict_yaml
 from scripts.lib.study.checks import Checks
 from scripts.lib.study.scale import scaled
 from scripts.lib.study.urls import masked
@@ -55,7 +55,7 @@ def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = N
     def place(path: Sequence[str | int]) -> str:
         """`config.yaml: runs.cft.start`: what brought the value (a file, the command line), and the keys down to it."""
         if not path:
-            return ", ".join(map(_short, files)) or "command line"
+            return ", ".join(map(paths.short, files)) or "command line"
         entry = tuple(path[: 2 if path[0] in SECTIONS else 1])
         found = origin.get(entry, "command line")
         source = "command line" if _sets(overrides, path) else origin.get(tuple(path[:2]), found)
@@ -72,7 +72,7 @@ def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = N
         raw["runs"] = language.chosen(raw["runs"], inputs, place, ("runs",), mistakes)
     for (section, family), names in families.items():
         origin |= {(section, name): origin[section, family] for name in names if (section, family) in origin}
-    study = schema.conform(raw, schema.schema(), ())
+    study = paths.settled(schema.conform(raw, schema.schema(), ()), place)
     breaches, broken = schema.validate(study, place)
     mistakes += breaches
     if all(isinstance(study[section], dict) for section in SECTIONS):
@@ -104,14 +104,23 @@ def read_files(files: Sequence[str | Path], mistakes: list[str]) -> dict[str, di
     seen: set[Path] = set()
 
     def read_file(file: Path, named_by: str) -> None:
-        if file.resolve() in seen:
+        name = paths.short(file)
+        real = Path(os.path.realpath(file))
+        if real in seen:
             return
-        seen.add(file.resolve())
-        name = _short(file)
+        seen.add(real)
         try:
             values, wrong = strict_yaml.parse(file.read_text(encoding="utf-8"))
-        except (FileNotFoundError, IsADirectoryError):
-            mistakes.append(f"{named_by or name}: there is no such config file. Check the path.")
+        except OSError as error:
+            known = isinstance(error, FileNotFoundError | IsADirectoryError)
+            problem = "there is no such config file" if known else f"it cannot be read ({error.strerror})"
+            mistakes.append(f"{named_by or name}: {problem}. Check the path.")
+            return
+        except UnicodeDecodeError as error:
+            mistakes.append(f"{name}: not UTF-8 text ({error}). Convert the file to UTF-8.")
+            return
+        except strict_yaml.TooMuch as error:
+            mistakes.append(f"{name}: {error}. Write out what is meant, or use extends.")
             return
         except yaml.YAMLError as error:
             mistakes.append(f"{name}: not YAML: {' '.join(str(error).split())}. Mend the line.")
@@ -123,13 +132,13 @@ def read_files(files: Sequence[str | Path], mistakes: list[str]) -> dict[str, di
             return
         for key, wanted in (("base", str), ("include", list)):
             named = values.get(key, wanted()) if key == "base" else values.pop(key, wanted())
-            if not isinstance(named, wanted) or not all(isinstance(path, str) for path in named):
+            if not isinstance(named, wanted) or not all(map(_is_name, named if wanted is list else [named])):
                 what = "one config file" if wanted is str else "a list of config files"
                 mistakes.append(f"{name}: {key} = {named!r}: it must be {what}. Write it so.")
                 continue
             for path in filter(None, [named] if wanted is str else named):
                 read_file(file.parent / path, f"{name}: {key} = {path!r}")
-        read[name] = values
+        read[name] = {key: paths.written_in(value, file.parent) for key, value in values.items()}
 
     for file in files:
         read_file(Path(file), "")
@@ -156,7 +165,7 @@ def merge_files(files: Sequence[str | Path], mistakes: list[str]) -> tuple[dict,
             if key in SECTIONS and isinstance(value, dict) and isinstance(merged.get(key, {}), dict):
                 there = merged.setdefault(key, {})
                 for slug, entry in value.items():
-                    if slug in there and there[slug] != entry:
+                    if slug in there and not paths.alike(there[slug], entry):
                         mistakes.append(
                             f"{name}: {key}.{slug} differs from the entry in {origin[key, slug]}. "
                             "Give it another name (extends: takes over the rest), or remove one."
@@ -174,6 +183,10 @@ def merge_files(files: Sequence[str | Path], mistakes: list[str]) -> tuple[dict,
     return merged, origin
 
 
+def _is_name(file: Any) -> bool:
+    return isinstance(file, str) and "\0" not in file
+
+
 def _sets(overrides: Mapping[str, Any], path: Sequence[str | int]) -> bool:
     """Whether the overrides hold the value at `path`, not only a mapping that was merged into others."""
     value: Any = overrides
@@ -184,11 +197,6 @@ def _sets(overrides: Mapping[str, Any], path: Sequence[str | int]) -> bool:
             return False
         value = value[key]
     return not isinstance(value, Mapping)
-
-
-def _short(file: str | Path) -> str:
-    path, here = Path(os.path.normpath(file)), Path.cwd()
-    return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)
 
 
 def _plain(value: Any) -> Any:

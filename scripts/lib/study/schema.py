@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,6 +104,21 @@ def _leaf(value: Any, node: dict) -> Any:
     return value
 
 
+def files_named(value: Any, node: dict, path: tuple = ()) -> Iterator[tuple[Any, Any, tuple, dict]]:
+    """(what holds it, its key, the keys down to it, its schema) of each text in `value` that names a file."""
+    node = dereferenced(node)
+    if "oneOf" in node:
+        node = branch(node, value)[0] or {}
+    extra = node.get("additionalProperties")
+    others = node.get("items", extra if isinstance(extra, dict) else {})
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        rule = dereferenced(node.get("properties", {}).get(key, others))
+        if isinstance(item, str) and "format" in rule:
+            yield value, key, (*path, key), rule
+        elif isinstance(item, dict | list):
+            yield from files_named(item, rule, (*path, key))
+
+
 # --- validation -----------------------------------------------------------------------------------------------------
 
 
@@ -140,7 +155,13 @@ def with_overrides(recipe: dict, overrides: dict, path: tuple, place: Place) -> 
 def _errors(value: Any, node: dict) -> Iterable["ValidationError"]:
     import jsonschema
 
-    return jsonschema.Draft202012Validator(node).iter_errors(value)
+    def pattern(validator, wanted: str, text: Any, _: dict) -> Iterator["ValidationError"]:
+        # In Python `$` matches before a line break at the end too, which would stand in a file's name.
+        if isinstance(text, str) and not re.search(re.sub(r"\$$", r"\\Z", wanted), text):
+            yield jsonschema.ValidationError(f"{text!r} does not match {wanted!r}")
+
+    kind = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": pattern})
+    return kind(node).iter_errors(value)
 
 
 def _flat(errors: Iterable["ValidationError"]) -> list["ValidationError"]:
@@ -185,6 +206,10 @@ def _describe(error: "ValidationError", place: Place, below: tuple = ()) -> str:
     if error.validator == "required":
         missing = [key for key in rule if key not in value]
         return f"{where}: {', '.join(missing)} is missing. Add it (docs/config.md)."
+    if error.validator == "maxLength":
+        at = place((*path, value)) if "propertyNames" in error.absolute_schema_path else where
+        named = at.replace(value, f"{value[:40]}…")
+        return f"{named}: a name of {len(value)} characters, which files are called by: at most {rule}. Shorten it."
     if error.validator == "pattern":
         at = (*path, value) if "propertyNames" in error.absolute_schema_path else path
         return f"{place(at)} = {value!r}: it must match {rule}. Write it so."

@@ -25,7 +25,10 @@ DECIDING = {
     "openai": (
         *("kind", "model", "temperature", "top_p", "max_tokens", "token_parameter", "extra_body", "with_thoughts"),
     ),
-    **dict.fromkeys(LOCAL_TEACHERS, ("kind", "temperature", "top_p", "max_tokens", "template", "seed", "stop")),
+    **dict.fromkeys(
+        LOCAL_TEACHERS,
+        ("kind", "temperature", "top_p", "max_tokens", "template", "seed", "stop", "with_thoughts"),
+    ),
 }
 PROMPTS = ("critique_prompt", "refine_prompt", "answer_prompt")
 GRADER = "grader"  # the name under which its version stands among the programs'

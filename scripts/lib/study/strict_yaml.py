@@ -1,11 +1,23 @@
-"""YAML in which every key of a mapping stands once and is written out: no key twice, no merge key (`<<`)."""
+"""YAML in which every key of a mapping stands once and is written out: no key twice, no merge key (`<<`).
+
+A text that would take the machine is refused: one that is very long, nested very deeply, or whose aliases (`*x`) write
+out to far more than it holds.
+"""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import yaml
 
 _MERGE = "tag:yaml.org,2002:merge"
+MOST_CHARACTERS = 10_000_000
+MOST_VALUES = 200_000  # with every alias written out; the longest file of the project has 4,100
+MOST_LEVELS = 60
+
+
+class TooMuch(yaml.YAMLError):
+    """A text that is refused for its size, its depth or its aliases."""
 
 
 def parse(text: str) -> tuple[Any, list[str]]:
@@ -14,16 +26,47 @@ def parse(text: str) -> tuple[Any, list[str]]:
     The value is what other readers make of the text: merged, and with the last value of a key that stands twice.
 
     Raises:
-        yaml.YAMLError: it is not YAML.
+        yaml.YAMLError: it is not YAML, or too much of it.
     """
+    if len(text) > MOST_CHARACTERS:
+        raise TooMuch(f"{len(text):,} characters, more than the {MOST_CHARACTERS:,} that a config may have")
     loader = _Loader(text)
     try:
-        return loader.get_single_data(), [f"line {line}: {problem}" for line, problem in sorted(loader.wrong)]
+        node = loader.get_single_node()
+        if node is None:
+            return None, []
+        _values_in(node, {}, 1)
+        return loader.construct_document(node), [f"line {line}: {problem}" for line, problem in sorted(loader.wrong)]
+    except TooMuch:
+        raise
+    except ValueError as error:  # a date that there is not, a number of thousands of digits
+        raise yaml.YAMLError(str(error)) from None
     except yaml.YAMLError:
-        yaml.safe_load(text)  # raises too, and quotes the place, which the parser in C does not
+        with suppress(RecursionError):  # of a text that is nested more deeply than it can follow
+            yaml.safe_load(text)  # raises too, and quotes the place, which the parser in C does not
         raise
     finally:
         loader.dispose()
+
+
+def _values_in(node: yaml.Node, known: dict[int, int], level: int) -> int:
+    """How many values a node is with every alias in it written out; `known` holds those that were counted.
+
+    Raises:
+        TooMuch: there are too many, or they are nested too deeply, or within themselves.
+    """
+    line = f"line {node.start_mark.line + 1}"
+    if known.setdefault(id(node), 0):
+        return known[id(node)]
+    if level > MOST_LEVELS:
+        raise TooMuch(f"{line}: more than {MOST_LEVELS} levels, or an alias (*x) within the value that it stands for")
+    inner = node.value if isinstance(node, yaml.CollectionNode) else ()
+    flat = [part for parts in inner for part in parts] if isinstance(node, yaml.MappingNode) else inner
+    count = 1 + sum(_values_in(part, known, level + 1) for part in flat)
+    if count > MOST_VALUES:
+        raise TooMuch(f"{line}: its aliases (*x) write out to more than {MOST_VALUES:,} values")
+    known[id(node)] = count
+    return count
 
 
 # In C it is eight times as fast: each call of Snakemake reads the config and the papers.

@@ -10,6 +10,7 @@ from typing import Any
 
 TOO_DEEP = "it is nested too deeply"
 CUT_OFF = "cut off at max_tokens"
+THOUGHTS_ALONE = "thoughts, but no answer"
 # How endpoints say that the model came to its end by itself; any other reason is no whole answer.
 ENDED = {"stop", "eos", "end_turn", "stop_sequence"}
 AT_THE_LIMIT = {"length", "max_tokens", "model_length"}
@@ -187,5 +188,5 @@ def problem_of(value: dict) -> str | None:
     if (finish or "").lower() not in ENDED:
         return f"not a whole answer: the endpoint ended it with finish_reason {(finish or 'null')[:60]}"
     if not answer.strip():
-        return "thoughts, but no answer" if thoughts else "empty response"
+        return THOUGHTS_ALONE if thoughts else "empty response"
     return None

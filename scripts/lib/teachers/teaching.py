@@ -138,12 +138,12 @@ class Teaching:
 
     def disk_fault(self) -> BadInput:
         """What to say where the disk does not take an answer."""
-        full = "the disk is full" in str(self._disk)
-        reason = f"the disk of {self.state.parent}/ is full" if full else str(self._disk).rstrip(".")
+        folder, problem = f"{self.state.parent}/", self._disk.problem
+        reason = f"the disk of {folder} is full" if problem == DiskFull.problem else f"{folder}: {problem}"
         lost = f"; {len(self.unwritten):,} could not be written and will be asked again" if self.unwritten else ""
         return BadInput(
-            f"teacher {self.slug}: {reason}: nothing more is asked, {self.kept:,} answers are kept{lost}. Make room "
-            "and start the same command again."
+            f"teacher {self.slug}: {reason}: nothing more is asked, {self.kept:,} answers are kept{lost}. "
+            f"{self._disk.way_out}, and start the same command again."
         )
 
     def answer(self, request: Request) -> tuple[dict | None, str | None]:
