@@ -41,14 +41,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="a model folder")
     parser.add_argument("--rows", required=True, help="training set of an SFT or CFT run")
-    parser.add_argument("--pairs", required=True, help="training set of a preference run")
+    parser.add_argument("--pairs", help="training set of a preference run (left out: it is not measured)")
     parser.add_argument("--batch", type=int, default=64, help="rows in a step, and prompts in a batch")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--max-tokens", type=int, default=256, help="new tokens of an answer")
     parser.add_argument("--peak-tflops", type=float, default=None, help="the card's, for the share of peak")
     args = parser.parse_args()
     cli.quiet()
-    for name, work in {"train": train_sft, "train_dpo": train_dpo, "generate": generate}.items():
+    kinds = {"train": train_sft, **({"train_dpo": train_dpo} if args.pairs else {}), "generate": generate}
+    for name, work in kinds.items():
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Speeds of this GPU (bench.gpu), then a small study on it: SFT and CFT of a 135M model on GSM8K, three seeds each.
+#
+#   bash bench/gpu_study.sh DATA OUT [PEAK_TFLOPS]     minutes on a GPU; OUT gets speeds, table, card and time of each job
+#   TINY=1 bash bench/gpu_study.sh DATA OUT            two minutes on two CPU cores: only shows that it starts
+#
+# DATA holds gsm8k/train.jsonl.gz, gsm8k/test.jsonl and svamp/test.jsonl with id, question, answer (and solution). Nothing is
+# fetched: `make gpu` (or `make install`) has installed the packages and the model.
+set -euo pipefail
+
+data=$(realpath "$1") out=$(realpath -m "$2") peak=${3:-}
+cd "$(dirname "$0")/.."
+export PATH="$PWD/.venv/bin:$PATH" HF_HUB_OFFLINE=1
+mkdir -p "$out"
+
+files=(--configfile bench/gpu_study.yaml)
+study=gpu-study sizes=()
+if [ -n "${TINY:-}" ]; then
+  files+=(config/scale/tiny.yaml)
+  study=gpu-study-tiny sizes=(--batch 2 --steps 2 --max-tokens 8)
+fi
+config=(
+  --config
+  "datasets={gsm8k-train: {path: $data/gsm8k/train.jsonl.gz}}"
+  "benchmarks={gsm8k: {questions: {path: $data/gsm8k/test.jsonl}}, svamp: {questions: {path: $data/svamp/test.jsonl}}}"
+)
+make() { snakemake --quiet rules progress --cores all "${files[@]}" "${config[@]}" -- "$@"; }
+
+nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv > "$out/card.csv" || echo "no GPU" > "$out/card.csv"
+make "results/$study/train_sets/sft-teacher.s1.jsonl" "results/$study/models/smollm2-135m"
+python -m bench.gpu --model "results/$study/models/smollm2-135m" --rows "results/$study/train_sets/sft-teacher.s1.jsonl" \
+  "${sizes[@]}" ${peak:+--peak-tflops "$peak"} | tee "$out/speeds.jsonl"
+
+start=$SECONDS
+make gpu_study
+echo "study: $((SECONDS - start)) s" | tee "$out/seconds.txt"
+cp "results/$study/tables/"gpu_study.{md,json} "results/$study/study.yaml" "$out/"
+cp -r "timings/$study" "$out/timings"
+cat "$out/gpu_study.md"
