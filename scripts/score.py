@@ -93,8 +93,9 @@ def further_figures(slug: str, graded: list[dict], settings: dict) -> dict:
     if kind == "ifeval":
         return summarise_all(graded)
     if kind == "critique":
-        return summarise_verdicts(graded, validation)
-    return summarise_samples(graded, settings.get("samples", {}).get(slug, {}), validation)
+        return {**summarise_verdicts(graded, validation), "verdicts": {}}  # of no other grader
+    over_samples = settings.get("samples", {}).get(slug)
+    return summarise_samples(graded, over_samples, validation) if over_samples else {}
 
 
 if __name__ == "__main__":

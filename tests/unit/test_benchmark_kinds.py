@@ -163,7 +163,9 @@ def test_tiny_scale_keeps_the_metrics_over_samples(small) -> None:
     tiny = (ROOT / "config" / "scale" / "tiny.yaml").read_text(encoding="utf-8")
     many = f"{SAMPLED.replace('4', '16')} pass_at: [1, 8], majority_at: [4], best_of_n: {{prompt: ask.j2}}}}"
     one = "{extends: gcd, samples: 4, temperature: 1.0, best_of_n: {prompt: ask.j2}}"
-    study = small.resolve(f"benchmarks: {{many: {many}, one: {one}}}", tiny)
+    own = OWN.replace("RESPONSES", "sums-self")
+    study = small.resolve(f"benchmarks: {{many: {many}, one: {one}, judging: {own}}}", tiny)
+    assert study["benchmarks"]["judging"]["questions"]["when_short"] == "take-all"
     scale = yaml.safe_load(tiny)["scale"]
     assert study["benchmarks"]["many"]["samples"] == 8 and study["benchmarks"]["many"]["pass_at"] == [1, 8]
     assert study["benchmarks"]["one"]["samples"] == max(scale["samples"], 2)

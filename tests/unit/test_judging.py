@@ -108,7 +108,7 @@ def test_score_writes_the_figures_and_tables_read_the_clusters(tmp_path) -> None
     assert score.main(score.parse_args(words)) == 0
     found = read_json(summary)["benchmarks"]["judging"]
     assert found["judged"] == 3 and found["no_verdict_share"] == found["no_answer_share"] == pytest.approx(1 / 3)
-    assert found["accuracy"] == 0.25 and found["questions"] == 2
+    assert found["accuracy"] == 0.25 and found["questions"] == 2 and found["verdicts"] == {}
     assert read_scores([summary])["cft"]["judging"]["shares"].tolist() in ([0.5, 0.0], [0.0, 0.5])
     assert [row["label"] for row in read_rows(graded)] == ["wrong", "right", "wrong"]
 

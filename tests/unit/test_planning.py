@@ -50,7 +50,12 @@ benchmarks:
     prompt: prompts/answer.j2
     max_tokens: 200
     questions: {source: hub, repo: o/n, revision: unpinned, split: train, fields: {question: q, turns: t}, rows: 80}
-suites: {numbers: [gcd], mixed: [gcd, arc, talk]}
+  judging:
+    kind: critique
+    prompt: prompts/critique.j2
+    questions: {source: responses, responses: sums-self}
+  sampled: {extends: gcd, temperature: 0.5, best_of_n: {prompt: prompts/critique.j2, max_tokens: 40}}
+suites: {numbers: [gcd], mixed: [gcd, arc, talk], sampled: [gcd, sampled]}
 """
 
 
@@ -90,6 +95,12 @@ def test_answers_to_a_suite_and_to_a_validation_set(estimator: Estimator) -> Non
     answers = 60 * 3 * 50 * 2 / 7200 / 3600
     assert estimator.cost(job("generate", checkpoint="sft", suite="numbers")).gpu_hours == pytest.approx(answers)
     assert estimator.cost(job("validate", run="dpo")).gpu_hours == pytest.approx(3 * answers)  # two and the last
+
+
+def test_own_critiques_are_one_of_each_sample_and_judged_responses_are_those_that_there_are(estimator) -> None:
+    found = estimator.cost(job("critique_answers", checkpoint="sft", suite="sampled")).gpu_hours
+    assert found == pytest.approx(60 * 3 * 20 * 2 / 7200 / 3600)
+    assert estimator.rows_of("benchmarks", "judging") == 4000
 
 
 def test_benchmarks_that_are_jobs_of_their_own_are_not_in_their_suite(estimator: Estimator) -> None:

@@ -110,7 +110,3 @@ def test_questions_that_selected_the_checkpoint_and_those_without_a_gold_are_lef
     assert summarise_samples(rows, {"pass_at": [1]}, without={"a"})["pass_at_1"] == 0.0
     assert summarise_samples(rows, {"pass_at": [1]})["pass_at_1"] == 0.5
     assert summarise_samples(rows, {"pass_at": [1]}, without={"a", "b"})["pass_at_1"] == 0.5
-
-
-def test_benchmark_that_asks_for_nothing_tells_nothing() -> None:
-    assert summarise_samples(answers("a", ("1", True)), {}) == {}

@@ -67,8 +67,10 @@ function cellFacts(at) {
   const score = (redpen.core.scores[at.checkpoint] || {})[at.benchmark] || {};
   const cell = at.cell || {};
   const verdicts = Object.entries(score.verdicts || {}).map(([name, one]) => [name, percent(one.accuracy)]);
+  const other = cell.metric && cell.metric !== "accuracy" && cell.value !== null;
   return facts([
-    ["ours", percent(score.accuracy_ours ?? score.accuracy)], ...verdicts,
+    other && [cell.metric.replaceAll("_", " "), cell.value.toFixed(1)],
+    [other ? "accuracy" : "ours", percent(score.accuracy_ours ?? score.accuracy)], ...verdicts,
     ["n", count(cell.n || score.questions || 0)],
     cell.se !== null && cell.se !== undefined && ["standard error", cell.se.toFixed(1)],
     ["cut off", percent(score.cut_off_share)], ["no answer", percent(score.no_answer_share)],
