@@ -154,4 +154,4 @@ canary:
 
 # After a kill -9 snakemake's lock stays. It is removed only when no snakemake works in this folder.
 clean-lock:
-	$(BIN)/python -m scripts.clean_lock
+	$(BIN)/python -m scripts.clean_lock --quiet

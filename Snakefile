@@ -12,21 +12,28 @@ from snakemake.utils import min_version
 
 min_version("9.20.0")
 
-# A sweep names the study that it adds to (base); files named in files are read by resolve.
-if not config.keys() & {"study", "base"}:
-
-    # The work folder's, or else the laptop study of the folder where the project is installed.
-    configfile: "config.yaml" if Path("config.yaml").exists() else str(Path(workflow.basedir) / "config.yaml")
-
-
-from scripts.lib.page.finished import said
+from scripts.lib.console import handler
+from scripts.lib.study import strict_yaml
 from scripts.lib.study.resolve import ConfigError, resolve
 from scripts.lib.study.settings import Study, program_versions
+
+CONSOLE = handler.install(workflow)
+
+
+# A sweep names the study that it adds to (base); files named in files are read by resolve.
+if not config.keys() & {"study", "base"}:
+    # The work folder's, or else the laptop study of the folder where the project is installed.
+    DEFAULT = "config.yaml" if Path("config.yaml").exists() else str(Path(workflow.basedir) / "config.yaml")
+    if mistake := strict_yaml.unreadable(DEFAULT):
+        handler.stop(CONSOLE, mistake)
+
+    configfile: DEFAULT
+
 
 try:
     resolved = resolve(workflow.configfiles, workflow.config_settings.config)
 except ConfigError as error:
-    raise WorkflowError(str(error)) from None
+    handler.stop(CONSOLE, str(error))
 
 STUDY = Study(resolved, program_versions(Path(workflow.basedir) / "scripts"))
 
@@ -78,13 +85,21 @@ if workflow.is_main_process:
 
 onstart:
     write_study()
+    needed = list(workflow.dag.needrun_jobs())
+    write_settings(needed)
+    if CONSOLE:
+        CONSOLE.begin(seconds_planned(needed), Path("timings") / STUDY.name)
     if workflow.is_main_process and workflow.local_exec and not workflow.touch:
         check_gpus()
 
 
+if CONSOLE:
+    CONSOLE.at_rest, CONSOLE.wrong_targets = last_words, wrong_targets
+
+
 onsuccess:
     sync_records()
-    sys.stdout.write(said(STUDY, workflow.dag_settings.targets, bool(workflow.output_settings.quiet)))
+    sys.stdout.write(last_words())
 
 
 onerror:

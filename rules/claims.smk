@@ -33,8 +33,8 @@ rule check_claims:
         scaled=f"--scaled {STUDY.scale}" if STUDY.scale else "",
         out=lambda wildcards, output: output[0].removesuffix(".md"),
     shell:
-        "{params.python:q} -m scripts.check_claims --claims {params.claims:q} --tables {input.tables:q}"
-        " --scores {input.scores:q} --made-of {params.made_of:q} {params.scaled} --out {params.out:q} 2>&1 | tee {log:q}"
+        "{params.python:q} -m scripts.check_claims --claims {log:q}.claims.json --tables {input.tables:q}"
+        " --scores {input.scores:q} --made-of {log:q}.made_of.json {params.scaled} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule claims:

@@ -4,11 +4,16 @@ What each job reads and writes is the class `Study` in scripts/lib/study (files.
 """
 
 import os
+import re
 import shlex
 import time
 
+from scripts.lib.console.targets import wrong_target
 from scripts.lib.jobs import cards, gpu_checks
+from scripts.lib.jobs.dag import as_job
+from scripts.lib.jobs.planning import Estimator
 from scripts.lib.jsonl import sync_tree, write_text
+from scripts.lib.page.finished import said
 from scripts.lib.page.results import state_of_results
 from scripts.lib.study.contents import ROOT, of_project
 from scripts.lib.study.files import GENERATED, one_of
@@ -147,6 +152,29 @@ def state_of(rule, *names):
     return state
 
 
+# A file beside the log, by which a job reads one of its params as JSON: a command stays short enough to read.
+BY_FILE = re.compile(r"\{log:q\}\.(\w+)\.json")
+
+
+def write_settings(jobs):
+    """Writes the params that jobs read by file, as `logs/laptop/train/cft.log.recipe.json`.
+
+    Snakemake tracks the params themselves, so these files may be deleted at any time: the next call writes them.
+    """
+    for job in jobs:
+        for name in BY_FILE.findall(job.rule.shellcmd or ""):
+            write_text(Path(f"{job.log[0]}.{name}.json"), str(job.params[name]) + "\n")
+
+
+def seconds_planned(jobs):
+    """(rule, wildcards, seconds that the plan gives it) of each job that makes something; 0 where it counts none."""
+    estimator = Estimator(STUDY.resolved)
+    for job in jobs:
+        if job.output:
+            ours = as_job(job, pending=True)
+            yield ours.rule, ours.wildcards, 3600 * estimator.cost(ours).gpu_hours if ours.gpu else 0.0
+
+
 def write_study():
     """Writes the resolved study beside its results, for the record (no job reads it)."""
     import yaml
@@ -162,3 +190,20 @@ def sync_records():
     """
     for name in ("metadata", "incomplete"):
         sync_tree(Path(".snakemake", name), since=READ_AT)
+
+
+def last_words():
+    """The tables that were asked for, and where the answers behind them are shown."""
+    return said(STUDY, workflow.dag_settings.targets, bool(workflow.output_settings.quiet))
+
+
+def wrong_targets():
+    """What is wrong with the targets that nothing makes."""
+    named = {rule.name for rule in workflow.rules if not rule.has_wildcards()}
+    return [
+        wrong_target(asked, named, STUDY.name, [f"results/{STUDY.name}"])
+        for asked in sorted(workflow.dag_settings.targets)
+        if asked not in named
+        and not Path(asked).exists()
+        and not any(rule.is_producer(asked) for rule in workflow.rules)
+    ]

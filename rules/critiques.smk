@@ -33,9 +33,9 @@ rule critique_responses:
         limits=STUDY.critique_limits,
         shards=STUDY.critique_shard_count,
     shell:
-        "{params.python:q} -m scripts.critique_responses --settings {params.settings:q} --limits {params.limits:q}"
+        "{params.python:q} -m scripts.critique_responses --settings {log:q}.settings.json --limits {log:q}.limits.json"
         " --graded {input.graded:q} --shard {wildcards.shard} --shards {params.shards}"
-        " --critiques {output.critiques:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
+        " --critiques {output.critiques:q} --summary {output.summary:q} > {log:q} 2>&1"
 
 
 rule critique_by_model:
@@ -65,10 +65,10 @@ rule critique_by_model:
         shards=STUDY.critique_shard_count,
         state=state_of("critique_by_model", "critiques"),
     shell:
-        "{params.python:q} -m scripts.critique_responses --settings {params.settings:q} --limits {params.limits:q}"
-        " --graded {input.graded:q} --model {input.model:q} --machine {params.machine:q}"
+        "{params.python:q} -m scripts.critique_responses --settings {log:q}.settings.json --limits {log:q}.limits.json"
+        " --graded {input.graded:q} --model {input.model:q} --machine {log:q}.machine.json"
         " --shard {wildcards.shard} --shards {params.shards} --state {params.state:q}"
-        " --critiques {output.critiques:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
+        " --critiques {output.critiques:q} --summary {output.summary:q} > {log:q} 2>&1"
 
 
 rule critique_by_api:
@@ -94,9 +94,9 @@ rule critique_by_api:
         shards=STUDY.critique_shard_count,
         state=TEACHERS_STATE,
     shell:
-        "{params.python:q} -m scripts.critique_responses --settings {params.settings:q} --limits {params.limits:q}"
+        "{params.python:q} -m scripts.critique_responses --settings {log:q}.settings.json --limits {log:q}.limits.json"
         " --graded {input.graded:q} --shard {wildcards.shard} --shards {params.shards} --state {params.state:q}"
-        " --critiques {output.critiques:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
+        " --critiques {output.critiques:q} --summary {output.summary:q} > {log:q} 2>&1"
 
 
 rule gather_critiques:
@@ -117,7 +117,7 @@ rule gather_critiques:
         python=python_for("laptop"),
     shell:
         "{params.python:q} -m scripts.gather_shards --shards {input:q} --rows {output.rows:q}"
-        " --summary {output.summary:q} 2>&1 | tee {log:q}"
+        " --summary {output.summary:q} > {log:q} 2>&1"
 
 
 rule refine_responses:
@@ -141,9 +141,9 @@ rule refine_responses:
         shards=STUDY.refinement_shard_count,
         state=TEACHERS_STATE,
     shell:
-        "{params.python:q} -m scripts.refine_responses --settings {params.settings:q} --limits {params.limits:q}"
+        "{params.python:q} -m scripts.refine_responses --settings {log:q}.settings.json --limits {log:q}.limits.json"
         " --critiques {input.critiques:q} --shard {wildcards.shard} --shards {params.shards} --state {params.state:q}"
-        " --refinements {output.refinements:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
+        " --refinements {output.refinements:q} --summary {output.summary:q} > {log:q} 2>&1"
 
 
 use rule gather_critiques as gather_refinements with:
@@ -179,9 +179,9 @@ rule answer_questions:
         shards=STUDY.answer_shard_count,
         state=TEACHERS_STATE,
     shell:
-        "{params.python:q} -m scripts.answer_questions --settings {params.settings:q} --limits {params.limits:q}"
+        "{params.python:q} -m scripts.answer_questions --settings {log:q}.settings.json --limits {log:q}.limits.json"
         " --dataset {input.dataset:q} --shard {wildcards.shard} --shards {params.shards} --state {params.state:q}"
-        " --answers {output.answers:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
+        " --answers {output.answers:q} --summary {output.summary:q} > {log:q} 2>&1"
 
 
 use rule gather_critiques as gather_answers with:
@@ -210,5 +210,5 @@ rule estimate:
         entries=STUDY.priced(),
         state=TEACHERS_STATE,
     shell:
-        "{params.python:q} -m scripts.estimate_cost --entries {params.entries:q} --state {params.state:q}"
+        "{params.python:q} -m scripts.estimate_cost --entries {log:q}.entries.json --state {params.state:q}"
         " 2>&1 | tee {log:q}"

@@ -25,8 +25,8 @@ rule fetch_model:
         settings=STUDY.model_settings,
         base=lambda wildcards, input: f"--base {input.base}" if input.base else "",
     shell:
-        "{params.python:q} -m scripts.fetch_model --settings {params.settings:q} {params.base} --model {output.model:q}"
-        " 2>&1 | tee {log:q}"
+        "{params.python:q} -m scripts.fetch_model --settings {log:q}.settings.json {params.base} --model {output.model:q}"
+        " > {log:q} 2>&1"
 
 
 rule prepare_dataset:
@@ -47,8 +47,8 @@ rule prepare_dataset:
         python=python_for("laptop"),
         settings=STUDY.dataset_settings,
     shell:
-        "{params.python:q} -m scripts.prepare_dataset --settings {params.settings:q} --exclude {input.exclude:q}"
-        " --rows {output.rows:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
+        "{params.python:q} -m scripts.prepare_dataset --settings {log:q}.settings.json --exclude {input.exclude:q}"
+        " --rows {output.rows:q} --summary {output.summary:q} > {log:q} 2>&1"
 
 
 rule prepare_benchmark:
@@ -73,9 +73,9 @@ rule prepare_benchmark:
         settings=STUDY.benchmark_settings,
         graded=lambda wildcards, input: f"--graded {input.graded}" if input.graded else "",
     shell:
-        "{params.python:q} -m scripts.prepare_dataset --settings {params.settings:q} {params.graded}"
+        "{params.python:q} -m scripts.prepare_dataset --settings {log:q}.settings.json {params.graded}"
         " --exclude {input.exclude:q}"
-        " --rows {output.rows:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
+        " --rows {output.rows:q} --summary {output.summary:q} > {log:q} 2>&1"
 
 
 rule prepare_harness:
@@ -96,8 +96,8 @@ rule prepare_harness:
         python=python_for("harness"),
         settings=STUDY.task_settings,
     shell:
-        "{params.python:q} -m scripts.prepare_harness --settings {params.settings:q} --rows {output.rows:q}"
-        " --summary {output.summary:q} 2>&1 | tee {log:q}"
+        "{params.python:q} -m scripts.prepare_harness --settings {log:q}.settings.json --rows {output.rows:q}"
+        " --summary {output.summary:q} > {log:q} 2>&1"
 
 
 rule fetch_punkt:
@@ -114,4 +114,4 @@ rule fetch_punkt:
     params:
         python=python_for("harness"),
     shell:
-        "{params.python:q} -m scripts.fetch_punkt --folder {output:q} 2>&1 | tee {log:q}"
+        "{params.python:q} -m scripts.fetch_punkt --folder {output:q} > {log:q} 2>&1"

@@ -34,9 +34,9 @@ rule generate:
         settings=STUDY.suite_settings,
         state=state_of("generate"),
     shell:
-        "{params.python:q} -m scripts.generate --settings {params.settings:q} --benchmarks {input.benchmarks:q}"
-        " --model {input.model:q} --machine {params.machine:q} --state {params.state:q}"
-        " --generations {output.generations:q} 2>&1 | tee {log:q}"
+        "{params.python:q} -m scripts.generate --settings {log:q}.settings.json --benchmarks {input.benchmarks:q}"
+        " --model {input.model:q} --machine {log:q}.machine.json --state {params.state:q}"
+        " --generations {output.generations:q} > {log:q} 2>&1"
 
 
 rule critique_answers:
@@ -64,9 +64,9 @@ rule critique_answers:
         settings=STUDY.own_critique_settings,
         state=state_of("critique_answers"),
     shell:
-        "{params.python:q} -m scripts.critique_answers --settings {params.settings:q} --benchmarks {input.benchmarks:q}"
-        " --generations {input.generations:q} --model {input.model:q} --machine {params.machine:q}"
-        " --state {params.state:q} --critiques {output.critiques:q} 2>&1 | tee {log:q}"
+        "{params.python:q} -m scripts.critique_answers --settings {log:q}.settings.json --benchmarks {input.benchmarks:q}"
+        " --generations {input.generations:q} --model {input.model:q} --machine {log:q}.machine.json"
+        " --state {params.state:q} --critiques {output.critiques:q} > {log:q} 2>&1"
 
 
 rule score:
@@ -97,10 +97,10 @@ rule score:
         punkt=lambda wildcards, input: f"--punkt {input.punkt}" if input.punkt else "",
         critiques=lambda wildcards, input: f"--critiques {input.critiques}" if input.critiques else "",
     shell:
-        "{params.python:q} -m scripts.score --settings {params.kinds:q} --benchmarks {input.benchmarks:q}"
+        "{params.python:q} -m scripts.score --settings {log:q}.kinds.json --benchmarks {input.benchmarks:q}"
         " --validation {input.validation:q} --generations {input.generations:q} {params.punkt} {params.critiques}"
         " --workers {threads}"
-        " --graded {output.graded:q} --disagreements {output.disagreements:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
+        " --graded {output.graded:q} --disagreements {output.disagreements:q} --summary {output.summary:q} > {log:q} 2>&1"
 
 
 rule generate_turns:
@@ -127,9 +127,9 @@ rule generate_turns:
         settings=STUDY.turns_settings,
         state=state_of("generate_turns"),
     shell:
-        "{params.python:q} -m scripts.generate_turns --settings {params.settings:q} --benchmark {input.benchmark:q}"
-        " --model {input.model:q} --machine {params.machine:q} --state {params.state:q} --turns {output.turns:q}"
-        " 2>&1 | tee {log:q}"
+        "{params.python:q} -m scripts.generate_turns --settings {log:q}.settings.json --benchmark {input.benchmark:q}"
+        " --model {input.model:q} --machine {log:q}.machine.json --state {params.state:q} --turns {output.turns:q}"
+        " > {log:q} 2>&1"
 
 
 rule judge_turns:
@@ -155,9 +155,9 @@ rule judge_turns:
         limits=STUDY.judge_limits,
         state=TEACHERS_STATE,
     shell:
-        "{params.python:q} -m scripts.judge_turns --settings {params.settings:q} --limits {params.limits:q}"
+        "{params.python:q} -m scripts.judge_turns --settings {log:q}.settings.json --limits {log:q}.limits.json"
         " --turns {input.turns:q} --benchmark {input.benchmark:q} --state {params.state:q}"
-        " --graded {output.graded:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
+        " --graded {output.graded:q} --summary {output.summary:q} > {log:q} 2>&1"
 
 
 rule evaluate_harness:
@@ -185,6 +185,6 @@ rule evaluate_harness:
         settings=STUDY.harness_settings,
         state=state_of("evaluate_harness"),
     shell:
-        "{params.python:q} -m scripts.evaluate_harness --settings {params.settings:q} --benchmark {input.benchmark:q}"
+        "{params.python:q} -m scripts.evaluate_harness --settings {log:q}.settings.json --benchmark {input.benchmark:q}"
         " --model {input.model:q} --micro-batch {resources.micro_batch} --state {params.state:q}"
-        " --graded {output.graded:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
+        " --graded {output.graded:q} --summary {output.summary:q} > {log:q} 2>&1"

@@ -27,4 +27,4 @@ rule study_page:
         config=lambda wildcards, output: as_json(dict(workflow.config_settings.config)),
     shell:
         "{params.python:q} -m scripts.make_page --results {params.folder:q} --out {output:q} --budget-mb {params.budget}"
-        " --partial --configfiles {params.files:q} --config {params.config:q} 2>&1 | tee {log:q}"
+        " --partial --configfiles {params.files:q} --config {params.config:q} > {log:q} 2>&1"

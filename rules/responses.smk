@@ -29,9 +29,9 @@ rule sample_responses:
         shards=STUDY.response_shard_count,
         state=state_of("sample_responses", "responses"),
     shell:
-        "{params.python:q} -m scripts.sample_responses --settings {params.settings:q} --dataset {input.dataset:q}"
-        " --model {input.model:q} --machine {params.machine:q} --shard {wildcards.shard} --shards {params.shards}"
-        " --state {params.state:q} --responses {output.responses:q} 2>&1 | tee {log:q}"
+        "{params.python:q} -m scripts.sample_responses --settings {log:q}.settings.json --dataset {input.dataset:q}"
+        " --model {input.model:q} --machine {log:q}.machine.json --shard {wildcards.shard} --shards {params.shards}"
+        " --state {params.state:q} --responses {output.responses:q} > {log:q} 2>&1"
 
 
 rule grade_responses:
@@ -54,4 +54,4 @@ rule grade_responses:
         field=STUDY.response_field,
     shell:
         "{params.python:q} -m scripts.grade_responses --responses {input:q} {params.field} --workers {threads} --graded {output.graded:q}"
-        " --summary {output.summary:q} 2>&1 | tee {log:q}"
+        " --summary {output.summary:q} > {log:q} 2>&1"

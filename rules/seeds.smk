@@ -27,4 +27,4 @@ rule average_seeds:
         python=python_for("laptop"),
     shell:
         "{params.python:q} -m scripts.average_seeds --scores {input.scores:q} --graded {output.graded:q}"
-        " --summary {output.summary:q} 2>&1 | tee {log:q}"
+        " --summary {output.summary:q} > {log:q} 2>&1"

@@ -25,7 +25,7 @@ rule check_overlap:
         python=python_for("laptop"),
     shell:
         "{params.python:q} -m scripts.check_overlap --table {wildcards.table} --datasets {input.datasets:q}"
-        " --benchmarks {input.benchmarks:q} --report {output:q} 2>&1 | tee {log:q}"
+        " --benchmarks {input.benchmarks:q} --report {output:q} > {log:q} 2>&1"
 
 
 rule make_table:
@@ -58,9 +58,9 @@ rule make_table:
         settings=STUDY.table_settings,
         out=lambda wildcards, output: output[0].removesuffix(".md"),
     shell:
-        "{params.python:q} -m scripts.make_table --table {wildcards.table} --settings {params.settings:q}"
+        "{params.python:q} -m scripts.make_table --table {wildcards.table} --settings {log:q}.settings.json"
         " --scores {input.scores:q} --summaries {input.summaries:q} --trainings {input.trainings:q}"
-        " --train-sets {input.train_sets:q} --out {params.out:q} 2>&1 | tee {log:q}"
+        " --train-sets {input.train_sets:q} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule make_figure:
@@ -83,8 +83,8 @@ rule make_figure:
         settings=STUDY.figure_settings,
         out=lambda wildcards, output: output[0].removesuffix(".svg"),
     shell:
-        "{params.python:q} -m scripts.make_figure --settings {params.settings:q} --files {input.files:q}"
-        " --out {params.out:q} 2>&1 | tee {log:q}"
+        "{params.python:q} -m scripts.make_figure --settings {log:q}.settings.json --files {input.files:q}"
+        " --out {params.out:q} > {log:q} 2>&1"
 
 
 for target, files in STUDY.targets.items():

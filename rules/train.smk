@@ -30,9 +30,9 @@ rule build_train_set:
         settings=STUDY.train_set_settings,
         tokenizer=lambda wildcards, input: f"--tokenizer {shlex.quote(str(input.tokenizer))}" if input.tokenizer else "",
     shell:
-        "{params.python:q} -m scripts.build_train_set --settings {params.settings:q} --data {input.data:q}"
+        "{params.python:q} -m scripts.build_train_set --settings {log:q}.settings.json --data {input.data:q}"
         " --datasets {input.datasets:q} {params.tokenizer}"
-        " --train-set {output.rows:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
+        " --train-set {output.rows:q} --summary {output.summary:q} > {log:q} 2>&1"
 
 
 rule train:
@@ -63,10 +63,10 @@ rule train:
         recipe=STUDY.recipe,
         state=state_of("train"),
     shell:
-        # The script saves a checkpoint on SIGTERM; the shell and tee must not die of it before.
-        "trap '' TERM; {params.command} --recipe {params.recipe:q} --data {input.data:q} --start {input.start:q}"
+        # The script saves a checkpoint on SIGTERM; the shell must not die of it before.
+        "trap '' TERM; {params.command} --recipe {log:q}.recipe.json --data {input.data:q} --start {input.start:q}"
         " --micro-batch {resources.micro_batch} --state {params.state:q} --weights {output.weights:q}"
-        " --summary {output.summary:q} 2>&1 | tee {log:q}"
+        " --summary {output.summary:q} > {log:q} 2>&1"
 
 
 rule validate:
@@ -91,9 +91,9 @@ rule validate:
         settings=STUDY.validation_settings,
         state=state_of("validate"),
     shell:
-        "{params.python:q} -m scripts.validate --settings {params.settings:q} --benchmark {input.benchmark:q}"
-        " --candidates {input.candidates:q} --machine {params.machine:q} --state {params.state:q}"
-        " --curve {output:q} 2>&1 | tee {log:q}"
+        "{params.python:q} -m scripts.validate --settings {log:q}.settings.json --benchmark {input.benchmark:q}"
+        " --candidates {input.candidates:q} --machine {log:q}.machine.json --state {params.state:q}"
+        " --curve {output:q} > {log:q} 2>&1"
 
 
 rule select_checkpoint:
@@ -117,4 +117,4 @@ rule select_checkpoint:
         state=state_of("train"),
     shell:
         "{params.python:q} -m scripts.select_checkpoint --candidates {input.candidates:q} {params.curve}"
-        " --train-state {params.state:q} --model {output.model:q} --selection {output.selection:q} 2>&1 | tee {log:q}"
+        " --train-state {params.state:q} --model {output.model:q} --selection {output.selection:q} > {log:q} 2>&1"

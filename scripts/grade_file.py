@@ -1,22 +1,29 @@
-r"""Grades the answers in a JSON Lines file: one line out for each line in, in order.
+r"""Grades the answers in a file: one line of JSON out for each row in, in order, and the accuracy on the terminal.
 
     python -m scripts.grade_file --kind math --gold-field gold --prediction-field prediction IN.jsonl OUT.jsonl
     python -m scripts.grade_file --explain a IN.jsonl
 
-A line in:  {"id": "a", "gold": "\\frac{1}{2}", "prediction": "... so it is \\boxed{0.5}."}
-A line out: {"id": "a", "verdict": true, "extracted": "0.5", "ours": true, "math_verify": true, "authors_cft": true,
-             "authors_thinkpo": true, "grader_version": 3}
+A row in:   {"id": "a", "gold": "\\frac{1}{2}", "prediction": "... so it is \\boxed{0.5}."}
+A line out: the same columns, and {"verdict": true, "extracted": "0.5", "ours": true, "math_verify": true,
+             "authors_cft": true, "authors_thinkpo": true, "grader_version": 3}
+
+IN is JSON Lines, CSV with a heading (.csv), either of them gzipped (.gz), or Parquet (.parquet). A column of the input
+that has the name of one of ours is kept under `input_<name>`.
 
 `verdict` (ours) is true or false, or null where the row has no gold or where grading it failed. `error` is there only
-where a part of the grade failed: a line that is no JSON object, a comparison that ran into the deadline. `id` is copied
-where a row has one. `--set-field` names the column that says which set a row is of: the authors' graders have rules
-of their own for some. `--explain` writes no file: it prints how our verdict comes about, for one row or for all.
+where a part of the grade failed: a line that is no JSON object, a comparison that ran into the deadline. A column that
+no row has ends the program before anything is graded. `--set-field` names the column that says which set a row is of:
+the authors' graders have rules of their own for some. `--explain` writes no file: it prints how our verdict comes
+about, for one row or for all.
 """
 
 import argparse
+import csv
 import gzip
+import io
 import json
 import logging
+import math
 import sys
 import zlib
 from collections.abc import Sequence
@@ -32,9 +39,9 @@ LOG = logging.getLogger(__name__)
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("input", type=Path, metavar="IN.jsonl", help="rows to grade")
+    parser.add_argument("input", type=Path, metavar="IN", help="rows to grade: .jsonl, .csv (.gz), .parquet")
     parser.add_argument(
-        "output", type=Path, nargs="?", metavar="OUT.jsonl", help="verdicts, one line for each line of the input"
+        "output", type=Path, nargs="?", metavar="OUT.jsonl", help="JSON Lines: the rows with their verdicts"
     )
     parser.add_argument("--kind", choices=("math", "choice"), default="math", help="what the answers are (math)")
     parser.add_argument("--gold-field", default="gold", help="column of the reference answer (gold)")
@@ -118,9 +125,8 @@ def _text(value: object) -> str | None:
 
 
 def line_out(row: dict, result: Grade, error: str | None) -> str:
-    """One line of the output."""
-    out = {"id": row["id"]} if "id" in row else {}
-    out |= {
+    """One line of the output: the row's own columns, then the verdicts."""
+    ours = {
         "verdict": result.verdict,
         "extracted": result.extracted,
         "ours": result.verdict,
@@ -130,8 +136,9 @@ def line_out(row: dict, result: Grade, error: str | None) -> str:
         "grader_version": GRADER_VERSION,
     }
     if error or result.error:
-        out["error"] = error or result.error
-    return json.dumps(out, ensure_ascii=True)
+        ours["error"] = error or result.error
+    kept = {f"input_{name}" if name in ours else name: value for name, value in row.items()}
+    return json.dumps(kept | ours, ensure_ascii=True)
 
 
 def explanations(rows: Sequence[dict], items: Sequence[Item], wanted: str) -> list[str]:
@@ -154,23 +161,60 @@ def explanations(rows: Sequence[dict], items: Sequence[Item], wanted: str) -> li
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a file, gzipped or not; bytes that are no UTF-8 become U+FFFD.
+    """The rows of a file as lines of JSON; bytes that are no UTF-8 become U+FFFD.
 
     Raises:
         BadInput: it cannot be read.
     """
     try:
+        if path.suffix == ".parquet":
+            return read_parquet(path)
         with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-            lines = file.read().decode("utf-8", errors="replace").split("\n")
-    except (OSError, EOFError, zlib.error) as problem:
+            text = file.read().decode("utf-8", errors="replace")
+        if ".csv" in path.suffixes[-2:]:
+            csv.field_size_limit(sys.maxsize)  # a model's text may be long
+            rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), restkey="more columns")
+            return [json.dumps({name: value or None for name, value in row.items()}) for row in rows]
+    except (OSError, EOFError, zlib.error, csv.Error) as problem:
         reason = getattr(problem, "strerror", None) or problem
-        raise BadInput(f"{path}: cannot be read ({reason}). Name an existing JSON Lines file.") from None
+        raise BadInput(f"{path}: cannot be read ({reason}). Name an existing file of rows.") from None
+    lines = text.split("\n")
     return lines if lines[-1].strip() else lines[:-1]
+
+
+def read_parquet(path: Path) -> list[str]:
+    """The rows of a Parquet file as lines of JSON.
+
+    Raises:
+        BadInput: it is none.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        rows = parquet.read_table(path).to_pylist()
+    except pyarrow.ArrowInvalid as problem:
+        raise BadInput(f"{path}: cannot be read ({problem}). Name an existing file of rows.") from None
+    return [json.dumps(row, default=str) for row in rows]
+
+
+def check_columns(rows: Sequence[dict], args: argparse.Namespace) -> None:
+    """Raises BadInput where a column that a flag names is in no row: all of them would be without a verdict."""
+    there = {name: None for row in rows for name in row}
+    for flag in ("gold_field", "prediction_field", "choices_field", "set_field"):
+        name = getattr(args, flag)
+        if rows and name is not None and name not in there:
+            listed = ", ".join(map(str, there)) or "none"
+            shown = "--" + flag.replace("_", "-")
+            raise BadInput(f"{args.input}: no row has the column {name!r} (there are: {listed}). Name it with {shown}.")
 
 
 def main(args: argparse.Namespace) -> int:
     """Grades a file."""
+    if args.output is not None and args.output.exists() and args.output.samefile(args.input):
+        raise BadInput(f"{args.output}: the output is the input, which would be lost. Name another file to write.")
     rows, items, errors = read_items(read_lines(args.input), args)
+    check_columns(rows, args)
     if args.explain is not None:
         sys.stdout.write("".join(f"{line}\n" for line in explanations(rows, items, args.explain)))
         return 0
@@ -179,11 +223,21 @@ def main(args: argparse.Namespace) -> int:
     with replacing(args.output) as temporary, temporary.open("w", encoding="utf-8") as out:
         for row, result, error in zip(rows, grades, errors, strict=True):
             out.write(line_out(row, result, error) + "\n")
-    graded = [result for result in grades if result.verdict is not None]
-    right = sum(bool(result.verdict) for result in graded)
     failed = sum(error is not None or result.error is not None for result, error in zip(grades, errors, strict=True))
-    LOG.info("%d rows: %d right of %d with a verdict, %d with an error", len(rows), right, len(graded), failed)
+    sys.stdout.write(f"{accuracy([result.verdict for result in grades])}; {failed} of {len(rows)} rows with an error\n")
     return 0
+
+
+def accuracy(verdicts: Sequence[bool | None]) -> str:
+    """The share of right answers among those with a verdict, with its standard error."""
+    judged = [verdict for verdict in verdicts if verdict is not None]
+    if not judged:
+        return "no row has a verdict"
+    right = sum(judged)
+    mean = right / len(judged)
+    error = math.sqrt(mean * (1 - mean) / max(1, len(judged) - 1))
+    without = f" ({len(verdicts) - len(judged)} without a verdict)" if len(judged) < len(verdicts) else ""
+    return f"accuracy {100 * mean:.1f} ± {100 * error:.1f} %: {right} right of {len(judged)}{without}"
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from scripts import clean_lock
 from scripts.lib import cli
-from scripts.lib.jobs import slurm
+from scripts.lib.jobs import here, slurm
 from scripts.lib.jsonl import BadInput
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> int:
     """Cancels, unlocks, goes on."""
-    alive = clean_lock.snakemakes(jobs=False)
+    alive = here.snakemakes(jobs=False)
     if alive:
         raise BadInput(f"snakemake is alive (pid {', '.join(map(str, alive))}): nothing to recover. Wait, or end it.")
     names = run_names(Path(".snakemake/log"))
@@ -46,7 +46,7 @@ def main(args: argparse.Namespace) -> int:
         if time.monotonic() > end:
             raise BadInput(f"after {args.wait:.0f} s these jobs have not ended: {' '.join(jobs)}. Look with squeue.")
         time.sleep(1)
-    clean_lock.main(argparse.Namespace())
+    clean_lock.main(argparse.Namespace(quiet=True))
     if not args.command:
         log.info("ready: start snakemake again with the same arguments as before")
         return 0

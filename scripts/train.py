@@ -6,9 +6,9 @@ Reads JSON Lines rows `{"id", "messages", "completion"}` (sft, cft) or `{"id", "
 
 Progress is kept in `--state` under a key made from the recipe, the data and the start weights; a job that died goes on
 from the newest complete checkpoint. `select_checkpoint` removes it: by then Snakemake has taken note of the result,
-while the outputs of a job that outlived a killed Snakemake are deleted and made again. On SIGTERM or SIGUSR1
-(preemption, a time limit) it saves a checkpoint after the step in hand, queues its Slurm job again where Slurm does not
-do so itself, and ends with status 75.
+while the outputs of a job that outlived a killed Snakemake are deleted and made again. On SIGTERM, SIGUSR1
+(preemption, a time limit) or Ctrl-C it saves a checkpoint after the step in hand, queues its Slurm job again where
+Slurm does not do so itself, and ends with status 75.
 
 Several processes (one for each GPU) are started by `scripts.launch`, and say so with `--processes`.
 

@@ -28,9 +28,11 @@ PACKAGES = (
 
 
 def json_argument(text: str) -> Any:
-    """Reads a flag's value as JSON (argparse shows the error)."""
+    """Reads a flag's value: JSON, or the name of a file of JSON, whose name ends so (argparse shows the error)."""
     try:
-        return json.loads(text)
+        return json.loads(Path(text).read_text(encoding="utf-8") if text.endswith(".json") else text)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text} cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
 
@@ -51,6 +53,9 @@ def run(
     args = parse_args(sys.argv[1:])
     try:
         sys.exit(main(args) or 0)
+    except KeyboardInterrupt:
+        log.error("stopped by Ctrl-C: the same command resumes")
+        sys.exit(130)
     except BadInput as error:
         log.error("%s", error)
         sys.exit(1)

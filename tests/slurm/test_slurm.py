@@ -258,9 +258,9 @@ def test_training_whose_node_was_lost_goes_on_on_another(interrupted: Interrupte
 
 def test_failure_shows_rule_job_and_the_end_of_its_log(interrupted: Interrupted) -> None:
     said = interrupted.output
-    failed = said[said.index("Error in rule score") :]
-    assert "SLURM-job '" in failed and "logs/cluster-tiny/score/base/numbers.log" in failed, failed
-    assert "numbers.jsonl" in failed, failed
+    assert "score base numbers failed: SLURM-job '" in said, said
+    last = said.rstrip().splitlines()[-1]
+    assert last.startswith("score base numbers failed: ") and "logs/cluster-tiny/score/base/numbers.log" in last, last
 
 
 @pytest.mark.slow("a job queues twice, and Snakemake sees its end late")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts import clean_lock
+from scripts.lib.jobs import here
 from scripts.lib.jsonl import BadInput
 
 
@@ -41,15 +42,20 @@ def working(tmp_path: Path):
         process.wait()
 
 
-def test_no_lock_is_no_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_lock_is_no_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+    caplog.set_level("INFO")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(subprocess, "run", None)
+    assert clean_lock.main(clean_lock.parse_args(["--quiet"])) == 0 and not caplog.text
     assert clean_lock.main(clean_lock.parse_args([])) == 0
+    assert f"there is no lock in {tmp_path}: nothing to remove" in caplog.text
 
 
-def test_stale_lock_is_removed(locked: Path) -> None:
+def test_stale_lock_is_removed(locked: Path, caplog) -> None:
+    caplog.set_level("INFO")
     assert clean_lock.main(clean_lock.parse_args([])) == 0
     assert list(locked.glob("*")) == []
+    assert "removed the lock of a snakemake that ended without removing it" in caplog.text
 
 
 def test_lock_of_a_working_snakemake_stays_and_its_pid_is_told(locked: Path, working) -> None:
@@ -74,12 +80,12 @@ def test_lock_of_a_working_snakemake_stays_and_its_pid_is_told(locked: Path, wor
     ],
 )
 def test_command_line_of_snakemake_is_recognised(line: str, expected: bool) -> None:
-    assert clean_lock.runs_snakemake(line.split(" ")) is expected
+    assert here.runs_snakemake(line.split(" ")) is expected
 
 
 def test_snakemake_in_another_folder_does_not_matter(locked: Path, working, tmp_path: Path) -> None:
     working(tmp_path / "bin")
-    assert clean_lock.snakemakes() == []
+    assert here.snakemakes() == []
 
 
 def test_ended_snakemake_does_not_matter(locked: Path, working) -> None:
@@ -87,7 +93,7 @@ def test_ended_snakemake_does_not_matter(locked: Path, working) -> None:
     process.kill()
     process.wait()
     for _ in range(100):
-        if not clean_lock.snakemakes():
+        if not here.snakemakes():
             break
         time.sleep(0.1)
-    assert clean_lock.snakemakes() == []
+    assert here.snakemakes() == []

@@ -35,9 +35,9 @@ MISTAKES = {
         ["config.yaml: responses.sums-self.samples = 'many'", "a str", "integer"],
     ),
     "a section that is a list": ("suites: [gcd]", ["config.yaml: suites", "a list", "object"]),
-    "number that YAML reads as text": (
-        "recipes: {short: {learning_rate: 5e-6}}",
-        ["config.yaml: recipes.short.learning_rate = '5e-6'", "YAML reads this as text", "Write 5.0e-6."],
+    "text in the place of a number": (
+        "recipes: {short: {learning_rate: 5e-6x}}",
+        ["config.yaml: recipes.short.learning_rate = '5e-6x'", "a str", "number"],
     ),
     "missing keys of an entry": (
         "responses: {new: {dataset: sums}}",
@@ -304,7 +304,7 @@ def test_mistake_is_told_with_place_and_problem(small, changes: str, parts: list
 
 def test_all_mistakes_are_told_at_once(small) -> None:
     changes = (
-        "{engine: gpu, recipes: {short: {learning_rate: 5e-6}}, runs: {cft: {start: x, sed: 1}}, suites: {s: [lcm]}}"
+        "{engine: gpu, recipes: {short: {learning_rate: high}}, runs: {cft: {start: x, sed: 1}}, suites: {s: [lcm]}}"
     )
     found = small.mistakes(changes)
     places = ["engine", "recipes.short.learning_rate", "runs.cft.sed", "suites.s[0]"]
@@ -447,7 +447,7 @@ def test_missing_broken_and_wrong_files_are_told_together(small) -> None:
         resolve(["none.yaml", "torn.yaml", "list.yaml"])
     found = caught.value.mistakes
     assert found[0] == "none.yaml: there is no such config file. Check the path."
-    assert found[1].startswith("torn.yaml: not YAML") and "line 1" in found[1]
+    assert found[1].startswith("torn.yaml: line 1, column 12: not YAML: ")
     assert found[2].startswith("list.yaml: a list, not a mapping.")
 
 
@@ -466,7 +466,51 @@ def test_template_of_one_file_is_extended_in_another_and_is_not_in_the_study(sma
     assert list(study["runs"]) == ["sft", "cft", "long"]
 
 
+def test_number_that_yaml_reads_as_text_is_a_number(small) -> None:
+    study = small.resolve("{recipes: {short: {learning_rate: 5e-4}}, runs: {cft: {overrides: {weight_decay: 1e-1}}}}")
+    assert study["recipes"]["short"]["learning_rate"] == 0.0005
+    assert study["runs"]["cft"]["hyperparameters"]["weight_decay"] == 0.1
+
+
+def test_mistake_of_an_entry_is_told_at_that_entry_and_not_at_those_that_extend_it(small) -> None:
+    found = small.mistake(
+        "runs: {sft: {sed: 3}, a: {extends: sft}, b-$s: {extends: a, for_each: {s: [1, 2]}, seed: $s}}"
+    )
+    assert found.startswith("config.yaml: runs.sft.sed: ")
+    template = "runs: {_t: {prompt: none.j2}, a: {extends: [_t, sft]}, b: {extends: a}}"
+    assert small.mistake("", template).startswith("more1.yaml: runs._t.prompt = 'none.j2'")
+
+
+def test_entry_that_extends_a_misspelt_one_is_told_once(small) -> None:
+    found = small.mistake("runs: {a: {extends: cff}, b: {extends: a}}")
+    assert found.startswith("config.yaml: runs.a.extends = 'cff': not under runs") and found.endswith(
+        "Did you mean cft?"
+    )
+
+
+def test_misspelt_key_is_not_told_as_missing_too(small) -> None:
+    assert small.mistake("responses: {new: {dataset: sums, modle: base, prompt: ask.j2}}").endswith("mean model?")
+
+
+def test_two_misspelt_keys_are_two_mistakes(small) -> None:
+    found = small.mistakes("runs: {cft: {sed: 1, strt: base}}")
+    assert [line.split(": ")[1] for line in found] == ["runs.cft.sed", "runs.cft.strt"]
+
+
+def test_misspelt_names_have_a_suggestion(small) -> None:
+    assert small.mistake("runs: {cft: {start: bse}}").endswith("Did you mean base?")
+    assert small.mistake("tables: {main: {rows: [{name: A, of: cff}]}}").endswith("Did you mean cft?")
+    assert small.mistake("models: {base: {source: foldr}}").endswith("Did you mean folder?")
+
+
 # --- the command line ---------------------------------------------------------------------------------------------
+
+
+def test_numbers_of_the_command_line_are_numbers_where_the_schema_has_no_type(small) -> None:
+    settings = {"min_terms": "3", "rate": "5e-4", "even": "true", "word": "three"}
+    study = small.resolve(overrides={"datasets": {"sums": {"tasks": {"chain_sum": settings}}}})
+    expected = {"min_terms": 3, "rate": 0.0005, "even": True, "word": "three"}
+    assert study["datasets"]["sums"]["tasks"]["chain_sum"] == expected
 
 
 def test_strings_of_the_command_line_become_the_schemas_types(small) -> None:
@@ -514,7 +558,7 @@ def test_overrides_of_a_recipe_are_merged(small) -> None:
     ("overrides", "parts"),
     [
         ("{lerning_rate: 1.0}", ["runs.cft.overrides.lerning_rate", "no such key", "Did you mean learning_rate?"]),
-        ("{learning_rate: 5e-6}", ["runs.cft.overrides.learning_rate = '5e-6'", "Write 5.0e-6."]),
+        ("{learning_rate: high}", ["runs.cft.overrides.learning_rate = 'high'", "it must be: number"]),
         ("{lora: {alpha: 8}}", ["runs.cft.overrides.lora", "rank is missing"]),
         ("{epochs: 0}", ["runs.cft.overrides.epochs = 0", "above 0"]),
     ],

@@ -36,7 +36,8 @@ def test_one_line_out_for_each_line_in(tmp_path):
     assert [row.get("id") for row in out] == ["a", "b", None, "c", None, "d", None]
     assert [index for index, row in enumerate(out) if "error" in row] == [2, 5, 6]
     assert out[0] == {
-        "id": "a", "verdict": True, "extracted": "0.5", "ours": True, "math_verify": True,
+        "id": "a", "gold": "\\frac{1}{2}", "prediction": "so \\boxed{0.5}", "verdict": True,
+        "extracted": "0.5", "ours": True, "math_verify": True,
         "authors_cft": True, "authors_thinkpo": True,
         "grader_version": GRADER_VERSION,
     }  # fmt: skip
@@ -118,3 +119,60 @@ def test_the_set_of_a_row_decides_what_the_authors_graders_say(tmp_path, caplog)
     out = run(tmp_path, [{**row, "of": name} for name in ("minerva", "math500", "minervaa", None)], "--set-field", "of")
     assert [line["authors_cft"] for line in out] == [False, True, True, True]
     assert "no set of the authors' graders: minervaa (known: math, math500" in caplog.text
+
+
+def graded(source, *arguments):
+    target = source.parent / "out.jsonl"
+    assert grade_file.main(grade_file.parse_args([*arguments, str(source), str(target)])) == 0
+    return [json.loads(line) for line in target.read_text().splitlines()]
+
+
+def test_output_that_is_the_input_is_refused_and_the_input_stays(tmp_path):
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"gold": "1", "prediction": "1"}\n')
+    (tmp_path / "link.jsonl").symlink_to(source)
+    for name in ("in.jsonl", "link.jsonl"):
+        with pytest.raises(BadInput, match="the output is the input"):
+            grade_file.main(grade_file.parse_args([str(source), str(tmp_path / name)]))
+    assert source.read_text() == '{"gold": "1", "prediction": "1"}\n'
+
+
+@pytest.mark.parametrize("flag", ["--gold-field", "--prediction-field", "--set-field"])
+def test_column_that_no_row_has_stops_before_anything_is_graded(tmp_path, flag):
+    (tmp_path / "in.jsonl").write_text('{"gold": "1", "prediction": "1"}\n')
+    with pytest.raises(BadInput, match=rf"no row has the column 'answer' \(there are: gold, prediction\).*{flag}"):
+        graded(tmp_path / "in.jsonl", flag, "answer")
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_columns_of_the_input_are_kept_also_those_with_our_names(tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"gold": "1", "prediction": "1", "verdict": "yes", "model": "m"}\n')
+    (row,) = graded(tmp_path / "in.jsonl")
+    assert (row["model"], row["input_verdict"], row["verdict"]) == ("m", "yes", True)
+
+
+def test_accuracy_is_printed_with_its_error(tmp_path, capsys):
+    rows = [{"gold": "1", "prediction": answer} for answer in ("1", "1", "2", "1", "2")] + [
+        {"gold": None, "prediction": ""}
+    ]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    graded(tmp_path / "in.jsonl")
+    said = capsys.readouterr().out
+    assert said == "accuracy 60.0 ± 24.5 %: 3 right of 5 (1 without a verdict); 0 of 6 rows with an error\n"
+
+
+def test_csv_gzipped_csv_and_parquet_are_read(tmp_path):
+    text = 'id,gold,prediction\na,1/2,"so\n\\boxed{0.5}"\nb,,x\n'
+    (tmp_path / "in.csv").write_text(text)
+    (tmp_path / "in.csv.gz").write_bytes(gzip.compress(text.encode()))
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    rows = [{"id": "a", "gold": "1/2", "prediction": "so \\boxed{0.5}"}, {"id": "b", "gold": None, "prediction": "x"}]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "in.parquet")
+    for name in ("in.csv", "in.csv.gz", "in.parquet"):
+        out = graded(tmp_path / name)
+        assert [(row["id"], row["verdict"]) for row in out] == [("a", True), ("b", None)], name
+    (tmp_path / "torn.parquet").write_bytes(b"PAR")
+    with pytest.raises(BadInput, match="torn.parquet: cannot be read"):
+        graded(tmp_path / "torn.parquet")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts import clean_lock, recover
+from scripts import recover
+from scripts.lib.jobs import here
 from scripts.lib.jsonl import BadInput
 
 
@@ -39,7 +40,7 @@ def test_jobs_of_this_folder_are_cancelled_and_no_others(folder: Path) -> None:
 
 
 def test_nothing_is_cancelled_while_snakemake_is_alive(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clean_lock, "snakemakes", lambda jobs: [4711])
+    monkeypatch.setattr(here, "snakemakes", lambda jobs: [4711])
     with pytest.raises(BadInput, match=r"snakemake is alive \(pid 4711\)"):
         recover.main(recover.parse_args([]))
     assert not (folder / "cancelled").exists()

@@ -97,7 +97,7 @@ def graph(
             workflow = workflow_api._workflow
             workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
             workflow._build_dag()
-            jobs = {job: _job(job, workflow.dag.needrun(job)) for job in workflow.dag.jobs}
+            jobs = {job: as_job(job, workflow.dag.needrun(job)) for job in workflow.dag.jobs}
             for job, ours in jobs.items():
                 ours.needs = [jobs[other] for other in workflow.dag.dependencies[job]]
             return Graph(workflow.globals["STUDY"], list(jobs.values()))
@@ -107,7 +107,7 @@ def graph(
         logging.disable(before)
 
 
-def _job(job, pending: bool) -> Job:
+def as_job(job, pending: bool) -> Job:
     """Snakemake's job as ours, without what it needs."""
     return Job(
         rule=job.rule.name,

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from scripts.lib.study.mistakes import close
+
 Place = Callable[[tuple], str]
 MOST_MEMBERS = 10_000  # of one family
 TEMPLATE = "_"  # what the name of an entry starts with that is only there to be extended
@@ -105,6 +107,66 @@ def dotted(path: tuple) -> str:
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".")
 
 
+def origin(path: tuple, written: dict, members: dict[tuple, str]) -> tuple:
+    """Where the value at `path` was written: in the entry itself, or in one that it extends.
+
+    Args:
+        path: section, slug and the keys below.
+        written: the sections as they stand in the files.
+        members: (section, slug) of what a family makes, to the family's name.
+    """
+    if len(path) < 3 or not isinstance(written.get(path[0]), dict):
+        return path
+    section, slug, *keys = path
+    entries, trail = written[section], [members.get((section, slug), slug)]
+    while isinstance(entry := entries.get(trail[-1]), dict) and not _holds(entry, keys):
+        found = [
+            name for name in _named(entry) if name not in trail and _somewhere(name, entries, keys, [*trail, name])
+        ]
+        if not found:
+            return path
+        trail.append(found[0])
+    return path if len(trail) == 1 else (section, trail[-1], *keys)
+
+
+def _somewhere(name: str, entries: dict, keys: list, seen: list) -> bool:
+    """Whether an entry, or one that it extends, holds the keys."""
+    entry = entries.get(name)
+    if not isinstance(entry, dict):
+        return False
+    return _holds(entry, keys) or any(
+        _somewhere(parent, entries, keys, [*seen, parent]) for parent in _named(entry) if parent not in seen
+    )
+
+
+def orphans(entries: Any) -> set[str]:
+    """The entries that extend, directly or not, one that is not there: what they lack is no mistake of their own."""
+    if not isinstance(entries, dict):
+        return set()
+    named = {name: _named(entry) if isinstance(entry, dict) else [] for name, entry in entries.items()}
+    found = {name for name, parents in named.items() if not set(parents) <= set(entries)}
+    while more := {name for name, parents in named.items() if name not in found and found & set(parents)}:
+        found |= more
+    return set(map(str, found))
+
+
+def _named(entry: dict) -> list[str]:
+    """The entries that an entry extends."""
+    given = entry.get("extends", [])
+    return [name for name in (given if isinstance(given, list) else [given]) if isinstance(name, str)]
+
+
+def _holds(value: Any, keys: list) -> bool:
+    """Whether a mapping holds a value below the keys."""
+    for key in keys:
+        if isinstance(value, list) and isinstance(key, int):
+            return True
+        if not isinstance(value, dict) or key not in value:
+            return False
+        value = value[key]
+    return True
+
+
 def _extended(name: Any, entries: dict, section: str, place: Place, mistakes: list[str], seen: tuple) -> Any:
     """The entry laid over those that it extends, and each of these over the ones after it."""
     entry = entries[name]
@@ -126,7 +188,8 @@ def _parents(given: Any, entries: dict, section: str, place: Place, mistakes: li
     for index, parent in enumerate(given if listed else [given]):
         where = f"{place((section, trail[-1], 'extends', *([index] if listed else [])))} = {parent!r}"
         if not isinstance(parent, str | int) or parent not in entries:
-            wrong.append(f"{where}: not under {section} (known: {', '.join(sorted(map(str, entries)))}).")
+            known = ", ".join(sorted(map(str, entries)))
+            wrong.append(f"{where}: not under {section} (known: {known}).{close(parent, list(entries))}")
         elif parent in trail:
             cycle = [*trail[trail.index(parent) :], parent]
             wrong.append(f"{where}: a cycle ({' → '.join(map(str, cycle))}). Break it.")

@@ -1,13 +1,20 @@
 """What is wrong with a study, told as place, problem and way out."""
 
+import difflib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from scripts.lib.study.contents import ROOT
 
 Place = Callable[[tuple], str]
 _NO_VALUE = object()
+
+
+def close(word: Any, known: Sequence[Any]) -> str:
+    """` Did you mean cft?` where a known word is near."""
+    near = difflib.get_close_matches(str(word), [str(item) for item in known], n=1)
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 class Mistakes:
@@ -37,6 +44,7 @@ class Mistakes:
             return True
         listed = ", ".join(sorted(names)) or "none"
         text = f"not under {' or '.join(sections)} (known: {listed}). Correct the name or add the entry."
+        text += close(name, names)
         self.wrong(path, text, name)
         return False
 

@@ -47,21 +47,24 @@ def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = N
         ConfigError: with every mistake found.
     """
     mistakes: list[str] = []
-    overrides = _plain(overrides or {})
+    overrides = schema.with_values(_plain(overrides or {}))
     files = [*files, *([overrides.pop("base")] if "base" in overrides else [])]
     raw, origin = merge_files(files, mistakes)
-    raw = language.merge(raw, overrides)
+    raw = written = language.merge(raw, overrides)
+    families: dict[tuple[str, str], list[str]] = {}
+    members: dict[tuple[str, str], str] = {}  # (section, name made from a family) to the family
 
     def place(path: Sequence[str | int]) -> str:
         """`config.yaml: runs.cft.start`: what brought the value (a file, the command line), and the keys down to it."""
         if not path:
             return ", ".join(map(paths.short, files)) or "command line"
+        path = language.origin(tuple(path), written, members) if path[0] in SECTIONS else path
         entry = tuple(path[: 2 if path[0] in SECTIONS else 1])
         found = origin.get(entry, "command line")
         source = "command line" if _sets(overrides, path) else origin.get(tuple(path[:2]), found)
         return f"{source}: {language.dotted(tuple(path))}"
 
-    families: dict[tuple[str, str], list[str]] = {}
+    raw = dict(raw)
     for section in SECTIONS:
         if isinstance(raw.get(section), dict):
             raw[section] = language.expand(raw[section], section, place, families, mistakes)
@@ -70,10 +73,13 @@ def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = N
     inputs = raw.get("inputs") if isinstance(raw.get("inputs"), dict) else {}
     if isinstance(raw.get("runs"), dict):
         raw["runs"] = language.chosen(raw["runs"], inputs, place, ("runs",), mistakes)
+    members |= {(section, name): family for (section, family), names in families.items() for name in names}
     for (section, family), names in families.items():
         origin |= {(section, name): origin[section, family] for name in names if (section, family) in origin}
     study = paths.settled(schema.conform(raw, schema.schema(), ()), place)
-    breaches, broken = schema.validate(study, place)
+    lost = {(section, slug) for section in SECTIONS for slug in language.orphans(written.get(section))}
+    lost |= {(section, name) for (section, name), family in members.items() if (section, family) in lost}
+    breaches, broken = schema.validate(study, place, lost)
     mistakes += breaches
     if all(isinstance(study[section], dict) for section in SECTIONS):
 
@@ -123,7 +129,7 @@ def read_files(files: Sequence[str | Path], mistakes: list[str]) -> dict[str, di
             mistakes.append(f"{name}: {error}. Write out what is meant, or use extends.")
             return
         except yaml.YAMLError as error:
-            mistakes.append(f"{name}: not YAML: {' '.join(str(error).split())}. Mend the line.")
+            mistakes.append(f"{name}: {strict_yaml.syntax(error)}")
             return
         mistakes.extend(f"{name}: {mistake}" for mistake in wrong)
         values = values or {}

@@ -2,18 +2,21 @@
 
 import copy
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.lib.study import language, strict_yaml
-from scripts.lib.study.mistakes import Place
+from scripts.lib.study.mistakes import Place, close
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 SCHEMA = Path(__file__).resolve().parents[3] / "config" / "schema.yaml"
+
+# YAML 1.1 reads 5e-4 as text, since it has no full stop.
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 @cache
@@ -95,7 +98,7 @@ def _leaf(value: Any, node: dict) -> Any:
             return value.lower() == "true"
         if wanted & {"integer", "number"} and re.fullmatch(r"[+-]?\d+", value):
             return int(value)
-        if "number" in wanted and re.fullmatch(r"[+-]?\d+\.\d*([eE][+-]?\d+)?", value):
+        if "number" in wanted and NUMBER.fullmatch(value):
             return float(value)
     if isinstance(value, int) and not isinstance(value, bool) and "number" in wanted:
         return float(value)
@@ -119,14 +122,59 @@ def files_named(value: Any, node: dict, path: tuple = ()) -> Iterator[tuple[Any,
             yield from files_named(item, rule, (*path, key))
 
 
+def with_values(overrides: Any, nodes: Sequence[dict] | None = None) -> Any:
+    """Values of the command line, which Snakemake gives as text, with those read as YAML that no type is set for.
+
+    What has a type in the schema is left to `conform`; a task's own settings, for example, have none.
+
+    Args:
+        overrides: the values.
+        nodes: what the schema may have for them (at first: itself).
+    """
+    nodes = [schema()] if nodes is None else nodes
+    if isinstance(overrides, dict):
+        return {key: with_values(value, _below(nodes, key)) for key, value in overrides.items()}
+    if isinstance(overrides, list):
+        return [with_values(value, _below(nodes, 0)) for value in overrides]
+    return _read(overrides) if isinstance(overrides, str) and not nodes else overrides
+
+
+def _read(text: str) -> Any:
+    """A number or truth value that a text is; else the text."""
+    words = {"true": True, "false": False, "null": None}
+    if text in words:
+        return words[text]
+    if re.fullmatch(r"[+-]?\d+", text):
+        return int(text)
+    return float(text) if NUMBER.fullmatch(text) else text
+
+
+def _below(nodes: Sequence[dict], key: Any) -> list[dict]:
+    """What the schema may have for a key of a mapping, or an item of a list; nothing where anything goes."""
+    found = []
+    for node in map(dereferenced, nodes):
+        for option in map(dereferenced, node.get("oneOf", [node])):
+            rule = option.get("properties", {}).get(key) or option.get("additionalProperties") or option.get("items")
+            found += [rule] if isinstance(rule, dict) and rule else []
+    return found
+
+
 # --- validation -----------------------------------------------------------------------------------------------------
 
 
-def validate(study: dict, place: Place) -> tuple[list[str], set[tuple]]:
-    """Every way in which `study` breaks the schema, and the (section, slug) of the entries that do."""
+def validate(study: dict, place: Place, lost: Set[tuple] = frozenset()) -> tuple[list[str], set[tuple]]:
+    """Every way in which `study` breaks the schema, and the (section, slug) of the entries that do.
+
+    Args:
+        study: all sections, with defaults filled in.
+        place: says where a key stands.
+        lost: entries that extend one that is not there, which is told: whether they are whole is not asked.
+    """
     errors = list(_flat(_errors(study, schema())))
-    mistakes = [_describe(error, place) for error in errors]
-    broken = {tuple(error.absolute_path)[:2] for error in errors}
+    mistakes = _described(
+        [error for error in errors if tuple(error.absolute_path) not in lost or _of_keys(error)], place
+    )
+    broken = {tuple(error.absolute_path)[:2] for error in errors} | set(lost)
     recipes = study["recipes"]
     both = isinstance(study["runs"], dict) and isinstance(recipes, dict)
     for slug, run in study["runs"].items() if both else ():
@@ -140,6 +188,11 @@ def validate(study: dict, place: Place) -> tuple[list[str], set[tuple]]:
     return list(dict.fromkeys(mistakes)), broken
 
 
+def _of_keys(error: "ValidationError") -> bool:
+    """Whether an error is about keys that an entry has, not about those that it lacks."""
+    return error.validator == "additionalProperties"
+
+
 def with_overrides(recipe: dict, overrides: dict, path: tuple, place: Place) -> tuple[dict, list[str]]:
     """The recipe with a run's overrides, and what is wrong with them (the recipe itself is checked elsewhere)."""
     node = {"$ref": "#/$defs/recipe", "$defs": schema()["$defs"]}
@@ -148,8 +201,8 @@ def with_overrides(recipe: dict, overrides: dict, path: tuple, place: Place) -> 
     for error in _flat(_errors(full, node)):
         at = list(error.absolute_path)[:1] or sorted(set(overrides) - set(recipe))
         if set(at) & set(overrides):
-            wrong.append(_describe(error, place, path))
-    return full, wrong
+            wrong.append(error)
+    return full, _described(wrong, place, path)
 
 
 def _errors(value: Any, node: dict) -> Iterable["ValidationError"]:
@@ -183,24 +236,36 @@ def _flat(errors: Iterable["ValidationError"]) -> list["ValidationError"]:
     return flat
 
 
-def _describe(error: "ValidationError", place: Place, below: tuple = ()) -> str:
+def _described(errors: Sequence["ValidationError"], place: Place, below: tuple = ()) -> list[str]:
+    """The errors as place, problem and way out, each once; a key that lacks since it is misspelt is one mistake."""
+    meant: dict[tuple, set[str]] = {}  # the keys that misspelt ones stand for, by the mapping that they are in
+    mistakes = []
+    for error in errors:
+        if error.validator == "additionalProperties":
+            path = (*below, *error.absolute_path)
+            known = sorted(error.schema.get("properties", {}))
+            for key in sorted(set(error.instance) - set(known), key=str):
+                near = close(key, known)
+                meant.setdefault(path, set()).update(re.findall(r"mean (.*)\?", near))
+                mistakes.append(f"{place((*path, key))}: there is no such key (known: {', '.join(known)}).{near}")
+    for error in errors:
+        path = (*below, *error.absolute_path)
+        missing = error.validator == "required" and [key for key in error.validator_value if key not in error.instance]
+        if error.validator != "additionalProperties" and not (missing and set(missing) <= meant.get(path, set())):
+            mistakes.append(_describe(error, place, path))
+    return list(dict.fromkeys(mistakes))
+
+
+def _describe(error: "ValidationError", place: Place, path: tuple) -> str:
     """One error as place, problem and way out."""
-    path = (*below, *error.absolute_path)
     value, rule = error.instance, error.validator_value
     where = place(path)
-    if error.validator == "additionalProperties":
-        known = sorted(error.schema.get("properties", {}))
-        unknown = sorted(set(value) - set(known), key=str)
-        lines = []
-        for key in unknown:
-            lines.append(
-                f"{place((*path, key))}: there is no such key (known: {', '.join(known)}).{_close(key, known)}"
-            )
-        return "; ".join(lines)
     if error.validator == "oneOf":
         if error.chooser:
             given = value.get(error.chooser) if isinstance(value, dict) else value
-            return f"{place((*path, error.chooser))} = {given!r}: it must be one of {', '.join(error.choices)}."
+            choices = ", ".join(error.choices)
+            near = close(given, error.choices)
+            return f"{place((*path, error.chooser))} = {given!r}: it must be one of {choices}.{near}"
         what = "row" if path and isinstance(path[-1], int) else "entry"
         return f"{where}: it must be a {' or a '.join(error.choices)} {what} (docs/config.md)."
     if error.validator == "required":
@@ -214,12 +279,9 @@ def _describe(error: "ValidationError", place: Place, below: tuple = ()) -> str:
         at = (*path, value) if "propertyNames" in error.absolute_schema_path else path
         return f"{place(at)} = {value!r}: it must match {rule}. Write it so."
     if error.validator == "enum":
-        return f"{where} = {value!r}: it must be one of {', '.join(map(str, rule))}.{_close(value, rule)}"
+        return f"{where} = {value!r}: it must be one of {', '.join(map(str, rule))}.{close(value, rule)}"
     if error.validator == "type":
         wanted = " or ".join([rule] if isinstance(rule, str) else rule)
-        if isinstance(value, str) and re.fullmatch(r"[+-]?\d+e[+-]?\d+", value, re.IGNORECASE):
-            mantissa, exponent = re.split("e", value, flags=re.IGNORECASE)
-            return f"{where} = {value!r}: YAML reads this as text. Write {mantissa}.0e{exponent}."
         return f"{where} = {value!r}: a {type(value).__name__}, but it must be: {wanted}."
     limits = {
         "minimum": "at least",
@@ -232,10 +294,3 @@ def _describe(error: "ValidationError", place: Place, below: tuple = ()) -> str:
     if error.validator in limits:
         return f"{where} = {value!r}: it must be {limits[error.validator]} {rule}."
     return f"{where} = {value!r}: {error.message}."
-
-
-def _close(word: Any, known: Sequence[Any]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(str(word), [str(item) for item in known], n=1)
-    return f" Did you mean {near[0]}?" if near else ""

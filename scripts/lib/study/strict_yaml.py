@@ -6,6 +6,7 @@ out to far more than it holds.
 
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -67,6 +68,29 @@ def _values_in(node: yaml.Node, known: dict[int, int], level: int) -> int:
         raise TooMuch(f"{line}: its aliases (*x) write out to more than {MOST_VALUES:,} values")
     known[id(node)] = count
     return count
+
+
+def unreadable(file: str | Path) -> str | None:
+    """Why a file is not YAML, with its line, or None. A file that cannot be read is told by whoever reads it."""
+    try:
+        parse(Path(file).read_text(encoding="utf-8"))
+    except TooMuch as error:
+        return f"{file}: {error}. Write out what is meant, or use extends."
+    except yaml.YAMLError as error:
+        return f"{file}: {syntax(error)}"
+    except (OSError, UnicodeDecodeError):
+        pass
+    return None
+
+
+def syntax(error: yaml.YAMLError) -> str:
+    """A slip as line, problem and way out."""
+    mark = getattr(error, "problem_mark", None)
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    problem = " ".join(str(getattr(error, "problem", None) or error).split())
+    began = getattr(error, "context_mark", None)
+    opened = f" ({error.context}, from line {began.line + 1})" if began and mark and began.line != mark.line else ""
+    return f"{where}not YAML: {problem}{opened}. Correct the line: a bracket, a quote, a colon or the indentation."
 
 
 # In C it is eight times as fast: each call of Snakemake reads the config and the papers.

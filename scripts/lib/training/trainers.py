@@ -220,15 +220,19 @@ class SaveCandidates(TrainerCallback):
             sync_folder(self.folder)
 
 
+STOPPING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+
+
 class StopOnSignal(TrainerCallback):
-    """On SIGTERM or SIGUSR1 the training saves a checkpoint after the step in hand, and ends.
+    """On SIGTERM, SIGUSR1 or Ctrl-C (SIGINT) the training saves a checkpoint after the step in hand, and ends.
 
     Slurm sends SIGTERM when it preempts or cancels a job or its time is up, and SIGKILL some seconds later (KillWait).
+    A second Ctrl-C ends it at once.
     """
 
     def __init__(self) -> None:
         self.signal = 0  # the number of the signal that came, to this process or another one
-        self.before = {number: signal.signal(number, self._take) for number in (signal.SIGTERM, signal.SIGUSR1)}
+        self.before = {number: signal.signal(number, self._take) for number in STOPPING}
 
     def on_train_end(self, args, state, control, **kwargs):
         for number, handler in self.before.items():
@@ -236,6 +240,8 @@ class StopOnSignal(TrainerCallback):
 
     def _take(self, number: int, frame: object) -> None:
         self.signal = number
+        if number == signal.SIGINT:
+            signal.signal(number, self.before[number])
 
     def on_step_end(self, args, state, control, **kwargs):
         if args.world_size > 1:  # all processes must stop at the same step

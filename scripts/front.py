@@ -1,0 +1,283 @@
+"""Short commands for what people do most. Each prints the command that it calls, and keeps nothing of its own.
+
+    redpen                          what the study has: made, outdated, missing; and what to call next
+    redpen make TARGET…             make tables or figures      (snakemake -- TARGET…)
+    redpen plan [TARGET…]           what that would take        (snakemake -- plan)
+    redpen show cft --wrong         answers behind a number     (python -m scripts.show cft --wrong)
+    redpen claims                   do the papers' claims hold  (snakemake -- claims)
+    redpen check FILE               look for mistakes in a config
+    redpen eval FOLDER              score a model folder that no config names
+    redpen chat RUN                 talk to a checkpoint        (python -m scripts.chat RUN)
+    redpen clean                    remove the lock of a killed snakemake (python -m scripts.clean_lock)
+
+`-c FILE` names the config (several times for several), `--set KEY=VALUE` changes one value for this call:
+`redpen make cft_table2 --set runs.sft.overrides.learning_rate=5e-4`.
+"""
+
+import argparse
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.lib import cli
+from scripts.lib.jsonl import BadInput
+from scripts.lib.study import language, strict_yaml
+from scripts.lib.study.mistakes import close
+
+MADE, OUTDATED, MISSING = "made", "outdated", "missing"
+
+
+def parse_args(argv: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="redpen", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    study = argparse.ArgumentParser(add_help=False)
+    study.add_argument("-c", "--config", action="append", default=[], metavar="FILE", help="config (config.yaml)")
+    study.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value, for this call only")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    def command(name: str, says: str, of_study: bool = True) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=says, description=says, parents=[study] if of_study else [])
+
+    command("status", "what the study has, and what to call next (also without a command)")
+    for name, says in (("make", "make tables, figures or files"), ("plan", "what targets would take")):
+        made = command(name, says)
+        made.add_argument("targets", nargs="+" if name == "make" else "*", metavar="TARGET")
+    command("claims", "whether the papers' claims hold for the study's tables")
+    command("check", "look for mistakes in a config", False).add_argument("config", nargs="+", metavar="FILE")
+    scored = command("eval", "score a model folder on a suite of the study")
+    scored.add_argument("folder", metavar="FOLDER", help="a model folder as save_pretrained writes it")
+    scored.add_argument("--suite", help="a suite of the study (needless where it has one)")
+    scored.add_argument("--limit", type=int, metavar="N", help="only N questions of each benchmark")
+    commands.add_parser("show", help="answers behind a number (see python -m scripts.show --help)", add_help=False)
+    commands.add_parser("chat", help="talk to a checkpoint (see python -m scripts.chat --help)", add_help=False)
+    command("clean", "remove the lock of a killed snakemake", False)
+    if argv[:1] in (["show"], ["chat"]):
+        return argparse.Namespace(command=argv[0], rest=argv[1:])
+    args = parser.parse_args(argv or ["status"])
+    return parser.parse_args(["status", *argv]) if args.command is None else args
+
+
+def told_plainly(args: argparse.Namespace) -> int:
+    """`main`, whose errors are told without the time and module that a log has."""
+    try:
+        return main(args)
+    except BadInput as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+def main(args: argparse.Namespace) -> int:
+    """Calls what the command stands for."""
+    if args.command in ("show", "chat"):
+        return called([sys.executable, "-m", f"scripts.{args.command}", *args.rest])
+    if args.command == "clean":
+        return called([sys.executable, "-m", "scripts.clean_lock"])
+    args.config = [located(file) for file in args.config]
+    if args.command == "check":
+        sys.stdout.write(checked(args.config))
+        return 0
+    for file in args.config or ["config.yaml"]:
+        readable(file)
+    overrides = values_of(args.set)
+    if args.command == "status":
+        sys.stdout.write(status(args.config, overrides, as_typed(args)))
+        return 0
+    if args.command == "eval":
+        overrides, targets = evaluation(args, overrides)
+    elif args.command == "plan":
+        overrides = language.merge(overrides, {"plan": {"targets": args.targets}} if args.targets else {})
+        targets = ["plan"]
+    else:
+        targets = ["claims"] if args.command == "claims" else args.targets
+    quiet = ["--quiet", "progress"] if args.command in ("plan", "claims") else []
+    return called(snakemake(args.config, overrides, targets, quiet))
+
+
+def located(file: str) -> str:
+    """A file that the user names, from the project's folder: as short as it can be said."""
+    path = Path(os.environ.get("REDPEN_CALLED_FROM", ".")) / file
+    if not path.exists():
+        if (cli.ROOT / file).exists():
+            return file
+        raise BadInput(f"{file}: there is no such file. Correct the path.")
+    path = path.resolve()
+    return str(path.relative_to(cli.ROOT)) if path.is_relative_to(cli.ROOT) else str(path)
+
+
+def values_of(settings: Sequence[str]) -> dict[str, Any]:
+    """`runs.sft.seed=3` and so on as nested mappings; a value is JSON where it can be read so, else text."""
+    values: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not all(key.split(".")):
+            raise BadInput(f"--set {setting}: write KEY=VALUE, for example runs.sft.overrides.learning_rate=5e-4.")
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        for name in reversed(key.split(".")):
+            value = {name: value}
+        values = language.merge(values, value)
+    return values
+
+
+def snakemake(files: Sequence[str], overrides: Mapping[str, Any], targets: Sequence[str], more: Sequence[str]) -> list:
+    """The call of snakemake that makes targets."""
+    configs = ["--configfile", *files] if files else []
+    values = ["--config", *(f"{key}={json.dumps(value)}" for key, value in overrides.items())] if overrides else []
+    return [sys.executable, "-m", "snakemake", *more, *configs, *values, "--", *targets]
+
+
+def called(command: Sequence[str]) -> int:
+    """Prints a command as one would type it, runs it, and returns its status."""
+    module = command[2]
+    shown = ["snakemake", *command[3:]] if module == "snakemake" else ["python", *command[1:]]
+    sys.stderr.write(f"+ {shlex.join(shown)}\n")
+    sys.stderr.flush()
+    try:
+        return subprocess.run(command, cwd=cli.ROOT).returncode
+    except KeyboardInterrupt:  # the command has it too, and says what it means
+        return 130
+
+
+def as_typed(args: argparse.Namespace) -> str:
+    """The options of a call, to put behind `redpen make`."""
+    words = [word for file in args.config for word in ("-c", file)]
+    words += [word for setting in args.set for word in ("--set", setting)]
+    return f" {shlex.join(words)}" if words else ""
+
+
+# --- status and check -------------------------------------------------------------------------------------------------
+
+
+def status(files: Sequence[str], overrides: Mapping[str, Any], options: str) -> str:
+    """What the study has: each table and figure as made, outdated or missing, and what to call next."""
+    from scripts.lib.jobs import dag
+
+    graph = dag.graph(["all_tables"], files, overrides)
+    study = graph.study
+    jobs = {output: job for job in graph.jobs for output in job.outputs}
+    found = {target: state_of(jobs[study.path(path)]) for target, path in study.targets.items()}
+    lines = [f"study {study.name} ({', '.join(files) or 'config.yaml'})"]
+    for target, (state, left) in found.items():
+        entry = study["tables"].get(target) or study["figures"][target]
+        where = (
+            study.path(study.targets[target]) if state == MADE else f"{left} {'job' if left == 1 else 'jobs'} to run"
+        )
+        lines.append(f"  {state:9} {target:24} {entry.get('title') or ''} ({where})")
+    wanted = [target for target, (state, _) in found.items() if state != MADE]
+    page = study.path("<results>/study.html")
+    if wanted:
+        lines += ["", f"next: redpen make {wanted[0]}{options}    (what it takes: redpen plan {wanted[0]}{options})"]
+    else:
+        lines += ["", f"All is made. The answers behind the numbers: redpen make study_page{options} ({page})"]
+    return "\n".join(lines) + "\n"
+
+
+def state_of(job: Any) -> tuple[str, int]:
+    """Whether a job's outputs are made, outdated or missing, and how many jobs would run for them."""
+    pending = sum(other.pending and bool(other.outputs) for other in job.upstream())
+    if not all(Path(output).exists() for output in job.outputs):
+        return MISSING, pending
+    return (OUTDATED if pending else MADE), pending
+
+
+def checked(files: Sequence[str]) -> str:
+    """What configs hold that have no mistake.
+
+    Raises:
+        BadInput: they have mistakes, each told with its file, and a slip of YAML with its line.
+    """
+    from scripts.lib.study.resolve import ConfigError, resolve
+
+    values = [strict_yaml.parse(Path(readable(file)).read_text(encoding="utf-8"))[0] for file in files]
+    whole = any(isinstance(value, dict) and value.keys() & {"study", "base"} for value in values)
+    try:
+        study = resolve(files if whole else ["config.yaml", *files])
+    except ConfigError as error:
+        raise BadInput(str(error)) from None
+    counts = ", ".join(f"{len(study[name])} {name}" for name in ("models", "datasets", "runs", "benchmarks", "tables"))
+    targets = ", ".join([*study["tables"], *study["figures"]])
+    return f"{', '.join(files)}: no mistakes. Study {study['study']}: {counts}.\nTargets: {targets}\n"
+
+
+def readable(file: str) -> str:
+    """The file, which is YAML.
+
+    Raises:
+        BadInput: it is not.
+    """
+    if mistake := strict_yaml.unreadable(file):
+        raise BadInput(mistake)
+    return file
+
+
+# --- a model folder ---------------------------------------------------------------------------------------------------
+
+
+def evaluation(args: argparse.Namespace, overrides: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The overrides and the target that score a model folder, in a study of its own beside the config's.
+
+    Raises:
+        BadInput: there is no such folder or suite, or the config has mistakes.
+    """
+    from scripts.lib.study.resolve import ConfigError, resolve
+
+    folder = Path(os.environ.get("REDPEN_CALLED_FROM", ".")) / args.folder
+    family = family_of(folder)
+    try:
+        study = resolve(args.config or ["config.yaml"], overrides)
+    except ConfigError as error:
+        raise BadInput(str(error)) from None
+    suite = args.suite or (next(iter(study["suites"])) if len(study["suites"]) == 1 else None)
+    if suite not in study["suites"]:
+        known = ", ".join(study["suites"])
+        raise BadInput(
+            f"--suite {suite or ''}: name a suite of the study ({known}).{close(suite, list(study['suites']))}"
+        )
+    slug = re.sub(r"[^a-z0-9.-]+", "-", folder.resolve().name.lower()).strip("-.") or "model"
+    ours = {
+        "study": "eval" if args.limit is None else f"eval-first-{args.limit}",
+        "models": {slug: {"source": "folder", "path": str(folder.resolve()), "family": family}},
+        "tables": {
+            "evaluation": {"title": folder.name, "suites": [suite], "rows": [{"name": folder.name, "of": slug}]}
+        },
+    }
+    if args.limit is not None:
+        ours["benchmarks"] = {name: limited(study["benchmarks"][name], args.limit) for name in study["suites"][suite]}
+    return language.merge(dict(overrides), ours), ["evaluation"]
+
+
+def limited(benchmark: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """What makes a benchmark ask so many questions at most."""
+    if benchmark["kind"] == "harness":
+        return {"limit": count}
+    rows = benchmark["questions"].get("rows")
+    return {"questions": {"rows": min(count, rows) if rows else count}}
+
+
+def family_of(folder: Path) -> str:
+    """The family of a model folder, as its config.json says it.
+
+    Raises:
+        BadInput: it is no model folder.
+    """
+    file = folder / "config.json"
+    if not file.is_file():
+        raise BadInput(f"{folder}: no model folder, since it has no config.json. Name what save_pretrained wrote.")
+    kind = json.loads(file.read_text(encoding="utf-8")).get("model_type")
+    if not isinstance(kind, str):
+        raise BadInput(f"{file}: it has no model_type. Name what save_pretrained wrote.")
+    return kind
+
+
+if __name__ == "__main__":
+    cli.run(told_plainly, parse_args)

@@ -1,0 +1,60 @@
+"""What Snakemake's exceptions mean here: what, where, and the way out."""
+
+import os
+import time
+
+from scripts.lib.jobs.here import snakemakes
+
+JOBS_FAILED = "At least one job did not complete successfully"
+
+
+def told(kind: str, text: str, command: str) -> str:
+    """An exception of Snakemake in the words of this project, or in its own.
+
+    Args:
+        kind: the exception's class.
+        text: Snakemake's message.
+        command: how Snakemake was called.
+    """
+    if kind == "LockException":
+        return locked(command)
+    if kind == "IncompleteFilesException":
+        again = f"{command} --rerun-incomplete"
+        return f"Some outputs are incomplete, since the job that made them was killed. Make them again: {again}"
+    if kind == "KeyboardInterrupt":
+        return interrupted(command)
+    return text.strip()
+
+
+def of_targets(kind: str, text: str) -> bool:
+    """Whether an exception may be about a name on the command line."""
+    return kind == "MissingRuleException" or "Target rules may not contain wildcards" in text
+
+
+def interrupted(command: str) -> str:
+    """What is said at the end of a run that Ctrl-C stopped."""
+    return f"Stopped by Ctrl-C; what was done is kept. The same command resumes: {command}"
+
+
+def locked(command: str) -> str:
+    """Who works in this folder, and since when, or that nobody does."""
+    import psutil
+
+    others = [pid for pid in snakemakes() if pid != os.getpid()]
+    for pid in others:
+        try:
+            process = psutil.Process(pid)
+            since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(process.create_time()))
+            words = process.cmdline()
+        except psutil.NoSuchProcess:
+            continue
+        start = next((index for index, word in enumerate(words) if word.endswith("snakemake")), 0)
+        called = " ".join(["snakemake", *words[start + 1 :]])
+        return (
+            f"{process.username()} runs snakemake in this folder since {since} (pid {pid}: {called}). "
+            "Wait until it has ended, or stop it with Ctrl-C where it runs."
+        )
+    return (
+        "The lock of a snakemake that was killed is still here, and none works in this folder on this machine. "
+        f"Remove it with `python -m scripts.clean_lock`, then call again: {command}"
+    )

@@ -1,0 +1,69 @@
+"""What came out of a job, in a few words, from the summary beside its output."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+
+def outcome(rule: str, outputs: Sequence[str]) -> str:
+    """What a finished job made; nothing where its rule has no words here or its summary cannot be read."""
+    words = WORDS.get(rule)
+    file = next((Path(name) for name in outputs if name.endswith(".json")), None)
+    try:
+        summary = json.loads(file.read_text(encoding="utf-8")) if file else {}
+        return words(summary, [*map(str, outputs)]) if words else ""
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return ""
+
+
+def _rows(summary: dict, outputs: list[str]) -> str:
+    return _many(summary["rows"], "row")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
+
+
+def _lines(summary: dict, outputs: list[str]) -> str:
+    """The rows of an output that has no summary."""
+    with Path(outputs[0]).open("rb") as file:
+        return _many(sum(1 for _ in file), "answer")
+
+
+def _graded(summary: dict, outputs: list[str]) -> str:
+    return f"{summary['correct']:,} of {summary['rows']:,} right"
+
+
+def _critiques(summary: dict, outputs: list[str]) -> str:
+    return _many(summary["rows"], "critique") + (f", {summary['errors']} failed" if summary["errors"] else "")
+
+
+def _train(summary: dict, outputs: list[str]) -> str:
+    losses = [entry["loss"] for entry in summary["losses"]]
+    return f"{_many(summary['steps'], 'step')}, loss {losses[0]:.2f} → {losses[-1]:.2f}"
+
+
+def _score(summary: dict, outputs: list[str]) -> str:
+    shown = [f"{name} {100 * entry['accuracy']:.1f}" for name, entry in summary["benchmarks"].items()]
+    return f"{', '.join(shown[:6])}{', …' if len(shown) > 6 else ''} %"
+
+
+def _selected(summary: dict, outputs: list[str]) -> str:
+    return str(summary["candidate"])
+
+
+def _file(summary: dict, outputs: list[str]) -> str:
+    return outputs[0]
+
+
+WORDS: dict[str, Callable[[dict, list[str]], str]] = {
+    **dict.fromkeys(("prepare_dataset", "prepare_benchmark", "prepare_harness", "build_train_set"), _rows),
+    **dict.fromkeys(("sample_responses", "generate", "generate_turns"), _lines),
+    **dict.fromkeys(("critique_responses", "critique_by_model", "critique_by_api"), _critiques),
+    **dict.fromkeys(("score", "evaluate_harness"), _score),
+    **dict.fromkeys(("make_table", "make_figure", "check_claims", "study_page"), _file),
+    "answer_questions": _rows,
+    "grade_responses": _graded,
+    "train": _train,
+    "select_checkpoint": _selected,
+}
