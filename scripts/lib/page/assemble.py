@@ -98,7 +98,7 @@ def render(results: Results, inside: Sequence[Part], beside: Sequence[Part]) -> 
         rules=cost.by_rule(results),
         trainings=cost.trainings(results),
         teachers=list(cost.teachers(results)),
-        runs=[run for run in results.study["runs"] if results.path("train_sets", f"{run}.jsonl").is_file()],
+        runs=results.trained_on,
         critiques=[slug for slug in results.study["critiques"] if results.path("critiques", f"{slug}.jsonl").is_file()],
         licences=vendored.notices(),
     )

@@ -122,6 +122,11 @@ class Results:
         return {run: training for run, training in found.items() if training}
 
     @cached_property
+    def trained_on(self) -> list[str]:
+        """The runs whose training set is there."""
+        return [run for run in self.study["runs"] if self.path("train_sets", f"{run}.jsonl").is_file()]
+
+    @cached_property
     def tables(self) -> dict[str, list[dict]]:
         """The cells of the tables that are there, in the config's order, and of those that are there in part."""
         made = {table: self.json("tables", f"{table}.json") for table in self.study["tables"]}
