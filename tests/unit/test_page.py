@@ -205,6 +205,12 @@ def test_cells_that_are_outdated_or_not_run_say_so(results):
     assert "not run, or outdated" in still.one("table", class_="flags").text
 
 
+def test_claims_that_are_judged_anew_stand_in_place_of_the_file(results):
+    judged = [{**row, "verdict": "inconclusive", "why": "one cell is not run"} for row in read_json(results / "claims.json")]
+    page, _ = assemble.make(Results(results, {}, judged), 10**9)
+    assert "inconclusive: one cell is not run" in parsed(page).one("section", data_page="claims").text
+
+
 def test_a_claim_is_told_beside_what_the_paper_printed():
     claim = yaml.safe_load((ROOT / "config/claims/cft.yaml").read_text())["claims"]["cft_beats_sft_deepseek_math"]
     tables = {"cft_table2_sft_vs_cft": {"paper": "cft_table2_sft_vs_cft"}}

@@ -187,7 +187,8 @@ def study_flags(results: Results) -> list[dict]:
 
 def claims(results: Results) -> list[dict]:
     """The study's claims with their verdicts; without a verdict where they are not judged yet."""
-    verdicts = {row["claim"]: row for row in results.json("claims.json") or []}
+    judged = results.json("claims.json") if results.verdicts is None else results.verdicts
+    verdicts = {row["claim"]: row for row in judged or []}
     listed = []
     for name, claim in results.study["claims"].items():
         verdict, printed = verdicts.get(name), printed_value(results, claim)

@@ -46,13 +46,14 @@ class Results:
     Args:
         folder: results/<study>, which holds study.yaml, the resolved study.
         partial: the cells of tables that are not made, or outdated, by table: they stand in place of the files.
+        verdicts: on the claims, where they are not judged or outdated, as claims.json has them.
 
     Raises:
         BadInput: there is no study.yaml.
     """
 
-    def __init__(self, folder: str | Path, partial: Mapping[str, list[dict]] | None = None) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: str | Path, partial: Mapping[str, list[dict]] | None = None, verdicts: list[dict] | None = None) -> None:
+        self.folder, self.verdicts = Path(folder), verdicts
         self.partial = dict(partial or {})
         file = self.folder / "study.yaml"
         if not file.is_file():

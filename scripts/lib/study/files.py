@@ -4,7 +4,7 @@ Paths hold Snakemake's path variables (`<results>`, `<logs>`, `<benchmarks>`); `
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from scripts.lib.study import papers, runs
@@ -253,6 +253,14 @@ class Files:
             **{figure: [f"<results>/figures/{figure}.svg"] for figure in self["figures"]},
         }
         return made | {name: [file for id in ids for file in made[id]] for name, ids in self["targets"].items()}
+
+    def asked_for(self, targets: Collection[str]) -> list[str]:
+        """The tables, figures and claims that a call of Snakemake asks for, by their ids or by their files."""
+        known = {**self.targets, "claims": ["<results>/claims.md"]}
+        every = [*self.targets] if "all_tables" in targets else []
+        by_id = [file for name, files in known.items() if name in {*targets, *every} for file in files]
+        by_file = [file for files in known.values() for file in files if self.path(file) in targets]
+        return list(dict.fromkeys([*by_id, *by_file]))
 
     def checkpoints_in(self, table: Mapping[str, Any]) -> list[str]:
         """The models and runs that a table or figure shows, each once."""

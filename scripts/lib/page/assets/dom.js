@@ -33,6 +33,14 @@ function chooser(label, options, key, at) {
 }
 
 const percent = (share, digits = 1) => (share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)} %`);
+// As scripts/lib/cli.py has it.
+function duration(seconds) {
+  const whole = Math.round(seconds);
+  const two = (number) => String(number).padStart(2, "0");
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+  return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
+}
 const count = (number) => number.toLocaleString("en");
 const facts = (pairs) => element("ul", { class: "facts" },
   pairs.filter(Boolean).map(([name, value]) => element("li", {}, element("span", {}, `${name} `), element("b", {}, value))));

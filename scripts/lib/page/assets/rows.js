@@ -19,7 +19,7 @@ async function critiquesView(names, query) {
   };
   const judged = all.filter((row) => criticOf(row) !== "none" && graderOf(row) !== "none");
   const agreeing = judged.filter((row) => criticOf(row) === graderOf(row)).length;
-  const head = [heading("response"), heading("gold", "w2"), heading("grader", "w1"), heading("critic", "w1"), heading("critique", "w4")];
+  const head = [heading("response"), heading("gold", "w2"), heading("grader", "w1"), heading("critic", "w1"), heading("critique")];
   const line = (row) => element("tr", {},
     element("td", {}, element("a", { href: link(["critiques", entry, row.id]) }, (row.response || "").trim().slice(0, 200) || row.id)),
     element("td", {}, String(row.answer ?? "")), element("td", {}, graderOf(row)),
@@ -82,9 +82,11 @@ async function critiqueView(entry, all, id, query) {
 function histogram(values) {
   if (!values.length) return missing("Nothing to count.");
   const top = Math.max(...values, 1);
-  const width = Math.max(1, Math.ceil(top / 10));
-  const bins = Array(Math.floor(top / width) + 1).fill(0);
-  for (const value of values) bins[Math.floor(value / width)] += 1;
+  const least = Math.min(...values);
+  const width = Math.max(1, Math.ceil((top - least) / 10));
+  const first = Math.floor(least / width);
+  const bins = Array(Math.floor(top / width) + 1 - first).fill(0);
+  for (const value of values) bins[Math.floor(value / width) - first] += 1;
   const most = Math.max(...bins);
   const bar = (number) => {
     const space = "http://www.w3.org/2000/svg";
@@ -96,8 +98,11 @@ function histogram(values) {
     return svg;
   };
   return element("table", { class: "bars" }, bins.map((number, place) => element("tr", {},
-    element("td", {}, width > 1 ? `${place * width}–${place * width + width - 1}` : String(place)), element("td", {}, bar(number)), element("td", {}, count(number)))));
+    element("td", {}, width > 1 ? `${(first + place) * width}–${(first + place + 1) * width - 1}` : String(first + place)), element("td", {}, bar(number)), element("td", {}, count(number)))));
 }
+
+// The last characters of a text, from the start of a word.
+const ending = (text) => (text.length > 60 ? `… ${text.slice(-60).replace(/^\S*\s/, "")}` : text);
 
 async function trainView(names, query) {
   const [, run, id] = names;
@@ -108,10 +113,10 @@ async function trainView(names, query) {
   const length = (row) => (row.prompt_tokens || 0) + Math.max(...Object.values(row.sides).map((side) => (side.cuts ? side.cuts.length + (row.end ? 1 : 0) : 0)));
   const counts = (fact.training || {}).counts || {};
   const parts = ((fact.set || {}).parts || []).flatMap((part, place) => Object.entries({ ...part, ...part.left_out })
-    .filter(([, value]) => typeof value !== "object").map(([key, value]) => [`part ${place + 1}, ${key.replaceAll("_", " ")}`, String(value)]));
-  const head = [heading("row", "w3"), heading("prompt ends with"), heading(Object.keys(rows[0].sides).join(" / ")), heading("tokens", "num w1"), heading("left out", "w3")];
+    .filter(([, value]) => typeof value !== "object" && value).map(([key, value]) => [`part ${place + 1}, ${key.replaceAll("_", " ")}`, String(value)]));
+  const head = [heading("row", "w4"), heading("prompt ends with"), heading(Object.keys(rows[0].sides).join(" / ")), heading("tokens", "num w1"), heading("left out", "w3")];
   const line = (row) => element("tr", {}, element("td", {}, element("a", { href: link(["train", run, row.id]) }, row.id)),
-    element("td", {}, row.prompt.trim().slice(-160)), element("td", {}, Object.values(row.sides).map((side) => side.text.slice(0, 120)).join(" / ")),
+    element("td", {}, ending(row.prompt.trim())), element("td", {}, Object.values(row.sides).map((side) => side.text.slice(0, 120)).join(" / ")),
     element("td", { class: "num" }, fact.tokens_known ? count(length(row)) : ""), element("td", {}, row.dropped ? `✂ ${row.dropped}` : ""));
   return element("div", {},
     crumbs({}, [["Training data", link(["train"])], [run]]),
