@@ -77,7 +77,9 @@ def write_partial(table: str, configfiles: list[str], overrides: dict) -> int:
     return 0
 
 
-def write(out: Path, table: str, settings: dict, cells: list[dict], notes: list[str], to: Mapping | None = None) -> None:
+def write(
+    out: Path, table: str, settings: dict, cells: list[dict], notes: list[str], to: Mapping | None = None
+) -> None:
     """Writes the cells and the files to read; `to`: where cells and rows lead to in the study page."""
     write_json(f"{out}.json", cells)
     heading = HEADINGS.get(settings.get("layout"), " ")

@@ -206,7 +206,9 @@ def test_cells_that_are_outdated_or_not_run_say_so(results):
 
 
 def test_claims_that_are_judged_anew_stand_in_place_of_the_file(results):
-    judged = [{**row, "verdict": "inconclusive", "why": "one cell is not run"} for row in read_json(results / "claims.json")]
+    judged = [
+        {**row, "verdict": "inconclusive", "why": "one cell is not run"} for row in read_json(results / "claims.json")
+    ]
     page, _ = assemble.make(Results(results, {}, judged), 10**9)
     assert "inconclusive: one cell is not run" in parsed(page).one("section", data_page="claims").text
 

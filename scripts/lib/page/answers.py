@@ -6,7 +6,8 @@
     judged/<checkpoint>/<benchmark> what a judge wrote on each answer, where one did
 
 Above the page's budget the texts of a checkpoint on a benchmark are in two parts: `texts/…`, those that a reader asks
-for first (cut off, disputed, flipped in a difference that a table tells, the first ones), and `rest/…`, which may lie in a file beside the page.
+for first (cut off, disputed, flipped in a difference that a table tells, the first ones), and `rest/…`, which may lie
+in a file beside the page.
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -71,7 +72,7 @@ def shown_question(row: Mapping) -> dict:
 
 
 def flipped(results: Results) -> dict[tuple[str, str], set[str]]:
-    """The questions on which a checkpoint and one that a table subtracts from it differ, by checkpoint and benchmark."""
+    """By checkpoint and benchmark: the questions that flip between it and one that a table compares it with."""
     pairs = {
         (cell["of"], other, cell["benchmark"], entry["verdict"])
         for entry in results.study["tables"].values()
@@ -107,9 +108,7 @@ def add_rows(
 ) -> None:
     """Packs a checkpoint's answers to a benchmark: verdicts, and texts apart from them."""
     parts.add(f"rows/{checkpoint}/{benchmark}", columns(rows, places))
-    first = {
-        index for index, row in enumerate(rows) if index < FIRST or is_marked(row) or row["question_id"] in flips
-    }
+    first = {index for index, row in enumerate(rows) if index < FIRST or is_marked(row) or row["question_id"] in flips}
     texts = [text_of(row) for row in rows]
     parts.add(
         f"texts/{checkpoint}/{benchmark}",
@@ -150,8 +149,8 @@ def is_marked(row: Mapping) -> bool:
 
 def text_of(row: Mapping) -> str:
     """What the model said: its response, or all that lm-eval asked it for, line by line."""
-    said = row.get("response", row.get("responses", ""))
-    return said if isinstance(said, str) else "\n".join(map(str, said))
+    said = row.get("response", row.get("responses"))
+    return said if isinstance(said, str) else "\n".join(map(str, said or ()))
 
 
 def left_out(results: Results, places: Mapping, unrated: Mapping, validation: Mapping) -> dict[str, dict]:

@@ -16,7 +16,9 @@ def by_rule(results: Results) -> list[dict]:
         if rows:
             memory = [row["max_rss"] for row in rows if isinstance(row.get("max_rss"), int | float)]
             seconds = sum(float(row["s"]) for row in rows)
-            rules.append({"rule": folder.name, "jobs": len(rows), "seconds": seconds, "memory": max(memory, default=None)})
+            rules.append(
+                {"rule": folder.name, "jobs": len(rows), "seconds": seconds, "memory": max(memory, default=None)}
+            )
     return rules
 
 

@@ -52,7 +52,9 @@ class Results:
         BadInput: there is no study.yaml.
     """
 
-    def __init__(self, folder: str | Path, partial: Mapping[str, list[dict]] | None = None, verdicts: list[dict] | None = None) -> None:
+    def __init__(
+        self, folder: str | Path, partial: Mapping[str, list[dict]] | None = None, verdicts: list[dict] | None = None
+    ) -> None:
         self.folder, self.verdicts = Path(folder), verdicts
         self.partial = dict(partial or {})
         file = self.folder / "study.yaml"

@@ -154,7 +154,11 @@ def page(shown, title: str, cells: Sequence[Mapping], notes: Sequence[str], link
     by_place = {(cell["row"], cell["column"]): cell for cell in cells}
     to = {place: f"../{STUDY_PAGE}{fragment}" for place, fragment in links.items()}
     rows = [
-        (row, to.get(row), [_shown(by_place[row, column]) | {"link": to.get((row, column))} for column in shown.columns])
+        (
+            row,
+            to.get(row),
+            [_shown(by_place[row, column]) | {"link": to.get((row, column))} for column in shown.columns],
+        )
         for row in shown.index
     ]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)

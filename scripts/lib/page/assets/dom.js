@@ -18,9 +18,14 @@ function link(names, query = {}) {
   return more.length ? `${path}?${more.map(([key, value]) => `${key}=${encodeURIComponent(value)}`).join("&")}` : path;
 }
 
+// What is no encoded text stays as it is: it names no place, and the page says so.
+function decoded(text) {
+  try { return decodeURIComponent(text); } catch { return text; }
+}
+
 function place() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
-  const names = path ? path.split("/").map(decodeURIComponent) : [];
+  const names = path ? path.split("/").map(decoded) : [];
   return { names, query: Object.fromEntries(new URLSearchParams(query || "")) };
 }
 
@@ -82,6 +87,9 @@ function prose(text) {
   made.append(text.slice(last));
   return made;
 }
+
+// White space at both ends, as Python's strip() knows it: what a prompt shows of a question.
+const stripped = (text) => text.replace(/^(?:(?!\ufeff)[\s\x1c-\x1f\x85])+|(?:(?!\ufeff)[\s\x1c-\x1f\x85])+$/g, "");
 
 // A text with a part of it marked: the last place where the part stands.
 function marked(text, part) {

@@ -17,6 +17,7 @@ async function questionView(names, query) {
   const pair = [query.of, query.against].map((name) => answers.find((one) => one && one.of === name));
   const compared = pair[0] && pair[1] && query.diff ? wordDifferences(pair[0].text || "", pair[1].text || "") : null;
   const turns = answers.some((one) => one && one.turn !== null);
+  const tooLong = pair[0] && pair[1] && query.diff && !compared;
   const samples = Math.max(1, ...answers.map((one) => (one ? one.samples : 1)));
   const options = rows.map((row) => [row.of, row.name]);
   const here = { names, query };
@@ -36,6 +37,7 @@ async function questionView(names, query) {
     element("div", { class: "bar" }, chooser("left", options, "of", here), chooser("right", [["", "none"], ...options], "against", here),
       query.against && chooser("word differences", [["", "off"], ["1", "on"]], "diff", here),
       samples > 1 && chooser(turns ? "turn" : "sample", [...Array(samples).keys()].map((number) => [number ? String(number) : "", String(number + 1)]), "sample", here)),
+    tooLong && missing("The two answers are too long and too different for word differences."),
     element("div", { class: "columns" }, ordered.map((one) => answerColumn(one, compared && pair.includes(one) ? compared[pair.indexOf(one)] : null))),
     await promptDetails(benchmark, q, question, query.of || (rows[0] || {}).of));
 }
@@ -71,8 +73,10 @@ function answerColumn(one, differences) {
     one.judged !== null && element("div", { class: "judged" }, element("h3", {}, `judgement: ${one.rating ?? "no rating"}`), element("div", { class: "text" }, one.judged || "(empty)")));
 }
 
+const MOST_EDITS = 3000; // the time grows with the square of it
 function wordDifferences(left, right) {
-  const parts = Diff.diffWordsWithSpace(left, right);
+  const parts = Diff.diffWordsWithSpace(left, right, { maxEditLength: MOST_EDITS });
+  if (!parts) return null; // it would take too long
   const side = (tag, other) => parts.filter((part) => !part[other]).map((part) => (part.added || part.removed ? element(tag, {}, part.value) : part.value));
   return [side("del", "added"), side("ins", "removed")];
 }
@@ -81,7 +85,7 @@ async function promptDetails(benchmark, q, question, checkpoint) {
   const asked = redpen.has(`prompts/${benchmark}`) ? await redpen.read(`prompts/${benchmark}`) : null;
   const form = asked && asked.forms[asked.of[checkpoint]];
   if (!form || form.error) return form ? missing(`The prompt could not be rendered: ${form.error}`) : null;
-  const text = String(q) in form.own ? form.own[String(q)] : form.text.split("\0").join(question.question.trim());
+  const text = String(q) in form.own ? form.own[String(q)] : form.text.split("\0").join(stripped(question.question));
   return element("details", { open: true }, element("summary", {}, `the exact prompt that ${checkpoint} was sent`), element("div", { class: "text" }, text));
 }
 

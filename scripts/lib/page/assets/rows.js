@@ -109,13 +109,13 @@ async function trainView(names, query) {
   const fact = redpen.core.runs[run];
   if (!fact || !redpen.has(`train/${run}`)) return missing("There is no training set under this name yet.");
   const rows = await redpen.read(`train/${run}`);
-  if (id !== undefined) return trainRow(run, rows, id);
+  if (id !== undefined) return trainRow(run, rows, id, query);
   const length = (row) => (row.prompt_tokens || 0) + Math.max(...Object.values(row.sides).map((side) => (side.cuts ? side.cuts.length + (row.end ? 1 : 0) : 0)));
   const counts = (fact.training || {}).counts || {};
   const parts = ((fact.set || {}).parts || []).flatMap((part, place) => Object.entries({ ...part, ...part.left_out })
     .filter(([, value]) => typeof value !== "object" && value).map(([key, value]) => [`part ${place + 1}, ${key.replaceAll("_", " ")}`, String(value)]));
   const head = [heading("row", "w4"), heading("prompt ends with"), heading(Object.keys(rows[0].sides).join(" / ")), heading("tokens", "num w1"), heading("left out", "w3")];
-  const line = (row) => element("tr", {}, element("td", {}, element("a", { href: link(["train", run, row.id]) }, row.id)),
+  const line = (row) => element("tr", {}, element("td", {}, element("a", { href: rowLink(run, rows, rows.indexOf(row)) }, row.id)),
     element("td", {}, ending(row.prompt.trim())), element("td", {}, Object.values(row.sides).map((side) => side.text.slice(0, 120)).join(" / ")),
     element("td", { class: "num" }, fact.tokens_known ? count(length(row)) : ""), element("td", {}, row.dropped ? `✂ ${row.dropped}` : ""));
   return element("div", {},
@@ -140,11 +140,17 @@ function tokensOf(side, end) {
   return [...made, end && element("span", { class: "loss end" }, end)];
 }
 
-function trainRow(run, rows, id) {
-  const place = rows.findIndex((row) => row.id === id);
+// A row by its id; of several parts' rows with the same id, by its place too.
+function rowLink(run, rows, place) {
+  const { id } = rows[place];
+  return link(["train", run, id], { at: rows.findIndex((row) => row.id === id) === place ? "" : place });
+}
+
+function trainRow(run, rows, id, query) {
+  const place = rows[query.at] && rows[query.at].id === id ? Number(query.at) : rows.findIndex((row) => row.id === id);
   if (place < 0) return missing("There is no such row in the page.");
   const row = rows[place];
-  const to = (by) => rows[place + by] && link(["train", run, rows[place + by].id]);
+  const to = (by) => rows[place + by] && rowLink(run, rows, place + by);
   stepTo = { j: to(1), k: to(-1) };
   const size = (side) => (side.cuts ? `${side.cuts.length + (row.end ? 1 : 0)} tokens${row.end ? ", the end token included" : ""}` : "");
   const pair = Object.keys(row.sides).length > 1;
