@@ -37,6 +37,17 @@ def test_loss_curve_is_drawn_and_drawn_the_same_again(tmp_path, logs):
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("run, sides", [(0, 2), (1, 1)])
+def test_curves_of_a_run_are_its_loss_and_its_margin_where_it_has_one(tmp_path, logs, run, sides, monkeypatch):
+    from matplotlib.axes import Axes
+
+    plotted = []
+    monkeypatch.setattr(Axes, "plot", lambda self, x, y, **style: plotted.append((tuple(y), style["label"])))
+    monkeypatch.setattr("matplotlib.figure.Figure.legend", lambda self, **place: None)
+    make_figure.main(args(tmp_path, "run", [logs[run]]))
+    assert plotted == [((1, 1 / 2, 1 / 3), "loss"), ((0.1, 0.1, 0.1), "reward margin")][:sides]
+
+
 def test_run_without_the_quantity_is_named(tmp_path, logs):
     with pytest.raises(BadInput, match="run b has no margin"):
         make_figure.main(args(tmp_path, "training", logs, quantity="margin"))

@@ -321,6 +321,11 @@ class Files:
         names = [run for name in self.checkpoints_in(table) for run in self["seeds"].get(name, [name])]
         return [name for name in dict.fromkeys(names) if name in self["runs"]]
 
+    def runs_shown(self) -> list[str]:
+        """The runs that any table or figure shows, each once: their training curves are drawn."""
+        shown = [*self["tables"].values(), *self["figures"].values()]
+        return list(dict.fromkeys(run for entry in shown for run in self.runs_in(entry)))
+
     def table_trainings(self, wildcards) -> list[str]:
         """The training summaries of all runs of a table."""
         return [f"<results>/checkpoints/{run}/train.json" for run in self.runs_in(self["tables"][wildcards.table])]
