@@ -1,6 +1,7 @@
 """The study page without a browser: what is packed, what stands without JavaScript, the libraries that it carries."""
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,11 +10,12 @@ import yaml
 
 from scripts import make_page
 from scripts.lib.generation.chat import answer_ids, load_tokenizer, prompt_ids
-from scripts.lib.jsonl import BadInput, file_hash, read_json, read_rows
-from scripts.lib.page import answers, assemble, finished, overview, provenance, vendored
+from scripts.lib.jsonl import BadInput, file_hash, read_json, read_rows, write_rows
+from scripts.lib.page import answers, assemble, cost, finished, overview, provenance, training, vendored
 from scripts.lib.page.packing import Parts, packed, unpacked, volumes
 from scripts.lib.page.results import Results, state_of_results
 from scripts.lib.page.tokens import Reader
+from scripts.lib.study.resolve import resolve
 from tests.browser import parsed
 from tests.synthetic_study import Made
 
@@ -211,6 +213,80 @@ def test_claims_that_are_judged_anew_stand_in_place_of_the_file(results):
     ]
     page, _ = assemble.make(Results(results, {}, judged), 10**9)
     assert "inconclusive: one cell is not run" in parsed(page).one("section", data_page="claims").text
+
+
+def test_addresses_in_the_readme_name_places_of_the_laptop_study():
+    study = resolve([str(ROOT / "config.yaml")])
+    addresses = re.findall(r"`#/([^`]+)`", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(addresses) == 4
+    for address in addresses:
+        path, _, query = address.partition("?")
+        kind, *names = path.split("/")
+        if kind == "table":
+            table = study["tables"][names[0]]
+            assert names[1] in [row["name"] for row in table["rows"]]
+            assert names[2] in [column["name"] for column in table["columns"]]
+            assert query.partition("against=")[2] in study["runs"]
+        else:
+            assert not names or names[0] in study[{"critiques": "critiques", "train": "runs"}[kind]]
+            assert f'data-page="{kind}"' in (assemble.ASSETS / "page.html.j2").read_text(encoding="utf-8")
+
+
+def test_cells_and_rows_of_the_html_table_lead_into_the_page(results, tmp_path):
+    table = parsed((results / "tables" / "main.html").read_text(encoding="utf-8"))
+    to = {anchor.attributes["href"] for anchor in table.all("a")}
+    assert {"../study.html#/table/main/CFT/GCD", "../study.html#/train/cft"} <= to
+    assert "../study.html#/table/main/CFT/GCD?show=lost&against=sft" in to
+    still = parsed(made(results, tmp_path / "study.html")).one("main", id="still")
+    assert {address.removeprefix("../study.html") for address in to} <= {a.attributes["href"] for a in still.all("a")}
+    marked = [cell for cell in table.all("td") if cell.text.endswith("ᵍ")]
+    assert marked and all("graders' accuracies differ" in cell.attributes["title"] for cell in marked)
+
+
+def test_texts_of_flipped_questions_are_asked_for_first(tmp_path):
+    results = Made(tmp_path, questions=60).write()
+    page = made(results, tmp_path / "study.html")
+    correct = {run: part(page, f"rows/{run}/gcd")["correct"] for run in ("base", "sft", "cft")}
+    flips = [place for place in range(60) if correct["sft"][place] != correct["cft"][place]]
+    assert any(place >= answers.FIRST for place in flips)
+    for run in ("sft", "cft"):
+        texts = part(page, f"texts/{run}/gcd")
+        assert all(texts[place] is not None for place in flips)
+        assert any(text is None for text in texts)
+
+
+def test_what_teachers_took_stands_beside_the_estimate(tmp_path):
+    rows = [{"id": "r", "question": "x" * 400, "response": "y" * 400, "correct": True}]
+    write_rows(tmp_path / "results" / "s" / "responses" / "own" / "graded.jsonl", rows)
+    teacher = {"critique_prompt": "prompts/teacher-critique.j2", "max_tokens": 900, "model": "m", "kind": "openai"}
+    teacher |= {"temperature": 0.0, "top_p": 1.0, "token_parameter": "max_tokens", "extra_body": {}}
+    price = {"input": 1.0, "output": 10.0, "batch_factor": 0.5, "date": "2026-11"}
+    limits = {"price": price, "mode": "requests", "expected_tokens": 500, "concurrency": 1}
+    limits |= {"requests_per_minute": None, "tokens_per_minute": None}
+    entry = {"name": "critiques.own", "file": "<results>/responses/own/graded.jsonl", "limits": limits}
+    entry |= {"settings": {"teacher": teacher, "rows": None}}
+    paid = {"answers_used": 1, "prompt_tokens": 300, "completion_tokens": 400, "cost_usd": 0.0043}
+    files = {("critiques", "own.json"): paid, ("scores", "cft", "talk.json"): paid}
+    benchmarks = {"talk": {"kind": "judge"}, "gcd": {"kind": "math"}}
+    results = SimpleNamespace(
+        study=type("Study", (dict,), {"priced_entries": lambda self: [entry]})(benchmarks=benchmarks),
+        checkpoints=["cft"],
+        real=lambda file: tmp_path / file.replace("<results>", "results/s"),
+        json=lambda *names: files.get(names),
+    )
+    mine, judged = cost.teachers(results)
+    assert mine["spent"] == paid and 0.0050 < mine["estimated"] < 0.0060
+    assert judged == {"entry": "benchmarks.talk, cft", "estimated": None, "spent": paid}
+    files.clear()
+    assert [row["spent"] for row in cost.teachers(results)] == [None]
+
+
+def test_a_row_that_the_chat_template_refuses_is_shown_role_by_role(model_folder, tmp_path):
+    template = tmp_path / "strict.jinja"
+    template.write_text("{{ raise_exception('no system messages') }}")
+    row = {"id": "r", "messages": [{"role": "system", "content": "Be brief."}], "completion": "4"}
+    shown = training.shown(row, Reader(model_folder, template), {"max_tokens": 10})
+    assert shown["prompt"] == "system:\nBe brief." and "no system messages" in shown["dropped"]
 
 
 def test_a_claim_is_told_beside_what_the_paper_printed():

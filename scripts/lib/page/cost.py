@@ -1,11 +1,14 @@
 """What the study took: time and memory by rule, hours of training, what teachers were paid."""
 
+import logging
 from collections.abc import Mapping
 
-from scripts.lib.jsonl import each_row
+from scripts.lib.jsonl import BadInput, each_row
 from scripts.lib.page.results import Results
 from scripts.lib.teachers.ledger import Ledger, estimate
 from scripts.lib.teachers.requests import requests_of
+
+log = logging.getLogger(__name__)
 
 
 def by_rule(results: Results) -> list[dict]:
@@ -80,4 +83,8 @@ def estimated(results: Results, entry: Mapping) -> float | None:
     if ledger.price is None or not file.is_file():
         return None
     requests = requests_of(entry["name"].partition(".")[0], str(file), entry["settings"])
-    return estimate(entry["settings"]["teacher"], entry["limits"], requests, {}, ledger).cost
+    try:
+        return estimate(entry["settings"]["teacher"], entry["limits"], requests, {}, ledger).cost
+    except BadInput as error:  # a prompt that is no longer there
+        log.warning("%s: no estimate: %s", entry["name"], error)
+        return None

@@ -165,7 +165,7 @@ def cells_of_scores(results: Results) -> dict[tuple[str, str], tuple[str, ...]]:
 
 
 def study_flags(results: Results) -> list[dict]:
-    """Flags of the whole study: inputs without a revision, one training seed."""
+    """Flags of the whole study: inputs without a revision, one training seed, rows left out, outdated cells."""
     study = results.study
     sections = ("models", "datasets", "benchmarks")
     entries = {f"{section}.{slug}": entry for section in sections for slug, entry in study[section].items()}
@@ -176,6 +176,10 @@ def study_flags(results: Results) -> list[dict]:
     if results.trainings and not study["seeds"]:
         says = "one training seed each: intervals cover the sampling of questions only"
         raised.append({"mark": "①", "says": says, "places": [(run, None) for run in results.trainings]})
+    sets = {run: results.json("train_sets", f"{run}.json") or {} for run in results.trained_on}
+    lost = [(f"{run}: {listed}", link("train", run)) for run, made in sets.items() if (listed := flags.losses_of(made))]
+    if lost:
+        raised.append({"mark": "−", "says": "rows left out before training", "places": lost})
     outdated = [
         (f"{table}: {cell['row']}, {cell['column']} ({cell['state']})", link("table", table))
         for table, cells in results.tables.items()
