@@ -49,6 +49,7 @@ def test_tables_flags_and_claims_stand_without_javascript(results, tmp_path):
     assert {"SFT", "CFT", "CFT − SFT"} <= {row.text for row in still.one("table", class_="scores").all("th")}
     assert "the graders' accuracies differ" in still.one("table", class_="flags").text
     assert "CFT beats SFT." in still.text
+    assert "of a cell: the graders' accuracies differ" in still.one("section", data_page="claims").text
     assert len(list(still.one("svg").all("rect"))) == 3  # a difference for each benchmark, and the average
     assert "<b>&</script>" in still.text
 

@@ -205,6 +205,7 @@ def claims(results: Results) -> list[dict]:
                 "value": interval(verdict) if verdict else "–",
                 "verdict": verdict["verdict"] if verdict else "not judged yet",
                 "why": verdict.get("why", "") if verdict else "",
+                "flags": [flags.FLAGS[name] for name in (verdict or {}).get("flags", ())],
                 "tables": sorted({c.get("table", claim.get("table")) for c in claim["cells"].values()}),
                 "printed": printed,
                 "point": {**verdict, "threshold": claim["above"], "paper": printed} if verdict else None,
