@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import yaml
 
 from scripts import make_page
 from scripts.lib.generation.chat import answer_ids, load_tokenizer, prompt_ids
-from scripts.lib.jsonl import BadInput, file_hash, read_json, read_rows, write_rows
+from scripts.lib.jsonl import BadInput, file_hash, read_json, read_rows, write_json, write_rows
 from scripts.lib.page import answers, assemble, cost, finished, overview, provenance, training, vendored
 from scripts.lib.page.packing import Parts, packed, unpacked, volumes
 from scripts.lib.page.results import Results, state_of_results
@@ -89,6 +90,89 @@ def test_what_is_missing_is_shown_as_missing(tmp_path):
     still = parsed(made(results, tmp_path / "study.html")).one("main", id="still").text
     assert "snakemake main makes it" in still
     assert "not judged yet" in still
+
+
+def without(*patterns: str):
+    """A change that deletes files of the results."""
+
+    def change(results: Path) -> None:
+        for file in [file for pattern in patterns for file in results.glob(pattern)]:
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
+
+    return change
+
+
+def without_rows_of_gcd(results: Path) -> None:
+    write_rows(results / "benchmarks" / "gcd.jsonl", [])
+    for file in results.glob("scores/*/*.jsonl"):
+        write_rows(file, [row for row in read_rows(file) if row["benchmark"] != "gcd"])
+
+
+def without_any_row(results: Path) -> None:
+    for file in results.rglob("*.jsonl"):
+        write_rows(file, [])
+
+
+def with_fields(pattern: str, **fields):
+    """A change of the rows of some files."""
+
+    def change(results: Path) -> None:
+        for file in results.glob(pattern):
+            write_rows(file, [{**row, **fields} for row in read_rows(file)])
+
+    return change
+
+
+def with_facts(**facts):
+    """A change of what the training summary of a run says."""
+
+    def change(results: Path) -> None:
+        file = results / "checkpoints" / "sft" / "train.json"
+        write_json(file, read_json(file) | facts)
+
+    return change
+
+
+HALF = {
+    "no benchmarks": without("benchmarks"),
+    "no scores": without("scores"),
+    "no graded answers": without("scores/*/*.jsonl"),
+    "no score summaries": without("scores/*/*.json"),
+    "no generations": without("generations"),
+    "no training sets": without("train_sets"),
+    "no summaries of sets and critiques": without("train_sets/*.json", "critiques/*.json"),
+    "no training state": without("checkpoints"),
+    "nothing but the study": without(
+        *("benchmarks", "scores", "generations", "train_sets", "critiques", "tables", "checkpoints", "claims.*")
+    ),
+    "no rows of a benchmark": without_rows_of_gcd,
+    "no rows": without_any_row,
+    "no losses": with_facts(losses=[]),
+    "no time": with_facts(train_seconds=0),
+    "no responses": with_fields("scores/*/*.jsonl", response=None),
+    "failed critiques": with_fields("critiques/*.jsonl", critique=None, response=None, error="cut off"),
+}
+
+
+@pytest.mark.parametrize("name", HALF)
+def test_a_page_is_made_of_what_is_there_in_part(tmp_path, name):
+    results = Made(tmp_path, questions=8).write()
+    HALF[name](results)
+    assert parsed(made(results, tmp_path / "study.html")).one("main", id="still")
+
+
+def test_jobs_whose_times_are_lost_are_counted(tmp_path):
+    results = Made(tmp_path, questions=8).write()
+    (tmp_path / "timings" / "made-up" / "train" / "cft.jsonl").touch()
+    costs = parsed(made(results, tmp_path / "study.html")).one("section", data_page="cost").text
+    assert "1 and 1 whose times are lost" in costs
+
+
+def test_two_studies_side_by_side_have_a_page_each(tmp_path):
+    first, second = (Made(tmp_path / name, questions=questions).write() for name, questions in (("a", 8), ("b", 9)))
+    other = second.rename(first.parent / "other")
+    pages = [made(results, results / "study.html") for results in (first, other)]
+    assert [len(part(page, "questions/gcd")) for page in pages] == [8, 9]
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path):

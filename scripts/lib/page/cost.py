@@ -12,16 +12,20 @@ log = logging.getLogger(__name__)
 
 
 def by_rule(results: Results) -> list[dict]:
-    """For each rule: its jobs, their seconds together and the most memory of one (MB), as Snakemake measured them."""
+    """For each rule: its jobs, their seconds together and the most memory of one (MB), as Snakemake measured them.
+
+    `lost` counts jobs whose file of times is empty: a loss of power took it.
+    """
     rules = []
     for folder in sorted(results.timings.glob("*")):
-        rows = [row for file in sorted(folder.rglob("*.jsonl")) for row in each_row(file, may_be_empty=True)]
-        if rows:
+        files = sorted(folder.rglob("*.jsonl"))
+        whole = [file for file in files if file.stat().st_size]
+        rows = [row for file in whole for row in each_row(file, may_be_empty=True)]
+        if files:
             memory = [row["max_rss"] for row in rows if isinstance(row.get("max_rss"), int | float)]
             seconds = sum(float(row["s"]) for row in rows)
-            rules.append(
-                {"rule": folder.name, "jobs": len(rows), "seconds": seconds, "memory": max(memory, default=None)}
-            )
+            found = {"rule": folder.name, "jobs": len(rows), "lost": len(files) - len(whole), "seconds": seconds}
+            rules.append({**found, "memory": max(memory, default=None)})
     return rules
 
 

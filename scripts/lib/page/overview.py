@@ -176,8 +176,12 @@ def study_flags(results: Results) -> list[dict]:
     if results.trainings and not study["seeds"]:
         says = "one training seed each: intervals cover the sampling of questions only"
         raised.append({"mark": "①", "says": says, "places": [(run, None) for run in results.trainings]})
-    sets = {run: results.json("train_sets", f"{run}.json") or {} for run in results.trained_on}
-    lost = [(f"{run}: {listed}", link("train", run)) for run, made in sets.items() if (listed := flags.losses_of(made))]
+    sets = {run: results.json("train_sets", f"{run}.json") for run in results.trained_on}
+    lost = [
+        (f"{run}: {listed}", link("train", run))
+        for run, summary in sets.items()
+        if summary and (listed := flags.losses_of(summary))
+    ]
     if lost:
         raised.append({"mark": "−", "says": "rows left out before training", "places": lost})
     outdated = [

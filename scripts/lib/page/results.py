@@ -78,12 +78,13 @@ class Results:
         return self.folder.parent.parent
 
     def real(self, pattern: str) -> Path:
-        """A path of the class Study, `<results>/…`, as it lies on the disk."""
-        return self.base / self.study.path(pattern)
+        """A path of the class Study, `<results>/…`, as it lies on the disk, whatever the folder is called."""
+        below = pattern.removeprefix("<results>/")
+        return self.base / self.study.path(pattern) if below == pattern else self.folder / below
 
     def shown(self, path: Path) -> str:
         """A path as a command in the project's folder names it."""
-        return f"results/{self.folder.name}/{path.relative_to(self.folder).as_posix()}"
+        return f"results/{self.study.name}/{path.relative_to(self.folder).as_posix()}"
 
     def json(self, *names: str):
         """The value in a JSON file below the folder, None where there is none."""
