@@ -81,6 +81,7 @@ def run(axes, settings: dict, files: list[Path]) -> None:
         side.plot(*(zip(*points, strict=True) if points else ((), ())), label=QUANTITIES[quantity], **style(number))
         side.set_ylabel(QUANTITIES[quantity])
         side.spines["right"].set_visible(side is not axes)
+        side.grid(side is axes)  # one grid
 
 
 def validation(axes, settings: dict, files: list[Path]) -> None:
@@ -133,7 +134,12 @@ def lengths(axes, settings: dict, files: list[Path]) -> None:
         shares = [100 * (place + 1) / len(mine) for place in range(len(mine))]
         label = f"{row['name']} ({100 * cut / (cut + len(mine)):.0f} % cut off)"
         axes.step(
-            mine, shares, where="post", label=label, color=COLOURS[number], linestyle=("-", "--", ":", "-.")[number % 4]
+            mine,
+            shares,
+            where="post",
+            label=label,
+            color=style(number)["color"],
+            linestyle=("-", "--", ":", "-.")[number % 4],
         )
     axes.set_xlabel("length of the answer, tokens")
     axes.set_ylabel("answers at most so long, %")

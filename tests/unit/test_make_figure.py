@@ -53,6 +53,16 @@ def test_run_without_the_quantity_is_named(tmp_path, logs):
         make_figure.main(args(tmp_path, "training", logs, quantity="margin"))
 
 
+def test_lengths_of_more_checkpoints_than_there_are_colours_are_drawn(tmp_path, write_lines):
+    names = [f"c{number}" for number in range(len(make_figure.COLOURS) + 1)]
+    for name in names:
+        write_lines(f"{name}/suite.jsonl", [{"id": "0", "tokens": 5, "finished": True}])
+    made = args(tmp_path, "lengths", [tmp_path / name / "suite.json" for name in names])
+    made.settings["rows"] = [{"name": name, "of": name} for name in names]
+    make_figure.main(made)
+    assert (tmp_path / "figure.png").is_file()
+
+
 def test_accuracy_and_lengths_are_drawn_from_scores(tmp_path, write_lines):
     files = []
     for checkpoint in "ab":
