@@ -12,7 +12,7 @@ in a file beside the page.
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 
-from scripts.lib.grading.scoring import VERDICTS, validation_ids, without_verdict
+from scripts.lib.grading.scoring import VERDICTS, shares_of, validation_ids, without_verdict
 from scripts.lib.jsonl import each_row
 from scripts.lib.page.packing import Parts
 from scripts.lib.page.results import Results
