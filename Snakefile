@@ -45,10 +45,11 @@ pathvars:
 
 
 rule all_tables:
-    """Every table and figure of the study."""
+    """Every table and figure of the study, and the training curves of its runs."""
     input:
         collect("<results>/tables/{table}.md", table=STUDY["tables"]),
         collect("<results>/figures/{figure}.svg", figure=STUDY["figures"]),
+        collect("<results>/figures/curves/{run}.svg", run=STUDY.runs_shown()),
     localrule: True
 
 

@@ -2,13 +2,14 @@
 
     python -m bench.screenshots results/laptop/study.html docs/what-you-get
 
-The views are found in the page: the overview, a question of those that the first difference of a table leads to, and a
-training row.
+The views are found in the page: the overview, a question of those that the first difference with any leads to, and a
+training row of the run, or of the first one that has rows.
 """
 
 import argparse
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.browser import MISSING, PROGRAM, Browser, Element
@@ -39,14 +40,25 @@ def main() -> int:
 
 def views(chromium: Browser, page: Path, run: str) -> dict[str, str]:
     """The places in the page that are shown, by the pictures' names."""
-    lost = next(link for link in links(chromium.shown(page)) if "show=lost" in link)
-    listed = chromium.shown(page, lost).one("main", id="view").one("table", class_="list").one("tbody")
-    rows = chromium.shown(page, f"#/train/{run}").one("main", id="view").one("table", class_="list").one("tbody")
-    return {
-        "overview": "",
-        "question": f"{next(links(listed))}&diff=1",
-        "training-row": next(links(rows)),
-    }
+    whole = chromium.shown(page)
+    lost = dict.fromkeys(to for to in links(whole) if "show=lost" in to)
+    runs = dict.fromkeys([f"#/train/{run}", *(to for to in links(whole) if to.startswith("#/train/"))])
+    question = first_listed(chromium, page, lost)
+    row = first_listed(chromium, page, runs)
+    if question is None or row is None:
+        sys.exit(
+            f"{page}: no question that a row loses to another, or no training row. Make a table with a difference."
+        )
+    return {"overview": "", "question": f"{question}&diff=1", "training-row": row}
+
+
+def first_listed(chromium: Browser, page: Path, places: Iterable[str]) -> str | None:
+    """The first entry of the first list that has one."""
+    for place in places:
+        for table in chromium.shown(page, place).one("main", id="view").all("table", class_="list"):
+            for to in links(table):
+                return to
+    return None
 
 
 def links(element: Element):

@@ -1,12 +1,19 @@
 """The study page: from a number to the answers behind it. It reads what there is, and is never the cause of a job.
 
-INPUTS   none are declared: whatever lies under <results>/ and <benchmarks>/
+INPUTS   whatever lies under <results>/ and <benchmarks>/; only what the same call asks for is declared
 OUTPUTS  <results>/study.html, and <results>/study/data-0.js … where the page would be too large
 """
 
 
+def asked_for_too(wildcards):
+    """The tables, figures and claims that the same call of Snakemake asks for: the page is made after them."""
+    return STUDY.asked_for(workflow.dag_settings.targets)
+
+
 rule study_page:
     """Make the page that shows the answers behind the study's numbers, from what there is."""
+    input:
+        asked_for_too,
     output:
         report(
             "<results>/study.html",

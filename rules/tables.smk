@@ -1,7 +1,8 @@
 """Tables and figures: scores beside each other, with errors and differences. Each id of the config is a target.
 
 INPUTS   <results>/scores/{checkpoint}/{suite}.json(l), <results>/checkpoints/{run}/train.json
-OUTPUTS  <results>/tables/{table}.md .tex .csv .json .html, <results>/figures/{figure}.svg .png
+OUTPUTS  <results>/tables/{table}.md .tex .csv .json .html, <results>/figures/{figure}.svg .png,
+         <results>/figures/curves/{run}.svg .png
 """
 
 
@@ -85,6 +86,23 @@ rule make_figure:
     shell:
         "{params.python:q} -m scripts.make_figure --settings {log:q}.settings.json --files {input.files:q}"
         " --out {params.out:q} > {log:q} 2>&1"
+
+
+use rule make_figure as draw_curves with:
+    input:
+        files="<results>/checkpoints/{run}/train.json",
+        script=code_of("make_figure"),
+    output:
+        report("<results>/figures/curves/{run}.svg", category="Figures", labels={"figure": "training of {run}"}),
+        "<results>/figures/curves/{run}.png",
+    log:
+        "<logs>/draw_curves/{run}.log",
+    benchmark:
+        "<benchmarks>/draw_curves/{run}.jsonl"
+    params:
+        python=python_for("laptop"),
+        settings=lambda wildcards: as_json({"kind": "run", "title": f"Training of {wildcards.run}"}),
+        out=lambda wildcards, output: output[0].removesuffix(".svg"),
 
 
 for target, files in STUDY.targets.items():

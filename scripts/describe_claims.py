@@ -26,6 +26,9 @@ study's claims name, prints each claim with its value and 95 % interval, and wri
 - **not reproduced**: the whole interval lies below it;
 - **inconclusive**: the threshold lies within, or the error of a cell is not known.
 
+`python -m scripts.check_claims --partial` judges by what there is, runs nothing, and says of each claim that lacks a
+cell which command makes it (`results/<study>/claims.partial.md` and `.json`).
+
 ## How a claim is written
 
 ```yaml

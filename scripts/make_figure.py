@@ -15,6 +15,7 @@ from scripts.lib.jsonl import BadInput, read_json, read_rows, replacing
 # Okabe and Ito's palette, and a marker for each, so that no line is told by its colour alone.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "osD^vPX"
+QUANTITIES = {"loss": "loss", "margin": "reward margin"}
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -66,7 +67,21 @@ def training(axes, settings: dict, files: list[Path]) -> None:
         axes.plot(*zip(*points, strict=True), label=row["name"], **style(number))
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("optimizer step")
-    axes.set_ylabel({"loss": "loss", "margin": "reward margin"}[settings["quantity"]])
+    axes.set_ylabel(QUANTITIES[settings["quantity"]])
+
+
+def run(axes, settings: dict, files: list[Path]) -> None:
+    """The training log of one run: its loss, and the reward margin where it has one."""
+    log = read_json(files[0])["losses"]
+    axes.set_xlabel("optimizer step")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    sides = {"loss": axes} | ({"margin": axes.twinx()} if any("margin" in entry for entry in log) else {})
+    for number, (quantity, side) in enumerate(sides.items()):
+        points = [(entry["step"], entry[quantity]) for entry in log if quantity in entry]
+        side.plot(*(zip(*points, strict=True) if points else ((), ())), label=QUANTITIES[quantity], **style(number))
+        side.set_ylabel(QUANTITIES[quantity])
+        side.spines["right"].set_visible(side is not axes)
+        side.grid(side is axes)  # one grid
 
 
 def validation(axes, settings: dict, files: list[Path]) -> None:
@@ -119,13 +134,18 @@ def lengths(axes, settings: dict, files: list[Path]) -> None:
         shares = [100 * (place + 1) / len(mine) for place in range(len(mine))]
         label = f"{row['name']} ({100 * cut / (cut + len(mine)):.0f} % cut off)"
         axes.step(
-            mine, shares, where="post", label=label, color=COLOURS[number], linestyle=("-", "--", ":", "-.")[number % 4]
+            mine,
+            shares,
+            where="post",
+            label=label,
+            color=style(number)["color"],
+            linestyle=("-", "--", ":", "-.")[number % 4],
         )
     axes.set_xlabel("length of the answer, tokens")
     axes.set_ylabel("answers at most so long, %")
 
 
-KINDS = {"training": training, "validation": validation, "accuracy": accuracy, "lengths": lengths}
+KINDS = {"training": training, "run": run, "validation": validation, "accuracy": accuracy, "lengths": lengths}
 
 
 if __name__ == "__main__":

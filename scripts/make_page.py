@@ -1,7 +1,8 @@
 """Makes the study page: one HTML file that leads from a number to the answers behind it.
 
 It reads what is there of a study, makes nothing of it, and shows what is missing as missing. With `--partial` it asks
-Snakemake's graph which tables are not made or outdated, and shows their cells as far as they are there.
+Snakemake's graph which tables are not made or outdated, shows their cells as far as they are there, and judges the
+claims by them.
 
     python -m scripts.make_page --results results/laptop
     python -m scripts.make_page --results results/laptop --out study.html --budget-mb 20
@@ -21,7 +22,7 @@ from scripts.lib.jobs import dag
 from scripts.lib.jsonl import write_text
 from scripts.lib.page import assemble
 from scripts.lib.page.results import Results
-from scripts.lib.tables import partial
+from scripts.lib.tables import claims_page, partial
 from scripts.lib.tables.partial import options_of
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Writes the page, and the files beside it where there are any."""
     command = ["snakemake", *options_of([near(file) for file in args.configfiles], args.config)]
-    results = Results(args.results, partial_tables(args, shlex.join(command)) if args.partial else {})
+    results = Results(args.results, *(what_there_is(args, shlex.join(command)) if args.partial else ()))
     out = Path(args.out) if args.out else results.path("study.html")
     page, files = assemble.make(results, int(args.budget_mb * MEGABYTE), command)
     beside = out.with_name("study")
@@ -56,11 +57,12 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def partial_tables(args: argparse.Namespace, command: str) -> dict[str, list[dict]]:
-    """The cells, as far as they are there, of the tables that Snakemake would make now."""
-    graph = dag.graph(["all_tables"], args.configfiles, args.config)
-    pending = [job for job in partial.table_jobs(graph) if job.pending]
-    return {job.wildcards["table"]: partial.of_job(graph, job, command)[1] for job in pending}
+def what_there_is(args: argparse.Namespace, command: str) -> tuple[dict[str, list[dict]], list[dict] | None]:
+    """The cells, as far as they are there, of all tables, and the verdicts on claims that Snakemake would judge now."""
+    graph = dag.graph(["all_tables", "claims"], args.configfiles, args.config)
+    tables, entries = partial.tables_of(graph, command), graph.study["claims"]
+    pending = any(job.pending for job in graph.jobs if job.rule == "check_claims")
+    return tables, claims_page.rows(entries, partial.verdicts_of(graph.study, tables)) if pending else None
 
 
 def near(file: str) -> str:

@@ -15,13 +15,14 @@ With `--partial` it renders what there is without running a job, into `<table>.p
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from scripts.lib import cli
 from scripts.lib.grading import scoring
 from scripts.lib.jsonl import read_json, write_json
 from scripts.lib.study import papers
-from scripts.lib.tables import figures
+from scripts.lib.tables import figures, links
 from scripts.lib.tables import files as table_files
 from scripts.lib.tables.facts import read_facts, read_trainings
 from scripts.lib.tables.notes import notes_of
@@ -57,7 +58,8 @@ def main(args: argparse.Namespace) -> int:
     cells = figures.Cells(settings, scores, read_facts(args.summaries), printed).all()
     train_sets = {Path(file).stem: read_json(file) for file in args.train_sets}
     notes = [*notes_of(settings, cells, read_trainings(args.trainings), train_sets), *scoring.notes_of(scores)]
-    write(Path(args.out), args.table, settings, cells, notes)
+    to = {**links.of_cells(args.table, settings, scores, cells), **links.of_rows(settings, train_sets)}
+    write(Path(args.out), args.table, settings, cells, notes, to)
     return 0
 
 
@@ -68,15 +70,20 @@ def write_partial(table: str, configfiles: list[str], overrides: dict) -> int:
     settings, out, cells = partial.cells(table, configfiles, overrides)
     out = out.with_name(f"{table}.partial")
     settings["title"] += " (partial)"
-    write(out, table, settings, cells, ["A partial table: no job was run for it.", *notes_of(settings, cells)])
+    there = {cell["checkpoint"]: {} for cell in cells if "checkpoint" in cell}
+    notes = ["A partial table: no job was run for it.", *notes_of(settings, cells)]
+    write(out, table, settings, cells, notes, links.of_cells(table, settings, there, cells))
     sys.stdout.write(Path(f"{out}.md").read_text(encoding="utf-8"))
     return 0
 
 
-def write(out: Path, table: str, settings: dict, cells: list[dict], notes: list[str]) -> None:
-    """Writes the cells and the files to read."""
+def write(
+    out: Path, table: str, settings: dict, cells: list[dict], notes: list[str], to: Mapping | None = None
+) -> None:
+    """Writes the cells and the files to read; `to`: where cells and rows lead to in the study page."""
     write_json(f"{out}.json", cells)
-    table_files.write(out, table, settings["title"], cells, notes, HEADINGS.get(settings.get("layout"), " "))
+    heading = HEADINGS.get(settings.get("layout"), " ")
+    table_files.write(out, table, settings["title"], cells, notes, heading, to)
 
 
 # What the first column of a table holds.

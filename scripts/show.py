@@ -112,7 +112,7 @@ def filter_of(args: argparse.Namespace) -> Callable[[dict, dict | None], bool]:
     if args.flipped:
         return lambda row, other: other is not None and row["correct"] != other["correct"]
     if args.cut_off:
-        return lambda row, other: not row["finished"]
+        return lambda row, other: not row.get("finished", True)
     if args.disputed:
         return lambda row, other: len({verdict for verdict in verdicts_of(row).values() if verdict is not None}) > 1
     return lambda row, other: True
@@ -128,11 +128,14 @@ def answer_text(id: str, question: dict, said: list[tuple[str, dict]]) -> str:
     lines = [id, "", str(question.get("question", "")), "", f"gold: {question.get('answer', '–')}"]
     for checkpoint, row in said:
         verdicts = ", ".join(f"{name} {SIGNS.get(verdict, verdict)}" for name, verdict in verdicts_of(row).items())
-        extracted = row.get("extracted")
-        facts = [f"extracted: {'nothing' if extracted is None else extracted}", verdicts, f"{row['tokens']} tokens"]
-        facts += [] if row["finished"] else ["cut off"]
+        facts = (
+            [f"extracted: {'nothing' if row['extracted'] is None else row['extracted']}"] if "extracted" in row else []
+        )
+        facts += [verdicts, *([f"{row['tokens']} tokens"] if "tokens" in row else [])]
+        facts += [] if row.get("finished", True) else ["cut off"]
         facts += [row["error"]] if "error" in row else []
         lines += ["", f"── {checkpoint} ── {' · '.join(facts)}", text_of(row).strip() or "(nothing but white space)"]
+        lines += ["", "── judgement ──", row["judgement"].strip()] if row.get("judgement") else []
     return "\n".join(lines)
 
 
@@ -153,7 +156,7 @@ def critiques(results: Results, entry: str) -> Iterator[str]:
                     "",
                     f"── critique ── critic: {verdict} · grader: {SIGNS[row.get('correct')]}",
                 ),
-                row.get("critique", "").strip(),
+                (row.get("critique") or "").strip(),
             ]
         )
 

@@ -197,7 +197,9 @@ class Made:
         scores = [str(self.folder / self.study.path(file)) for file in self.study.table_scores(main)]
         facts = [str(self.folder / self.study.path(file)) for file in self.study.table_facts(main)]
         table = self.results / "tables" / "main"
+        sets = [str(self.folder / self.study.path(file)) for file in self.study.table_train_sets(main)]
         given = ["--table", "main", "--settings", self.study.table_settings(main), "--out", str(table)]
+        given += ["--train-sets", *sets]
         make_table.main(make_table.parse_args([*given, "--scores", *scores, "--summaries", *facts]))
         if self.study["claims"]:
             given = ["--claims", json.dumps(self.study["claims"]), "--tables", f"{table}.json"]

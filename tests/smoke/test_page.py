@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import html
+import json
 import re
 import shutil
 from pathlib import Path
@@ -137,6 +138,141 @@ def test_loss_tokens_are_told_apart_from_the_prompt(page, chromium):
     assert view.one("span", class_="prompt").text.endswith("<|im_start|>assistant\n")
     loss = [span.text for span in view.all("span") if "loss" in (span.attributes.get("class") or "")]
     assert loss == [*"3 + 1 = 4", "<|im_end|>"]  # a tokenizer of bytes
+
+
+def acted(page: Path, script: str) -> Path:
+    """A copy of the page, without its policy, that acts: `until(hash)` waits for a view, `press(key)` presses a key."""
+    text = re.sub(r"<meta http-equiv=.Content-Security-Policy.[^>]*>", "", page.read_text(encoding="utf-8"), count=1)
+    helpers = """
+    const soon = () => new Promise((done) => setTimeout(done, 5));
+    const until = async (hash) => { while (document.body.dataset.shown !== hash) await soon(); };
+    const press = async (key) => {
+      document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+      await until(location.hash);
+    };
+    """
+    acting = f"<script>{helpers} (async () => {{ await until(location.hash); {script} }})();</script>"
+    made = page.with_name("acted.html")
+    made.write_text(text.replace("</body>", f"{acting}</body>"), encoding="utf-8")
+    return made
+
+
+@pytest.mark.parametrize("keys, id", [("j", "q-000004"), ("jj", "q-000005"), ("k", "q-000002"), ("jkx", "q-000003")])
+@pytest.mark.parametrize(
+    "fragment, ending",
+    [
+        ("#/question/gcd/q-000003?table=main&of=cft", ""),
+        ("#/critiques/sums-verifier/q-000003%230", "#0"),
+        ("#/train/cft/q-000003%230", "#0"),
+    ],
+)
+def test_the_keys_j_and_k_lead_to_the_next_and_back(page, chromium, fragment, ending, keys, id):
+    script = "".join(f"await press('{key}');" for key in keys)
+    view = chromium.shown(acted(page, script), fragment).one("main", id="view")
+    assert view.one("p", class_="crumbs").text.endswith(f"› {id}{ending}")
+
+
+def test_keys_in_a_search_field_are_text(page, chromium):
+    script = (
+        "document.querySelector('main select').dispatchEvent(new KeyboardEvent('keydown', {key: 'j', bubbles: true}));"
+    )
+    view = chromium.shown(acted(page, script), "#/question/gcd/q-000003?table=main&of=cft").one("main", id="view")
+    assert view.one("p", class_="crumbs").text.endswith("› q-000003")
+
+
+def rewritten(file: Path, change) -> None:
+    """Each row of a file as `change` makes it."""
+    write_rows(file, [change(row) for row in read_rows(file)])
+
+
+def test_a_judgement_stands_below_its_answer(tmp_path, chromium):
+    results = Made(tmp_path).write()
+    judged = {"judgement": f"Helpful. {HOSTILE} Rating: [[7]]", "rating": 7.0, "turn": 1}
+    rewritten(results / "scores" / "sft" / "numbers.jsonl", lambda row: {**row, **judged, "correct": 0.7})
+    make_page.main(make_page.parse_args(["--results", str(results)]))
+    view = chromium.shown(results / "study.html", "#/question/gcd/q-000007?of=sft").one("main", id="view")
+    below = view.one("div", data_row="sft").one("div", class_="judged").text
+    assert "judgement: 7" in below and judged["judgement"] in below
+    assert "judgement" not in view.one("div", data_row="cft").text
+
+
+NASTY = [
+    "\u202eevil\u202c \u2066x",  # runs right to left
+    "\x00 a NUL, \x1b[31m, \u2028 and \ufeff",
+    "<!-- <script> ]]> &lt;b&gt; ${1} `x` {{ 7 * 7 }} {% raw %}",
+    HOSTILE,
+    "\ud83d alone",  # half of a character
+]
+
+
+def test_nasty_texts_are_shown_as_they_are(tmp_path, chromium, model_folder):
+    results = Made(tmp_path).write()
+    shutil.copytree(model_folder, results / "models" / "base")
+    whole = "\n".join(NASTY)
+
+    def nasty(row: dict) -> dict:
+        texts = {"response": whole, "extracted": NASTY[0], "critique": whole, "question": whole, "completion": whole}
+        return {**row, **{key: text for key, text in texts.items() if key in row}}
+
+    files = ["scores/sft/numbers", "critiques/sums-verifier", "train_sets/sft", "benchmarks/gcd"]
+    for file in files:
+        path = results / f"{file}.jsonl"
+        path.write_text("".join(json.dumps(nasty(row)) + "\n" for row in read_rows(path)), encoding="utf-8")
+    make_page.main(make_page.parse_args(["--results", str(results)]))
+    for fragment in (
+        "#/question/gcd/q-000007?of=sft&against=cft&diff=1",
+        "#/critiques/sums-verifier/q-000004%230",
+        "#/train/sft/q-000003%230",
+        "#/answers/sft/gcd?q=evil",
+    ):
+        shown = chromium.shown(results / "study.html", fragment)
+        view = shown.one("main", id="view").text
+        assert "could not be shown" not in view, fragment
+        assert not list(shown.all("img")) and shown.one("title").text == "made-up: study page"
+        assert NASTY[2] in view and HOSTILE in view and "evil" in view, fragment
+
+
+def test_answers_of_a_megabyte_are_shown_and_compared(tmp_path, chromium):
+    results = Made(tmp_path, questions=8).write()
+    for run, words in (("sft", "one two three "), ("cft", "four five six ")):
+
+        def long(row: dict, words=words) -> dict:
+            return {
+                **row,
+                "response": "".join(f"{words}{n} " for n in range(50_000))
+                if row["question_id"] == "q-000003"
+                else row["response"],
+            }
+
+        rewritten(results / "scores" / run / "numbers.jsonl", long)
+    make_page.main(make_page.parse_args(["--results", str(results)]))
+    address = "#/question/gcd/q-000003?table=main&of=sft&against=cft&diff=1"
+    view = chromium.shown(results / "study.html", address).one("main", id="view")
+    assert "too long and too different for word differences" in view.text
+    assert view.one("div", data_row="sft").one("div", class_="text").text.endswith("three 49999 ")
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    ["#/table/%", "#/table/constructor/a/b", "#/question/gcd", "#/train/__proto__", "#/answers/toString/gcd"],
+)
+def test_an_address_that_names_nothing_says_so(page, chromium, fragment):
+    view = chromium.shown(page, fragment).one("main", id="view")
+    assert len(list(view.all("p", class_="missing"))) == 1
+
+
+def test_training_rows_with_the_same_id_are_told_apart(tmp_path, chromium):
+    results = Made(tmp_path).write()
+    file = results / "train_sets" / "sft.jsonl"
+    rows = read_rows(file)
+    write_rows(file, [*rows, {**rows[0], "completion": "of another part"}])
+    make_page.main(make_page.parse_args(["--results", str(results)]))
+    listed = chromium.shown(results / "study.html", "#/train/sft").one("main", id="view").one("table", class_="list")
+    last = list(listed.one("tbody").all("a"))[-1].attributes["href"]
+    assert "of another part" in chromium.shown(results / "study.html", last).one("main", id="view").text
+    before = f"#/train/sft/{rows[-1]['id'].replace('#', '%23')}"
+    shown = chromium.shown(acted(results / "study.html", "await press('j');"), before)
+    assert "of another part" in shown.one("main", id="view").text
 
 
 def test_texts_beside_the_page_are_loaded_when_they_are_asked_for(tmp_path, chromium):

@@ -10,6 +10,7 @@ from scripts import check_claims, describe_claims
 from scripts.lib.cli import ROOT
 from scripts.lib.jsonl import BadInput, read_json, write_json
 from scripts.lib.study.expressions import evaluate, names_in
+from scripts.lib.tables import claims
 from scripts.lib.tables.claims import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, Cell, judge, sample
 
 
@@ -259,6 +260,21 @@ def test_answers_that_do_not_give_the_table_are_refused(check) -> None:
 def test_gap_in_a_table_leaves_a_claim_open_and_says_why(check) -> None:
     (found,) = check(open=entry(cells={"a": {"row": "Gap"}, "b": {"row": "After"}}))
     assert found["verdict"] == INCONCLUSIVE and found["value"] is None and found["why"] == "Gap, GCD: no weights"
+
+
+def test_cells_that_lack_the_same_are_listed_together() -> None:
+    lacking = {"value": None, "gap": "not run, `snakemake -- x` makes what it lacks"}
+    columns = ["A", "B", "C", "D"]
+    cells = [{"row": row, "column": column, **lacking} for row in ("Before", "After") for column in columns]
+    found = claims.verdict_of(entry(column=columns), {"t": cells}, None)
+    assert found["why"] == f"Before, A; Before, B; Before, C and 5 more: {lacking['gap']}"
+
+
+def test_verdict_on_an_outdated_cell_says_so() -> None:
+    cells = [{"row": row, "column": "GCD", "value": 1.0} for row in ("Before", "After")]
+    cells[1]["state"] = "outdated"
+    found = claims.verdict_of(entry(), {"t": cells}, lambda table, cell: claims.Cell(cell["value"], error=0.1))
+    assert found["why"] == "outdated: After, GCD"
 
 
 def test_cell_that_is_not_there_is_named_with_those_that_are(check) -> None:

@@ -37,9 +37,30 @@ def test_loss_curve_is_drawn_and_drawn_the_same_again(tmp_path, logs):
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("run, sides", [(0, 2), (1, 1)])
+def test_curves_of_a_run_are_its_loss_and_its_margin_where_it_has_one(tmp_path, logs, run, sides, monkeypatch):
+    from matplotlib.axes import Axes
+
+    plotted = []
+    monkeypatch.setattr(Axes, "plot", lambda self, x, y, **style: plotted.append((tuple(y), style["label"])))
+    monkeypatch.setattr("matplotlib.figure.Figure.legend", lambda self, **place: None)
+    make_figure.main(args(tmp_path, "run", [logs[run]]))
+    assert plotted == [((1, 1 / 2, 1 / 3), "loss"), ((0.1, 0.1, 0.1), "reward margin")][:sides]
+
+
 def test_run_without_the_quantity_is_named(tmp_path, logs):
     with pytest.raises(BadInput, match="run b has no margin"):
         make_figure.main(args(tmp_path, "training", logs, quantity="margin"))
+
+
+def test_lengths_of_more_checkpoints_than_there_are_colours_are_drawn(tmp_path, write_lines):
+    names = [f"c{number}" for number in range(len(make_figure.COLOURS) + 1)]
+    for name in names:
+        write_lines(f"{name}/suite.jsonl", [{"id": "0", "tokens": 5, "finished": True}])
+    made = args(tmp_path, "lengths", [tmp_path / name / "suite.json" for name in names])
+    made.settings["rows"] = [{"name": name, "of": name} for name in names]
+    make_figure.main(made)
+    assert (tmp_path / "figure.png").is_file()
 
 
 def test_accuracy_and_lengths_are_drawn_from_scores(tmp_path, write_lines):

@@ -1,6 +1,8 @@
 """The study page without a browser: what is packed, what stands without JavaScript, the libraries that it carries."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,11 +11,12 @@ import yaml
 
 from scripts import make_page
 from scripts.lib.generation.chat import answer_ids, load_tokenizer, prompt_ids
-from scripts.lib.jsonl import BadInput, file_hash, read_json, read_rows
-from scripts.lib.page import answers, assemble, finished, overview, provenance, vendored
+from scripts.lib.jsonl import BadInput, file_hash, read_json, read_rows, write_json, write_rows
+from scripts.lib.page import answers, assemble, cost, finished, overview, provenance, training, vendored
 from scripts.lib.page.packing import Parts, packed, unpacked, volumes
 from scripts.lib.page.results import Results, state_of_results
 from scripts.lib.page.tokens import Reader
+from scripts.lib.study.resolve import resolve
 from tests.browser import parsed
 from tests.synthetic_study import Made
 
@@ -47,6 +50,7 @@ def test_tables_flags_and_claims_stand_without_javascript(results, tmp_path):
     assert {"SFT", "CFT", "CFT − SFT"} <= {row.text for row in still.one("table", class_="scores").all("th")}
     assert "the graders' accuracies differ" in still.one("table", class_="flags").text
     assert "CFT beats SFT." in still.text
+    assert "of a cell: the graders' accuracies differ" in still.one("section", data_page="claims").text
     assert len(list(still.one("svg").all("rect"))) == 3  # a difference for each benchmark, and the average
     assert "<b>&</script>" in still.text
 
@@ -86,6 +90,89 @@ def test_what_is_missing_is_shown_as_missing(tmp_path):
     still = parsed(made(results, tmp_path / "study.html")).one("main", id="still").text
     assert "snakemake main makes it" in still
     assert "not judged yet" in still
+
+
+def without(*patterns: str):
+    """A change that deletes files of the results."""
+
+    def change(results: Path) -> None:
+        for file in [file for pattern in patterns for file in results.glob(pattern)]:
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
+
+    return change
+
+
+def without_rows_of_gcd(results: Path) -> None:
+    write_rows(results / "benchmarks" / "gcd.jsonl", [])
+    for file in results.glob("scores/*/*.jsonl"):
+        write_rows(file, [row for row in read_rows(file) if row["benchmark"] != "gcd"])
+
+
+def without_any_row(results: Path) -> None:
+    for file in results.rglob("*.jsonl"):
+        write_rows(file, [])
+
+
+def with_fields(pattern: str, **fields):
+    """A change of the rows of some files."""
+
+    def change(results: Path) -> None:
+        for file in results.glob(pattern):
+            write_rows(file, [{**row, **fields} for row in read_rows(file)])
+
+    return change
+
+
+def with_facts(**facts):
+    """A change of what the training summary of a run says."""
+
+    def change(results: Path) -> None:
+        file = results / "checkpoints" / "sft" / "train.json"
+        write_json(file, read_json(file) | facts)
+
+    return change
+
+
+HALF = {
+    "no benchmarks": without("benchmarks"),
+    "no scores": without("scores"),
+    "no graded answers": without("scores/*/*.jsonl"),
+    "no score summaries": without("scores/*/*.json"),
+    "no generations": without("generations"),
+    "no training sets": without("train_sets"),
+    "no summaries of sets and critiques": without("train_sets/*.json", "critiques/*.json"),
+    "no training state": without("checkpoints"),
+    "nothing but the study": without(
+        *("benchmarks", "scores", "generations", "train_sets", "critiques", "tables", "checkpoints", "claims.*")
+    ),
+    "no rows of a benchmark": without_rows_of_gcd,
+    "no rows": without_any_row,
+    "no losses": with_facts(losses=[]),
+    "no time": with_facts(train_seconds=0),
+    "no responses": with_fields("scores/*/*.jsonl", response=None),
+    "failed critiques": with_fields("critiques/*.jsonl", critique=None, response=None, error="cut off"),
+}
+
+
+@pytest.mark.parametrize("name", HALF)
+def test_a_page_is_made_of_what_is_there_in_part(tmp_path, name):
+    results = Made(tmp_path, questions=8).write()
+    HALF[name](results)
+    assert parsed(made(results, tmp_path / "study.html")).one("main", id="still")
+
+
+def test_jobs_whose_times_are_lost_are_counted(tmp_path):
+    results = Made(tmp_path, questions=8).write()
+    (tmp_path / "timings" / "made-up" / "train" / "cft.jsonl").touch()
+    costs = parsed(made(results, tmp_path / "study.html")).one("section", data_page="cost").text
+    assert "1 and 1 whose times are lost" in costs
+
+
+def test_two_studies_side_by_side_have_a_page_each(tmp_path):
+    first, second = (Made(tmp_path / name, questions=questions).write() for name, questions in (("a", 8), ("b", 9)))
+    other = second.rename(first.parent / "other")
+    pages = [made(results, results / "study.html") for results in (first, other)]
+    assert [len(part(page, "questions/gcd")) for page in pages] == [8, 9]
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path):
@@ -203,6 +290,88 @@ def test_cells_that_are_outdated_or_not_run_say_so(results):
     assert sum(text.endswith("↻") for text in texts) == 1
     assert "not run" in texts
     assert "not run, or outdated" in still.one("table", class_="flags").text
+
+
+def test_claims_that_are_judged_anew_stand_in_place_of_the_file(results):
+    judged = [
+        {**row, "verdict": "inconclusive", "why": "one cell is not run"} for row in read_json(results / "claims.json")
+    ]
+    page, _ = assemble.make(Results(results, {}, judged), 10**9)
+    assert "inconclusive: one cell is not run" in parsed(page).one("section", data_page="claims").text
+
+
+def test_addresses_in_the_readme_name_places_of_the_laptop_study():
+    study = resolve([str(ROOT / "config.yaml")])
+    addresses = re.findall(r"`#/([^`]+)`", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(addresses) == 4
+    for address in addresses:
+        path, _, query = address.partition("?")
+        kind, *names = path.split("/")
+        if kind == "table":
+            table = study["tables"][names[0]]
+            assert names[1] in [row["name"] for row in table["rows"]]
+            assert names[2] in [column["name"] for column in table["columns"]]
+            assert query.partition("against=")[2] in study["runs"]
+        else:
+            assert not names or names[0] in study[{"critiques": "critiques", "train": "runs"}[kind]]
+            assert f'data-page="{kind}"' in (assemble.ASSETS / "page.html.j2").read_text(encoding="utf-8")
+
+
+def test_cells_and_rows_of_the_html_table_lead_into_the_page(results, tmp_path):
+    table = parsed((results / "tables" / "main.html").read_text(encoding="utf-8"))
+    to = {anchor.attributes["href"] for anchor in table.all("a")}
+    assert {"../study.html#/table/main/CFT/GCD", "../study.html#/train/cft"} <= to
+    assert "../study.html#/table/main/CFT/GCD?show=lost&against=sft" in to
+    still = parsed(made(results, tmp_path / "study.html")).one("main", id="still")
+    assert {address.removeprefix("../study.html") for address in to} <= {a.attributes["href"] for a in still.all("a")}
+    marked = [cell for cell in table.all("td") if cell.text.endswith("ᵍ")]
+    assert marked and all("graders' accuracies differ" in cell.attributes["title"] for cell in marked)
+
+
+def test_texts_of_flipped_questions_are_asked_for_first(tmp_path):
+    results = Made(tmp_path, questions=60).write()
+    page = made(results, tmp_path / "study.html")
+    correct = {run: part(page, f"rows/{run}/gcd")["correct"] for run in ("base", "sft", "cft")}
+    flips = [place for place in range(60) if correct["sft"][place] != correct["cft"][place]]
+    assert any(place >= answers.FIRST for place in flips)
+    for run in ("sft", "cft"):
+        texts = part(page, f"texts/{run}/gcd")
+        assert all(texts[place] is not None for place in flips)
+        assert any(text is None for text in texts)
+
+
+def test_what_teachers_took_stands_beside_the_estimate(tmp_path):
+    rows = [{"id": "r", "question": "x" * 400, "response": "y" * 400, "correct": True}]
+    write_rows(tmp_path / "results" / "s" / "responses" / "own" / "graded.jsonl", rows)
+    teacher = {"critique_prompt": "prompts/teacher-critique.j2", "max_tokens": 900, "model": "m", "kind": "openai"}
+    teacher |= {"temperature": 0.0, "top_p": 1.0, "token_parameter": "max_tokens", "extra_body": {}}
+    price = {"input": 1.0, "output": 10.0, "batch_factor": 0.5, "date": "2026-11"}
+    limits = {"price": price, "mode": "requests", "expected_tokens": 500, "concurrency": 1}
+    limits |= {"requests_per_minute": None, "tokens_per_minute": None}
+    entry = {"name": "critiques.own", "file": "<results>/responses/own/graded.jsonl", "limits": limits}
+    entry |= {"settings": {"teacher": teacher, "rows": None}}
+    paid = {"answers_used": 1, "prompt_tokens": 300, "completion_tokens": 400, "cost_usd": 0.0043}
+    files = {("critiques", "own.json"): paid, ("scores", "cft", "talk.json"): paid}
+    benchmarks = {"talk": {"kind": "judge"}, "gcd": {"kind": "math"}}
+    results = SimpleNamespace(
+        study=type("Study", (dict,), {"priced_entries": lambda self: [entry]})(benchmarks=benchmarks),
+        checkpoints=["cft"],
+        real=lambda file: tmp_path / file.replace("<results>", "results/s"),
+        json=lambda *names: files.get(names),
+    )
+    mine, judged = cost.teachers(results)
+    assert mine["spent"] == paid and 0.0050 < mine["estimated"] < 0.0060
+    assert judged == {"entry": "benchmarks.talk, cft", "estimated": None, "spent": paid}
+    files.clear()
+    assert [row["spent"] for row in cost.teachers(results)] == [None]
+
+
+def test_a_row_that_the_chat_template_refuses_is_shown_role_by_role(model_folder, tmp_path):
+    template = tmp_path / "strict.jinja"
+    template.write_text("{{ raise_exception('no system messages') }}")
+    row = {"id": "r", "messages": [{"role": "system", "content": "Be brief."}], "completion": "4"}
+    shown = training.shown(row, Reader(model_folder, template), {"max_tokens": 10})
+    assert shown["prompt"] == "system:\nBe brief." and "no system messages" in shown["dropped"]
 
 
 def test_a_claim_is_told_beside_what_the_paper_printed():

@@ -547,9 +547,24 @@ def test_targets_are_the_tables_and_figures(whole: Study) -> None:
     assert whole.path("<benchmarks>/train/cft.jsonl") == "timings/small/train/cft.jsonl"
 
 
+def test_curves_are_drawn_of_every_run_that_a_table_or_a_figure_shows(whole: Study) -> None:
+    shown = whole.runs_shown()
+    assert len(shown) == len(set(shown)) and {"cft", "cft-s1", "cft-s2"} <= set(shown) <= set(whole["runs"])
+    assert "base" not in shown
+
+
+def test_what_a_call_asks_for_is_known_by_id_and_by_file(whole: Study) -> None:
+    table, curve = "<results>/tables/whole.md", "<results>/figures/curve.svg"
+    assert whole.asked_for({"study_page"}) == []
+    assert whole.asked_for({"curve", "claims", "study_page"}) == [curve, "<results>/claims.md"]
+    assert whole.asked_for({whole.path(table)}) == [table]
+    assert {table, curve} <= set(whole.asked_for({"all_tables"}))
+
+
 # Used by tests above under other names, or no methods of a job.
 OTHERS = {"name", "resolved", "scale", "targets", "loaded_by", "machine", "engine_env", "of_kind", "critiqued_by"}
 OTHERS |= {"critique_limits", "refinement_limits", "answer_limits", "judge_limits", "claim_sources", "priced"}
+OTHERS |= {"asked_for", "runs_shown"}
 
 
 def test_everything_that_the_rules_ask_the_study_is_tested_here() -> None:

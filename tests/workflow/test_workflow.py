@@ -66,6 +66,15 @@ def test_the_study_page_is_the_cause_of_no_job(tmp_path: Path) -> None:
     assert "Nothing to be done" in tree.tiny("-n", "--", "study_page")
 
 
+def test_the_study_page_is_made_after_what_the_same_call_asks_for(tree: Tree) -> None:
+    (tree.folder / "results" / tree.resolved()["study"] / "tables" / f"{TARGET}.md").unlink()
+    said = tree.tiny("-j", "2", "--", "study_page", TARGET)
+    order = [line.split()[1].rstrip(":") for line in said.splitlines() if line.startswith("localrule ")]
+    assert order.index("make_table") < order.index("study_page")
+    assert "| CFT " in said and said.rstrip().splitlines()  # the table's text, and where the page is
+    assert f"results/{tree.resolved()['study']}/study.html shows them." in said
+
+
 def test_rules_are_listed_with_what_they_do(project: Tree) -> None:
     said = project.make("--list-rules")
     for rule in COSTLY | {
@@ -264,6 +273,18 @@ def test_partial_table_shows_what_there_is_and_runs_nothing(tree: Tree) -> None:
     assert f"snakemake --configfile {TINY} -- results/{study['study']}/{score}" in commands
     for command in commands:  # each runs as it stands
         tree.make("-n", *shlex.split(command)[1:])
+
+
+def test_claims_are_judged_by_what_there_is(tree: Tree) -> None:
+    command = [sys.executable, "-m", "scripts.check_claims", "--partial", "--configfile", TINY]
+    done = subprocess.run(command, cwd=tree.folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    folder = tree.folder / "results" / tree.resolved()["study"]
+    found = {row["claim"]: row for row in json.loads((folder / "claims.partial.json").read_text())}
+    assert found["cft_beats_sft"]["low"] is not None
+    assert found["spin_improves"]["verdict"] == "inconclusive" and "not run" in found["spin_improves"]["why"]
+    assert not (folder / "claims.json").exists()
+    tree.make("-n", *shlex.split(found["spin_improves"]["why"].split("`")[1])[1:])
 
 
 def test_title_of_a_table_concerns_that_table_only(tree: Tree) -> None:

@@ -3,21 +3,24 @@
     questions/<benchmark>          one entry a question, in the file's order
     rows/<checkpoint>/<benchmark>  verdicts: a list for each field, one value an answer; `q` counts the questions
     texts/<checkpoint>/<benchmark> the answers' texts, in the order of the rows
+    judged/<checkpoint>/<benchmark> what a judge wrote on each answer, where one did
 
 Above the page's budget the texts of a checkpoint on a benchmark are in two parts: `texts/…`, those that a reader asks
-for first (cut off, disputed, flipped, the first ones), and `rest/…`, which may lie in a file beside the page.
+for first (cut off, disputed, flipped in a difference that a table tells, the first ones), and `rest/…`, which may lie
+in a file beside the page.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
-from scripts.lib.grading.scoring import VERDICTS, validation_ids, without_verdict
+from scripts.lib.grading.scoring import VERDICTS, shares_of, validation_ids, without_verdict
 from scripts.lib.jsonl import each_row
 from scripts.lib.page.packing import Parts
 from scripts.lib.page.results import Results
+from scripts.lib.study.cells import specs
 
 SHOWN = ("question", "response", "answer", "solution", "subject", "level", "choices")
 FIRST = 20  # answers whose texts stay in the page in any case
-RANKS = {"texts": 1, "rest": 2}
+RANKS = {"texts": 1, "judged": 2, "rest": 3}
 
 
 def add(parts: Parts, results: Results) -> dict[str, dict[str, list[int]]]:
@@ -27,6 +30,7 @@ def add(parts: Parts, results: Results) -> dict[str, dict[str, list[int]]]:
         By table and benchmark: the questions, by place, that the table leaves out for every row.
     """
     places: dict[str, dict[str, int]] = {}
+    flips = flipped(results)
     unrated: dict[tuple[str, str], set[str]] = {}
     validation: dict[tuple[str, str], set[str]] = {}
     for checkpoint in results.checkpoints:
@@ -34,8 +38,8 @@ def add(parts: Parts, results: Results) -> dict[str, dict[str, list[int]]]:
             for benchmark, rows in by_benchmark(each_row(file.with_suffix(".jsonl"), may_be_empty=True)).items():
                 if benchmark not in places:
                     places[benchmark] = add_questions(parts, results, benchmark, rows)
-                add_rows(parts, checkpoint, benchmark, rows, places[benchmark])
                 key = checkpoint, benchmark
+                add_rows(parts, *key, rows, places[benchmark], flips.get(key, set()))
                 validation[key] = validation_ids(rows)
                 unrated[key] = without_verdict(rows)
     return left_out(results, places, unrated, validation)
@@ -67,16 +71,53 @@ def shown_question(row: Mapping) -> dict:
     return shown | ({"question": "\n\n".join(row["turns"])} if "turns" in row and "question" not in row else {})
 
 
-def add_rows(parts: Parts, checkpoint: str, benchmark: str, rows: Sequence[dict], places: Mapping[str, int]) -> None:
+def flipped(results: Results) -> dict[tuple[str, str], set[str]]:
+    """By checkpoint and benchmark: the questions that flip between it and one that a table compares it with."""
+    pairs = {
+        (cell["of"], other, cell["benchmark"], entry["verdict"])
+        for entry in results.study["tables"].values()
+        for _, _, cell in specs(entry)
+        for other in cell.get("best_of", ())
+        if all(cell.get("benchmark") in results.scores.get(name, {}) for name in (cell["of"], other))
+    }
+    rows: dict[str, dict[str, list[dict]]] = {}
+    found: dict[tuple[str, str], set[str]] = {}
+    for of, other, benchmark, verdict in sorted(pairs):
+        for name in (of, other):
+            if name not in rows:
+                rows[name] = verdict_rows(results, name)
+        mine, theirs = (shares_of(rows[name].get(benchmark, ()), verdict) for name in (of, other))
+        differing = {question for question in mine.keys() & theirs.keys() if mine[question] != theirs[question]}
+        for name in (of, other):
+            found.setdefault((name, benchmark), set()).update(differing)
+    return found
+
+
+def verdict_rows(results: Results, checkpoint: str) -> dict[str, list[dict]]:
+    """A checkpoint's verdicts by benchmark, without the answers' texts."""
+    kept = ("benchmark", "question_id", *VERDICTS.values())
+    return by_benchmark(
+        {key: row[key] for key in kept if key in row}
+        for file in results.score_files(checkpoint)
+        for row in each_row(file.with_suffix(".jsonl"), may_be_empty=True)
+    )
+
+
+def add_rows(
+    parts: Parts, checkpoint: str, benchmark: str, rows: Sequence[dict], places: Mapping[str, int], flips: Set[str]
+) -> None:
     """Packs a checkpoint's answers to a benchmark: verdicts, and texts apart from them."""
     parts.add(f"rows/{checkpoint}/{benchmark}", columns(rows, places))
-    first = {index for index, row in enumerate(rows) if index < FIRST or is_marked(row)}
+    first = {index for index, row in enumerate(rows) if index < FIRST or is_marked(row) or row["question_id"] in flips}
     texts = [text_of(row) for row in rows]
     parts.add(
         f"texts/{checkpoint}/{benchmark}",
         [text if index in first else None for index, text in enumerate(texts)],
         RANKS["texts"],
     )
+    judged = [row.get("judgement") for row in rows]
+    if any(text is not None for text in judged):
+        parts.add(f"judged/{checkpoint}/{benchmark}", judged, RANKS["judged"])
     rest = [None if index in first else text for index, text in enumerate(texts)]
     if any(text is not None for text in rest):
         parts.add(f"rest/{checkpoint}/{benchmark}", rest, RANKS["rest"])
@@ -84,7 +125,7 @@ def add_rows(parts: Parts, checkpoint: str, benchmark: str, rows: Sequence[dict]
 
 def columns(rows: Sequence[dict], places: Mapping[str, int]) -> dict:
     """The fields of graded rows as lists, true and false as 1 and 0; fields that no row has are left out."""
-    fields = ("sample", "tokens", "extracted", "error", "seed_of", "rating")
+    fields = ("sample", "turn", "tokens", "extracted", "error", "seed_of", "rating")
     flags = ("finished", "validation", *VERDICTS.values())
     made = {"q": [places[row["question_id"]] for row in rows]}
     made |= {key: [row.get(key) for row in rows] for key in fields}
@@ -108,8 +149,8 @@ def is_marked(row: Mapping) -> bool:
 
 def text_of(row: Mapping) -> str:
     """What the model said: its response, or all that lm-eval asked it for, line by line."""
-    said = row.get("response", row.get("responses", ""))
-    return said if isinstance(said, str) else "\n".join(map(str, said))
+    said = row.get("response", row.get("responses"))
+    return said if isinstance(said, str) else "\n".join(map(str, said or ()))
 
 
 def left_out(results: Results, places: Mapping, unrated: Mapping, validation: Mapping) -> dict[str, dict]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from scripts.lib.cli import duration
 from scripts.lib.grading.scoring import VERDICTS
 from scripts.lib.page import answers, cost, critiques, near, overview, prompts, provenance, training, vendored
 from scripts.lib.page.packing import Part, Parts, packed, volumes
@@ -80,6 +81,7 @@ def render(results: Results, inside: Sequence[Part], beside: Sequence[Part]) -> 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ASSETS), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
+    environment.filters["duration"] = duration
     script, style = scripts(results), styles()
     judged = overview.claims(results)
     return environment.get_template("page.html.j2").render(
@@ -97,8 +99,8 @@ def render(results: Results, inside: Sequence[Part], beside: Sequence[Part]) -> 
         forest=overview.forest(overview.differences(results)),
         rules=cost.by_rule(results),
         trainings=cost.trainings(results),
-        teachers=list(cost.teachers(results)),
-        runs=[run for run in results.study["runs"] if results.path("train_sets", f"{run}.jsonl").is_file()],
+        teachers=cost.teachers(results),
+        runs=results.trained_on,
         critiques=[slug for slug in results.study["critiques"] if results.path("critiques", f"{slug}.jsonl").is_file()],
         licences=vendored.notices(),
     )

@@ -31,6 +31,6 @@ def _shown(row: dict) -> dict:
     from scripts.lib.teachers.verifier import split_steps
 
     made = {key: row[key] for key in SHOWN if row.get(key) is not None}
-    step = row.get("first_wrong_step")
+    step = row.get("response") and row.get("first_wrong_step")
     steps = split_steps(row["response"]) if step else []
     return made | ({"wrong_step": steps[step - 1]} if step and step <= len(steps) else {})

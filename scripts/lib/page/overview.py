@@ -2,27 +2,20 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from urllib.parse import quote
 
 from scripts.lib.page.results import Results
 from scripts.lib.study import papers
-from scripts.lib.study.cells import METRICS, metric_kind, metric_title, specs
+from scripts.lib.study.cells import METRICS, metric_kind, metric_title
 from scripts.lib.study.expressions import evaluate
 from scripts.lib.tables import files as table_files
 from scripts.lib.tables import flags
 from scripts.lib.tables.claims import places
 from scripts.lib.tables.claims_page import interval
+from scripts.lib.tables.links import link, of_cells, of_rows
 from scripts.lib.tables.notes import of_judges, of_metrics
 from scripts.lib.tables.partial import OUTDATED
 
 STALE = "↻"
-
-
-def link(*names: str, **query: str) -> str:
-    """A place in the page: `#/table/cft_table2/CFT/Equations?show=flipped`."""
-    path = "#/" + "/".join(quote(name, safe="") for name in names)
-    more = "&".join(f"{key}={quote(value, safe='')}" for key, value in query.items())
-    return f"{path}?{more}" if more else path
 
 
 def tables(results: Results) -> list[dict]:
@@ -35,14 +28,18 @@ def _table(results: Results, name: str, entry: Mapping) -> dict:
     rows = list(dict.fromkeys(cell["row"] for cell in cells))
     columns = list(dict.fromkeys(cell["column"] for cell in cells))
     places = {(cell["row"], cell["column"]): cell for cell in cells}
-    links = cell_links(results, name, entry, cells)
+    links, rows_to = of_cells(name, entry, results.scores, cells), of_rows(entry, results.trained_on)
     return {
         "id": name,
         "title": entry["title"],
         "note": entry["note"].strip(),
         "columns": columns,
         "rows": [
-            {"name": row, "cells": [_cell(places[row, column], links.get((row, column))) for column in columns]}
+            {
+                "name": row,
+                "link": rows_to.get(row),
+                "cells": [_cell(places[row, column], links.get((row, column))) for column in columns],
+            }
             for row in rows
         ],
         "notes": marks(cells),
@@ -89,29 +86,6 @@ def says(cell: Mapping) -> str:
         parts.append(f"{cell['better']} better, {cell['worse']} worse, p = {cell['p']:.2g}")
     parts += [f"{flag.mark} {flag.says}" for name, flag in flags.FLAGS.items() if name in cell.get("flags", {})]
     return "; ".join(part for part in parts if part)
-
-
-def cell_links(results: Results, name: str, entry: Mapping, cells: Sequence[Mapping]) -> dict:
-    """The answers behind each cell: its own, or, of a difference, those that flip against the best of the others."""
-    rows_of = row_names(cells)
-    found = {
-        (cell["row"], cell["column"]): link("table", name, cell["row"], cell["column"])
-        for cell in cells
-        if cell.get("checkpoint") in results.scores
-    }
-    for row, column, cell in specs(entry):
-        of, benchmark = cell.get("of"), cell.get("benchmark")
-        others = [other for other in cell.get("best_of", ()) if benchmark in results.scores.get(other, {})]
-        if others and benchmark in results.scores.get(of, {}) and (of, column["name"]) in rows_of:
-            best = max(others, key=lambda other: results.scores[other][benchmark]["accuracy"] or 0)
-            target = link("table", name, rows_of[of, column["name"]], column["name"], show="lost", against=best)
-            found[row["name"], column["name"]] = target
-    return found
-
-
-def row_names(cells: Sequence[Mapping]) -> dict[tuple[str, str], str]:
-    """The row that shows a checkpoint in a column."""
-    return {(cell["checkpoint"], cell["column"]): cell["row"] for cell in cells if "checkpoint" in cell}
 
 
 def shown_tables(results: Results, left_out: Mapping) -> dict[str, dict]:
@@ -191,7 +165,7 @@ def cells_of_scores(results: Results) -> dict[tuple[str, str], tuple[str, ...]]:
 
 
 def study_flags(results: Results) -> list[dict]:
-    """Flags of the whole study: inputs without a revision, one training seed."""
+    """Flags of the whole study: inputs without a revision, one training seed, rows left out, outdated cells."""
     study = results.study
     sections = ("models", "datasets", "benchmarks")
     entries = {f"{section}.{slug}": entry for section in sections for slug, entry in study[section].items()}
@@ -202,6 +176,14 @@ def study_flags(results: Results) -> list[dict]:
     if results.trainings and not study["seeds"]:
         says = "one training seed each: intervals cover the sampling of questions only"
         raised.append({"mark": "①", "says": says, "places": [(run, None) for run in results.trainings]})
+    sets = {run: results.json("train_sets", f"{run}.json") for run in results.trained_on}
+    lost = [
+        (f"{run}: {listed}", link("train", run))
+        for run, summary in sets.items()
+        if summary and (listed := flags.losses_of(summary))
+    ]
+    if lost:
+        raised.append({"mark": "−", "says": "rows left out before training", "places": lost})
     outdated = [
         (f"{table}: {cell['row']}, {cell['column']} ({cell['state']})", link("table", table))
         for table, cells in results.tables.items()
@@ -213,7 +195,8 @@ def study_flags(results: Results) -> list[dict]:
 
 def claims(results: Results) -> list[dict]:
     """The study's claims with their verdicts; without a verdict where they are not judged yet."""
-    verdicts = {row["claim"]: row for row in results.json("claims.json") or []}
+    judged = results.json("claims.json") if results.verdicts is None else results.verdicts
+    verdicts = {row["claim"]: row for row in judged or []}
     listed = []
     for name, claim in results.study["claims"].items():
         verdict, printed = verdicts.get(name), printed_value(results, claim)
@@ -226,6 +209,7 @@ def claims(results: Results) -> list[dict]:
                 "value": interval(verdict) if verdict else "–",
                 "verdict": verdict["verdict"] if verdict else "not judged yet",
                 "why": verdict.get("why", "") if verdict else "",
+                "flags": [flags.FLAGS[name] for name in (verdict or {}).get("flags", ())],
                 "tables": sorted({c.get("table", claim.get("table")) for c in claim["cells"].values()}),
                 "printed": printed,
                 "point": {**verdict, "threshold": claim["above"], "paper": printed} if verdict else None,

@@ -46,13 +46,16 @@ class Results:
     Args:
         folder: results/<study>, which holds study.yaml, the resolved study.
         partial: the cells of tables that are not made, or outdated, by table: they stand in place of the files.
+        verdicts: on the claims, where they are not judged or outdated, as claims.json has them.
 
     Raises:
         BadInput: there is no study.yaml.
     """
 
-    def __init__(self, folder: str | Path, partial: Mapping[str, list[dict]] | None = None) -> None:
-        self.folder = Path(folder)
+    def __init__(
+        self, folder: str | Path, partial: Mapping[str, list[dict]] | None = None, verdicts: list[dict] | None = None
+    ) -> None:
+        self.folder, self.verdicts = Path(folder), verdicts
         self.partial = dict(partial or {})
         file = self.folder / "study.yaml"
         if not file.is_file():
@@ -75,12 +78,13 @@ class Results:
         return self.folder.parent.parent
 
     def real(self, pattern: str) -> Path:
-        """A path of the class Study, `<results>/…`, as it lies on the disk."""
-        return self.base / self.study.path(pattern)
+        """A path of the class Study, `<results>/…`, as it lies on the disk, whatever the folder is called."""
+        below = pattern.removeprefix("<results>/")
+        return self.base / self.study.path(pattern) if below == pattern else self.folder / below
 
     def shown(self, path: Path) -> str:
         """A path as a command in the project's folder names it."""
-        return f"results/{self.folder.name}/{path.relative_to(self.folder).as_posix()}"
+        return f"results/{self.study.name}/{path.relative_to(self.folder).as_posix()}"
 
     def json(self, *names: str):
         """The value in a JSON file below the folder, None where there is none."""
@@ -120,6 +124,11 @@ class Results:
         """The training summaries that are there, by run."""
         found = {run: self.json("checkpoints", run, "train.json") for run in self.study["runs"]}
         return {run: training for run, training in found.items() if training}
+
+    @cached_property
+    def trained_on(self) -> list[str]:
+        """The runs whose training set is there."""
+        return [run for run in self.study["runs"] if self.path("train_sets", f"{run}.jsonl").is_file()]
 
     @cached_property
     def tables(self) -> dict[str, list[dict]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scripts.lib.generation.chat import ANSWERED, ASKED
 from scripts.lib.generation.prompts import Message
-from scripts.lib.jsonl import read_json
+from scripts.lib.jsonl import BadInput, read_json
 
 
 class Reader:
@@ -50,10 +50,19 @@ class Reader:
         return environment.from_string(self.source)
 
     def rendered(self, messages: list[Message], opened: bool) -> str:
-        """The conversation as text; `opened`: with the assistant's turn opened after it."""
+        """The conversation as text; `opened`: with the assistant's turn opened after it.
+
+        Raises:
+            BadInput: the template refuses the messages.
+        """
+        from jinja2 import TemplateError
+
         tokens = {name: self.special(name) for name in ("bos_token", "eos_token", "pad_token", "unk_token")}
         tokens = {name: token for name, token in tokens.items() if token is not None}
-        return self._template.render(messages=messages, add_generation_prompt=opened, **tokens)
+        try:
+            return self._template.render(messages=messages, add_generation_prompt=opened, **tokens)
+        except (TemplateError, ValueError, TypeError) as error:
+            raise BadInput(f"the chat template does not take these messages: {error}") from None
 
     def prompt(self, messages: list[Message]) -> str:
         """The conversation as text, with the assistant's turn opened."""

@@ -5,6 +5,7 @@ train/<run>  the rows as the model reads them
 
 from collections.abc import Mapping
 
+from scripts.lib.jsonl import BadInput
 from scripts.lib.page.packing import Parts
 from scripts.lib.page.results import Results
 from scripts.lib.page.tokens import Reader
@@ -63,10 +64,21 @@ def shown(row: Mapping, reader: Reader | None, recipe: Mapping) -> dict:
         reader: the start model's tokenizer, None where it is not there.
         recipe: max_tokens, end_inside, loss_on and packing (scripts/lib/training/rows.py).
     """
+    try:
+        return plain(row) if reader is None else as_read(row, reader, recipe)
+    except BadInput as error:
+        return {**plain(row), "dropped": str(error)}
+
+
+def plain(row: Mapping) -> dict:
+    """One row role by role, its tokens not told apart."""
+    prompt = "\n\n".join(f"{message['role']}:\n{message['content']}" for message in row["messages"])
+    return {"id": row["id"], "prompt": prompt, "sides": {side: {"text": row[side]} for side in SIDES if side in row}}
+
+
+def as_read(row: Mapping, reader: Reader, recipe: Mapping) -> dict:
+    """One row with its tokens."""
     texts = {side: row[side] for side in SIDES if side in row}
-    if reader is None:
-        prompt = "\n\n".join(f"{message['role']}:\n{message['content']}" for message in row["messages"])
-        return {"id": row["id"], "prompt": prompt, "sides": {side: {"text": text} for side, text in texts.items()}}
     messages = row["messages"]
     if recipe.get("end_inside") == "delete":
         texts = {side: text.replace(reader.end, "") for side, text in texts.items()}

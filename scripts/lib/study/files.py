@@ -4,7 +4,7 @@ Paths hold Snakemake's path variables (`<results>`, `<logs>`, `<benchmarks>`); `
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from scripts.lib.study import papers, runs
@@ -254,6 +254,14 @@ class Files:
         }
         return made | {name: [file for id in ids for file in made[id]] for name, ids in self["targets"].items()}
 
+    def asked_for(self, targets: Collection[str]) -> list[str]:
+        """The tables, figures and claims that a call of Snakemake asks for, by their ids or by their files."""
+        known = {**self.targets, "claims": ["<results>/claims.md"]}
+        every = [*self.targets] if "all_tables" in targets else []
+        by_id = [file for name, files in known.items() if name in {*targets, *every} for file in files]
+        by_file = [file for files in known.values() for file in files if self.path(file) in targets]
+        return list(dict.fromkeys([*by_id, *by_file]))
+
     def checkpoints_in(self, table: Mapping[str, Any]) -> list[str]:
         """The models and runs that a table or figure shows, each once."""
         if "columns" not in table:  # a figure
@@ -312,6 +320,11 @@ class Files:
         """The runs that a table shows, those of its seeds in their place, each once."""
         names = [run for name in self.checkpoints_in(table) for run in self["seeds"].get(name, [name])]
         return [name for name in dict.fromkeys(names) if name in self["runs"]]
+
+    def runs_shown(self) -> list[str]:
+        """The runs that any table or figure shows, each once: their training curves are drawn."""
+        shown = [*self["tables"].values(), *self["figures"].values()]
+        return list(dict.fromkeys(run for entry in shown for run in self.runs_in(entry)))
 
     def table_trainings(self, wildcards) -> list[str]:
         """The training summaries of all runs of a table."""

@@ -125,14 +125,16 @@ def verdict_of(claim: dict, tables: dict[str, list[dict]], cell_of) -> dict:
     Raises:
         BadInput: a cell that the claim names is not there, or its expression is not one figure.
     """
-    cells, missing, raised = {}, [], set()
+    cells, raised, outdated = {}, set(), []
+    missing: dict[str, list[str]] = {}  # by reason
     for name, where in claim["cells"].items():
         cells[name] = []
         for at in places(claim, where):
             cell = look_up(tables, at)
             raised |= set(cell.get("flags", {}))
+            outdated += [f"{at['row']}, {at['column']}"] if cell.get("state") == "outdated" else []
             if cell["value"] is None:
-                missing.append(f"{at['row']}, {at['column']}: {cell.get('gap') or 'no value'}")
+                missing.setdefault(cell.get("gap") or "no value", []).append(f"{at['row']}, {at['column']}")
             elif where.get("exact"):
                 cells[name].append(Cell(cell["value"], exact=True))
             else:
@@ -140,13 +142,20 @@ def verdict_of(claim: dict, tables: dict[str, list[dict]], cell_of) -> dict:
     flagged = {"flags": sorted(raised)} if raised else {}
     if missing:
         nothing = {"value": None, "low": None, "high": None, "verdict": INCONCLUSIVE, **flagged}
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        return {**nothing, "why": "; ".join(missing[:3]) + more}
+        return {**nothing, "why": "; ".join(f"{listed(where)}: {reason}" for reason, where in missing.items())}
     try:
         verdict = judge(claim["value"], claim["above"], cells)
     except ValueError as error:
         raise BadInput(f"{error}. Correct the claim's value.") from None
-    return {**verdict, **flagged, "why": "the error of its cells is not known" if verdict["low"] is None else ""}
+    reasons = ["the error of its cells is not known"] if verdict["low"] is None else []
+    reasons += [f"outdated: {'; '.join(outdated)}"] if outdated else []
+    return {**verdict, **flagged, "why": "; ".join(reasons)}
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return "; ".join(names[:most]) + more
 
 
 def places(claim: dict, where: dict) -> list[dict]:

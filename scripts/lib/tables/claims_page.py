@@ -24,6 +24,16 @@ def page(entries: dict[str, dict], verdicts: dict[str, dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def rows(entries: dict[str, dict], verdicts: dict[str, dict]) -> list[dict]:
+    """The verdicts as claims.json has them: infinite figures are None."""
+    fields, numbers = ("says", "section", "value", "above"), ("value", "low", "high")
+    return [
+        {"claim": name, **{key: entries[name][key] for key in fields}, **verdict}
+        | {key: finite(verdict[key]) for key in numbers}
+        for name, verdict in verdicts.items()
+    ]
+
+
 def interval(verdict: dict) -> str:
     """`3.5 [1.2, 5.8]`, without what is not known."""
     if verdict["value"] is None:

@@ -11,6 +11,7 @@ from scripts.lib.tables.latex import latex_table
 
 MARKS = {"within": "=", "above": "▲", "below": "▼"}
 GAP = "gap"
+STUDY_PAGE = "study.html"
 PAGE = Path(__file__).with_name("table.html.j2")
 CSV_FIELDS = ("value", "se", "n", "by_our_grader", "with_validation", "paper", "difference", "mark", "flags")
 CSV_FIELDS += ("low", "high", "gap", "state")
@@ -81,7 +82,13 @@ def gaps(cells: Sequence[Mapping]) -> list[str]:
 
 
 def write(
-    out: Path, table_id: str, title: str, cells: Sequence[Mapping], notes: Sequence[str], heading: str = " "
+    out: Path,
+    table_id: str,
+    title: str,
+    cells: Sequence[Mapping],
+    notes: Sequence[str],
+    heading: str = " ",
+    links: Mapping[object, str] | None = None,
 ) -> None:
     """Writes `<out>.md .tex .csv .html`.
 
@@ -92,6 +99,7 @@ def write(
         cells: row by row (see scripts.lib.tables.figures.Cells).
         notes: paragraphs below it.
         heading: of the rows' names.
+        links: by row and column, or by row: the place in the study page that the HTML table leads to.
     """
     shown = texts(cells, heading)
     reasons = gaps(cells)
@@ -99,7 +107,8 @@ def write(
     write_text(f"{out}.tex", latex_table(shown, title, table_id, [*notes, *(["Gaps:"] if reasons else []), *reasons]))
     with replacing(f"{out}.csv") as temporary:
         csv_frame(cells).to_csv(temporary, index=False)
-    write_text(f"{out}.html", page(shown, title, cells, [*notes, *(["Gaps:"] if reasons else []), *reasons]))
+    below = [*notes, *(["Gaps:"] if reasons else []), *reasons]
+    write_text(f"{out}.html", page(shown, title, cells, below, links or {}))
 
 
 def texts(cells: Sequence[Mapping], heading: str):
@@ -138,20 +147,29 @@ def csv_frame(cells: Sequence[Mapping]):
     return frame
 
 
-def page(shown, title: str, cells: Sequence[Mapping], notes: Sequence[str]) -> str:
-    """The table as one HTML page that needs no other file."""
+def page(shown, title: str, cells: Sequence[Mapping], notes: Sequence[str], links: Mapping[object, str]) -> str:
+    """The table as one HTML page that needs no other file; its links lead into the study page, one folder above."""
     import jinja2
 
     by_place = {(cell["row"], cell["column"]): cell for cell in cells}
-    rows = [(row, [_shown(by_place[row, column]) for column in shown.columns]) for row in shown.index]
+    to = {place: f"../{STUDY_PAGE}{fragment}" for place, fragment in links.items()}
+    rows = [
+        (
+            row,
+            to.get(row),
+            [_shown(by_place[row, column]) | {"link": to.get((row, column))} for column in shown.columns],
+        )
+        for row in shown.index
+    ]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     template = environment.from_string(PAGE.read_text(encoding="utf-8"))
     heading = str(shown.index.name or "").strip()
-    return template.render(title=title, heading=heading, columns=list(shown.columns), rows=rows, notes=notes)
+    columns = list(shown.columns)
+    return template.render(title=title, heading=heading, columns=columns, rows=rows, notes=notes, links=bool(links))
 
 
 def _shown(cell: Mapping) -> dict[str, str]:
-    """What the page shows of a cell: kind (a class), figure, beside, hint."""
+    """What the page shows of a cell: kind (a class), figure, beside, hint (its gap, its flags, its interval)."""
     kind = "gap" if cell["value"] is None and "gap" in cell else cell.get("mark", "")
     hints = [cell["gap"]] if "gap" in cell else [flags.FLAGS[name].says for name in cell.get("flags", {})]
     return {"kind": kind, "figure": figure(cell), "beside": beside(cell), "hint": "; ".join(hints)}

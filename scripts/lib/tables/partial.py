@@ -13,10 +13,11 @@ from types import SimpleNamespace
 
 from scripts.lib.grading import scoring
 from scripts.lib.jobs import dag
-from scripts.lib.jsonl import BadInput
+from scripts.lib.jsonl import BadInput, read_json
 from scripts.lib.study import papers
 from scripts.lib.study.cells import FACTS, specs
-from scripts.lib.tables import figures
+from scripts.lib.study.settings import Study
+from scripts.lib.tables import claims, figures
 from scripts.lib.tables.facts import read_facts
 
 NOT_RUN, OUTDATED = "not run", "outdated"
@@ -59,6 +60,27 @@ def of_job(graph: dag.Graph, job: dag.Job, command: str) -> tuple[dict, list[dic
     """The settings and the cells of the table that a job makes; `command` makes the target that is put behind it."""
     settings = json.loads(graph.study.table_settings(SimpleNamespace(**job.wildcards)))
     return settings, list(of_cells(settings, Files(graph, job), command))
+
+
+def tables_of(graph: dag.Graph, command: str) -> dict[str, list[dict]]:
+    """The cells of every table of a graph: of one that is made and up to date as they are, else as far as they go."""
+    made = {
+        job.wildcards["table"]: of_job(graph, job, command)[1] if job.pending else read_json(cells_file(job))
+        for job in table_jobs(graph)
+    }
+    return {table: made[table] for table in graph.study["tables"] if table in made}
+
+
+def cells_file(job: dag.Job) -> str:
+    """The JSON file of the table that a job makes."""
+    return next(file for file in job.outputs if file.endswith(".json"))
+
+
+def verdicts_of(study: Study, tables: Mapping[str, list[dict]]) -> dict[str, dict]:
+    """The verdict on every claim by the cells that are there; one that lacks a cell is inconclusive and says why."""
+    files = [study.path(file) for file in study.claim_scores()]
+    items = claims.Items([file for file in files if Path(file).is_file()], json.loads(study.claim_sources()))
+    return {name: claims.verdict_of(claim, tables, items.cell) for name, claim in study["claims"].items()}
 
 
 def options_of(configfiles: Sequence[str], overrides: Mapping) -> list[str]:

@@ -104,6 +104,12 @@ function comparison(at, mine, other, names, query) {
       " A question with several samples counts by its share of right answers."));
 }
 
+// What the listed answers have in common: how many were cut off, gave no answer, or divide the graders.
+function reasons(kept, rows) {
+  const found = ["cut", "none", "differ"].map((key) => [FILTERS[key][0], kept.filter((one) => FILTERS[key][1](one, rows)).length]).filter(([, number]) => number);
+  return found.length ? [": ", found.map(([name, number]) => `${name} ${count(number)}`).join(", ")] : [];
+}
+
 const verdictOf = (one) => {
   if (one.share === null) return element("span", { class: "dim" }, "no gold");
   if (one.graded > 1) return element("span", { class: one.share > 0.5 ? "right" : "wrong" }, `${+one.sum.toFixed(2)} of ${one.graded}`);
@@ -158,7 +164,7 @@ async function answersView(names, query) {
         element("td", {}, cut ? (one.rows.length > 1 ? `${cut} ✂` : "✂ yes") : ""),
         other && element("td", {}, other.get(one.q) === undefined || other.get(one.q) === null ? "" : other.get(one.q) > 0.5 ? "✓ right" : "✗ wrong"));
     };
-    place.replaceChildren(element("p", { class: "hint", id: "listed" }, `${count(kept.length)} of ${count(mine.length)} questions`), list(head, kept, line));
+    place.replaceChildren(element("p", { class: "hint", id: "listed" }, `${count(kept.length)} of ${count(mine.length)} questions`, ...reasons(kept, rows)), list(head, kept, line));
   }
   search.addEventListener("change", () => { location.hash = link(names, { ...query, q: search.value }); });
   show();

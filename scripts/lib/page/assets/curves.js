@@ -51,11 +51,11 @@ function chart(series) {
 }
 
 function trainingTable(runs) {
-  const columns = ["run", "method", "starts from", "rows", "steps", "hours", "tokens/s", "device"];
+  const columns = ["run", "method", "starts from", "rows", "steps", "time", "tokens/s", "device"];
   return element("div", { class: "wide" }, element("table", { class: "numbers" }, element("thead", {}, element("tr", {}, columns.map((name) => element("th", {}, name)))), element("tbody", {}, runs.map(([name, fact]) => {
     const { counts, steps, train_seconds: seconds, recipe, made_by: made } = fact.training;
     const rate = ((counts.prompt_tokens + counts.completion_tokens) / Math.max(counts.rows_trained, 1)) * recipe.global_batch * steps / seconds;
-    return element("tr", {}, element("th", {}, element("a", { href: link(["train", name]) }, name)), [fact.method, fact.start, count(counts.rows_trained), count(steps), (seconds / 3600).toFixed(3), count(Math.round(rate)), made.device].map((text) => element("td", {}, text)));
+    return element("tr", {}, element("th", {}, element("a", { href: link(["train", name]) }, name)), [fact.method, fact.start, count(counts.rows_trained), count(steps), duration(seconds), count(Math.round(rate)), made.device].map((text) => element("td", {}, text)));
   }))));
 }
 

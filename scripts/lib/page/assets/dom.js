@@ -18,9 +18,14 @@ function link(names, query = {}) {
   return more.length ? `${path}?${more.map(([key, value]) => `${key}=${encodeURIComponent(value)}`).join("&")}` : path;
 }
 
+// What is no encoded text stays as it is: it names no place, and the page says so.
+function decoded(text) {
+  try { return decodeURIComponent(text); } catch { return text; }
+}
+
 function place() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
-  const names = path ? path.split("/").map(decodeURIComponent) : [];
+  const names = path ? path.split("/").map(decoded) : [];
   return { names, query: Object.fromEntries(new URLSearchParams(query || "")) };
 }
 
@@ -33,6 +38,14 @@ function chooser(label, options, key, at) {
 }
 
 const percent = (share, digits = 1) => (share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)} %`);
+// As scripts/lib/cli.py has it.
+function duration(seconds) {
+  const whole = Math.round(seconds);
+  const two = (number) => String(number).padStart(2, "0");
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+  return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
+}
 const count = (number) => number.toLocaleString("en");
 const facts = (pairs) => element("ul", { class: "facts" },
   pairs.filter(Boolean).map(([name, value]) => element("li", {}, element("span", {}, `${name} `), element("b", {}, value))));
@@ -74,6 +87,9 @@ function prose(text) {
   made.append(text.slice(last));
   return made;
 }
+
+// White space at both ends, as Python's strip() knows it: what a prompt shows of a question.
+const stripped = (text) => text.replace(/^(?:(?!\ufeff)[\s\x1c-\x1f\x85])+|(?:(?!\ufeff)[\s\x1c-\x1f\x85])+$/g, "");
 
 // A text with a part of it marked: the last place where the part stands.
 function marked(text, part) {

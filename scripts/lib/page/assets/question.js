@@ -16,6 +16,8 @@ async function questionView(names, query) {
   const answers = await Promise.all(rows.map((row) => answerOf(row, benchmark, q, sample)));
   const pair = [query.of, query.against].map((name) => answers.find((one) => one && one.of === name));
   const compared = pair[0] && pair[1] && query.diff ? wordDifferences(pair[0].text || "", pair[1].text || "") : null;
+  const turns = answers.some((one) => one && one.turn !== null);
+  const tooLong = pair[0] && pair[1] && query.diff && !compared;
   const samples = Math.max(1, ...answers.map((one) => (one ? one.samples : 1)));
   const options = rows.map((row) => [row.of, row.name]);
   const here = { names, query };
@@ -34,7 +36,8 @@ async function questionView(names, query) {
     element("h2", {}, "Answers"),
     element("div", { class: "bar" }, chooser("left", options, "of", here), chooser("right", [["", "none"], ...options], "against", here),
       query.against && chooser("word differences", [["", "off"], ["1", "on"]], "diff", here),
-      samples > 1 && chooser("sample", [...Array(samples).keys()].map((number) => [number ? String(number) : "", String(number + 1)]), "sample", here)),
+      samples > 1 && chooser(turns ? "turn" : "sample", [...Array(samples).keys()].map((number) => [number ? String(number) : "", String(number + 1)]), "sample", here)),
+    tooLong && missing("The two answers are too long and too different for word differences."),
     element("div", { class: "columns" }, ordered.map((one) => answerColumn(one, compared && pair.includes(one) ? compared[pair.indexOf(one)] : null))),
     await promptDetails(benchmark, q, question, query.of || (rows[0] || {}).of));
 }
@@ -54,22 +57,26 @@ async function answerOf(row, benchmark, q, sample) {
   const verdicts = Object.entries(redpen.core.verdicts).map(([name, field]) => [name, of(rows, field, index)]).filter(([, value]) => value !== null).sort(([a], [b]) => (b === "ours") - (a === "ours"));
   return {
     ...row, samples: mine.length, verdicts, extracted: of(rows, "extracted", index), tokens: of(rows, "tokens", index),
-    cut: cutOff(rows, index), error: of(rows, "error", index), seed: of(rows, "seed_of", index), text: await textAt(row.of, benchmark, index),
+    cut: cutOff(rows, index), error: of(rows, "error", index), turn: of(rows, "turn", index), rating: of(rows, "rating", index), seed: of(rows, "seed_of", index), text: await textAt(row.of, benchmark, index),
+    judged: redpen.has(`judged/${row.of}/${benchmark}`) ? (await redpen.read(`judged/${row.of}/${benchmark}`))[index] : null,
   };
 }
 
-const sign = (value) => (value === 1 ? "✓ right" : value === 0 ? "✗ wrong" : String(value));
+const sign = (value) => (value === 1 ? "✓ right" : value === 0 ? "✗ wrong" : value.toFixed(2).replace(/0$/, ""));
 function answerColumn(one, differences) {
   const extracted = one.extracted === null ? null : String(one.extracted);
   return element("div", { "data-row": one.of },
     element("h3", {}, one.name),
     element("div", {}, one.verdicts.map(([name, value]) => element("span", { class: value > 0.5 ? "right verdict" : "wrong verdict" }, `${name} ${sign(value)}`))),
     element("small", {}, `extracted: ${extracted ?? "nothing"} · ${one.tokens ?? "?"} tokens${one.cut ? " · ✂ cut off" : ""}${one.error ? ` · ${one.error}` : ""}${one.seed ? ` · seed run ${one.seed}` : ""}`),
-    one.text === null ? missing("This text is not in the page.") : one.text.trim() ? element("div", { class: "text" }, differences || marked(one.text, extracted)) : missing(`Nothing but ${one.text.length} spaces or line breaks.`));
+    one.text === null ? missing("This text is not in the page.") : one.text.trim() ? element("div", { class: "text" }, differences || marked(one.text, extracted)) : missing(`Nothing but ${one.text.length} spaces or line breaks.`),
+    one.judged !== null && element("div", { class: "judged" }, element("h3", {}, `judgement: ${one.rating ?? "no rating"}`), element("div", { class: "text" }, one.judged || "(empty)")));
 }
 
+const MOST_EDITS = 3000; // the time grows with the square of it
 function wordDifferences(left, right) {
-  const parts = Diff.diffWordsWithSpace(left, right);
+  const parts = Diff.diffWordsWithSpace(left, right, { maxEditLength: MOST_EDITS });
+  if (!parts) return null; // it would take too long
   const side = (tag, other) => parts.filter((part) => !part[other]).map((part) => (part.added || part.removed ? element(tag, {}, part.value) : part.value));
   return [side("del", "added"), side("ins", "removed")];
 }
@@ -78,7 +85,7 @@ async function promptDetails(benchmark, q, question, checkpoint) {
   const asked = redpen.has(`prompts/${benchmark}`) ? await redpen.read(`prompts/${benchmark}`) : null;
   const form = asked && asked.forms[asked.of[checkpoint]];
   if (!form || form.error) return form ? missing(`The prompt could not be rendered: ${form.error}`) : null;
-  const text = String(q) in form.own ? form.own[String(q)] : form.text.split("\0").join(question.question.trim());
+  const text = String(q) in form.own ? form.own[String(q)] : form.text.split("\0").join(stripped(question.question));
   return element("details", { open: true }, element("summary", {}, `the exact prompt that ${checkpoint} was sent`), element("div", { class: "text" }, text));
 }
 

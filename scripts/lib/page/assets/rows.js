@@ -19,7 +19,7 @@ async function critiquesView(names, query) {
   };
   const judged = all.filter((row) => criticOf(row) !== "none" && graderOf(row) !== "none");
   const agreeing = judged.filter((row) => criticOf(row) === graderOf(row)).length;
-  const head = [heading("response"), heading("gold", "w2"), heading("grader", "w1"), heading("critic", "w1"), heading("critique", "w4")];
+  const head = [heading("response"), heading("gold", "w2"), heading("grader", "w1"), heading("critic", "w1"), heading("critique")];
   const line = (row) => element("tr", {},
     element("td", {}, element("a", { href: link(["critiques", entry, row.id]) }, (row.response || "").trim().slice(0, 200) || row.id)),
     element("td", {}, String(row.answer ?? "")), element("td", {}, graderOf(row)),
@@ -82,9 +82,11 @@ async function critiqueView(entry, all, id, query) {
 function histogram(values) {
   if (!values.length) return missing("Nothing to count.");
   const top = Math.max(...values, 1);
-  const width = Math.max(1, Math.ceil(top / 10));
-  const bins = Array(Math.floor(top / width) + 1).fill(0);
-  for (const value of values) bins[Math.floor(value / width)] += 1;
+  const least = Math.min(...values);
+  const width = Math.max(1, Math.ceil((top - least) / 10));
+  const first = Math.floor(least / width);
+  const bins = Array(Math.floor(top / width) + 1 - first).fill(0);
+  for (const value of values) bins[Math.floor(value / width) - first] += 1;
   const most = Math.max(...bins);
   const bar = (number) => {
     const space = "http://www.w3.org/2000/svg";
@@ -96,22 +98,25 @@ function histogram(values) {
     return svg;
   };
   return element("table", { class: "bars" }, bins.map((number, place) => element("tr", {},
-    element("td", {}, width > 1 ? `${place * width}–${place * width + width - 1}` : String(place)), element("td", {}, bar(number)), element("td", {}, count(number)))));
+    element("td", {}, width > 1 ? `${(first + place) * width}–${(first + place + 1) * width - 1}` : String(first + place)), element("td", {}, bar(number)), element("td", {}, count(number)))));
 }
+
+// The last characters of a text, from the start of a word.
+const ending = (text) => (text.length > 60 ? `… ${text.slice(-60).replace(/^\S*\s/, "")}` : text);
 
 async function trainView(names, query) {
   const [, run, id] = names;
   const fact = redpen.core.runs[run];
   if (!fact || !redpen.has(`train/${run}`)) return missing("There is no training set under this name yet.");
   const rows = await redpen.read(`train/${run}`);
-  if (id !== undefined) return trainRow(run, rows, id);
+  if (id !== undefined) return trainRow(run, rows, id, query);
   const length = (row) => (row.prompt_tokens || 0) + Math.max(...Object.values(row.sides).map((side) => (side.cuts ? side.cuts.length + (row.end ? 1 : 0) : 0)));
   const counts = (fact.training || {}).counts || {};
   const parts = ((fact.set || {}).parts || []).flatMap((part, place) => Object.entries({ ...part, ...part.left_out })
-    .filter(([, value]) => typeof value !== "object").map(([key, value]) => [`part ${place + 1}, ${key.replaceAll("_", " ")}`, String(value)]));
-  const head = [heading("row", "w3"), heading("prompt ends with"), heading(Object.keys(rows[0].sides).join(" / ")), heading("tokens", "num w1"), heading("left out", "w3")];
-  const line = (row) => element("tr", {}, element("td", {}, element("a", { href: link(["train", run, row.id]) }, row.id)),
-    element("td", {}, row.prompt.trim().slice(-160)), element("td", {}, Object.values(row.sides).map((side) => side.text.slice(0, 120)).join(" / ")),
+    .filter(([, value]) => typeof value !== "object" && value).map(([key, value]) => [`part ${place + 1}, ${key.replaceAll("_", " ")}`, String(value)]));
+  const head = [heading("row", "w4"), heading("prompt ends with"), heading(Object.keys(rows[0].sides).join(" / ")), heading("tokens", "num w1"), heading("left out", "w3")];
+  const line = (row) => element("tr", {}, element("td", {}, element("a", { href: rowLink(run, rows, rows.indexOf(row)) }, row.id)),
+    element("td", {}, ending(row.prompt.trim())), element("td", {}, Object.values(row.sides).map((side) => side.text.slice(0, 120)).join(" / ")),
     element("td", { class: "num" }, fact.tokens_known ? count(length(row)) : ""), element("td", {}, row.dropped ? `✂ ${row.dropped}` : ""));
   return element("div", {},
     crumbs({}, [["Training data", link(["train"])], [run]]),
@@ -135,11 +140,17 @@ function tokensOf(side, end) {
   return [...made, end && element("span", { class: "loss end" }, end)];
 }
 
-function trainRow(run, rows, id) {
-  const place = rows.findIndex((row) => row.id === id);
+// A row by its id; of several parts' rows with the same id, by its place too.
+function rowLink(run, rows, place) {
+  const { id } = rows[place];
+  return link(["train", run, id], { at: rows.findIndex((row) => row.id === id) === place ? "" : place });
+}
+
+function trainRow(run, rows, id, query) {
+  const place = rows[query.at] && rows[query.at].id === id ? Number(query.at) : rows.findIndex((row) => row.id === id);
   if (place < 0) return missing("There is no such row in the page.");
   const row = rows[place];
-  const to = (by) => rows[place + by] && link(["train", run, rows[place + by].id]);
+  const to = (by) => rows[place + by] && rowLink(run, rows, place + by);
   stepTo = { j: to(1), k: to(-1) };
   const size = (side) => (side.cuts ? `${side.cuts.length + (row.end ? 1 : 0)} tokens${row.end ? ", the end token included" : ""}` : "");
   const pair = Object.keys(row.sides).length > 1;
