@@ -28,7 +28,15 @@ PROFILE_VERSION = "0.5"
 WORKFLOW = ("rules/*.smk", "config.yaml", "config/**/*.yaml", "prompts/**/*.j2", "prompts/**/*.jinja", "papers/*.yaml")
 WORKFLOW += ("envs/*.lock.txt", "CITATION.cff", "LICENSE", "README.md")
 PACKED = ("study.yaml", "tables/*", "figures/*", "claims.*", "checkpoints/*/*.json", "train_sets/*.json")
-PACKED += ("critiques/*.json", "refinements/*.json", "datasets/*.json", "benchmarks/*.json", "scores/*/*.json")
+PACKED += (
+    "critiques/*.json",
+    "refinements/*.json",
+    "answers/*.json",
+    "refinements/*.json",
+    "datasets/*.json",
+    "benchmarks/*.json",
+    "scores/*/*.json",
+)
 PACKED += ("responses/*/*.json",)
 log = logging.getLogger(__name__)
 
