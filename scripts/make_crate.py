@@ -32,7 +32,6 @@ PACKED += (
     "critiques/*.json",
     "refinements/*.json",
     "answers/*.json",
-    "refinements/*.json",
     "datasets/*.json",
     "benchmarks/*.json",
     "scores/*/*.json",
