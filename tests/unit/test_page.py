@@ -168,6 +168,14 @@ def test_jobs_whose_times_are_lost_are_counted(tmp_path):
     assert "1 and 1 whose times are lost" in costs
 
 
+def test_a_study_that_knows_no_section_of_a_later_version_has_a_page(tmp_path):
+    results = Made(tmp_path, questions=8).write()
+    study = yaml.safe_load((results / "study.yaml").read_text(encoding="utf-8"))
+    del study["refinements"], study["targets"]
+    (results / "study.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
+    assert "CFT" in made(results, tmp_path / "study.html")
+
+
 def test_two_studies_side_by_side_have_a_page_each(tmp_path):
     first, second = (Made(tmp_path / name, questions=questions).write() for name, questions in (("a", 8), ("b", 9)))
     other = second.rename(first.parent / "other")

@@ -7,6 +7,7 @@ from pathlib import Path
 from scripts.lib.cli import ROOT
 from scripts.lib.jsonl import BadInput, content_key, each_row, read_json
 from scripts.lib.study import strict_yaml
+from scripts.lib.study.resolve import SECTIONS
 from scripts.lib.study.settings import Study, program_versions
 
 # The folders and files that the page is made from.
@@ -61,7 +62,8 @@ class Results:
         if not file.is_file():
             raise BadInput(f"{file}: there is no such file. Make a table of the study first (snakemake all_tables).")
         resolved, _ = strict_yaml.parse(file.read_text(encoding="utf-8"))
-        self.study = Study(resolved, program_versions(ROOT / "scripts"))
+        # A study of an earlier version has no entries of what came later.
+        self.study = Study({**dict.fromkeys(SECTIONS, {}), **resolved}, program_versions(ROOT / "scripts"))
 
     def path(self, *names: str) -> Path:
         """A path below the folder."""
