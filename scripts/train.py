@@ -108,12 +108,13 @@ def main(args: argparse.Namespace) -> int:
         shutil.rmtree(weights, ignore_errors=True)
         make_folder(weights)
         candidates = {}
-        for saved in sorted((state / "candidates").glob("step-*[0-9]")):
+        found = sorted((state / "candidates").glob("step-*[0-9]"))
+        for saved in found:
             log.info("writing %s", weights / saved.name)
             origin = {"run": recipe["run"], "step": int(saved.name[5:]), "start_weights": start_hash}
             probe = [*tokenised[0].get("input_ids", ()), *tokenised[0].get("prompt_ids", ())]
             candidates[saved.name] = trainers.export(
-                start, saved, weights / saved.name, tokenizer, bool(recipe["lora"]), probe, origin
+                start, saved, weights / saved.name, tokenizer, bool(recipe["lora"]), probe, origin, saved == found[-1]
             )
         fields = {"rows": counts["rows_trained"], "counts": counts, "candidates": candidates}
         write_json(args.summary, summary.fields(**fields, **facts, start_weights=start_hash))
@@ -132,7 +133,7 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
 
     from scripts.lib.generation.model_checks import check_savable, mend_generation_config
     from scripts.lib.training import trainers
-    from scripts.lib.training.health import StopOnNonFinite
+    from scripts.lib.training.health import StopOnNonFinite, StopOnNoRate
     from scripts.lib.training.preference import WITH_REFERENCE, PreferenceTrainer
 
     recipe = args.recipe
@@ -197,7 +198,7 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
         train_dataset=trainers.shared_dataset(tokenised, state / "rows", processes),
         processing_class=tokenizer,
         peft_config=trainers.lora_config(recipe["lora"]),
-        callbacks=[StopOnNonFinite(recipe), trainers.Report(), keep, stop],
+        callbacks=[StopOnNoRate(recipe), StopOnNonFinite(recipe), trainers.Report(), keep, stop],
     )
     trainer.schedule_stretch = (recipe["schedule_epochs"] or recipe["epochs"]) / recipe["epochs"]
     check_savable(model)

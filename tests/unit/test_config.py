@@ -447,7 +447,7 @@ def test_missing_broken_and_wrong_files_are_told_together(small) -> None:
         resolve(["none.yaml", "torn.yaml", "list.yaml"])
     found = caught.value.mistakes
     assert found[0] == "none.yaml: there is no such config file. Check the path."
-    assert found[1].startswith("torn.yaml: line 1, column 12: not YAML: ")
+    assert found[1].startswith("torn.yaml: not YAML, line 1, column 12: ")
     assert found[2].startswith("list.yaml: a list, not a mapping.")
 
 

@@ -176,3 +176,23 @@ def test_model_that_could_not_be_saved_is_told_without_saving_its_weights(model_
     model.config.temperature = 0.5
     with pytest.raises(BadInput, match="a checkpoint of this model could not be saved: .*temperature.*config.json"):
         check_savable(model)
+
+
+def test_training_of_one_step_at_rate_0_stops_before_it(model_folder, tokenizer, tmp_path) -> None:
+    with pytest.raises(
+        BadInput, match=r"run two: the learning rate is 0 at each of its 1 step \(warmup 0.1\).*warmup: 0"
+    ):
+        fit(model_folder, tokenizer, tmp_path, "sft", max_steps=1, warmup=0.1, learning_rate=1e-3)
+
+
+def test_weights_that_have_not_moved_are_refused_and_one_that_has_is_enough(model_folder) -> None:
+    from transformers import AutoModelForCausalLM
+
+    from scripts.lib.training.health import refuse_unmoved
+
+    model = AutoModelForCausalLM.from_pretrained(model_folder)
+    with pytest.raises(BadInput, match="run a, step 3: no weight differs from those of .* Raise learning_rate"):
+        refuse_unmoved(model_folder, model, "run a, step 3")
+    with torch.no_grad():
+        model.model.norm.weight[0] += 1e-3
+    refuse_unmoved(model_folder, model, "run a, step 3")

@@ -1,5 +1,6 @@
 """The examples of docs/extending.md and the sweeps: what they plan, and that nothing upstream is planned again."""
 
+import math
 import os
 import re
 from pathlib import Path
@@ -9,8 +10,9 @@ import yaml
 
 from scripts.lib.cli import ROOT
 from scripts.lib.jobs import dag
-from scripts.lib.study.resolve import SECTIONS
+from scripts.lib.study.resolve import SECTIONS, resolve
 from tests.project import copied
+from tests.warm import Warm
 from tests.workflow.conftest import TARGET, TINY, Tree
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -55,6 +57,26 @@ def test_example_of_the_page_plans_its_entry(examples: Tree, file: str, expected
     assert trained == {wildcards for rule, wildcards in expected if rule == "train"} | (
         {"run=cft"} if file == "my-benchmark.yaml" else set()
     )
+
+
+def test_training_of_the_page_has_a_step_at_a_rate_above_0(examples: Tree, monkeypatch) -> None:
+    monkeypatch.chdir(examples.folder)
+    run = resolve(["my-dataset.yaml"])["runs"]["sft-mine"]
+    recipe, rows = run["hyperparameters"], len(Path("my-questions.jsonl").read_text().splitlines())
+    steps = math.ceil(rows / recipe["global_batch"]) * recipe["epochs"]
+    assert steps - math.ceil(recipe["warmup"] * steps) > 1
+
+
+@pytest.mark.slow("makes the tables of all examples at tiny scale")
+def test_examples_of_the_page_run_and_do_something(examples: Tree, warm: Warm, tmp_path: Path) -> None:
+    tree = examples.copy(tmp_path / "tree").by(warm.program)
+    files = [file for file in EXAMPLES if file != "my-sweep.yaml"]  # whose points train as my-run's
+    tables = [EXAMPLES[file][0] for file in files]
+    tree.make("--configfile", *files, TINY, "--", *tables, "claims")
+    folder = tree.folder / "results" / "laptop-tiny"
+    assert all((folder / "tables" / f"{table}.md").exists() for table in tables) and (folder / "claims.md").exists()
+    weights = [folder / "models/smollm2-135m", *(folder / "checkpoints" / run / "model" for run in ("sft-mine", "cft"))]
+    assert len({(place / "model.safetensors").read_bytes() for place in weights}) == 3
 
 
 def test_claim_of_the_page_is_judged(examples: Tree) -> None:

@@ -86,11 +86,11 @@ def unreadable(file: str | Path) -> str | None:
 def syntax(error: yaml.YAMLError) -> str:
     """A slip as line, problem and way out."""
     mark = getattr(error, "problem_mark", None)
-    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
     problem = " ".join(str(getattr(error, "problem", None) or error).split())
     began = getattr(error, "context_mark", None)
     opened = f" ({error.context}, from line {began.line + 1})" if began and mark and began.line != mark.line else ""
-    return f"{where}not YAML: {problem}{opened}. Correct the line: a bracket, a quote, a colon or the indentation."
+    return f"not YAML{where}: {problem}{opened}. Correct the line: a bracket, a quote, a colon or the indentation."
 
 
 # In C it is eight times as fast: each call of Snakemake reads the config and the papers.

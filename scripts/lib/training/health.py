@@ -1,8 +1,13 @@
-"""Nothing that is no number passes as a result: losses and gradients of a training, and weights when exported."""
+"""A training that is none does not pass as a result.
+
+Its losses, gradients and weights are numbers, its learning rate is not 0 at every step, and its weights have moved.
+"""
 
 import math
+from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from transformers import TrainerCallback
 
 from scripts.lib.jsonl import BadInput
@@ -43,6 +48,58 @@ class StopOnNonFinite(TrainerCallback):
         advice += ["raise warmup"] if self.recipe["warmup"] < 0.1 else []
         advice += ["set precision: mixed"] if self.recipe["precision"] == "bfloat16" else []
         return f"{', or '.join(advice)}."
+
+
+class StopOnNoRate(TrainerCallback):
+    """Ends a training before its first step whose learning rate is 0 at every step, so that it would learn nothing.
+
+    Args:
+        recipe: the run's name and hyper-parameters, for the message.
+    """
+
+    def __init__(self, recipe: dict) -> None:
+        self.recipe = recipe
+
+    def on_train_begin(self, args, state, control, lr_scheduler=None, **kwargs):
+        scheduler = getattr(lr_scheduler, "scheduler", lr_scheduler)  # the one that accelerate wraps
+        courses = getattr(scheduler, "lr_lambdas", None)
+        if not courses:
+            return  # DeepSpeed's own, whose course is not laid out before
+        rates = [
+            base * course(step) for base, course in zip(scheduler.base_lrs, courses) for step in range(state.max_steps)
+        ]
+        if any(rates):
+            return
+        steps = f"{state.max_steps} {'step' if state.max_steps == 1 else 'steps'}"
+        raise BadInput(
+            f"run {self.recipe['run']}: the learning rate is 0 at each of its {steps} (warmup "
+            f"{self.recipe['warmup']:g}), so it would learn nothing. Give it more steps (more rows or epochs, or a "
+            "smaller global_batch), or set warmup: 0 and scheduler: constant."
+        )
+
+
+def refuse_unmoved(start: Path, model: torch.nn.Module, where: str) -> None:
+    """Raises BadInput where no weight of the model differs from the model that the training started from.
+
+    Args:
+        start: the model folder that it started from. Without safetensors, nothing is compared.
+        model: what is about to be written.
+        where: the run and step, for the message.
+    """
+    weights, compared = model.state_dict(), 0
+    for file in sorted(start.glob("*.safetensors")):
+        with safe_open(file, "pt") as before:
+            names = before.keys()
+            for name in names:
+                if name in weights:
+                    compared += 1
+                    if not torch.equal(before.get_tensor(name).to(weights[name].dtype), weights[name].cpu()):
+                        return
+    if compared:
+        raise BadInput(
+            f"{where}: no weight differs from those of {start}, so nothing was learned that the checkpoint could hold. "
+            "Raise learning_rate or the number of steps, or set precision: mixed (bfloat16 rounds small updates away)."
+        )
 
 
 def refuse_non_finite(model: torch.nn.Module, where: str) -> None:

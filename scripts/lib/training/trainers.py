@@ -28,7 +28,7 @@ from scripts.lib.jsonl import (
     write_json,
     write_text,
 )
-from scripts.lib.training.health import refuse_non_finite
+from scripts.lib.training.health import refuse_non_finite, refuse_unmoved
 
 log = logging.getLogger(__name__)
 SYNCED = "synced"  # a file that says: what lies beside it is on the disk
@@ -300,7 +300,16 @@ def _end_at(config, end: int) -> None:
         config.eos_token_id = [end, *(other for other in ends if other is not None)]
 
 
-def export(start: Path, saved: Path, folder: Path, tokenizer, adapter: bool, probe: list[int], origin: dict) -> dict:
+def export(
+    start: Path,
+    saved: Path,
+    folder: Path,
+    tokenizer,
+    adapter: bool,
+    probe: list[int],
+    origin: dict,
+    last: bool = True,
+) -> dict:
     """Writes a complete model folder (weights, tokenizer, `redpen.json`) from what the trainer saved.
 
     An adapter is merged in float32, and the result is rounded to the start model's dtype.
@@ -313,13 +322,14 @@ def export(start: Path, saved: Path, folder: Path, tokenizer, adapter: bool, pro
         adapter: whether `saved` holds a LoRA adapter.
         probe: token ids of one training row, to compare the merged model with the unmerged one.
         origin: what `redpen.json` says.
+        last: whether it is the last step, at which the weights must have moved (in a warm-up they need not have).
 
     Returns:
         The largest difference between a logit of the unmerged and of the merged model, all in float32: before the
         merged weights are rounded, and after. Empty without an adapter.
 
     Raises:
-        BadInput: a weight is NaN or infinite.
+        BadInput: a weight is NaN or infinite, or none has moved.
     """
     dtype = AutoConfig.from_pretrained(start, trust_remote_code=False).dtype or torch.float32
     facts: dict[str, float] = {}
@@ -339,7 +349,10 @@ def export(start: Path, saved: Path, folder: Path, tokenizer, adapter: bool, pro
         model = model.to(dtype)
     else:
         model = AutoModelForCausalLM.from_pretrained(saved, dtype=dtype, trust_remote_code=False)
-    refuse_non_finite(model, f"run {origin['run']}, step {origin['step']}")
+    where = f"run {origin['run']}, step {origin['step']}"
+    refuse_non_finite(model, where)
+    if last:
+        refuse_unmoved(start, model, where)
     mend_generation_config(model.generation_config)
     _end_at(model.generation_config, tokenizer.eos_token_id)
     with replacing_folder(folder) as temporary:

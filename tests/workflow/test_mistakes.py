@@ -1,0 +1,129 @@
+"""Mistakes as people make them: each ends in one line that says what is wrong, where, and the way out."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scripts import front, grade_file, show
+from scripts.lib.cli import ROOT
+from scripts.lib.jsonl import BadInput
+from tests.workflow.conftest import Tree
+
+# What a config of one's own says below `base:`, and parts of the last line that is printed.
+CONFIGS = {
+    "bracket that is not closed": (
+        "runs:\n  a: {extends: cft\n  b: 3",
+        ["my.yaml: not YAML, line 4, column 4", "bracket"],
+    ),
+    "key that is misspelt": ("runs: {a: {extends: cft, sed: 3}}", ["my.yaml: runs.a.sed", "Did you mean seed?"]),
+    "start that is misspelt": ("runs: {a: {extends: cft, start: smolm2-135m}}", ["runs.a.start", "mean smollm2-135m?"]),
+    "entry to extend that is misspelt": ("runs: {a: {extends: cff}}", ["runs.a.extends = 'cff'", "Did you mean cft?"]),
+    "text for a number": ("runs: {a: {extends: cft, seed: three}}", ["runs.a.seed = 'three'", "must be: integer"]),
+    "number out of range": ("runs: {a: {extends: cft, overrides: {epochs: 0}}}", ["overrides.epochs = 0", "above 0"]),
+    "section that is misspelt": ("modles: {}", ["my.yaml: modles", "Did you mean models?"]),
+    "entry that lacks keys": ("models: {m: {source: folder}}", ["my.yaml: models.m", "path, family is missing. Add"]),
+    "source that is misspelt": ("models: {m: {source: foldr}}", ["models.m.source = 'foldr'", "Did you mean folder?"]),
+    "prompt that is not there": (
+        "runs: {a: {extends: cft, prompt: no.j2}}",
+        ["runs.a.prompt", "no such file", "Correct"],
+    ),
+    "key that stands twice": ("runs:\n  a: {extends: cft}\n  a: {extends: sft}", ["my.yaml: line 4: a stands twice"]),
+    "suite that is misspelt": (
+        "tables: {t: {title: T, suites: [arithmetc], rows: [{name: A, of: cft}]}}",
+        ["tables.t.suites[0] = 'arithmetc'", "Did you mean arithmetic?"],
+    ),
+    "row of a checkpoint that is not there": (
+        "tables: {t: {title: T, suites: [arithmetic], rows: [{name: A, of: cff}]}}",
+        ["tables.t.rows[0].of = 'cff'", "Did you mean cft?"],
+    ),
+    "override that is misspelt": (
+        "runs: {a: {extends: cft, overrides: {lerning_rate: 1}}}",
+        ["runs.a.overrides.lerning_rate", "Did you mean learning_rate?"],
+    ),
+}
+
+
+def last_line(argv: list[str], capsys: pytest.CaptureFixture) -> str:
+    """The last line of a short command that fails."""
+    assert front.told_plainly(front.parse_args(argv)) == 1
+    return capsys.readouterr().err.rstrip().splitlines()[-1]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of one's own, from which the short commands are called."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("REDPEN_CALLED_FROM", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_mistake_in_a_config_is_one_line(name: str, folder: Path, capsys) -> None:
+    text, parts = CONFIGS[name]
+    (folder / "my.yaml").write_text(f"base: {ROOT}/config.yaml\n{text}\n", encoding="utf-8")
+    said = last_line(["check", "my.yaml"], capsys)
+    assert all(part in said for part in parts), said
+
+
+@pytest.mark.parametrize(
+    ("argv", "parts"),
+    [
+        (["make", "cft_table2", "-c", "none.yaml"], ["none.yaml: there is no such file", "Correct the path"]),
+        (["make", "cft_table2", "--set", "runs.sft.seed"], ["--set runs.sft.seed: write KEY=VALUE"]),
+        (["eval", "."], ["no config.json", "Name what save_pretrained wrote"]),
+    ],
+    ids=["config that is not there", "value that is forgotten", "folder without a model"],
+)
+def test_mistake_in_a_call_is_one_line(argv: list[str], parts: list[str], folder: Path, capsys) -> None:
+    said = last_line(argv, capsys)
+    assert all(part in said for part in parts), said
+
+
+def test_suite_that_is_not_there_is_one_line(folder: Path, capsys) -> None:
+    (folder / "config.json").write_text('{"model_type": "llama"}')
+    assert "--suite arithmetc: name a suite of the study (arithmetic). Did you mean arithmetic?" in last_line(
+        ["eval", ".", "--suite", "arithmetc"], capsys
+    )
+
+
+def test_answers_that_would_be_overwritten_and_a_column_that_is_misspelt_are_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text(json.dumps({"answer": "1", "prediction": "1"}) + "\n")
+    with pytest.raises(BadInput, match="the output is the input, which would be lost. Name another file"):
+        grade_file.main(grade_file.parse_args([str(file), str(file)]))
+    with pytest.raises(BadInput, match="no row has the column 'gold'.*Name it with --gold-field"):
+        grade_file.main(grade_file.parse_args([str(file), str(tmp_path / "out.jsonl")]))
+
+
+def test_answers_of_a_run_that_has_none_are_one_line(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInput, match="which study"):
+        show.main(show.parse_args(["cft"]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["cft_tabel2"], "cft_tabel2: there is no such target in the study laptop. Did you mean cft_table2?"),
+        (["cft_table5_dataset_source"], "snakemake --configfile config/cft.yaml -- cft_table5_dataset_source"),
+        (["config/scale/tiny.yaml"], "snakemake --configfile config/scale/tiny.yaml -- all_tables"),
+    ],
+    ids=["misspelt", "of another config", "a config"],
+)
+def test_wrong_target_is_the_last_line(project: Tree, arguments: list[str], expected: str) -> None:
+    said = project.make("-n", "--", *arguments, status=1).rstrip().splitlines()
+    if arguments[0].endswith(".yaml"):  # a file that is there: nothing makes it, and there is nothing to do
+        assert expected in said[-1] or "Nothing to be done" in "\n".join(said)
+    else:
+        assert expected in said[-1], said
+
+
+def test_job_that_fails_is_the_last_line_with_its_cause_and_its_log(project: Tree, tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text(
+        f"base: {project.folder}/config.yaml\nmodels: {{mine: {{source: folder, path: /nowhere, family: llama}}}}\n"
+    )
+    target = "results/laptop/models/mine"
+    said = project.make("--configfile", str(tmp_path / "my.yaml"), "--", target, status=1).rstrip().splitlines()
+    assert said[-1].startswith("fetch_model mine failed: /nowhere: there is no such model folder."), said
+    assert "(log: logs/laptop/fetch_model/mine.log)" in said[-1] and said[-1].endswith(f"/my.yaml -- {target}"), said
