@@ -218,3 +218,36 @@ def test_not_even_one_request_fits_and_that_is_told(desk: Desk) -> None:
         desk.run(server, mode="batch")
     assert "a batch of one request was refused: Enqueued token limit" in str(caught.value)
     assert "start again" in str(caught.value) and sizes(server)[-1] == 1
+
+
+class Bent(FaultServer):
+    """A server whose batches have odd fields."""
+
+    fields: dict = {}
+
+    async def _send(self, writer, status, body, headers="", cut=None):
+        if isinstance(body, dict) and body.get("object") == "batch":
+            body = {**body, **self.fields}
+        return await super()._send(writer, status, body, headers, cut)
+
+
+@pytest.mark.parametrize("fields", [{"id": ""}, {"id": None}, {"status": None}, {"status": 5}, {"status": {}}], ids=str)
+def test_batch_that_is_none_stops_at_once(desk: Desk, fields: dict) -> None:
+    with Bent() as server, pytest.raises(BadInput, match="answers with something that is no batch"):
+        server.fields = fields
+        desk.run(server, mode="batch")
+    assert len(server.batches) == 1
+
+
+@pytest.mark.parametrize("errors", [5, {"data": 5}, {"data": [None, 5]}, {"data": None}], ids=str)
+def test_reasons_in_no_known_form_are_passed_over(desk: Desk, errors) -> None:
+    with Bent() as server, pytest.raises(BadInput, match="batch batch-2 failed. What the other batches gave is kept"):
+        server.fields = {"status": "failed", "errors": errors}
+        desk.run(server, mode="batch")
+
+
+def test_reason_of_a_batch_is_safe_to_show(desk: Desk) -> None:
+    with Bent() as server, pytest.raises(BadInput) as caught:
+        server.fields = {"status": "failed", "errors": {"data": [{"message": "\x1b[2J\ud800 no", "code": None}]}}
+        desk.run(server, mode="batch")
+    assert "batch batch-2 failed: \ufffd[2J\ufffd no." in str(caught.value)

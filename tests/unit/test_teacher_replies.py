@@ -1,7 +1,9 @@
 """Answers as endpoints send them: every form is read, or is the error of its row, kept and paid for once."""
 
+import gzip
 import json
 import math
+import resource
 import time
 from pathlib import Path
 
@@ -122,6 +124,45 @@ def test_response_that_comes_byte_by_byte_is_given_up_in_time(desk: Desk) -> Non
     with Server() as server:
         rows = desk.run(server, timeout=0.5)
     assert [row["verdict"] for row in rows] == ["right"] * 2 and set(server.seen.values()) == {2}
+
+
+def test_body_that_unpacks_to_a_gigabyte_is_an_error_of_its_row(desk: Desk) -> None:
+    packed = gzip.compress(bytes(10**9), compresslevel=1)
+
+    class Server(FaultServer):
+        async def _chat(self, body, headers, writer):
+            if "What is 3 " not in body["messages"][-1]["content"]:
+                return await super()._chat(body, headers, writer)
+            self.seen["packed"] += 1
+            return await self._send(writer, 200, packed, "Content-Encoding: gzip\r\n")
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with Server() as server:
+        rows = desk.run(server, max_errors=0.5)
+        assert server.seen["packed"] == 1
+    assert [row["error"] for row in rows if "error" in row] == ["the response cannot be read: it is larger than 8 MB"]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KB
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_what_an_endpoint_says_is_safe_to_show_and_to_keep(desk: Desk, monkeypatch, status: int) -> None:
+    monkeypatch.setattr(live, "LONGEST_WAIT_S", 0.01)
+    message = b'{"error": {"message": "\\u001b]0;owned\\u0007\\u202e half \\ud800 of a pair\\u0000"}}'
+
+    class Server(FaultServer):
+        async def _chat(self, body, headers, writer):
+            if "What is 3 " in body["messages"][-1]["content"]:
+                return await self._send(writer, status, message)
+            return await super()._chat(body, headers, writer)
+
+    with Server() as server:
+        if status == 400:
+            with pytest.raises(BadInput) as caught:
+                desk.run(server)
+            said = str(caught.value)
+        else:
+            (said,) = (row["error"] for row in desk.run(server, max_errors=0.5) if "error" in row)
+    assert said.isprintable() and "\ufffd]0;owned\ufffd\ufffd half \ufffd of a pair\ufffd." in said
 
 
 def test_error_in_place_of_an_answer_is_asked_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,15 +297,17 @@ ODD_USAGE = {
     "endless": {"prompt_tokens": 10, "completion_tokens": math.inf},
     "half": {"prompt_tokens": 10},
     "larger than any": {"prompt_tokens": 10**400, "completion_tokens": 5},
+    "more digits than Python reads": {"prompt_tokens": "DIGITS", "completion_tokens": 5},
     "nought": {"prompt_tokens": 0, "completion_tokens": 0},
 }
 
 
 @pytest.mark.parametrize("usage", ODD_USAGE.values(), ids=ODD_USAGE)
 def test_answer_without_usage_counts_by_the_estimate_and_that_is_said(desk: Desk, usage, caplog) -> None:
-    body = json.dumps(completion(said(GOOD), usage=usage)).encode()
+    body = json.dumps(completion(said(GOOD), usage=usage)).encode().replace(b'"DIGITS"', b"9" * 5000)
     with FaultServer(raw=lambda asked: body) as server:
         desk.run(server)
+        assert sum(server.seen.values()) == 20
     summary = read_json(desk.folder / "shard-0.json")
     assert summary["answers_without_usage"] == 20
     assert summary["completion_tokens"] == 400 and summary["cost_usd"] > 0.004  # expected_tokens: 20

@@ -22,7 +22,7 @@ from scripts.lib.jsonl import BadInput, content_key, dumps, replacing
 from scripts.lib.teachers.endpoints import MOST_BYTES as MOST_LINE_BYTES
 from scripts.lib.teachers.endpoints import Endpoint, TooLarge, client_of, endpoint_of
 from scripts.lib.teachers.events import Events
-from scripts.lib.teachers.faults import lasting_fault, one_line
+from scripts.lib.teachers.faults import lasting_fault, one_line, shown
 from scripts.lib.teachers.replies import value_of
 from scripts.lib.teachers.requests import Request, body_of
 from scripts.lib.teachers.teaching import Teaching
@@ -164,13 +164,13 @@ class _Batches:
                 raise
             self._halve(part, one_line(error))
             return
-        self._check(batch)
+        self._check(batch, "status")
         self.events.add(part, state="submitted", batch=batch.id)
         log.info("%s: batch %s with %d requests", self.teaching.slug, batch.id, self.events.parts[part]["requests"])
 
-    def _check(self, answer: Any) -> Any:
+    def _check(self, answer: Any, *also: str) -> Any:
         """The endpoint's answer, where it is what the SDK makes of one: of a page of a gateway it makes a text."""
-        if isinstance(getattr(answer, "id", None), str):
+        if all(isinstance(getattr(answer, name, None), str) and getattr(answer, name) for name in ("id", *also)):
             return answer
         raise BadInput(
             f"teacher {self.teaching.slug}: {self.endpoint.shown} answers with something that is no batch. Check that "
@@ -234,7 +234,7 @@ class _Batches:
         """Looks at a batch, and takes in what it gave once it has ended."""
         name = self.events.parts[part].get("batch")
         try:
-            batch = self._check(await self.client.batches.retrieve(name)) if name else None
+            batch = self._check(await self.client.batches.retrieve(name), "status") if name else None
         except openai.NotFoundError:
             await self.client.batches.list(limit=1)  # fails where it is not the batch that is missing
             batch = None
@@ -257,9 +257,8 @@ class _Batches:
                 why = self.endpoint.without_secrets(one_line(error))
                 self.faults.append(f"the answers of batch {batch.id} cannot be fetched now ({why})")
                 return
-        errors = getattr(batch.errors, "data", None) or []
-        why = "; ".join(str(error.message or error.code or "no reason given") for error in errors[:3])
-        if batch.status == "failed" and TOO_BIG.search(f"{why} {' '.join(str(error.code) for error in errors)}"):
+        why, codes = _reasons(batch)
+        if batch.status == "failed" and TOO_BIG.search(f"{why} {codes}"):
             self._halve(part, why)
             return
         if batch.status in ("failed", "cancelled"):
@@ -340,5 +339,13 @@ class _Batches:
             error = body.get("error") if isinstance(body, dict) else None
             message = error.get("message") if isinstance(error, dict) else error
             self.refused[key] = self.endpoint.without_secrets(
-                f"refused by the endpoint: {status}: {message or status}"
+                f"refused by the endpoint: {status}: {shown(str(message or status))}"
             )[:300]
+
+
+def _reasons(batch: Any) -> tuple[str, str]:
+    """(why a batch failed, all codes) as the endpoint says; what has no form that is known is passed over."""
+    listed = getattr(batch.errors, "data", None)
+    errors = [error for error in listed if hasattr(error, "message")] if isinstance(listed, list) else []
+    reasons = [str(error.message or error.code or "no reason given") for error in errors]
+    return shown("; ".join(reasons[:3])[:300]), " ".join(str(error.code) for error in errors)

@@ -116,7 +116,12 @@ def one_line(error: BaseException) -> str:
     cause = next((cause for cause in list(_causes(error))[1:] if str(cause)), None)
     if isinstance(error, openai.APIConnectionError) and cause is not None:
         text = f"{text.rstrip('.')} ({' '.join(masked(str(cause)).split())})"
-    return f"{type(error).__name__}: {text[:300].rstrip('.')}."
+    return f"{type(error).__name__}: {shown(text[:300]).rstrip('.')}."
+
+
+def shown(text: str) -> str:
+    """What an endpoint says, without what moves a terminal's cursor, and what no file can hold: half of a pair."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def retry_after(headers) -> float | None:

@@ -5,6 +5,7 @@ row, and nobody asks for it again.
 """
 
 import json
+import math
 import re
 from typing import Any
 
@@ -36,11 +37,16 @@ def body_of_bytes(content: bytes) -> Any:
         NoAnswer: it is not JSON.
     """
     try:
-        return json.loads(content.decode("utf-8-sig", "replace"))
+        return json.loads(content.decode("utf-8-sig", "replace"), parse_int=_number)
     except RecursionError:
         return None
     except ValueError as error:
         raise NoAnswer(f"not JSON ({error})") from None
+
+
+def _number(digits: str) -> float:
+    """A whole number; one of thousands of digits, which Python does not read, is infinite."""
+    return int(digits) if len(digits) < 1000 else math.inf
 
 
 def value_of(body: Any, request_characters: int, seconds: float) -> dict:
