@@ -127,7 +127,7 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
     Ends the process with status 75 where a signal told it to stop before the last step.
     """
     import torch
-    from transformers import AutoModelForCausalLM, PrinterCallback, set_seed
+    from transformers import AutoModelForCausalLM, PrinterCallback, TrainerState, set_seed
     from transformers.trainer_utils import get_last_checkpoint
     from trl import DPOConfig, SFTConfig
 
@@ -209,7 +209,11 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
     checkpoint = get_last_checkpoint(str(state)) if state.is_dir() else None
     if checkpoint:
         log.info("going on from %s", checkpoint)
-    result = trainer.train(resume_from_checkpoint=checkpoint)
+    seconds = 0.0
+    if checkpoint and trainers.has_all_steps(checkpoint):  # it ended after its last step: Trainer would make one more
+        trainer.state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
+    else:
+        seconds = trainer.train(resume_from_checkpoint=checkpoint).metrics["train_runtime"]
     if stop.signal and trainer.state.global_step < trainer.state.max_steps:
         log.warning("signal %d: stopped after step %d, which is saved", stop.signal, trainer.state.global_step)
         if processes.is_main_process:
@@ -227,7 +231,7 @@ def fit(args: argparse.Namespace, tokenised: list[dict], tokenizer, state: Path)
         "micro_batch": micro,
         "accumulation": accumulation,
         "processes": args.processes,
-        "train_seconds": round(result.metrics["train_runtime"], 1),
+        "train_seconds": round(seconds, 1),
         "losses": losses,
     }
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.cli import ROOT
-from scripts.lib.jsonl import write_rows
+from scripts.lib.jsonl import read_json, write_rows
 from tests.disk_image import Disk, mount, small_disk, why_not
 from tests.fault_server import FaultServer
 from tests.project import Project, copied
@@ -159,6 +159,23 @@ def test_training_goes_on_from_what_is_on_the_disk_and_ends_with_the_same_weight
             if number < len(copies) - 1:
                 run("train", **options, **places(found))
             assert files_in(found / "weights") == expected, f"copy {number}"
+
+
+def test_training_that_ended_after_its_last_step_makes_no_further_one(tmp_path: Path, model_folder) -> None:
+    """Ten steps of twelve in an epoch; what it notes at the end is gone, as if it had been killed before."""
+    rows = [{"id": f"{n:02}", "messages": [{"role": "user", "content": f"{n}?"}]} for n in range(48)]
+    write_rows(tmp_path / "rows.jsonl", [{**row, "chosen": "yes", "rejected": "no"} for row in rows])
+    recipe = {**RECIPE, "max_steps": 10, "candidate_steps": []}
+    options = {"recipe": json.dumps(recipe), "data": tmp_path / "rows.jsonl", "start": model_folder, "micro-batch": 4}
+    places = {"state": tmp_path / "state", "weights": tmp_path / "weights", "summary": tmp_path / "train.json"}
+    run("train", **options, **places)
+    weights, summary = files_in(tmp_path / "weights"), read_json(tmp_path / "train.json")
+    for facts in (tmp_path / "state").glob("*/facts.json"):
+        facts.unlink()
+    run("train", **options, **places)
+    again = read_json(tmp_path / "train.json")
+    assert files_in(tmp_path / "weights") == weights
+    assert {key: again[key] for key in ("steps", "losses")} == {key: summary[key] for key in ("steps", "losses")}
 
 
 def test_training_on_a_full_disk_ends_with_one_line_and_goes_on_where_there_is_room(disk, tmp_path, model_folder):

@@ -124,11 +124,13 @@ def test_config_of_another_folder_names_its_files_and_the_projects(mine: Path, t
     assert not caplog.text
 
 
-def test_shipped_configs_keep_the_names_of_the_projects_prompts(tmp_path: Path, monkeypatch, caplog) -> None:
+@pytest.mark.parametrize("config", ["config.yaml", "config/cft.yaml", "config/sweeps/laptop.yaml"])
+def test_shipped_configs_keep_the_names_of_the_projects_prompts(config: str, tmp_path, monkeypatch, caplog) -> None:
+    """In the project's folder and in any other: else an install in another place would make all anew."""
     monkeypatch.chdir(ROOT)
-    here = resolve([ROOT / "config" / "cft.yaml"])
+    here = resolve([ROOT / config])
     monkeypatch.chdir(tmp_path)
-    assert resolve([ROOT / "config" / "cft.yaml"]) == here and not caplog.text
+    assert resolve([ROOT / config]) == here and not caplog.text
 
 
 def test_file_that_is_nowhere_is_looked_for_beside_the_config(mine: Path, small) -> None:

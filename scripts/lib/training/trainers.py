@@ -280,6 +280,12 @@ def drop_incomplete_checkpoints(folder: Path) -> None:
         shutil.rmtree(newest)
 
 
+def has_all_steps(checkpoint: str | Path) -> bool:
+    """Whether nothing is left to train after a checkpoint."""
+    state = json.loads((Path(checkpoint) / "trainer_state.json").read_bytes())
+    return state["global_step"] >= state["max_steps"]
+
+
 def _is_json(file: Path) -> bool:
     try:
         json.loads(file.read_bytes())
