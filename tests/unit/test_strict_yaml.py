@@ -1,5 +1,6 @@
 """YAML that is refused: a key that stands twice in a mapping, and merge keys."""
 
+import re
 import time
 from pathlib import Path
 
@@ -97,7 +98,7 @@ def test_text_that_would_take_the_machine_is_refused_in_a_moment(small, text: st
 @pytest.mark.parametrize("text", ["a: " + "[" * 90_000, "- " * 90_000 + "x", "a: " + "{a: " * 90_000])
 def test_depth_that_the_parser_does_not_follow_is_no_yaml(small, text: str) -> None:
     Path("more.yaml").write_text(text, encoding="utf-8")
-    assert "more.yaml: not YAML" in small.mistake("include: [more.yaml]")
+    assert re.match("more.yaml: .*not YAML", small.mistake("include: [more.yaml]"))
 
 
 def test_file_that_is_not_utf8_is_told(small) -> None:
@@ -108,4 +109,4 @@ def test_file_that_is_not_utf8_is_told(small) -> None:
 @pytest.mark.parametrize("value", ["2026-02-31", "1" * 5000])
 def test_value_that_python_does_not_have_is_no_yaml(small, value: str) -> None:
     Path("more.yaml").write_text(f"study: {value}", encoding="utf-8")
-    assert "more.yaml: not YAML" in small.mistake("include: [more.yaml]")
+    assert re.match("more.yaml: .*not YAML", small.mistake("include: [more.yaml]"))
