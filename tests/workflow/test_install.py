@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,19 +84,17 @@ def test_study_is_made_in_a_work_folder_of_a_read_only_install(install: Path, tm
     assert not planned & {"train", "generate", "sample_responses", "fetch_model", "prepare_dataset"}, planned
 
 
-@pytest.mark.slow("makes a benchmark of a work folder's own")
-def test_config_of_a_work_folder_names_its_own_files(install: Path, tmp_path: Path, warm: Warm) -> None:
-    for name, gold in (("one", "2"), ("two", "3")):
-        work = Work(tmp_path / name, install, warm.program)
-        (work.folder / "study").mkdir()
-        (work.folder / "study" / "mine.yaml").write_text(OWN.format(install=install), encoding="utf-8")
-        (work.folder / "study" / "rows.jsonl").write_text(f'{{"q": "1 + {gold}?", "a": "{gold}"}}\n')
-        (work.folder / "study" / "ask.j2").write_text("{% block user %}Mine: {{ question }}{% endblock %}")
-        files = [
-            "--configfile",
-            str(work.folder / "study" / "mine.yaml"),
-            str(install / "config" / "scale" / "tiny.yaml"),
-        ]
-        work.make(*files, "--", "results/laptop-tiny/scores/smollm2-135m/mine.json")
-        rows = (work.folder / "results" / "laptop-tiny" / "benchmarks" / "mine.jsonl").read_text()
-        assert f'"answer": "{gold}"' in rows
+@pytest.mark.slow("starts Snakemake in two work folders")
+def test_config_of_a_work_folder_names_its_own_files(install: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        work = Work(tmp_path / name, install, sys.executable)
+        study = work.folder / "study"
+        study.mkdir()
+        (study / "mine.yaml").write_text(OWN.format(install=install), encoding="utf-8")
+        rows = [f'{{"q": "{name}: {number} + 1?", "a": "{number + 1}"}}\n' for number in range(8)]
+        (study / "rows.jsonl").write_text("".join(rows))
+        (study / "ask.j2").write_text("{% block user %}Mine: {{ question }}{% endblock %}")
+        files = [str(study / "mine.yaml"), str(install / "config" / "scale" / "tiny.yaml")]
+        work.make("--configfile", *files, "--", "results/laptop-tiny/benchmarks/mine.jsonl")
+        made = (work.folder / "results" / "laptop-tiny" / "benchmarks" / "mine.jsonl").read_text()
+        assert made.count(f'"question": "{name}: ') == 8
