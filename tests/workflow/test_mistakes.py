@@ -82,7 +82,7 @@ def test_mistake_in_a_call_is_one_line(argv: list[str], parts: list[str], folder
 
 def test_suite_that_is_not_there_is_one_line(folder: Path, capsys) -> None:
     (folder / "config.json").write_text('{"model_type": "llama"}')
-    assert "--suite arithmetc: name a suite of the study (arithmetic). Did you mean arithmetic?" in last_line(
+    assert "--suite arithmetc: name a suite of the study (arithmetic, tuning). Did you mean arithmetic?" in last_line(
         ["eval", ".", "--suite", "arithmetc"], capsys
     )
 
