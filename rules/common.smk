@@ -203,7 +203,5 @@ def wrong_targets():
     return [
         wrong_target(asked, named, STUDY.name, [f"results/{STUDY.name}"])
         for asked in sorted(workflow.dag_settings.targets)
-        if asked not in named
-        and not Path(asked).exists()
-        and not any(rule.is_producer(asked) for rule in workflow.rules)
+        if asked not in named and not any(rule.is_producer(asked) for rule in workflow.rules)
     ]

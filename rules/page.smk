@@ -5,15 +5,11 @@ OUTPUTS  <results>/study.html, and <results>/study/data-0.js … where the page 
 """
 
 
-def asked_for_too(wildcards):
-    """The tables, figures and claims that the same call of Snakemake asks for: the page is made after them."""
-    return STUDY.asked_for(workflow.dag_settings.targets)
-
-
 rule study_page:
     """Make the page that shows the answers behind the study's numbers, from what there is."""
     input:
-        asked_for_too,
+        # The tables, figures and claims that the same call asks for: the page is made after them.
+        lambda wildcards: STUDY.asked_for(workflow.dag_settings.targets),
     output:
         report(
             "<results>/study.html",

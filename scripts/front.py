@@ -54,7 +54,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     command("check", "look for mistakes in a config", False).add_argument("config", nargs="+", metavar="FILE")
     scored = command("eval", "score a model folder on a suite of the study")
     scored.add_argument("folder", metavar="FOLDER", help="a model folder as save_pretrained writes it")
-    scored.add_argument("--suite", help="a suite of the study (needless where it has one)")
+    scored.add_argument("--suite", help="a suite of the study (default: its first)")
     scored.add_argument("--limit", type=int, metavar="N", help="only N questions of each benchmark")
     commands.add_parser("show", help="answers behind a number (see python -m scripts.show --help)", add_help=False)
     commands.add_parser("chat", help="talk to a checkpoint (see python -m scripts.chat --help)", add_help=False)
@@ -237,13 +237,15 @@ def evaluation(args: argparse.Namespace, overrides: Mapping[str, Any]) -> tuple[
         study = resolve(args.config or ["config.yaml"], overrides)
     except ConfigError as error:
         raise BadInput(str(error)) from None
-    suite = args.suite or (next(iter(study["suites"])) if len(study["suites"]) == 1 else None)
+    suite = args.suite or next(iter(study["suites"]), None)
     if suite not in study["suites"]:
         known = ", ".join(study["suites"])
         raise BadInput(
             f"--suite {suite or ''}: name a suite of the study ({known}).{close(suite, list(study['suites']))}"
         )
     slug = re.sub(r"[^a-z0-9.-]+", "-", folder.resolve().name.lower()).strip("-.") or "model"
+    if any(slug in study[section] for section in ("models", "runs", "seeds")):
+        slug = f"{slug}-folder"  # no entry of the study is changed
     ours = {
         "study": "eval" if args.limit is None else f"eval-first-{args.limit}",
         "models": {slug: {"source": "folder", "path": str(folder.resolve()), "family": family}},
@@ -251,6 +253,8 @@ def evaluation(args: argparse.Namespace, overrides: Mapping[str, Any]) -> tuple[
             "evaluation": {"title": folder.name, "suites": [suite], "rows": [{"name": folder.name, "of": slug}]}
         },
     }
+    if not args.config:
+        ours["base"] = "config.yaml"  # which snakemake leaves out where a study is named
     if args.limit is not None:
         ours["benchmarks"] = {name: limited(study["benchmarks"][name], args.limit) for name in study["suites"][suite]}
     return language.merge(dict(overrides), ours), ["evaluation"]

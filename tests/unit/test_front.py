@@ -9,6 +9,7 @@ import pytest
 from scripts import front
 from scripts.lib.cli import ROOT
 from scripts.lib.jsonl import BadInput
+from scripts.lib.study.resolve import resolve
 
 
 @pytest.fixture
@@ -72,7 +73,18 @@ def test_model_folder_is_scored_in_a_study_of_its_own(calls, tmp_path: Path) -> 
     values = dict(word.split("=", 1) for word in calls[0][4:-2])
     assert values["study"] == '"eval-first-7"' and calls[0][-1] == "evaluation"
     assert json.loads(values["models"]) == {"my-model": {"source": "folder", "path": str(folder), "family": "llama"}}
+    study = resolve([], {key: json.loads(value) for key, value in values.items()})
+    assert study["study"] == "eval-first-7" and study["tables"]["evaluation"]["suites"] == ["arithmetic"]
     assert {entry["questions"]["rows"] for entry in json.loads(values["benchmarks"]).values()} == {7}
+
+
+def test_model_folder_with_the_name_of_an_entry_leaves_the_entry_alone(calls, tmp_path: Path) -> None:
+    folder = tmp_path / "smollm2-135m"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "llama"}')
+    call("eval", str(folder))
+    values = dict(word.split("=", 1) for word in calls[0][4:-2])
+    assert list(json.loads(values["models"])) == ["smollm2-135m-folder"] and values["study"] == '"eval"'
 
 
 def test_check_says_what_a_config_holds_and_reads_one_without_a_base_with_the_laptops(tmp_path: Path, calls) -> None:

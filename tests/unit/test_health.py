@@ -4,6 +4,8 @@ import argparse
 import json
 import logging
 import math
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -196,3 +198,19 @@ def test_weights_that_have_not_moved_are_refused_and_one_that_has_is_enough(mode
     with torch.no_grad():
         model.model.norm.weight[0] += 1e-3
     refuse_unmoved(model_folder, model, "run a, step 3")
+
+
+def test_ctrl_c_ends_a_training_like_a_preemption_and_a_second_one_at_once() -> None:
+    from transformers import TrainerControl
+
+    from scripts.lib.training.trainers import StopOnSignal
+
+    stop, control = StopOnSignal(), TrainerControl()
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        stop.on_step_end(argparse.Namespace(world_size=1), None, control)
+        assert stop.signal == signal.SIGINT and control.should_save and control.should_training_stop
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        stop.on_train_end(None, None, control)
