@@ -3,7 +3,8 @@
 The verifier teacher checks every step exactly (docs/verifier.md), an openai teacher is asked over the network
 (docs/teachers.md), a transformers or vllm teacher is a model folder.
 
-    python -m scripts.critique_responses --settings '{"rows": null, "teacher": {"kind": "verifier"}}' \\
+    python -m scripts.critique_responses \\
+        --settings '{"rows": null, "teacher": {"kind": "verifier", "style": "derive"}}' \\
         --graded results/laptop/responses/arithmetic-self/graded.jsonl \\
         --critiques results/laptop/critiques/arithmetic-verifier/shard-0.jsonl \\
         --summary results/laptop/critiques/arithmetic-verifier/shard-0.json
@@ -11,6 +12,7 @@ The verifier teacher checks every step exactly (docs/verifier.md), an openai tea
 
 import argparse
 import itertools
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -27,6 +29,7 @@ from scripts.lib.teachers.teaching import Teaching, check_errors
 from scripts.lib.teachers.verifier import write_critique
 
 VERSION = 4  # raise by hand when the critiques would differ
+log = logging.getLogger(__name__)
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -85,6 +88,8 @@ def finish(args: argparse.Namespace, rows: Iterable[dict], usage: Usage | None =
             counts["wrong"] += verdict == "wrong"
             counts["errors"] += "error" in row
             counts["pointed_at_a_step"] += row.get("first_wrong_step") is not None
+            if "derived" in row:
+                counts["without_derivation"] = counts.get("without_derivation", 0) + (not row["derived"])
             if verdict and row["correct"] is not None:
                 counts["with_gold"] += 1
                 counts["agreeing"] += (verdict == "right") == row["correct"]
@@ -113,7 +118,8 @@ def judged(row: dict, text: str | None, error: str | None, thoughts: str = "", w
 
 
 def by_verifier(args: argparse.Namespace) -> dict:
-    """The exact teacher."""
+    """The exact teacher. In the style `derive` each row says whether a worked solution allowed a derivation."""
+    style = args.settings["teacher"]["style"]
 
     def critiques() -> Iterator[dict]:
         for row in own(args):
@@ -128,12 +134,19 @@ def by_verifier(args: argparse.Namespace) -> dict:
                     extracted=row["extracted"],
                     answer=row["answer"],
                     solution=row.get("solution"),
+                    style=style,
                 )
                 row["critique"], row["verdict"] = critique.text, critique.verdict
                 row["first_wrong_step"] = critique.first_wrong_step
+                if style == "derive":
+                    row["derived"] = critique.derived
             yield row
 
-    return finish(args, critiques())
+    counts = finish(args, critiques())
+    lacking = counts.get("without_derivation", 0)
+    if lacking:
+        log.warning("%d of %d critiques work nothing out: no worked solution to do it by", lacking, counts["rows"])
+    return counts
 
 
 def by_api(args: argparse.Namespace) -> dict:

@@ -140,6 +140,11 @@ def test_seeds_are_a_checkpoint_of_tables(small) -> None:
     assert [row.get("of", row.get("difference")) for row in study["tables"]["main"]["rows"]] == ["cft-mean"] * 2
 
 
+def test_seeds_may_be_a_list_of_runs_and_families(small) -> None:
+    study = small.resolve(SEEDS.replace("cft-mean: cft-s$seed", "cft-mean: [cft, cft-s$seed]"))
+    assert study["seeds"] == {"cft-mean": ["cft", "cft-s1", "cft-s2"]}
+
+
 def test_glob_of_runs_does_not_stand_for_their_mean(small) -> None:
     study = small.resolve(SEEDS + "tables: {main: {rows: [{name: $of, of: cft-*}]}}")
     assert [row["of"] for row in study["tables"]["main"]["rows"]] == ["cft-s1", "cft-s2"]

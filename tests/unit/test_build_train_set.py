@@ -84,6 +84,7 @@ def test_sft_on_critiques_answers_with_the_judged_response(build) -> None:
         ("all", lambda row: True),
         ("correct", lambda row: row["correct"]),
         ("judged-right", lambda row: row["verdict"] == "right"),
+        ("judged-wrong", lambda row: row["verdict"] == "wrong"),
         ("agreeing", lambda row: row["correct"] and row["verdict"] == "right"),
     ],
 )

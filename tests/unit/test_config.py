@@ -132,7 +132,7 @@ MISTAKES = {
     ),
     "claim about an unknown column": (
         "claims: {wins: {says: x, table: main, row: Base, column: nope, cells: {a: {}}, value: a}}",
-        ["config.yaml: claims.wins.column = 'nope'", "no column of main", "it has: Rows, Tokens, gcd"],
+        ["config.yaml: claims.wins.column = 'nope'", "no column of main", "it has: Rows, Epochs, Tokens, gcd"],
     ),
     "claim about an unknown row": (
         "claims: {wins: {says: x, table: main, row: Base, column: Rows, cells: {a: {row: [nope]}}, value: a}}",

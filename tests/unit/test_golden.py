@@ -45,7 +45,7 @@ def graded() -> bytes:
 
 def critiqued() -> bytes:
     graded()
-    settings = {"teacher": {"kind": "verifier"}, "rows": None}
+    settings = {"teacher": {"kind": "verifier", "style": "brief"}, "rows": None}
     files = {"graded": "graded.jsonl", "critiques": "critiques.jsonl", "summary": "critiques.json"}
     return run(critique_responses, "critiques", settings, limits=json.dumps({"max_errors": 1.0}), **files)
 

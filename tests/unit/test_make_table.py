@@ -9,6 +9,7 @@ from scripts import make_table
 from scripts.lib.grading import scoring
 from scripts.lib.jsonl import BadInput, read_json, write_json
 from scripts.lib.study.expand import as_cells
+from scripts.lib.tables.facts import epochs_of
 from scripts.lib.tables.figures import best_in_columns
 
 # Right answers of 4 questions by checkpoint and benchmark.
@@ -17,6 +18,7 @@ RIGHT = {
     "sft": {"gcd": 3, "lcm": 0},
     "sft-verified": {"gcd": 1, "lcm": 2},
     "cft": {"gcd": 3, "lcm": 3},
+    "cft-mean": {"gcd": 3, "lcm": 2},
 }
 SETTINGS = {
     "title": "A table",
@@ -42,7 +44,7 @@ def make(tmp_path: Path, write_lines):
 
     def run(benchmarks: tuple[str, ...] = ("gcd", "lcm"), **changes) -> Path:
         study = {"suites": {"numbers": benchmarks}, "benchmarks": {"gcd": {"title": "GCD"}, "lcm": {"title": None}}}
-        study["runs"] = RIGHT.keys() - {"base"}
+        study |= {"runs": RIGHT.keys() - {"base", "cft-mean"}, "seeds": {"cft-mean": ["cft", "sft"]}}
         scores, summaries = [], []
         for checkpoint, right in RIGHT.items():
             items, figures = [], {}
@@ -55,10 +57,12 @@ def make(tmp_path: Path, write_lines):
                 # Answers get longer with every question that is right, and one of four is cut off.
                 lengths = {"mean_tokens_finished": 10.0 + count, "responses": 4, "cut_off": 1, "cut_off_share": 0.25}
                 figures[benchmark] = {"accuracy": share, "standard_error": error, "questions": 4, **lengths}
+                if checkpoint == "cft-mean":
+                    figures[benchmark]["seeds"] = {run: RIGHT[run][benchmark] / 4 for run in ("cft", "sft")}
             scores.append(f"{tmp_path}/scores/{checkpoint}/numbers.json")
             write_json(scores[-1], {"benchmarks": figures})
             write_lines(f"scores/{checkpoint}/numbers.jsonl", items)
-            if checkpoint != "base":
+            if checkpoint in study["runs"]:
                 counts = {"rows_trained": 1200, "prompt_tokens": 30_000, "completion_tokens": 12_345}
                 summaries.append(f"{tmp_path}/checkpoints/{checkpoint}/train.json")
                 recipe = dict.fromkeys(("learning_rate", "global_batch", "beta", "epochs"), 1)
@@ -98,7 +102,7 @@ def test_json_is_a_list_of_cells(make) -> None:
     found = read_json(make().with_suffix(".json"))
     assert isinstance(found, list)
     assert all(set(cell) >= {"row", "column", "value", "se", "n", "paper"} for cell in found)
-    assert len({(cell["row"], cell["column"]) for cell in found}) == len(found) == 25
+    assert len({(cell["row"], cell["column"]) for cell in found}) == len(found) == 30
 
 
 def test_accuracy_is_in_percent_with_its_error(make) -> None:
@@ -128,6 +132,28 @@ def test_rows_and_tokens_are_of_the_training_and_empty_for_a_model(make) -> None
     found = cells(make())
     assert (found["CFT", "Rows"]["value"], found["CFT", "Tokens"]["value"]) == (1200, 42_345)
     assert found["Base", "Rows"]["value"] is None and found["CFT − best SFT", "Rows"]["value"] is None
+
+
+def test_max_steps_say_how_often_a_run_went_over_its_rows() -> None:
+    training = {"recipe": {"epochs": 1, "max_steps": 64, "global_batch": 4}, "steps": 64}
+    assert epochs_of({**training, "counts": {"rows_trained": 64}}) == 4
+    assert epochs_of({**training, "counts": {"rows_trained": 96}}) == 2.67
+    training["recipe"]["max_steps"] = None
+    assert epochs_of({**training, "counts": {"rows_trained": 64}}) == 1
+
+
+def test_mean_of_seeds_shows_the_spread_beside_the_error(make) -> None:
+    rows = [{"name": "SFT", "of": "sft"}, {"name": "CFT", "of": "cft-mean"}]
+    out = make(rows=[*rows, {"name": "Δ", "difference": "cft-mean", "best_of": ["sft"]}])
+    found = cells(out)
+    # gcd: 0.75 and 0.75; lcm: 0.75 and 0.0
+    assert found["CFT", "GCD"]["by_seed"] == {"cft": 75, "sft": 75} and found["CFT", "GCD"]["seed_deviation"] == 0
+    assert found["CFT", "Average"]["by_seed"] == {"cft": 75, "sft": 37.5}
+    assert found["CFT", "Average"]["seed_deviation"] == pytest.approx(26.52, abs=0.01)
+    assert found["CFT", "Rows"]["value"] == 1200 and "seed_deviation" not in found["SFT", "GCD"]
+    text = out.with_suffix(".md").read_text()
+    assert "(26.5)" in text and "the standard deviation over 2 training seeds" in text
+    assert "The mean of 2 training seeds: both" in text and "One training seed" not in text
 
 
 def test_difference_is_to_the_best_of_each_column(make) -> None:
@@ -181,6 +207,7 @@ def test_columns_follow_the_order_of_the_suite(make) -> None:
     assert [heading.strip() for heading in header.split("|")[1:-1]] == [
         "Model",
         "Rows",
+        "Epochs",
         "Tokens",
         "lcm",
         "GCD",

@@ -33,7 +33,7 @@ SHORT = {
         {"name": "Δ", "difference": "cft", "best_of": ["sft"]},
     ],
 }
-SCORES = {**as_cells(SHORT, {**STUDY, "benchmarks": BENCHMARKS}), "settings": {}, "unpinned": []}
+SCORES = {**as_cells(SHORT, {**STUDY, "benchmarks": BENCHMARKS, "seeds": {}}), "settings": {}, "unpinned": []}
 CELLS = {
     "title": "Main",
     "note": "",
@@ -101,7 +101,7 @@ def test_cell_that_is_not_run_names_the_target_that_makes_it(files) -> None:
     cells = by_place(partial.of_cells(SCORES, files(["base", "sft"])))
     lacking = {place for place, cell in cells.items() if cell.get("state") == partial.NOT_RUN}
     score = {(row, column) for row in ("CFT", "Δ") for column in ("GCD", "LCM", "Average")}
-    assert lacking == score | {("CFT", "Rows"), ("CFT", "Tokens")}
+    assert lacking == score | {("CFT", "Rows"), ("CFT", "Epochs"), ("CFT", "Tokens")}
     assert "`snakemake -- results/s/scores/cft/numbers.json`" in cells["Δ", "LCM"]["gap"]
     assert "`snakemake -- results/s/checkpoints/cft/train.json`" in cells["CFT", "Rows"]["gap"]
 
@@ -123,7 +123,7 @@ def test_table_of_cells_says_the_same_of_scores_functions_and_facts(files) -> No
 
 def test_benchmarks_as_rows_show_each_checkpoint_that_is_there(files) -> None:
     short = {**SHORT, "layout": "benchmarks-as-rows", "rows": SHORT["rows"][1:3]}
-    settings = {**as_cells(short, {**STUDY, "benchmarks": BENCHMARKS}), "settings": {}, "unpinned": []}
+    settings = {**as_cells(short, {**STUDY, "benchmarks": BENCHMARKS, "seeds": {}}), "settings": {}, "unpinned": []}
     cells = by_place(partial.of_cells(settings, files(["sft"])))
     assert cells["GCD", "Accuracy SFT"]["value"] == 50 and cells["GCD", "Length SFT"]["value"] == 12
     assert cells["GCD", "Accuracy CFT"]["state"] == cells["GCD", "Accuracy change %"]["state"] == partial.NOT_RUN

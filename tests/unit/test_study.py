@@ -199,7 +199,7 @@ READS = {
         for name in ("sums-self", "shared", "spin.t0")
     },
     "response_grading own": {"responses.own": "field"},
-    "critique_settings sums-verifier": {"critiques.sums-verifier": "teacher rows", "teachers.verifier": "kind"},
+    "critique_settings sums-verifier": {"critiques.sums-verifier": "teacher rows", "teachers.verifier": "kind style"},
     "critique_settings sums-api": {"critiques.sums-api": "teacher rows", "teachers.api": f"{ASKED} critique_prompt"},
     "critique_settings sums-local": {
         **{"critiques.sums-local": "teacher rows", "teachers.local": LOCAL, "engines.gpu": f"{ENGINE} max_model_len"},
@@ -490,7 +490,7 @@ PATHS = [
     ("table_scores", "table=main", [f"<>scores/{name}/numbers.json" for name in ("base", "cft", "cft-mean")]),
     ("table_scores", "table=whole", [f"<>scores/picked/{name}.json" for name in ("all", "task", "talk")]),
     ("table_answers", "table=whole", [f"<>scores/picked/{name}.jsonl" for name in ("all", "task", "talk")]),
-    ("table_facts", "table=main", ["<>checkpoints/cft/train.json"]),
+    ("table_facts", "table=main", [f"<>checkpoints/{name}/train.json" for name in ("cft", "cft-s1")]),
     ("table_trainings", "table=main", [f"<>checkpoints/{name}/train.json" for name in ("cft", "cft-s1", "cft-s2")]),
     ("table_train_sets", "table=main", [f"<>train_sets/{name}.json" for name in ("cft", "cft-s1", "cft-s2")]),
     ("table_questions", "table=whole", [f"<>benchmarks/{name}.jsonl" for name in ("gcd", "follow", "task", "talk")]),

@@ -5,7 +5,7 @@ import os
 
 from scripts.lib.study import runs
 from scripts.lib.study.cells import ALONE
-from scripts.lib.study.expand import as_cells
+from scripts.lib.study.expand import AVERAGE, TRAINED, as_cells
 from scripts.lib.study.expressions import names_in
 from scripts.lib.study.mistakes import Mistakes
 from scripts.lib.study.table_checks import check_cells
@@ -26,7 +26,7 @@ ALLOWED = {
 }
 KEEPS = {
     "sft": {"all", "correct", "judged-right", "agreeing"},
-    "cft": {"all", "correct", "judged-right", "agreeing"},
+    "cft": {"all", "correct", "judged-right", "judged-wrong", "agreeing"},
     "cgd": {"all", "correct", "judged-right", "agreeing"},
     "dpo": {"all"},
     "spin": {"all"},
@@ -379,7 +379,7 @@ class Checks(Mistakes):
         if keep not in KEEPS[method]:
             text = f"a {method} run has {', '.join(sorted(KEEPS[method]))}. Choose one of them."
             self.wrong(where, text, keep)
-        elif keep in ("judged-right", "agreeing") and not judged:
+        elif keep in ("judged-right", "judged-wrong", "agreeing") and not judged:
             text = "a teacher's verdict. Name critiques as the data, or a dataset with a critique."
             self.wrong(where, text, keep)
         elif method == "sft" and "dataset" in part and keep not in ("all", "judged-right"):
@@ -473,7 +473,7 @@ class Checks(Mistakes):
             if table["mark_best"]:
                 self.wrong((*path, "mark_best"), "not in this layout, where rows are benchmarks. Remove it.")
             self._lengths((*path, "layout"), table["suites"])
-        titles: dict[str, str] = dict.fromkeys(("Average", "Rows", "Tokens"), "a column of every table")
+        titles: dict[str, str] = dict.fromkeys((AVERAGE, *TRAINED), "a column of every table")
         for name in self._benchmarks_in(table["suites"]):
             title = self.sound("benchmarks").get(name, {}).get("title") or name
             if titles.setdefault(title, name) != name:

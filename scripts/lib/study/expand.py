@@ -9,6 +9,8 @@ from scripts.lib.study.mistakes import Mistakes
 
 CHECKPOINTS = ("models", "runs", "seeds")  # what a table's row may be of
 AVERAGE = "Average"
+# Columns of a table of checkpoints that tell what each was trained on, and the fact that each shows.
+TRAINED = {"Rows": "rows", "Epochs": "epochs", "Tokens": "tokens"}
 NOTHING = {"text": None}  # a cell in which there is nothing to say
 
 Families = Mapping[tuple[str, str], list[str]]  # (section, name with $axes) to the names made from it
@@ -17,18 +19,24 @@ Families = Mapping[tuple[str, str], list[str]]  # (section, name with $axes) to 
 def expand_seeds(mistakes: Mistakes, families: Families) -> None:
     """Puts the runs that each name under seeds stands for in the place of their family or glob."""
     study = mistakes.study
-    for slug, family in list(study["seeds"].items()):
+    for slug, named in list(study["seeds"].items()):
         path = ("seeds", slug)
         if path in mistakes.broken:
             continue
         if slug in study["models"] or slug in study["runs"]:
             mistakes.wrong(path, "a model or run has this name too. Rename one of them.")
-        names = families.get(("runs", family)) or fnmatch.filter(study["runs"], family)
+        names = _runs_named([named] if isinstance(named, str) else named, mistakes, families)
         if len(names) < 2:
-            named = ", ".join(names) or "none"
-            text = f"a mean of seeds needs two or more runs, this names {named}. Name a family or a glob."
-            mistakes.wrong(path, text, family)
+            found = ", ".join(names) or "none"
+            text = f"a mean of seeds needs two or more runs, this names {found}. Name a family, a glob or a list."
+            mistakes.wrong(path, text, named)
         study["seeds"][slug] = names
+
+
+def _runs_named(named: list[str], mistakes: Mistakes, families: Families) -> list[str]:
+    """The runs that names, families and globs stand for, each once."""
+    runs = mistakes.study["runs"]
+    return list(dict.fromkeys(run for one in named for run in families.get(("runs", one)) or fnmatch.filter(runs, one)))
 
 
 def take_rows(tables: dict[str, Any], place: Callable[[tuple], str], mistakes: list[str]) -> dict[str, Any]:
@@ -114,31 +122,41 @@ def as_cells(table: Mapping[str, Any], study: Mapping[str, Any]) -> Mapping[str,
     names = dict.fromkeys(name for suite in table["suites"] for name in study["suites"].get(suite, ()))
     titles = {name: study["benchmarks"].get(name, {}).get("title") or name for name in names}
     layout = benchmarks_as_rows if table["layout"] == "benchmarks-as-rows" else checkpoints_as_rows
-    rows, columns = layout(table["rows"], titles, study["runs"])
+    rows, columns = layout(table["rows"], titles, study)
     return {"paper": None, "with": {}, **table, "columns": columns, "rows": [{"cells": {}, **row} for row in rows]}
 
 
-def checkpoints_as_rows(rows: list[dict], titles: Mapping[str, str], trained: Mapping) -> tuple[list[dict], list[dict]]:
-    """Rows and columns: what each checkpoint was trained on, its score on each benchmark, and their average."""
+def checkpoints_as_rows(rows: list[dict], titles: Mapping[str, str], study: Mapping) -> tuple[list[dict], list[dict]]:
+    """Rows and columns: what each checkpoint was trained on, its score on each benchmark, and their average.
+
+    Of several seeds, which have as many rows, the first one's training is told.
+    """
     columns = [
-        {"name": "Rows", "fact": "rows"},
-        {"name": "Tokens", "fact": "tokens"},
+        *({"name": name, "fact": fact} for name, fact in TRAINED.items()),
         *({"name": title, "benchmark": name} for name, title in titles.items()),
     ]
     if len(titles) > 1:
         columns.append({"name": AVERAGE, "function": "average", "over": list(titles.values())})
-    untrained = {"Rows": NOTHING, "Tokens": NOTHING}
+    untrained = dict.fromkeys(TRAINED, NOTHING)
     models = []
     for row in rows:
         if "difference" in row:
             of, best_of = row["difference"], row["best_of"]
             models.append({"name": row["name"], "of": of, "best_of": best_of, "cells": untrained})
         else:
-            models.append({**row, "cells": {} if row.get("of") in trained else untrained})
+            models.append({**row, "cells": _training_of(row.get("of"), study, untrained)})
     return models, columns
 
 
-def benchmarks_as_rows(rows: list[dict], titles: Mapping[str, str], trained: Mapping) -> tuple[list[dict], list[dict]]:
+def _training_of(checkpoint: str | None, study: Mapping, untrained: dict) -> dict:
+    """What the cells on a checkpoint's training show that its row does not say."""
+    if checkpoint in study["seeds"]:
+        first = study["seeds"][checkpoint][0]
+        return {name: {"fact": fact, "of": first} for name, fact in TRAINED.items()}
+    return {} if checkpoint in study["runs"] else untrained
+
+
+def benchmarks_as_rows(rows: list[dict], titles: Mapping[str, str], study: Mapping) -> tuple[list[dict], list[dict]]:
     """Rows and columns: accuracy and length of each checkpoint, and the relative change in the last step.
 
     The length is that of answers that ended by themselves, in tokens: a longer answer that was cut off at the token

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from scripts.lib.study import runs
 from scripts.lib.study.mistakes import Mistakes
 
-FILTERS = {"correct", "judged-right", "agreeing", "agree", "both-right"}
+FILTERS = {"correct", "judged-right", "judged-wrong", "agreeing", "agree", "both-right"}
 
 
 class Quota(NamedTuple):

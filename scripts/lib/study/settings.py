@@ -21,7 +21,7 @@ MACHINE_KEYS = ("memory_share",)
 LOCAL_TEACHERS = ("transformers", "vllm")
 # What decides a teacher's texts, by its kind. The rest of its entry does not (rates, price, endpoint).
 DECIDING = {
-    "verifier": ("kind",),
+    "verifier": ("kind", "style"),
     "openai": (
         *("kind", "model", "temperature", "top_p", "max_tokens", "token_parameter", "extra_body", "with_thoughts"),
     ),

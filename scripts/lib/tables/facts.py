@@ -11,6 +11,14 @@ def read_trainings(files: Iterable[str]) -> dict[str, dict]:
     return {Path(file).parent.name: read_json(file) for file in files}
 
 
+def epochs_of(training: dict) -> float:
+    """How often a run went over its rows: as its recipe says, or as many times as its `max_steps` make."""
+    recipe = training["recipe"]
+    if recipe.get("max_steps") is None:
+        return recipe["epochs"]
+    return round(training["steps"] * recipe["global_batch"] / training["counts"]["rows_trained"], 2)
+
+
 def read_facts(files: list[str]) -> dict[tuple[str, str], float | None]:
     """The facts in summaries: (fact, run) to value.
 
@@ -30,7 +38,8 @@ def read_facts(files: list[str]) -> dict[tuple[str, str], float | None]:
                 "steps": training["steps"],
                 "hours": hours,
                 "gpu_hours": hours * training["processes"],
-                **{key: recipe[key] for key in ("learning_rate", "global_batch", "beta", "epochs")},
+                "epochs": epochs_of(training),
+                **{key: recipe[key] for key in ("learning_rate", "global_batch", "beta")},
             }
         elif file.name == "selection.json":
             selected = read_json(file).get("selected")

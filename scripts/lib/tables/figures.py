@@ -1,6 +1,7 @@
 """The figures of a table's cells, each with its error and what the paper printed beside it."""
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping
 
 from scripts.lib.grading.scoring import full_mark
@@ -107,6 +108,8 @@ class Cells:
             return figure | {"gap": "nothing that it could be told of"}
         if is_share and metric not in NO_SHARES_OF_QUESTIONS and score[metric] in (0, 1) and full == 100:
             figure["at_edge"] = [factor * limit for limit in wilson(score[metric], figure["n"])]
+        if metric == "accuracy" and "seeds" in score:
+            figure |= _by_seed({run: factor * value for run, value in score["seeds"].items()})
         if "judged" in score:
             figure["judged"] = score["judged"]
         if metric == "accuracy" and "accuracy_ours" in score:
@@ -169,6 +172,10 @@ class Cells:
             full = 100 if figure["unit"] == "percent" else 1
             figure["at_edge"] = [full * limit for limit in wilson(figure["value"] / full, figure["n"])]
         figure |= _flagged(item.get("flags", {}) for item in over)
+        seeds = {tuple(item.get("by_seed", ())) for item in over}
+        if len(seeds) == 1 and () not in seeds:
+            (runs,) = seeds
+            figure |= _by_seed({run: math.fsum(item["by_seed"][run] for item in over) / len(over) for run in runs})
         if any("by_our_grader" in item for item in over):
             figure["by_our_grader"] = math.fsum(item.get("by_our_grader", item["value"]) for item in over) / len(over)
         return figure
@@ -249,6 +256,11 @@ class Cells:
 
 def _times(factor: float, value: float | None) -> float | None:
     return None if value is None else factor * value
+
+
+def _by_seed(values: dict[str, float]) -> dict:
+    """A figure's value by training seed, and how far the seeds lie apart (their standard deviation)."""
+    return {"by_seed": values, "seed_deviation": statistics.stdev(values.values())}
 
 
 def _sum(parts: list[float | None], wanted: int) -> float | None:

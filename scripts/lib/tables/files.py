@@ -13,7 +13,7 @@ MARKS = {"within": "=", "above": "▲", "below": "▼"}
 GAP = "gap"
 PAGE = Path(__file__).with_name("table.html.j2")
 CSV_FIELDS = ("value", "se", "n", "by_our_grader", "with_validation", "paper", "difference", "mark", "flags")
-CSV_FIELDS += ("low", "high", "gap", "state")
+CSV_FIELDS += ("seed_deviation", "low", "high", "gap", "state")
 
 
 def number(value: float | int | str | None, unit: str, signed: bool = False) -> str:
@@ -30,7 +30,7 @@ def number(value: float | int | str | None, unit: str, signed: bool = False) -> 
 
 
 def figure(cell: Mapping) -> str:
-    """What was measured: `75.1 ± 1.9`, at an edge `0.0 (0.0 to 3.7)`, or `gap`.
+    """What was measured: `75.1 ± 1.9`, of several seeds `75.1 ± 1.9 (0.6)`, at an edge `0.0 (0.0 to 3.7)`, or `gap`.
 
     In a partial table it may also be `not run`, or `75.1 ± 1.9 (outdated)`.
     """
@@ -41,6 +41,8 @@ def figure(cell: Mapping) -> str:
         text += " ({} to {})".format(*(number(limit, cell["unit"]) for limit in cell["at_edge"]))
     elif cell["se"] is not None:
         text += f" ± {number(cell['se'], cell['unit'])}"
+    if "seed_deviation" in cell:
+        text += f" ({number(cell['seed_deviation'], cell['unit'])})"
     text += flags.marks_of(cell)
     text = f"{text} ★" if cell.get("best") else text
     return f"{text} ({cell['state']})" if "state" in cell else text

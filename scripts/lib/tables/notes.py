@@ -95,18 +95,25 @@ def of_checkpoints(settings: Mapping, cells: Sequence[Mapping]) -> str:
     """What the numbers of a table of checkpoints are, and what its intervals cover."""
     parts = [
         f"Accuracy in percent ± standard error over the questions{edge(cells)}; Average is the plain mean of the "
-        "benchmarks; Rows and Tokens are what each run was trained on, counted once (for pairs: both answers)."
+        "benchmarks; Rows and Tokens are what each run was trained on, counted once (for pairs: both answers), "
+        "Epochs how often."
     ]
     if settings["mark_best"]:
         parts.append("★ the best of its column; a lead of less than two standard errors may be chance.")
     rated = dict.fromkeys(cell["column"] for cell in cells if cell["unit"] == "points")
     parts += [f"{column} is a mean rating out of 10." for column in rated]
+    seeds = max((len(cell.get("by_seed", ())) for cell in cells), default=0)
+    if seeds:
+        parts.append(
+            f"In brackets: the standard deviation over {seeds} training seeds; Rows, Epochs and Tokens are the first's."
+        )
     compared = {row["name"] for row in settings["rows"] if "best_of" in row}
+    trained = f"The mean of {seeds} training seeds" if seeds else "One training seed"
     parts += [
         f"{cell['row']}: the best row is taken per column; 95 % interval of the average {cell['low']:+.1f} to "
         f"{cell['high']:+.1f} (paired bootstrap over questions, the best taken anew in each resample). "
         f"McNemar's exact test against the best average, over all questions: {cell['better']} better, "
-        f"{cell['worse']} worse, p = {cell['p']:.2g}. One training seed: both cover question sampling only."
+        f"{cell['worse']} worse, p = {cell['p']:.2g}. {trained}: both cover question sampling only."
         for cell in cells
         if cell["row"] in compared and cell["column"] == AVERAGE and "low" in cell
     ]

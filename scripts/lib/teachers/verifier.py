@@ -2,6 +2,8 @@
 
 The grader decides whether the final answer is right; the critique's verdict always equals it. This module finds what to
 say: the first step with a false calculation, else where a worked solution goes another way, else the answer itself.
+In the style `derive` the text works the problem out before it judges, from the worked solution
+(scripts/lib/teachers/derivation.py); what it judges and where it points is the same.
 The text is a function of the arguments alone, so a second run writes the same bytes.
 
 Example, for the response "3 + 4 = 8\\n8 * 2 = 16" with answer "14":
@@ -15,6 +17,7 @@ from fractions import Fraction
 from typing import Literal
 
 from scripts.lib.teachers.arithmetic import MAX_CHARACTERS, Statement, find_statements, show_number, value_of
+from scripts.lib.teachers.derivation import NO_DERIVATION, derive
 
 MAX_QUOTE = 80  # characters of an answer or of one calculation
 MAX_SOLUTION = 240  # characters of a worked solution without calculations
@@ -39,12 +42,14 @@ class Critique:
         first_wrong_step: 1-based over `split_steps(response)`; None where no step could be named.
         reason: what the flaw was found by; None where none was found; "arithmetic" also for a slip
             on the way to a right answer.
+        derived: whether the text works the problem out first.
     """
 
     text: str
     verdict: Literal["right", "wrong"]
     first_wrong_step: int | None
     reason: Literal["arithmetic", "solution", "answer"] | None
+    derived: bool = False
 
 
 def split_steps(response: str) -> list[str]:
@@ -58,7 +63,13 @@ def split_steps(response: str) -> list[str]:
 
 
 def write_critique(
-    response: str, *, correct: bool, extracted: str | None, answer: str, solution: str | None = None
+    response: str,
+    *,
+    correct: bool,
+    extracted: str | None,
+    answer: str,
+    solution: str | None = None,
+    style: Literal["brief", "derive"] = "brief",
 ) -> Critique:
     """Returns the critique of `response`; never raises on any text, and the same arguments give the same critique.
 
@@ -67,9 +78,21 @@ def write_critique(
         correct: the grader's verdict on the final answer.
         extracted: the final answer that the grader read, None if it found none.
         answer: the reference answer.
-        solution: a worked solution, used where the flaw is not arithmetic.
+        solution: a worked solution: used where the flaw is not arithmetic, and for the derivation.
+        style: `derive` works the problem out first; where there is no worked solution to do so, the text says it.
     """
-    response = response[:MAX_CHARACTERS]
+    worked = derive(solution, _quote(answer)) if style == "derive" else None
+    said, verdict, step, reason = _judge(response[:MAX_CHARACTERS], correct, extracted, answer, solution, worked)
+    text = " ".join([*said, f"Conclusion: {verdict} [END]"])
+    if style == "derive":
+        text = "\n".join([*(worked or [NO_DERIVATION]), text])
+    return Critique(text, verdict, step, reason, worked is not None)
+
+
+def _judge(
+    response: str, correct: bool, extracted: str | None, answer: str, solution: str | None, worked: list[str] | None
+) -> tuple[list[str], Literal["right", "wrong"], int | None, Literal["arithmetic", "solution", "answer"] | None]:
+    """(sentences, verdict, first wrong step, reason) on a response; `worked` is what the text has worked out before."""
     spans = _step_spans(response)
     statements = find_statements(response)
     slip = next((statement for statement in statements if not statement.holds), None)
@@ -78,22 +101,24 @@ def write_critique(
     if correct:
         final = f"The final answer {given or _quote(answer)} is right."
         said = [f"Step {step} has a slip: {_explain(slip)}."] if slip else _all_hold(statements)
-        return _close([*said, final], "right", step, "arithmetic" if slip else None)
+        return [*said, final], "right", step, "arithmetic" if slip else None
     final = f"The final answer {given} is wrong; it should be {_quote(answer)}."
     if not given:
         final = f"The response gives no final answer; it should be {_quote(answer)}."
     if slip:
-        return _close([f"Step {step}: {_explain(slip)}.", final], "wrong", step, "arithmetic")
+        return [f"Step {step}: {_explain(slip)}.", final], "wrong", step, "arithmetic"
     lost = _answer_slip(statements, extracted, answer)
     if lost:
         step = _step_of(statements[-1], spans)
         said = f"The calculations hold and end at {_show(lost)}, but the answer given is {given or 'missing'}."
-        return _close([said, final], "wrong", step, "answer")
+        return [said, final], "wrong", step, "answer"
     if solution and solution.strip():
-        step, said = _departure(statements, spans, solution)
-        return _close([*said, final], "wrong", step, "solution")
+        way = _compare(statements, solution)
+        step = None if way.strange is None or not way.steps else _step_of(way.strange, spans)
+        said = _against_derivation(way, step) if worked else _right_way(way, step, solution)
+        return [*said, final], "wrong", step, "solution"
     said = "The calculations hold, but the approach is wrong." if statements else "No step leads to the answer."
-    return _close([said, final], "wrong", None, "answer")
+    return [said, final], "wrong", None, "answer"
 
 
 def _step_spans(response: str) -> list[tuple[int, int]]:
@@ -193,29 +218,61 @@ def _answer_slip(statements: Sequence[Statement], extracted: str | None, answer:
     return statements[-1] if extracted is None or value_of(extracted) != reference else None
 
 
-def _departure(
-    statements: Sequence[Statement], spans: Sequence[tuple[int, int]], solution: str
-) -> tuple[int | None, list[str]]:
-    """The first step with a result that the worked solution never has, and what the solution does from there on."""
+@dataclass(frozen=True)
+class _Way:
+    """A response's calculations beside those of a worked solution.
+
+    Attributes:
+        steps: the solution's calculations.
+        agreed: the response's calculations whose results the solution has too, up to the first that it never has.
+        strange: that first one; None where there is none.
+    """
+
+    steps: list[Statement]
+    agreed: list[Statement]
+    strange: Statement | None
+
+    @property
+    def missing(self) -> list[Statement]:
+        """What the solution does from the first result on that the response never comes to."""
+        seen = {statement.stated for statement in self.agreed}
+        return self.steps[next((index for index, step in enumerate(self.steps) if step.stated not in seen), 0) :]
+
+
+def _compare(statements: Sequence[Statement], solution: str) -> _Way:
     steps = _distinct(find_statements(solution))
     results = {statement.stated for statement in steps}
-    seen: set[Fraction] = set()
-    strange = None
+    agreed: list[Statement] = []
     for statement in _distinct(statements):
         if statement.stated not in results:
-            strange = statement
-            break
-        seen.add(statement.stated)
-    if not steps:
+            return _Way(steps, agreed, statement)
+        agreed.append(statement)
+    return _Way(steps, agreed, None)
+
+
+def _right_way(way: _Way, step: int | None, solution: str) -> list[str]:
+    """Where the response leaves the worked solution, and what the solution does from there on."""
+    if not way.steps:
         formulas = [part for part in split_steps(solution) if "=" in part]
         worked = _quote(" ".join(formulas) or solution, MAX_SOLUTION)
-        return None, [f"The approach does not lead to the answer. The right way: {worked}."]
-    missing = next((index for index, step in enumerate(steps) if step.stated not in seen), 0)
-    right_way = _listed(steps[missing:], ", then ")
-    if strange is None:
-        return None, [f"The steps do not lead to the answer. The right way goes on with {right_way}."]
-    step = _step_of(strange, spans)
-    return step, [f"By step {step} ({_show(strange)}) the work has left the right way: {right_way}."]
+        return [f"The approach does not lead to the answer. The right way: {worked}."]
+    right_way = _listed(way.missing, ", then ")
+    if way.strange is None:
+        return [f"The steps do not lead to the answer. The right way goes on with {right_way}."]
+    return [f"By step {step} ({_show(way.strange)}) the work has left the right way: {right_way}."]
+
+
+def _against_derivation(way: _Way, step: int | None) -> list[str]:
+    """Where the response leaves what the critique has worked out before."""
+    if not way.steps:
+        return ["The response does not come to this."]
+    said = [f"The response agrees on {_listed(way.agreed, ', ')}."] if way.agreed else []
+    if way.strange is not None:
+        return [*said, f"By step {step} ({_show(way.strange)}) the response has left this way."]
+    if not way.agreed:
+        return ["The response shows none of these calculations."]
+    whole = {statement.stated for statement in way.steps} <= {statement.stated for statement in way.agreed}
+    return [*said, "It ends elsewhere." if whole else f"It does not go on to {_show(way.missing[0])}."]
 
 
 def _clip(text: str, limit: int = MAX_QUOTE) -> str:
@@ -226,7 +283,3 @@ def _quote(text: str, limit: int = MAX_QUOTE) -> str:
     """Text from outside on one line, cut, without calculator marks and without the words that end a critique."""
     text = re.sub(r"<<[^<>\n]*>>|(?i:\[END\]|conclusion\s*:\s*(?:right|wrong)?)", "", text[: 4 * limit])
     return _clip(" ".join(text.split()), limit).rstrip(".").strip() or "(blank)"
-
-
-def _close(sentences: Sequence[str], verdict: Literal["right", "wrong"], step: int | None, reason) -> Critique:
-    return Critique(" ".join([*sentences, f"Conclusion: {verdict} [END]"]), verdict, step, reason)

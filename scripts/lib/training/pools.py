@@ -14,6 +14,7 @@ KEEP = {
     "all": lambda row: True,
     "correct": lambda row: row["correct"] is True,
     "judged-right": lambda row: row["verdict"] == "right",
+    "judged-wrong": lambda row: row["verdict"] == "wrong",
     "agreeing": lambda row: row["correct"] is True and row["verdict"] == "right",
 }
 # What a part of each kind trains on: the key that holds it.
