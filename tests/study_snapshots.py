@@ -42,6 +42,7 @@ def shipped() -> dict[str, Study]:
         "one-gpu": Study(["config/one-gpu.yaml"]),
         "one-gpu-tiny": Study(["config/one-gpu.yaml", TINY], "one-gpu"),
         "one-gpu-7b": Study(["config/one-gpu-7b.yaml"], "one-gpu"),
+        "ablations": Study(["config/ablations.yaml"], "laptop"),
         "papers": Study(together),
         "papers-released": Study(together, "papers", RELEASED),
         "papers-tiny": Study([*together, TINY], "papers"),

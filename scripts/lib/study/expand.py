@@ -33,6 +33,12 @@ def expand_seeds(mistakes: Mistakes, families: Families) -> None:
         study["seeds"][slug] = names
 
 
+def _runs_named(named: list[str], mistakes: Mistakes, families: Families) -> list[str]:
+    """The runs that names, families and globs stand for, each once."""
+    runs = mistakes.study["runs"]
+    return list(dict.fromkeys(run for one in named for run in families.get(("runs", one)) or fnmatch.filter(runs, one)))
+
+
 def take_rows(tables: dict[str, Any], place: Callable[[tuple], str], mistakes: list[str]) -> dict[str, Any]:
     """The tables, where each that names another one under `rows_of` has its keys and the rows that `only` names."""
     taken = dict(tables)
