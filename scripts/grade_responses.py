@@ -13,7 +13,7 @@ from scripts.lib import cli
 from scripts.lib.grading import GRADER_VERSION, Item, grade
 from scripts.lib.jsonl import BadInput, read_rows, write_json, write_rows
 
-VERSION = 1  # raise by hand when the rows would differ for the same verdicts
+VERSION = 2  # raise by hand when the rows would differ for the same verdicts
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -40,7 +40,7 @@ def main(args: argparse.Namespace) -> int:
     if len({row["id"] for row in rows}) < len(rows):
         raise BadInput(f"{', '.join(args.responses)}: the same id in two shards. Sample the responses again.")
     rows.sort(key=lambda row: row["id"])
-    grades = grade([Item(prediction=row["response"], gold=row["answer"]) for row in rows], workers=args.workers)
+    grades = grade([item_of(row) for row in rows], workers=args.workers)
     for row, made in zip(rows, grades, strict=True):
         row["correct"], row["extracted"] = made.verdict, made.extracted
         if made.error:
@@ -58,6 +58,11 @@ def main(args: argparse.Namespace) -> int:
         fields["mean_tokens"] = sum(row["tokens"] for row in rows) / len(rows)
     write_json(args.summary, summary.fields(**fields))
     return 0
+
+
+def item_of(row: dict) -> Item:
+    """What is graded of a row, with what its dataset says of the gold."""
+    return Item(prediction=row["response"], gold=row["answer"], options=row.get("grading", {}))
 
 
 if __name__ == "__main__":

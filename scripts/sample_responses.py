@@ -18,7 +18,7 @@ from scripts.lib.generation.generator import Generator
 from scripts.lib.journal import Journal, held
 from scripts.lib.jsonl import read_rows, write_rows
 
-VERSION = 2  # raise by hand when the responses would differ
+VERSION = 3  # raise by hand when the responses would differ
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> int:
         with Journal(state / "chunks.jsonl", others) as journal:
             generator = Generator(args.model, settings["engine"] | args.machine, journal, progress)
             answers = generator.answers(rows, settings, shard=(args.shard, args.shards))
-    copied = ("question", "answer", "solution", "system")
+    copied = ("question", "answer", "solution", "system", "grading")
     write_rows(
         args.responses,
         (

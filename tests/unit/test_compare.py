@@ -345,3 +345,20 @@ def test_formulas_are_equal_by_value_at_many_points():
 def test_choices_are_compared_by_letter(gold, text, expected):
     item = Item(text, gold, kind="choice", choices=("red", "green", "blue", "grey"))
     assert graders.ours(graders.extract(item), item) is expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "same"),
+    [
+        *[
+            (answer, True)
+            for answer in ("1540", "1,540", "x = 1540", "28 * 55 = 1540", r"28 \times 55 = 1540", "-1540")
+        ],
+        *[(answer, False) for answer in ("28 * 55", "28*55 = 28 * 55", r"28 \times 55", "x = 1600 - 60", "3080 / 2")],
+        *[(answer, False) for answer in ("(28)(55) * 1", "28 · 55", r"28 \cdot 55")],
+    ],
+)
+def test_calculation_is_no_answer_where_its_result_is_asked_for(answer: str, same: bool) -> None:
+    gold = "-1540" if answer.startswith("-") else "1540"
+    assert compare.same_answer(gold, answer, {"answer_type": "computed"}) == same
+    assert compare.same_answer(gold, answer), "without the question's word for it, the values are compared"

@@ -6,9 +6,9 @@ other rooms need. Importing this package loads no grader: a configuration that o
 
 from collections.abc import Sequence
 
-from scripts.lib.grading.items import GRADER_OPTIONS, GRADER_VERSION, SETS, Grade, Item
+from scripts.lib.grading.items import COMPUTED, GRADER_OPTIONS, GRADER_VERSION, SETS, Grade, Item
 
-__all__ = ["GRADER_OPTIONS", "GRADER_VERSION", "SETS", "Grade", "Item", "grade"]
+__all__ = ["COMPUTED", "GRADER_OPTIONS", "GRADER_VERSION", "SETS", "Grade", "Item", "grade"]
 
 
 def grade(items: Sequence[Item], *, workers: int | None = None, deadline_s: float = 10.0) -> list[Grade]:

@@ -14,6 +14,7 @@ from scripts.lib.grading import golds, pieces, relations, spelling, wording
 from scripts.lib.grading.answers import unbox
 from scripts.lib.grading.equality import same_solutions
 from scripts.lib.grading.intervals import as_interval, number
+from scripts.lib.grading.items import COMPUTED
 from scripts.lib.grading.typography import fold
 from scripts.lib.grading.units import CURRENCIES, TEXT
 from scripts.lib.grading.values import Context, one_notation, same_formulas, same_values
@@ -23,6 +24,8 @@ VALUE_SYMBOLS = re.compile(r"\\(?:frac|sqrt|pi)(?![A-Za-z])")
 LEAD = re.compile(r"\s*\\text\s*\{\s*(?P<words>[^{}\d=]{3,80})\}\s*(?=[-\\\d(\[⦃]|[A-Za-z]\s*[=<>≤≥])")
 MONEY = re.compile(r"\\\$|[€£¥₹]|\\(?:pounds|euro|yen)(?![A-Za-z])|(?<![\w$])\$(?=\s?\d[^$]*$)")
 OPERATORS = re.compile(r"\\text\s*\{\s*(lcm|gcd|min|max|sin|cos|tan|log|ln|exp)\s*\}(?=\s*[({_\\^\w])")
+# Two numbers with a sign of arithmetic between them.
+CALCULATION = re.compile(r"\d[\s)}\]]*(?:[-+*/^×·÷]|\\(?:times|cdot|div)(?![A-Za-z]))[\s({\[]*-?\d")
 MAX_DEPTH = 30  # of pieces in pieces
 AXES = ({"x", "y"}, {"x", "z"}, {"y", "z"})  # two names that are never the same
 PAIRS = ("()", "[]", "⦃⦄", "⟦⟧")
@@ -44,6 +47,10 @@ def same_answer(
     True
     """
     gold, answer = fold(gold), fold(answer)
+    if (options or {}).get("answer_type") == COMPUTED and CALCULATION.search(answer.rpartition("=")[2]):
+        if steps is not None:
+            steps.append(f"the question asks for a result, and {answer!r} is a calculation")
+        return False
     if re.sub(r"\s", "", gold) == re.sub(r"\s", "", answer):
         return True
     return any(_same_reading(reading, answer, options or {}, steps) for reading in golds.readings(gold))

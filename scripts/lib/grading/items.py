@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 GRADER_VERSION = 3  # raise by hand when a verdict would change
 GRADER_OPTIONS = ("answer_type", "error", "unit")  # columns of OlympiadBench and TheoremQA: how a gold is to be read
+COMPUTED = "computed"  # an answer_type: the question asks for a calculation's result, so a calculation is no answer
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of the options of a multiple-choice question
 # What a row can be of: the authors' graders have rules of their own for some of these sets.
 SETS = ("math", "math500", "minerva", "gsm8k", "olympiadbench", "aime24", "amc23", "theoremqa", "gpqa", "mmlu-pro")

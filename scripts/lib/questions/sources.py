@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.lib.grading import GRADER_OPTIONS, answers
+from scripts.lib.grading import COMPUTED, GRADER_OPTIONS, answers
 from scripts.lib.grading.items import LETTERS
 from scripts.lib.grading.verdicts import parse_verdict
 from scripts.lib.jsonl import AsWritten, BadInput, read_rows
@@ -83,6 +83,8 @@ def _task_rows(task: str, problems, noted: Counter) -> Iterator[dict]:
             "answer": row["answer"],
             "subject": task,
         }
+        if re.fullmatch(r"-?\d+", row["answer"]):
+            made["grading"] = {"answer_type": COMPUTED}
         # The terse answer needs no solution, but a task without one has nothing that it could be shorter than.
         yield made if solution is None else {**made, "solution": solution, "terse": worked.terse(row["answer"])}
 
