@@ -46,7 +46,7 @@ def test_page_has_an_example_of_each() -> None:
         ("my-model.yaml", {("fetch_model", "model=my-model"), ("generate", "checkpoint=my-model, suite=arithmetic")}),
         ("my-dataset.yaml", {("prepare_dataset", "dataset=my-questions"), ("train", "run=sft-mine")}),
         ("my-benchmark.yaml", {("prepare_benchmark", "benchmark=my-test"), ("generate", "checkpoint=cft, suite=mine")}),
-        ("my-run.yaml", {("train", "run=cft"), ("train", "run=cft-then-sft")}),
+        ("my-run.yaml", {("train", "run=cft"), ("train", "run=sft-after-cft")}),
         ("my-sweep.yaml", {("train", "run=cft-0.0001"), ("train", "run=cft-0.001"), ("train", "run=cft")}),
     ],
 )
