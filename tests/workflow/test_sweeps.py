@@ -1,5 +1,6 @@
 """The examples of docs/extending.md and the sweeps: what they plan, and that nothing upstream is planned again."""
 
+import json
 import math
 import os
 import re
@@ -46,7 +47,7 @@ def test_page_has_an_example_of_each() -> None:
         ("my-model.yaml", {("fetch_model", "model=my-model"), ("generate", "checkpoint=my-model, suite=arithmetic")}),
         ("my-dataset.yaml", {("prepare_dataset", "dataset=my-questions"), ("train", "run=sft-mine")}),
         ("my-benchmark.yaml", {("prepare_benchmark", "benchmark=my-test"), ("generate", "checkpoint=cft, suite=mine")}),
-        ("my-run.yaml", {("train", "run=cft"), ("train", "run=cft-then-sft")}),
+        ("my-run.yaml", {("train", "run=cft"), ("train", "run=sft-after-cft")}),
         ("my-sweep.yaml", {("train", "run=cft-0.0001"), ("train", "run=cft-0.001"), ("train", "run=cft")}),
     ],
 )
@@ -72,9 +73,19 @@ def test_examples_of_the_page_run_and_do_something(examples: Tree, warm: Warm, t
     tree = examples.copy(tmp_path / "tree").by(warm.program)
     files = [file for file in EXAMPLES if file != "my-sweep.yaml"]  # whose points train as my-run's
     tables = [EXAMPLES[file][0] for file in files]
-    tree.make("--configfile", *files, TINY, "--", *tables, "claims")
+    rows = [
+        {
+            "number": f"a{n}",
+            "problem": f"What is {n} + 25?",
+            "result": str(n + 25),
+            "worked": f"The answer is {n + 25}.",
+        }
+        for n in range(8)  # as many as the tiny scale asks for
+    ]
+    (tree.folder / "my-questions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    tree.make("--configfile", *files, TINY, "--", *tables)
     folder = tree.folder / "results" / "laptop-tiny"
-    assert all((folder / "tables" / f"{table}.md").exists() for table in tables) and (folder / "claims.md").exists()
+    assert all((folder / "tables" / f"{table}.md").exists() for table in tables)
     weights = [folder / "models/smollm2-135m", *(folder / "checkpoints" / run / "model" for run in ("sft-mine", "cft"))]
     assert len({(place / "model.safetensors").read_bytes() for place in weights}) == 3
 
