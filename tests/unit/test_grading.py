@@ -5,7 +5,9 @@ import time
 
 import pytest
 
+from scripts import grade_responses
 from scripts.lib.grading import Grade, Item, grade, graders, pool
+from scripts.lib.jsonl import read_rows, write_rows
 from tests import shared_data
 
 HOSTILE = [
@@ -159,3 +161,14 @@ def test_responses_that_are_a_datasets_own_field_are_graded_with_ids_of_their_ow
         ("a#0", "a", "It is \\boxed{4}.", True),
         ("b#0", "b", "Because.", None),
     ]
+
+
+def test_responses_are_graded_as_their_dataset_says(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    row = {"question_id": "q", "question": "28 * 55 = ?", "answer": "1540", "tokens": 5, "finished": True}
+    asked = {"grading": {"answer_type": "computed"}}
+    texts = {"a": {**asked, "response": "28 * 55"}, "b": {**asked, "response": "1540"}, "c": {"response": "28 * 55"}}
+    write_rows("responses.jsonl", [{"id": name, **row, **more} for name, more in texts.items()])
+    files = ["--responses", "responses.jsonl", "--graded", "graded.jsonl", "--summary", "graded.json"]
+    assert grade_responses.main(grade_responses.parse_args([*files, "--workers", "1"])) == 0
+    assert [row["correct"] for row in read_rows("graded.jsonl", required=("id",))] == [False, True, True]

@@ -365,3 +365,7 @@ def test_columns_that_are_not_asked_for_are_not_read_from_the_hub(tmp_path, writ
     entry = {"source": "hub", "repo": str(tmp_path / "set"), "revision": None, "config": None, "split": "test"}
     rows, _ = prepare({**entry, "rows": None, "fields": {"question": "Question", "answer": "Answer"}})
     assert rows == [{"id": "row-000001", "question": "a?", "answer": "1"}]
+
+
+def test_question_whose_answer_is_a_whole_number_asks_for_its_result() -> None:
+    assert all(row["grading"] == {"answer_type": "computed"} for row in prepare(gym())[0])
