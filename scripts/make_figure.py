@@ -44,7 +44,7 @@ def main(args: argparse.Namespace) -> int:
     axes.set_title(args.settings["title"], loc="left", fontsize=12)
     figure.legend(loc="outside right center", frameon=False, fontsize=9)
     for ending in (".svg", ".png"):
-        with replacing(Path(args.out).with_suffix(ending)) as temporary:
+        with replacing(f"{args.out}{ending}") as temporary:
             metadata = {"Date": None} if ending == ".svg" else {}
             figure.savefig(temporary, format=ending[1:], dpi=160, metadata=metadata)
     return 0

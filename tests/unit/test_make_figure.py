@@ -74,3 +74,10 @@ def test_accuracy_and_lengths_are_drawn_from_scores(tmp_path, write_lines):
     for kind in ("accuracy", "lengths"):
         make_figure.main(args(tmp_path, kind, files))
         assert (tmp_path / "figure.png").stat().st_size > 5000
+
+
+def test_figure_of_a_run_whose_name_holds_a_dot_keeps_its_name(tmp_path, logs):
+    made = args(tmp_path, "training", logs, quantity="loss")
+    made.out = str(tmp_path / "cft.s2")
+    make_figure.main(made)
+    assert {file.name for file in tmp_path.glob("cft*")} == {"cft.s2.svg", "cft.s2.png"}
