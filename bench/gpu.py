@@ -23,8 +23,8 @@ from scripts.lib import cli
 from scripts.lib.generation import engines
 from scripts.lib.generation.chat import load_tokenizer, prompt_ids
 from scripts.lib.generation.engines import Sampling
-from scripts.lib.jsonl import read_rows
-from scripts.lib.training.rows import tokenise, tokenise_pairs
+from scripts.lib.jsonl import read_rows, write_rows
+from scripts.lib.training import rows
 
 RECIPE = {
     **{"run": "bench", "template": None, "seed": 1, "learning_rate": 1e-5, "epochs": 1, "scheduler": "linear"},
@@ -75,39 +75,44 @@ def memory_gb() -> float:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
 
 
-def repeated(rows: list[dict], count: int) -> list[dict]:
+def repeated(given: list[dict], count: int) -> list[dict]:
     """`count` rows, from the first again where there are fewer."""
-    return [rows[index % len(rows)] for index in range(count)]
+    return [{**given[index % len(given)], "id": str(index)} for index in range(count)]
 
 
-def fit(args: argparse.Namespace, rows: list[dict], **recipe) -> float:
-    """Seconds that `train` takes for `--steps` steps."""
+def trained(args: argparse.Namespace, given: list[dict], **recipe) -> tuple[int, float]:
+    """(tokens, seconds) of `--steps` steps of `train`."""
     recipe = {**RECIPE, "global_batch": args.batch, "max_steps": args.steps, **recipe}
-    with tempfile.TemporaryDirectory() as state:
+    tokenizer = load_tokenizer(args.model)
+    with tempfile.TemporaryDirectory() as folder:
+        data, state = Path(folder) / "rows.jsonl", Path(folder) / "state"
+        write_rows(data, given)
+        rows.prepare(data, state / "rows", tokenizer, recipe)
         settings = argparse.Namespace(recipe=recipe, start=args.model, micro_batch=args.batch, processes=1)
-        return train.fit(settings, rows, load_tokenizer(args.model), Path(state))["train_seconds"]
+        seconds = train.fit(settings, tokenizer, state)["train_seconds"]
+        return rows.tokens_of(rows.load(state / "rows")[0]), seconds
 
 
 def train_sft(args: argparse.Namespace) -> tuple[int, float, int]:
     """(tokens, seconds, floating-point operations per weight and token) of supervised training."""
-    rows = repeated(read_rows(args.rows), args.steps * args.batch)
-    made, _ = tokenise(rows, load_tokenizer(args.model), RECIPE)
-    return sum(len(row["input_ids"]) for row in made), fit(args, made, method="sft"), 6
+    given = repeated(read_rows(args.rows), args.steps * args.batch)
+    tokens, seconds = trained(args, given, method="sft")
+    return tokens, seconds, 6
 
 
 def train_dpo(args: argparse.Namespace) -> tuple[int, float, int]:
     """The same for preference training, which also runs the reference forward."""
-    rows = repeated(read_rows(args.pairs), args.steps * args.batch)
-    made, counts = tokenise_pairs(rows, load_tokenizer(args.model), RECIPE)
-    return counts["prompt_tokens"] + counts["completion_tokens"], fit(args, made, method="dpo"), 8
+    given = repeated(read_rows(args.pairs), args.steps * args.batch)
+    tokens, seconds = trained(args, given, method="dpo")
+    return tokens, seconds, 8
 
 
 def generate(args: argparse.Namespace) -> tuple[int, float, int]:
     """The same for new tokens of greedy answers to the training questions."""
     tokenizer = load_tokenizer(args.model)
     engine = engines.load({"kind": "transformers", "dtype": "bfloat16"}, args.model, tokenizer)
-    rows = repeated(read_rows(args.rows), args.batch)
-    prompts = [prompt_ids(tokenizer, row["messages"]) for row in rows]
+    given = repeated(read_rows(args.rows), args.batch)
+    prompts = [prompt_ids(tokenizer, row["messages"]) for row in given]
     engine.generate(prompts[:1], Sampling(0.0, 1.0, 2), 1)  # the first call is slower
     start = time.perf_counter()
     done = engine.generate(prompts, Sampling(0.0, 1.0, args.max_tokens), 1)

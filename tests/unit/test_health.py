@@ -1,6 +1,5 @@
 """A training that is no longer one of numbers ends at once, says why, and leaves no checkpoint."""
 
-import argparse
 import json
 import logging
 import math
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.jsonl import BadInput
+from tests import trainings
 from tests.trainings import BLOWS_UP, KINDS, LORA, RECIPE, flags, rows_of_both_kinds
 from tests.unit.test_preference import rows as pairs
 
@@ -36,11 +36,9 @@ def as_completions(count: int) -> list[dict]:
 
 def fit(model: Path, tokenizer, folder: Path, kind: str, **changes) -> dict:
     """Trains with the script's own function."""
-    from scripts import train
-
     recipe = {**RECIPE, **KINDS[kind], **BLOWS_UP, "order": "sequential", **changes}
-    args = argparse.Namespace(recipe=recipe, start=str(model), micro_batch=2, processes=1)
-    return train.fit(args, pairs(24) if kind == "dpo" else as_completions(24), tokenizer, folder)
+    rows = pairs(24) if kind == "dpo" else as_completions(24)
+    return trainings.fit(recipe, rows, model, tokenizer, folder, micro_batch=2)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
