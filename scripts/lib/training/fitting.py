@@ -170,6 +170,8 @@ def trainer_of(recipe: dict, start, tokenizer, config, made: Dataset, callbacks:
         peft_config=trainers.lora_config(recipe["lora"]),
         callbacks=callbacks,
     )
+    if recipe["precision"] == "mixed" and not is_sharded():
+        machine.halve_frozen(trainer.model)  # only now: peft makes an adapter in its base's type
     trainer.schedule_stretch = (recipe["schedule_epochs"] or recipe["epochs"]) / recipe["epochs"]
     check_savable(model)
     trainer.remove_callback(PrinterCallback)  # trainers.Report says it in fewer lines
@@ -178,13 +180,10 @@ def trainer_of(recipe: dict, start, tokenizer, config, made: Dataset, callbacks:
 
 def start_model(recipe: dict, start: str | Path, attention: str | None = None):
     """The model that is trained, in the recipe's precision."""
-    frozen_half = recipe["precision"] == "mixed" and bool(recipe["lora"]) and not is_sharded()
     dtype = torch.bfloat16 if recipe["precision"] == "bfloat16" else torch.float32
     model = AutoModelForCausalLM.from_pretrained(
-        start, dtype="auto" if frozen_half else dtype, trust_remote_code=False, attn_implementation=attention
+        start, dtype=dtype, trust_remote_code=False, attn_implementation=attention
     )
-    if frozen_half:
-        machine.halve_frozen(model)
     mend_generation_config(model.generation_config)
     return model
 

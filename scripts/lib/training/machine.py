@@ -127,12 +127,11 @@ def halve(state: Path, rows: int, recipe: dict, error: BaseException) -> None:
 
 
 def halve_frozen(model: nn.Module) -> None:
-    """Stores weights of linear layers in bfloat16, all others in float32: for a frozen base under bfloat16 autocast.
+    """Stores the frozen weights of linear layers in bfloat16: for a model under bfloat16 autocast.
 
     There each product rounds these weights to bfloat16 anyway, so the results are the same, in half the memory.
     """
     embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}  # may be tied
     for module in model.modules():
-        for weight in module.parameters(recurse=False):
-            half = isinstance(module, nn.Linear) and id(weight) not in embeddings
-            weight.data = weight.data.to(torch.bfloat16 if half else torch.float32)
+        if isinstance(module, nn.Linear) and id(module.weight) not in embeddings and not module.weight.requires_grad:
+            module.weight.data = module.weight.data.to(torch.bfloat16)
