@@ -1,5 +1,6 @@
 """A training that is no longer one of numbers ends at once, says why, and leaves no checkpoint."""
 
+import argparse
 import json
 import logging
 import math
@@ -211,4 +212,4 @@ def test_ctrl_c_ends_a_training_like_a_preemption_and_a_second_one_at_once() -> 
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     finally:
-        stop.on_train_end(None, None, control)
+        stop.release()
