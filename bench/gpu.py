@@ -1,6 +1,7 @@
 """Speed of training, preference training and generation on this GPU (or CPU): tokens/s, memory, share of peak.
 
-Runs what the rules run, on a model folder and training sets of a study. Training is full fine-tuning in bfloat16.
+Runs what the rules run, on a model folder and training sets of a study. Training is full fine-tuning in bfloat16; it is
+measured once more with each setting of the machine (docs/performance.md), one at a time.
 Tokens are prompt and answer, without padding; for pairs each answer counts with its prompt. The share of peak is
 operations (6 a weight and token in training, 8 with a reference's forward pass, 2 in generation) over `--peak-tflops`,
 which the card's maker states for dense bfloat16 (989 for an H100 SXM).
@@ -14,17 +15,20 @@ import json
 import resource
 import tempfile
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
+from transformers.utils import is_flash_attn_2_available
 
-from scripts import train
 from scripts.lib import cli
 from scripts.lib.generation import engines
 from scripts.lib.generation.chat import load_tokenizer, prompt_ids
 from scripts.lib.generation.engines import Sampling
-from scripts.lib.jsonl import read_rows
-from scripts.lib.training.rows import tokenise, tokenise_pairs
+from scripts.lib.jsonl import read_rows, write_rows
+from scripts.lib.training import fitting, rows
+from scripts.lib.training.machine import Machine
 
 RECIPE = {
     **{"run": "bench", "template": None, "seed": 1, "learning_rate": 1e-5, "epochs": 1, "scheduler": "linear"},
@@ -34,6 +38,16 @@ RECIPE = {
     **{"schedule_epochs": None},
     **{"beta": 0.1, "gamma": 0.5, "loss": "logistic", "precompute_reference": False, "lora": None},
 }
+# The settings of the machine, one by one; `auto` finds the rows in a pass, where there is a GPU.
+LEVERS = {
+    "rows in a pass: auto": {"micro_batch": None},
+    "attention: eager": {"attention": "eager"},
+    "attention: sdpa": {"attention": "sdpa"},
+    "recomputed activations": {"recompute": True},
+    "compiled": {"compiled": True},
+}
+if is_flash_attn_2_available():
+    LEVERS["attention: flash_attention_2"] = {"attention": "flash_attention_2"}
 
 
 def main() -> None:
@@ -48,8 +62,14 @@ def main() -> None:
     parser.add_argument("--peak-tflops", type=float, default=None, help="the card's, for the share of peak")
     args = parser.parse_args()
     cli.quiet()
-    kinds = {"train": train_sft, **({"train_dpo": train_dpo} if args.pairs else {}), "generate": generate}
-    for name, work in kinds.items():
+    plain = Machine(args.batch)
+    works = {
+        "train": partial(train_sft, machine=plain),
+        **{f"train, {name}": partial(train_sft, machine=replace(plain, **lever)) for name, lever in LEVERS.items()},
+        **({"train_dpo": partial(train_dpo, machine=plain)} if args.pairs else {}),
+        "generate": generate,
+    }
+    for name, work in works.items():
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
@@ -75,39 +95,43 @@ def memory_gb() -> float:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
 
 
-def repeated(rows: list[dict], count: int) -> list[dict]:
+def repeated(given: list[dict], count: int) -> list[dict]:
     """`count` rows, from the first again where there are fewer."""
-    return [rows[index % len(rows)] for index in range(count)]
+    return [{**given[index % len(given)], "id": str(index)} for index in range(count)]
 
 
-def fit(args: argparse.Namespace, rows: list[dict], **recipe) -> float:
-    """Seconds that `train` takes for `--steps` steps."""
+def trained(args: argparse.Namespace, given: list[dict], machine: Machine, **recipe) -> tuple[int, float]:
+    """(tokens, seconds) of `--steps` steps of `train`."""
     recipe = {**RECIPE, "global_batch": args.batch, "max_steps": args.steps, **recipe}
-    with tempfile.TemporaryDirectory() as state:
-        settings = argparse.Namespace(recipe=recipe, start=args.model, micro_batch=args.batch, processes=1)
-        return train.fit(settings, rows, load_tokenizer(args.model), Path(state))["train_seconds"]
+    tokenizer = load_tokenizer(args.model)
+    with tempfile.TemporaryDirectory() as folder:
+        data, state = Path(folder) / "rows.jsonl", Path(folder) / "state"
+        write_rows(data, given)
+        rows.prepare(data, state / "rows", tokenizer, recipe)
+        seconds = fitting.fit(recipe, args.model, tokenizer, state, machine)["train_seconds"]
+        return rows.tokens_of(rows.load(state / "rows")[0]), seconds
 
 
-def train_sft(args: argparse.Namespace) -> tuple[int, float, int]:
+def train_sft(args: argparse.Namespace, machine: Machine) -> tuple[int, float, int]:
     """(tokens, seconds, floating-point operations per weight and token) of supervised training."""
-    rows = repeated(read_rows(args.rows), args.steps * args.batch)
-    made, _ = tokenise(rows, load_tokenizer(args.model), RECIPE)
-    return sum(len(row["input_ids"]) for row in made), fit(args, made, method="sft"), 6
+    given = repeated(read_rows(args.rows), args.steps * args.batch)
+    tokens, seconds = trained(args, given, machine, method="sft")
+    return tokens, seconds, 6
 
 
-def train_dpo(args: argparse.Namespace) -> tuple[int, float, int]:
+def train_dpo(args: argparse.Namespace, machine: Machine) -> tuple[int, float, int]:
     """The same for preference training, which also runs the reference forward."""
-    rows = repeated(read_rows(args.pairs), args.steps * args.batch)
-    made, counts = tokenise_pairs(rows, load_tokenizer(args.model), RECIPE)
-    return counts["prompt_tokens"] + counts["completion_tokens"], fit(args, made, method="dpo"), 8
+    given = repeated(read_rows(args.pairs), args.steps * args.batch)
+    tokens, seconds = trained(args, given, machine, method="dpo")
+    return tokens, seconds, 8
 
 
 def generate(args: argparse.Namespace) -> tuple[int, float, int]:
     """The same for new tokens of greedy answers to the training questions."""
     tokenizer = load_tokenizer(args.model)
     engine = engines.load({"kind": "transformers", "dtype": "bfloat16"}, args.model, tokenizer)
-    rows = repeated(read_rows(args.rows), args.batch)
-    prompts = [prompt_ids(tokenizer, row["messages"]) for row in rows]
+    given = repeated(read_rows(args.rows), args.batch)
+    prompts = [prompt_ids(tokenizer, row["messages"]) for row in given]
     engine.generate(prompts[:1], Sampling(0.0, 1.0, 2), 1)  # the first call is slower
     start = time.perf_counter()
     done = engine.generate(prompts, Sampling(0.0, 1.0, args.max_tokens), 1)

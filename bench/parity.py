@@ -80,8 +80,8 @@ def losses(upstream: Path) -> list[str]:
 
 def rows(upstream: Path, folder: str) -> list[str]:
     """A training row of ThinkPO's SFT beside ours: text, ids and labels."""
+    from bench.training import tokenised
     from scripts.lib.generation.chat import load_tokenizer
-    from scripts.lib.training.rows import tokenise
 
     tokenizer = load_tokenizer(folder)
     names = {"tokenizer": tokenizer, "MAX_LENGTH": 10_240}
@@ -89,8 +89,15 @@ def rows(upstream: Path, folder: str) -> list[str]:
     talk = [{"value": "What is 2 + 3?"}, {"value": "2 + 3 = 5. The answer is 5."}]
     wanted = theirs({"system": "Think at length.", "conversations": talk})
     asked = [{"role": "system", "content": "Think at length."}, {"role": "user", "content": talk[0]["value"]}]
-    recipe = {"max_tokens": 10_240, "too_long": "error", "end_inside": "error", "loss_on": "answer", "packing": False}
-    (made,), _ = tokenise([{"id": "a", "messages": asked, "completion": talk[1]["value"]}], tokenizer, recipe)
+    recipe = {
+        "method": "sft",
+        "max_tokens": 10_240,
+        "too_long": "error",
+        "end_inside": "error",
+        "loss_on": "answer",
+        "packing": False,
+    }
+    (made,) = tokenised([{"id": "a", "messages": asked, "completion": talk[1]["value"]}], tokenizer, recipe)
     return [
         f"ThinkPO row, theirs: {tokenizer.decode(wanted['input_ids'])!r}",
         f"ThinkPO row, ours:   {tokenizer.decode(made['input_ids'])!r}",

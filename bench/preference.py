@@ -12,22 +12,18 @@ import argparse
 import resource
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import torch
 from peft import get_peft_model
 from transformers import AutoModelForCausalLM
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
-from bench.training import RECIPE
-from scripts import train
+from bench.training import RECIPE, fit, tokenised
 from scripts.lib import cli
 from scripts.lib.generation.chat import load_tokenizer
 from scripts.lib.jsonl import read_rows
 from scripts.lib.training import preference, trainers
-from scripts.lib.training.rows import tokenise_pairs
 
 BATCH = 8  # pairs
 PREFERENCE = {**RECIPE, "method": "dpo", "beta": 0.1, "gamma": 0.5, "loss": "logistic", "precompute_reference": False}
@@ -44,10 +40,11 @@ def main() -> None:
     args = parser.parse_args()
     cli.quiet()
     tokenizer = load_tokenizer(args.model)
-    pairs, _ = tokenise_pairs(read_rows(args.pairs)[: args.steps * BATCH], tokenizer, RECIPE)
+    pairs = tokenised(read_rows(args.pairs)[: args.steps * BATCH], tokenizer, PREFERENCE)
     if args.peak:
         method = PREFERENCE if args.peak == "dpo" else {**RECIPE, "global_batch": 2 * BATCH}
-        script(args.model, pairs if args.peak == "dpo" else as_answers(pairs), tokenizer, method)
+        rows = pairs if args.peak == "dpo" else as_answers(pairs)
+        fit(method, rows, args.model, tokenizer, method["global_batch"])
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         return
     # First of all: a child's peak starts from what its parent holds when it is made.
@@ -60,7 +57,7 @@ def main() -> None:
     times = {"script": float("inf"), "passes": float("inf")}
     for _ in range(args.rounds):
         times["passes"] = min(times["passes"], bare_passes(args.model, pairs, tokenizer))
-        times["script"] = min(times["script"], script(args.model, pairs, tokenizer, PREFERENCE))
+        times["script"] = min(times["script"], fit(PREFERENCE, pairs, args.model, tokenizer, BATCH))
     steps = -(-len(pairs) // BATCH)
     print(f"{len(pairs)} pairs, batch {BATCH}, {cli.device_name()}, torch {torch.__version__}")
     print(f"train script      {times['script'] / steps:6.2f} s/step   {times['script'] / times['passes']:.2f} × passes")
@@ -77,13 +74,6 @@ def as_answers(pairs: list[dict]) -> list[dict]:
         for pair in pairs
         for key in ("chosen_ids", "rejected_ids")
     ]
-
-
-def script(model: str, rows: list[dict], tokenizer, recipe: dict) -> float:
-    """Seconds that the script's own trainer takes, from its first step to its last."""
-    with tempfile.TemporaryDirectory() as state:
-        args = argparse.Namespace(recipe=recipe, start=model, micro_batch=recipe["global_batch"], processes=1)
-        return train.fit(args, rows, tokenizer, Path(state))["train_seconds"]
 
 
 def bare_passes(model_folder: str, pairs: list[dict], tokenizer) -> float:

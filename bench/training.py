@@ -19,12 +19,11 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM
 from trl import SFTConfig, SFTTrainer
 
-from scripts import train
 from scripts.lib import cli
 from scripts.lib.generation.chat import load_tokenizer
-from scripts.lib.jsonl import read_rows
-from scripts.lib.training import trainers
-from scripts.lib.training.rows import tokenise
+from scripts.lib.jsonl import read_rows, write_rows
+from scripts.lib.training import fitting, rows, trainers
+from scripts.lib.training.machine import Machine
 
 BATCH = 8
 RECIPE = {
@@ -48,19 +47,35 @@ def main() -> None:
     args = parser.parse_args()
     cli.quiet()
     tokenizer = load_tokenizer(args.model)
-    rows, _ = tokenise(read_rows(args.data)[: args.steps * BATCH], tokenizer, RECIPE)
-    tokens = sum(len(row["input_ids"]) for row in rows)
+    made = tokenised(read_rows(args.data)[: args.steps * BATCH], tokenizer, RECIPE)
+    tokens = sum(len(row["input_ids"]) for row in made)
     ways = {"bare loop": bare_loop, "train script": train_script, "TRL as it comes": plain_trl}
     best = dict.fromkeys(ways, 0.0)
     for _ in range(args.rounds):
         for name, way in ways.items():
-            best[name] = max(best[name], tokens / way(args.model, rows, tokenizer))
-    print(f"{len(rows)} rows, {tokens} tokens, batch {BATCH}, {cli.device_name()}, torch {torch.__version__}")
+            best[name] = max(best[name], tokens / way(args.model, made, tokenizer))
+    print(f"{len(made)} rows, {tokens} tokens, batch {BATCH}, {cli.device_name()}, torch {torch.__version__}")
     for name, speed in best.items():
         print(f"{name:16} {speed:8.1f} tokens/s   {speed / best['bare loop']:.2f} × bare loop")
 
 
-def bare_loop(model_folder: str, rows: list[dict], tokenizer) -> float:
+def tokenised(given: list[dict], tokenizer, recipe: dict) -> list[dict]:
+    """Rows of token ids, as the script makes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        data, made = Path(folder) / "rows.jsonl", Path(folder) / "made"
+        write_rows(data, given)
+        rows.prepare(data, made, tokenizer, recipe)
+        return rows.load(made)[0].to_list()
+
+
+def fit(recipe: dict, made: list[dict], model: str, tokenizer, micro_batch: int) -> float:
+    """Seconds that the script's own trainer takes, from its first step to its last."""
+    with tempfile.TemporaryDirectory() as state:
+        Dataset.from_list(made).save_to_disk(Path(state) / "rows")
+        return fitting.fit(recipe, model, tokenizer, Path(state), Machine(micro_batch))["train_seconds"]
+
+
+def bare_loop(model_folder: str, made: list[dict], tokenizer) -> float:
     """Seconds for one pass with nothing but PyTorch around the model."""
     torch.manual_seed(1)
     model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.bfloat16)
@@ -69,8 +84,8 @@ def bare_loop(model_folder: str, rows: list[dict], tokenizer) -> float:
     optimizer = torch.optim.AdamW(weights, lr=RECIPE["learning_rate"], weight_decay=0.0)
     backbone, head = model.get_base_model().model, model.get_base_model().lm_head
     start = time.perf_counter()
-    for at in range(0, len(rows), BATCH):
-        batch = rows[at : at + BATCH]
+    for at in range(0, len(made), BATCH):
+        batch = made[at : at + BATCH]
         width = max(len(row["input_ids"]) for row in batch)
 
         def padded(values: list[list[int]], filler: int, width: int = width) -> torch.Tensor:
@@ -88,14 +103,12 @@ def bare_loop(model_folder: str, rows: list[dict], tokenizer) -> float:
     return time.perf_counter() - start
 
 
-def train_script(model_folder: str, rows: list[dict], tokenizer) -> float:
+def train_script(model_folder: str, made: list[dict], tokenizer) -> float:
     """Seconds that the script's own trainer takes, from its first step to its last."""
-    with tempfile.TemporaryDirectory() as state:
-        args = argparse.Namespace(recipe=RECIPE, start=model_folder, micro_batch=BATCH, processes=1)
-        return train.fit(args, rows, tokenizer, Path(state))["train_seconds"]
+    return fit(RECIPE, made, model_folder, tokenizer, BATCH)
 
 
-def plain_trl(model_folder: str, rows: list[dict], tokenizer) -> float:
+def plain_trl(model_folder: str, made: list[dict], tokenizer) -> float:
     """Seconds of SFTTrainer with bf16=True, the setting its documentation shows."""
     with tempfile.TemporaryDirectory() as folder:
         config = SFTConfig(
@@ -115,7 +128,7 @@ def plain_trl(model_folder: str, rows: list[dict], tokenizer) -> float:
         trainer = SFTTrainer(
             model=AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32),
             args=config,
-            train_dataset=Dataset.from_list(rows),
+            train_dataset=Dataset.from_list(made),
             processing_class=tokenizer,
             peft_config=trainers.lora_config(RECIPE["lora"]),
         )

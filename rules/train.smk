@@ -56,8 +56,11 @@ rule train:
     resources:
         gpu=1,
         parallel="ddp",  # with more GPUs: a file in envs/accelerate/
-        # Most rows per device and pass; the global batch is the recipe's. A retry halves it.
-        micro_batch=lambda wildcards, attempt: 8 // min(8, 2 ** (attempt - 1)),
+        # Rows per device and pass; the global batch is the recipe's. A retry takes fewer.
+        micro_batch=lambda wildcards, attempt: "auto" if attempt == 1 else max(1, 8 // 2 ** (attempt - 1)),
+        attention="default",  # or sdpa, eager, flash_attention_2
+        compile=0,  # 1: torch.compile
+        recompute=0,  # 1: activations are computed twice, which saves memory
     params:
         command=train_command,
         recipe=STUDY.recipe,
@@ -65,7 +68,8 @@ rule train:
     shell:
         # The script saves a checkpoint on SIGTERM; the shell must not die of it before.
         "trap '' TERM; {params.command} --recipe {log:q}.recipe.json --data {input.data:q} --start {input.start:q}"
-        " --micro-batch {resources.micro_batch} --state {params.state:q} --weights {output.weights:q}"
+        " --micro-batch {resources.micro_batch} --attention {resources.attention} --compile {resources.compile}"
+        " --recompute {resources.recompute} --workers {threads} --state {params.state:q} --weights {output.weights:q}"
         " --summary {output.summary:q} > {log:q} 2>&1"
 
 

@@ -8,7 +8,7 @@ of the first node, which the rule's `srun` tells to all nodes; `srun` also numbe
         --main gpu-node-7:41235 scripts.train --processes 16 ...
 
 SIGTERM, which Slurm sends to all processes, is for the script: this waits until the script has saved its progress.
-SIGUSR1 likewise.
+SIGUSR1 likewise. A script that ends with status 76 is started again.
 """
 
 import argparse
@@ -17,6 +17,8 @@ import signal
 
 from scripts.lib import cli
 from scripts.lib.jobs import cards
+
+SMALLER = 76  # a script's status: its memory ran out, and it is to be started again, with less in a pass
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -49,11 +51,14 @@ def main(args: argparse.Namespace) -> int:
         options += ["--num_machines", str(args.nodes), "--machine_rank", str(args.node), "--main_process_ip", host]
     wanted = launch.launch_command_parser().parse_args([*options, "--module", args.script, *args.arguments])
     wanted.signals_to_handle = "SIGINT"  # of torchrun, which would end the script soon after SIGTERM
-    try:
-        launch.launch_command(wanted)
-    except ChildFailedError as error:
-        return error.get_first_failure()[1].exitcode
-    return 0
+    while True:
+        try:
+            launch.launch_command(wanted)
+            return 0
+        except ChildFailedError as error:
+            status = error.get_first_failure()[1].exitcode
+        if status != SMALLER:
+            return status
 
 
 if __name__ == "__main__":

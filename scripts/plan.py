@@ -4,6 +4,7 @@ Jobs by rule (to run, and done), GPU hours and teachers' cost by table, rows tha
 of trainings, disk, and the longest chain of jobs.
 
     python -m scripts.plan --targets all_tables --configfiles config.yaml
+    python -m scripts.plan --measured      # the `machines:` entry of the machine that the study ran on
 
 `snakemake plan` calls it with the config that it is called with; `--config 'plan={targets: [cft_table2]}'` names
 targets. The numbers are estimates: how they are made and what they assume, docs/planning.md.
@@ -15,7 +16,7 @@ from collections import Counter
 
 from scripts.lib import cli
 from scripts.lib.cli import duration
-from scripts.lib.jobs import dag
+from scripts.lib.jobs import dag, measured
 from scripts.lib.jobs.memory import Need, need
 from scripts.lib.jobs.planning import Cost, Estimator, longest_chain
 from scripts.lib.study import quotas
@@ -24,6 +25,7 @@ from scripts.lib.study import quotas
 def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--measured", action="store_true", help="print the machine's speeds as the study measured them")
     parser.add_argument("--targets", nargs="+", default=["all_tables"], help="targets of snakemake")
     parser.add_argument("--configfiles", nargs="*", default=[], help="config files, as for snakemake")
     parser.add_argument("--config", type=cli.json_argument, default={}, help="JSON: overrides, as for snakemake")
@@ -33,6 +35,9 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Prints the plan."""
     graph = dag.graph(args.targets, args.configfiles, args.config)
+    if args.measured:
+        sys.stdout.write(measured.entry(graph.study.resolved))
+        return 0
     sys.stdout.write(report(graph.study.resolved, graph.jobs, args.targets))
     return 0
 

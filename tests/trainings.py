@@ -5,9 +5,11 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from scripts.lib.cli import ROOT
+from scripts.lib.jsonl import write_rows
 
 STEPS = 40
 RECIPE = {
@@ -48,13 +50,41 @@ def flags(recipe: dict, rows: Path, start: Path, folder: Path, processes: int) -
     return [word for name, value in values.items() for word in (f"--{name}", str(value))]
 
 
-def launch(recipe: dict, rows: Path, start: Path, folder: Path, parallel: str, nodes: int) -> list[subprocess.Popen]:
+def tokenised(
+    given: list[dict], tokenizer, recipe: dict, positions: int | None = None, workers: int = 1
+) -> tuple[list[dict], dict[str, int]]:
+    """What `rows.prepare` makes of rows, as lists, and its counts."""
+    from scripts.lib.training import rows
+
+    method = "dpo" if given and "chosen" in given[0] and "completion" not in given[0] else "sft"
+    with tempfile.TemporaryDirectory() as folder:
+        data, made = Path(folder) / "rows.jsonl", Path(folder) / "made"
+        write_rows(data, given)
+        rows.prepare(data, made, tokenizer, {"method": method, **recipe}, positions, workers)
+        found, counts = rows.load(made)
+        return found.to_list(), counts
+
+
+def fit(recipe: dict, rows: list[dict], model: Path, tokenizer, state: Path, micro_batch: int, **settings) -> dict:
+    """Trains on rows of token ids with the script's own function."""
+    from datasets import Dataset
+
+    from scripts.lib.training import fitting
+    from scripts.lib.training.machine import Machine
+
+    Dataset.from_list(rows).save_to_disk(state / "rows")
+    return fitting.fit(recipe, model, tokenizer, state, Machine(micro_batch, **settings))
+
+
+def launch(
+    recipe: dict, rows: Path, start: Path, folder: Path, parallel: str, nodes: int, script: str = "scripts.train"
+) -> list[subprocess.Popen]:
     """Starts a training in two processes the way the rule does: a launcher for each node (all nodes are this one)."""
     folder.mkdir(exist_ok=True)
     with socket.create_server(("", 0)) as free:
         meet = ["--nodes", str(nodes), "--main", f"{socket.gethostname()}:{free.getsockname()[1]}"]
     options = ["--parallel", parallel, "--processes", "2", *(meet if nodes > 1 else [])]
-    script = "tests.smoke.sharded_train" if parallel == "fsdp" else "scripts.train"
+    script = "tests.smoke.sharded_train" if parallel == "fsdp" else script
     command = [script, *flags(recipe, rows, start, folder, 2)]
     with (folder / "log").open("ab") as log:
         return [

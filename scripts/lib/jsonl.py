@@ -310,10 +310,7 @@ def read_rows(
         if unique and unique in row:
             value = dumps(row[unique])
             if value in seen:
-                raise BadInput(
-                    f"{path}, line {line}: {unique} {row[unique]!r} is also on line {seen[value]}. "
-                    f"Give each row an {unique} of its own."
-                )
+                raise repeated(path, line, unique, value, seen[value])
             seen[value] = line
         rows.append(row)
     return rows
@@ -335,10 +332,22 @@ def _some(path: Path, may_be_empty: bool, numbered: Iterable[tuple[int, dict]]) 
     for last, row in numbered:
         yield last, row
     if not last and not (may_be_empty and path.stat().st_size):
-        raise BadInput(
-            f"{path}: there are no rows in it, and there must be some. If a rule made it, a disk may have lost its end "
-            "(power, a lost node): delete the file and start the same command again."
-        )
+        raise no_rows(path)
+
+
+def no_rows(path: str | Path) -> BadInput:
+    """What says that a file has no rows."""
+    return BadInput(
+        f"{path}: there are no rows in it, and there must be some. If a rule made it, a disk may have lost its end "
+        "(power, a lost node): delete the file and start the same command again."
+    )
+
+
+def repeated(path: str | Path, line: int, key: str, value: str, before: int) -> BadInput:
+    """What says that a row's value (as JSON) is that of a row before."""
+    return BadInput(
+        f"{path}, line {line}: {key} {json.loads(value)!r} is also on line {before}. Give each row an {key} of its own."
+    )
 
 
 def _numbered(
@@ -348,32 +357,49 @@ def _numbered(
     mended: Counter | None = None,
 ) -> Iterator[tuple[int, dict]]:
     """(line number, row) of each line that is not blank."""
-    for place, line in _lines(path):
-        try:
-            row = json.loads(line, parse_float=number, parse_constant=_refused)
-        except _NoNumber as error:
-            raise BadInput(
-                f"{path}, line {place}: {error}, which JSON does not have. Write a number or null."
-            ) from None
-        except ValueError as error:
-            raise BadInput(
-                f"{path}, line {place}: not a JSON object ({error}). The line may be torn: mend or delete it."
-            ) from None
-        if not isinstance(row, dict):
-            raise BadInput(f"{path}, line {place}: a {type(row).__name__}, not a JSON object. Write one object a line.")
-        if _SURROGATE.search(line):
-            row = without_lone_surrogates(row, Counter() if mended is None else mended)
-        missing = [key for key in required if key not in row]
-        if missing:
-            raise BadInput(f"{path}, line {place}: no {', '.join(missing)} (there are: {', '.join(sorted(row))}).")
-        yield place, row
+    for place, line in lines_of(path):
+        yield place, parsed(path, place, line, required, number, mended)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(line number, text) of each line that is not blank, without byte order marks."""
+def parsed(
+    path: str | Path,
+    place: int,
+    line: str,
+    required: Iterable[str] = (),
+    number: Callable[[str], float] = float,
+    mended: Counter | None = None,
+) -> dict:
+    """The row that a line of a JSON Lines file holds; arguments and errors as for `read_rows`.
+
+    Args:
+        path: the file, for messages.
+        place: the number of the line, likewise.
+        line: its text.
+    """
+    try:
+        row = json.loads(line, parse_float=number, parse_constant=_refused)
+    except _NoNumber as error:
+        raise BadInput(f"{path}, line {place}: {error}, which JSON does not have. Write a number or null.") from None
+    except ValueError as error:
+        raise BadInput(
+            f"{path}, line {place}: not a JSON object ({error}). The line may be torn: mend or delete it."
+        ) from None
+    if not isinstance(row, dict):
+        raise BadInput(f"{path}, line {place}: a {type(row).__name__}, not a JSON object. Write one object a line.")
+    if _SURROGATE.search(line):
+        row = without_lone_surrogates(row, Counter() if mended is None else mended)
+    missing = [key for key in required if key not in row]
+    if missing:
+        raise BadInput(f"{path}, line {place}: no {', '.join(missing)} (there are: {', '.join(sorted(row))}).")
+    return row
+
+
+def lines_of(path: str | Path) -> Iterator[tuple[int, str]]:
+    """(line number, text) of each line that is not blank, without byte order marks; the file may be gzipped."""
     import gzip
     import zlib
 
+    path = Path(path)
     try:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
             for place, line in enumerate(lines, 1):

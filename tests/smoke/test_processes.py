@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from scripts import train
 from scripts.lib.jsonl import BadInput
-from scripts.lib.training import trainers
+from scripts.lib.training import fitting, trainers
 from tests.trainings import BLOWS_UP, KINDS, RECIPE, STEPS, flags, launch, rows_of_both_kinds
 
 
@@ -79,7 +79,7 @@ def interrupt(launchers: list[subprocess.Popen], folder: Path) -> None:
         time.sleep(0.005)
     for pid in [workers_of(launchers[-1])[-1], *(launcher.pid for launcher in launchers)]:
         os.kill(pid, signal.SIGTERM)
-    assert [launcher.wait(timeout=60) for launcher in launchers] == [train.INTERRUPTED] * len(launchers)
+    assert [launcher.wait(timeout=60) for launcher in launchers] == [fitting.INTERRUPTED] * len(launchers)
     said = (folder / "log").read_text()
     assert f"signal {signal.SIGTERM:d}: stopped after step" in said, said[-4000:]
     step = int(said.partition("stopped after step ")[2].partition(",")[0])

@@ -136,11 +136,11 @@ def limit(tokens: int | None, **rules) -> dict:
 
 def trained(made: list[dict], tokenizer, max_tokens: int | None, positions: int | None = None, **rules) -> dict:
     """What the trainer says of the rows."""
-    from scripts.lib.training import rows
+    from tests.trainings import tokenised
 
     recipe = {"too_long": "drop", "packing": False, **limit(max_tokens or 9999, **rules)}
-    tokenise = rows.tokenise_pairs if "chosen" in made[0] else rows.tokenise
-    return tokenise(made, load_tokenizer(tokenizer), recipe, positions)[1]
+    made = [{**row, "id": str(number)} for number, row in enumerate(made)]  # of several sets
+    return tokenised(made, load_tokenizer(tokenizer), recipe, positions)[1]
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from scripts.lib.cli import ROOT
 from scripts.lib.generation.chat import answer_ids, load_tokenizer, prompt_ids
 from scripts.lib.jsonl import BadInput
-from scripts.lib.training.rows import tokenise
 from tests import shared_data
+from tests.trainings import tokenised
 
 QUESTION = [{"role": "user", "content": "2 + 2?"}]
 PLAIN = (
@@ -124,7 +124,7 @@ def test_real_rows_end_as_the_cft_authors_rows_do(own_end, tokenizer, tmp_path: 
     ]
     assert len(real) == 40
     rules = {"max_tokens": 10**6, "too_long": "error", "end_inside": "error", "loss_on": "answer", "packing": False}
-    made, _ = tokenise(real, loaded, rules)
+    made, _ = tokenised(real, loaded, rules)
     end = loaded.convert_tokens_to_ids("<|im_end|>")
     for row, given in zip(made, real, strict=True):
         asked = given["messages"][0]["content"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.jsonl import BadInput
+from tests import trainings
 from tests.trainings import BLOWS_UP, KINDS, LORA, RECIPE, flags, rows_of_both_kinds
 from tests.unit.test_preference import rows as pairs
 
@@ -36,11 +37,9 @@ def as_completions(count: int) -> list[dict]:
 
 def fit(model: Path, tokenizer, folder: Path, kind: str, **changes) -> dict:
     """Trains with the script's own function."""
-    from scripts import train
-
     recipe = {**RECIPE, **KINDS[kind], **BLOWS_UP, "order": "sequential", **changes}
-    args = argparse.Namespace(recipe=recipe, start=str(model), micro_batch=2, processes=1)
-    return train.fit(args, pairs(24) if kind == "dpo" else as_completions(24), tokenizer, folder)
+    rows = pairs(24) if kind == "dpo" else as_completions(24)
+    return trainings.fit(recipe, rows, model, tokenizer, folder, micro_batch=2)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -213,4 +212,4 @@ def test_ctrl_c_ends_a_training_like_a_preemption_and_a_second_one_at_once() -> 
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     finally:
-        stop.on_train_end(None, None, control)
+        stop.release()

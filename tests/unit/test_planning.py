@@ -1,6 +1,7 @@
 """Estimates of hours, money and disk from a study's settings, against figures worked out by hand."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from scripts import plan
 from scripts.lib.cli import ROOT
 from scripts.lib.jobs.dag import Job
 from scripts.lib.jobs.planning import Cost, Estimator, longest_chain
+from scripts.lib.jsonl import BadInput, write_json, write_rows
 from scripts.lib.study.resolve import resolve
 
 STUDY = """
@@ -204,3 +206,33 @@ def test_machines_of_the_page_are_those_of_the_config() -> None:
     assert machines["two-cores"] == {"training": 28, "generation": 28, "gpus": 1}
     assert f"| `h100` | {machines['h100']['training']:,.0f} trained |" in page
     assert f"| `h100` | {machines['h100']['generation']:,.0f} generated |" in page
+
+
+# --- measured speeds --------------------------------------------------------------------------------------------------
+
+
+def test_finished_study_prints_the_speeds_of_its_machine(estimator, tmp_path) -> None:
+    import yaml
+
+    from scripts.lib.jobs import measured
+
+    with pytest.raises(BadInput, match="study planned: 0 trainings and 0 jobs that generate are done here"):
+        measured.entry(estimator.study)
+    made_by = {"device": "a card"}
+    summaries = {
+        "sft": {"tokens_per_s": 400.0, "train_seconds": 10.0, "processes": 2, "made_by": made_by},
+        "dpo": {"tokens_per_s": 300.0, "train_seconds": 30.0, "processes": 1, "made_by": made_by},
+    }
+    for run, summary in summaries.items():
+        write_json(estimator.results / "checkpoints" / run / "train.json", summary)
+    write_rows(estimator.results / "generations" / "sft" / "numbers.jsonl", [{"tokens": 500}, {"tokens": 700}])
+    write_rows(Path("timings/planned/generate/sft/numbers.jsonl"), [{"s": 60}])
+    write_rows(estimator.results / "responses" / "sums-self" / "shard-1.jsonl", [{"tokens": 1000}])
+    write_rows(Path("timings/planned/sample_responses/sums-self/1.jsonl"), [{"s": 40.0}])
+    said = measured.entry(estimator.study)
+    assert said.startswith("# Measured in study planned: 2 trainings, 2 jobs that generate, on a card.\n")
+    # 2 billion parameters: 200 tokens/s of one GPU for 10 s, and 300 for 30 s with a third of a pass more.
+    training = (2 * 200 * 10 + 2 * 300 * 30 * 4 / 3) / 40
+    speeds = {"training": float(f"{training:.3g}"), "generation": (2 * 1200 + 7 * 1000) / 100, "gpus": 2}
+    assert yaml.safe_load(said) == {"machines": {"measured": speeds}}
+    assert resolve([tmp_path / "study.yaml"], {**yaml.safe_load(said), "plan": {"machine": "measured"}})

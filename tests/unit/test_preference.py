@@ -1,9 +1,11 @@
 """Preference optimisation is exact: loss and gradient against the papers' formula, reference, batches, boundaries."""
 
-import argparse
 import math
 
 import pytest
+
+from tests import trainings
+from tests.trainings import tokenised
 
 torch = pytest.importorskip("torch")
 
@@ -170,11 +172,7 @@ def fit(
     model_folder, tokenizer, tmp_path, name: str = "state", micro_batch: int = 8, count: int = 24, **changes
 ) -> dict:
     """Trains with the script's own function."""
-    from scripts import train
-
-    settings = {"micro_batch": micro_batch, "processes": 1}
-    args = argparse.Namespace(recipe={**RECIPE, **changes}, start=str(model_folder), **settings)
-    return train.fit(args, rows(count), tokenizer, tmp_path / name)
+    return trainings.fit({**RECIPE, **changes}, rows(count), model_folder, tokenizer, tmp_path / name, micro_batch)
 
 
 @pytest.fixture(scope="module")
@@ -268,10 +266,8 @@ def test_later_iteration_is_measured_against_its_own_start(lora, model_folder, t
 
 
 def test_pairs_are_tokenised_to_one_end_token_each(tokenizer):
-    from scripts.lib.training.rows import tokenise_pairs
-
     row = {"id": "a", "messages": [{"role": "user", "content": "1 + 1?"}], "chosen": "2", "rejected": "three"}
-    made, counts = tokenise_pairs([row], tokenizer, RULES)
+    made, counts = tokenised([row], tokenizer, RULES)
     for key in ("chosen_ids", "rejected_ids"):
         assert made[0][key].count(tokenizer.eos_token_id) == 1 and made[0][key][-1] == tokenizer.eos_token_id
     assert counts["rows_trained"] == 1 and counts["completion_tokens"] == len("2") + len("three") + 2
@@ -279,13 +275,12 @@ def test_pairs_are_tokenised_to_one_end_token_each(tokenizer):
 
 def test_long_pairs_are_refused_or_dropped(tokenizer):
     from scripts.lib.jsonl import BadInput
-    from scripts.lib.training.rows import tokenise_pairs
 
     row = {"id": "a", "messages": [{"role": "user", "content": "?"}], "chosen": "x" * 90, "rejected": "y"}
     rules = RULES | {"max_tokens": 60}
     with pytest.raises(BadInput, match=r"1 of 1 rows are longer than max_tokens = 60.*Raise max_tokens"):
-        tokenise_pairs([row], tokenizer, rules)
-    made, counts = tokenise_pairs([row, {**row, "id": "b", "chosen": "x"}], tokenizer, rules | {"too_long": "drop"})
+        tokenised([row], tokenizer, rules)
+    made, counts = tokenised([row, {**row, "id": "b", "chosen": "x"}], tokenizer, rules | {"too_long": "drop"})
     assert len(made) == 1 and counts["rows_dropped_too_long"] == 1
 
 
@@ -294,11 +289,11 @@ def test_pairs_that_are_equal_once_tokenised_are_left_out_and_counted(tokenizer,
     from scripts.lib.training import rows
 
     # A tokenizer that normalises: another text, the same tokens.
-    plain = rows.answer_ids
-    monkeypatch.setattr(rows, "answer_ids", lambda tokenizer, text: plain(tokenizer, text.lower()))
+    plain = rows.token_ids
+    monkeypatch.setattr(rows, "token_ids", lambda tokenizer, texts: plain(tokenizer, [text.lower() for text in texts]))
     pair = {"id": "a", "messages": [{"role": "user", "content": "?"}], "chosen": "It is X", "rejected": "it is x"}
-    made, counts = rows.tokenise_pairs([pair, {**pair, "id": "b", "chosen": "No"}], tokenizer, RULES)
-    assert len(made) == 1 and made[0]["chosen_ids"] == plain(tokenizer, "no")
+    made, counts = tokenised([pair, {**pair, "id": "b", "chosen": "No"}], tokenizer, RULES)
+    assert len(made) == 1 and made[0]["chosen_ids"][:-1] == plain(tokenizer, ["no"])[0]
     assert (counts["rows_in"], counts["rows_trained"], counts["rows_dropped_equal"]) == (2, 1, 1)
     with pytest.raises(BadInput, match="no row is left to train on: 1 of 1 have two equal answers"):
-        rows.tokenise_pairs([pair], tokenizer, RULES)
+        tokenised([pair], tokenizer, RULES)

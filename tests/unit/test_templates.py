@@ -35,11 +35,11 @@ def test_template_renders_the_whole_conversation_as_prompt_and_answer_do(templat
 
 
 def test_loss_is_on_the_end_token_and_not_on_the_prompt(templated):
-    from scripts.lib.training.rows import tokenise
+    from tests.trainings import tokenised
 
     row = {"id": "a", "messages": [{"role": "user", "content": "?"}], "completion": "7"}
     rules = {"max_tokens": 1000, "too_long": "error", "end_inside": "error", "loss_on": "answer", "packing": False}
-    made, _ = tokenise([row], templated, rules)
+    made, _ = tokenised([row], templated, rules)
     labels = made[0]["labels"]
     answer = chat.answer_ids(templated, "7")
     assert labels[-len(answer) :] == answer and set(labels[: -len(answer)]) == {-100}

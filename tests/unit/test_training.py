@@ -7,9 +7,11 @@ import pytest
 
 from scripts.lib.generation.chat import answer_ids, prompt_ids
 from scripts.lib.jsonl import BadInput
+from tests.trainings import tokenised
 
 training = pytest.importorskip("scripts.lib.training.trainers")
 rows = pytest.importorskip("scripts.lib.training.rows")
+machine = pytest.importorskip("scripts.lib.training.machine")
 
 RULES = {"max_tokens": 512, "too_long": "error", "end_inside": "error", "loss_on": "answer", "packing": False}
 
@@ -28,49 +30,49 @@ ROWS = [
     [((512, 8, 8), (8, 8)), ((8, 8, 1), (8, 1)), ((8, 3, 1), (2, 4)), ((7, 4, 1), (1, 7)), ((4, 8, 2), (2, 1))],
 )
 def test_batch_is_split_to_fit_the_device(arguments: tuple, expected: tuple) -> None:
-    assert training.split_batch(*arguments) == expected
+    assert machine.split_batch(*arguments) == expected
 
 
 def test_split_always_multiplies_back() -> None:
     for processes in (1, 2, 3):
         for share in range(1, 40):
             for most in range(1, 12):
-                rows, accumulation = training.split_batch(share * processes, most, processes)
+                rows, accumulation = machine.split_batch(share * processes, most, processes)
                 assert rows * accumulation * processes == share * processes and rows <= most
 
 
 def test_batch_that_does_not_divide_is_told() -> None:
     with pytest.raises(BadInput, match="global_batch 10 is not a multiple of the 4 processes. Change either."):
-        training.split_batch(10, 8, 4)
+        machine.split_batch(10, 8, 4)
 
 
 # --- rows ---------------------------------------------------------------------------------------------------------
 
 
 def test_labels_cover_the_completion_and_nothing_else(tokenizer) -> None:
-    kept, counts = rows.tokenise(ROWS[:1], tokenizer, RULES)
+    kept, counts = tokenised(ROWS[:1], tokenizer, RULES)
     prompt, completion = prompt_ids(tokenizer, ROWS[0]["messages"]), answer_ids(tokenizer, "4")
     assert kept == [{"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion}]
     assert counts["prompt_tokens"] == len(prompt) and counts["completion_tokens"] == len(completion) == 2
 
 
 def test_row_of_exactly_the_limit_is_kept(tokenizer) -> None:
-    length = len(rows.tokenise(ROWS[:1], tokenizer, RULES)[0][0]["input_ids"])
-    assert len(rows.tokenise(ROWS[:1], tokenizer, RULES | {"max_tokens": length})[0]) == 1
+    length = len(tokenised(ROWS[:1], tokenizer, RULES)[0][0]["input_ids"])
+    assert len(tokenised(ROWS[:1], tokenizer, RULES | {"max_tokens": length})[0]) == 1
     with pytest.raises(BadInput):
-        rows.tokenise(ROWS[:1], tokenizer, RULES | {"max_tokens": length - 1})
+        tokenised(ROWS[:1], tokenizer, RULES | {"max_tokens": length - 1})
 
 
 def test_too_long_rows_are_told_longest_first(tokenizer) -> None:
     with pytest.raises(BadInput) as caught:
-        rows.tokenise(ROWS, tokenizer, RULES | {"max_tokens": 35})
+        tokenised(ROWS, tokenizer, RULES | {"max_tokens": 35})
     found = str(caught.value)
     assert "of 8 rows are longer than max_tokens = 35: r2 (" in found and "too_long: drop" in found
 
 
 def test_too_long_rows_are_dropped_whole_and_counted(tokenizer) -> None:
-    whole = rows.tokenise(ROWS, tokenizer, RULES)[0]
-    kept, counts = rows.tokenise(ROWS, tokenizer, RULES | {"max_tokens": 35, "too_long": "drop"})
+    whole = tokenised(ROWS, tokenizer, RULES)[0]
+    kept, counts = tokenised(ROWS, tokenizer, RULES | {"max_tokens": 35, "too_long": "drop"})
     assert kept == [row for row in whole if len(row["input_ids"]) <= 35]
     assert counts["rows_in"] == 8 and counts["rows_trained"] == len(kept) == 8 - counts["rows_dropped_too_long"]
     assert 0 < len(kept) < 8 and counts["rows_truncated"] == 0
@@ -78,7 +80,7 @@ def test_too_long_rows_are_dropped_whole_and_counted(tokenizer) -> None:
 
 def test_no_row_left_is_told(tokenizer) -> None:
     with pytest.raises(BadInput, match="no row is left to train on: 8 of 8"):
-        rows.tokenise(ROWS, tokenizer, RULES | {"max_tokens": 3, "too_long": "drop"})
+        tokenised(ROWS, tokenizer, RULES | {"max_tokens": 3, "too_long": "drop"})
 
 
 # --- the loss -----------------------------------------------------------------------------------------------------
@@ -116,7 +118,7 @@ def one_step(
     trainer = training.CompletionTrainer(
         model=AutoModelForCausalLM.from_pretrained(model_folder),
         args=config,
-        train_dataset=Dataset.from_list(rows.tokenise(ROWS, tokenizer, RULES)[0]),
+        train_dataset=Dataset.from_list(tokenised(ROWS, tokenizer, RULES)[0]),
         processing_class=tokenizer,
     )
     trainer.train()
@@ -131,7 +133,7 @@ def plain_step(model_folder: Path, tokenizer, loss_type: str = "nll") -> tuple[d
 
     model = AutoModelForCausalLM.from_pretrained(model_folder)
     total, count = 0.0, 0
-    for row in rows.tokenise(ROWS, tokenizer, RULES)[0]:
+    for row in tokenised(ROWS, tokenizer, RULES)[0]:
         ids, labels = torch.tensor([row["input_ids"]]), torch.tensor(row["labels"])
         scores = model(input_ids=ids).logits[0].log_softmax(-1)
         for place, label in enumerate(labels[1:].tolist()):
@@ -161,6 +163,66 @@ def test_step_equals_a_plain_computation_however_it_is_accumulated(
         assert training.largest_difference(value, expected[name]) < 1e-4, name
 
 
+# --- time left ----------------------------------------------------------------------------------------------------
+
+
+def test_time_left_is_that_of_the_tokens_left(monkeypatch, caplog) -> None:
+    """Long rows come first, and their steps take seventy times as long as the last ones."""
+    import logging
+    from types import SimpleNamespace
+
+    steps = [7000] * 10 + [100] * 90
+    clock = [50.0]
+    monkeypatch.setattr(training.time, "monotonic", lambda: clock[0])
+    state = SimpleNamespace(
+        num_input_tokens_seen=300, global_step=0, max_steps=100, is_world_process_zero=True
+    )  # 300: before an interruption
+    report = training.Report(sum(steps) + 300, every_s=0)
+    report.trainer = SimpleNamespace(tokens_seen=0)
+    report.on_train_begin(None, state, None)
+    told, left = [], []
+    with caplog.at_level(logging.INFO):
+        for number, tokens in enumerate(steps, 1):
+            clock[0] += tokens / 100
+            report.trainer.tokens_seen, state.global_step = tokens, number
+            report.on_step_end(None, state, None)
+            report.on_log(SimpleNamespace(world_size=1), state, None, logs={"loss": 1.0})
+            told.append(caplog.messages[-1])
+            left.append(training.duration(sum(steps[number:]) / 100))
+    assert told == [
+        f"trained {number} of 100 steps, 100 tokens/s, {time} left, loss 1" for number, time in enumerate(left, 1)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_tokens_of_a_training_are_counted_also_over_an_interruption(
+    kind, model_folder, write_lines, tmp_path, monkeypatch
+) -> None:
+    from scripts import train
+    from tests.trainings import KINDS, RECIPE, flags, rows_of_both_kinds
+
+    recipe = {**RECIPE, **KINDS[kind], "max_steps": None, "epochs": 2}
+    data = write_lines("rows.jsonl", rows_of_both_kinds())
+    arguments = train.parse_args(flags(recipe, data, model_folder, tmp_path, 1))
+    with monkeypatch.context() as stopped:
+        stopped.setattr(training.Report, "on_log", lambda *_, **__: None)
+        at_step = training.StopOnSignal.on_step_end
+
+        def stop(self, args, state, control, **kwargs):
+            self.signal = 15 if state.global_step == 7 else 0
+            at_step(self, args, state, control, **kwargs)
+
+        stopped.setattr(training.StopOnSignal, "on_step_end", stop)
+        with pytest.raises(SystemExit):
+            train.main(arguments)
+    assert train.main(arguments) == 0
+    summary = json.loads((tmp_path / "train.json").read_text())
+    newest = json.loads(next(tmp_path.glob("state/*/checkpoint-20/trainer_state.json")).read_text())
+    counts = summary["counts"]
+    assert newest["num_input_tokens_seen"] == 2 * (counts["prompt_tokens"] + counts["completion_tokens"])
+    assert 0 < summary["tokens_per_s"] * summary["train_seconds"] < newest["num_input_tokens_seen"]
+
+
 # --- checkpoints --------------------------------------------------------------------------------------------------
 
 
@@ -183,15 +245,14 @@ def test_checkpoint_whose_state_lost_its_end_is_removed(tmp_path: Path, content:
 
 
 def test_reference_beside_the_rows_counts_once_it_is_on_the_disk(tmp_path: Path) -> None:
-    alone = training.PartialState(cpu=True)
-    training.shared_dataset([{"input_ids": [1]}], tmp_path / "rows", alone)
-    reference = tmp_path / "rows" / "cache-1.arrow"
+    reference = tmp_path / "cache-1.arrow"
     reference.touch()
-    training.shared_dataset([], tmp_path / "rows", alone)
+    training.drop_unsynced_reference(tmp_path)
     assert not reference.exists(), "perhaps it lost its end"
     reference.touch()
-    training.keep_reference(tmp_path / "rows")
-    assert training.shared_dataset([], tmp_path / "rows", alone)[0] == {"input_ids": [1]} and reference.exists()
+    training.keep_reference(tmp_path)
+    training.drop_unsynced_reference(tmp_path)
+    assert reference.exists()
 
 
 def test_folder_without_a_checkpoint_is_left_alone(tmp_path: Path) -> None:

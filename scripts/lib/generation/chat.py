@@ -98,8 +98,18 @@ def _check_opening(tokenizer, where: str) -> None:
         )
 
 
+def token_ids(tokenizer, texts: list[str]) -> list[list[int]]:
+    """Token ids of each text as it stands; one call for many texts takes half the time of many calls."""
+    return tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
+
+
 def prompt_ids(tokenizer, messages: list[Message]) -> list[int]:
-    """Token ids of the conversation with the assistant's turn opened, ready for generation.
+    """Token ids of `prompt_text`."""
+    return token_ids(tokenizer, [prompt_text(tokenizer, messages)])[0]
+
+
+def prompt_text(tokenizer, messages: list[Message]) -> str:
+    """The conversation with the assistant's turn opened, ready for generation.
 
     Raises:
         BadInput: the template refuses the messages, or leaves out what the system message says.
@@ -110,7 +120,7 @@ def prompt_ids(tokenizer, messages: list[Message]) -> list[int]:
             f"the chat template leaves out the system message {messages[0]['content'][:60]!r}. Name another template "
             "in config (template: …), or take the system block out of the prompt file."
         )
-    return tokenizer(text, add_special_tokens=False)["input_ids"]
+    return text
 
 
 def answer_ids(tokenizer, answer: str) -> list[int]:
@@ -119,7 +129,11 @@ def answer_ids(tokenizer, answer: str) -> list[int]:
     Raises:
         EndInside: the text holds the end token itself, which would end the answer early.
     """
-    ids = tokenizer(answer, add_special_tokens=False)["input_ids"]
+    return closed(tokenizer, answer, token_ids(tokenizer, [answer])[0])
+
+
+def closed(tokenizer, answer: str, ids: list[int]) -> list[int]:
+    """The same for an answer whose token ids are at hand."""
     if tokenizer.eos_token_id in ids:
         raise EndInside(f"an answer contains the end token {tokenizer.eos_token!r}: {answer[:80]!r}…")
     return [*ids, tokenizer.eos_token_id]

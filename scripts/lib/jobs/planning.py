@@ -20,9 +20,10 @@ from scripts.lib.teachers.requests import requests_of
 from scripts.lib.teachers.teaching import journals
 
 PREFERENCE = ("dpo", "spin", "thinkpo")
-# A preference step sees two answers, and the frozen reference passes over both: one pass beside the policy's three.
-PREFERENCE_FACTOR = 2 * (3 + 1) / 3
 TRAINING_PASSES = 3  # of a forward pass: what a training step costs
+# A preference step sees two answers, and the frozen reference passes over both: one pass beside the policy's three.
+REFERENCE_PASSES = (TRAINING_PASSES + 1) / TRAINING_PASSES
+PREFERENCE_FACTOR = 2 * REFERENCE_PASSES
 # The rules that ask an endpoint, and the section of their entries.
 WRITTEN_BY_API = {"critique_by_api": "critiques", "refine_responses": "refinements", "answer_questions": "answers"}
 CHOICES = 4  # answers that lm-eval compares for a question, about

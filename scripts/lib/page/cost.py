@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 
+from scripts.lib.jobs.measured import tokens_per_second
 from scripts.lib.jsonl import BadInput, each_row
 from scripts.lib.page.results import Results
 from scripts.lib.teachers.ledger import Ledger, estimate
@@ -33,16 +34,13 @@ def trainings(results: Results) -> list[dict]:
     """For each trained run: seconds of training, processes, device, tokens seen a second."""
     rows = []
     for run, training in results.trainings.items():
-        counts, seconds = training["counts"], training["train_seconds"]
-        tokens = counts["prompt_tokens"] + counts["completion_tokens"]
-        seen = tokens * training["steps"] * training["recipe"]["global_batch"] / max(counts["rows_trained"], 1)
         rows.append(
             {
                 "run": run,
-                "seconds": seconds,
+                "seconds": training["train_seconds"],
                 "processes": training["processes"],
                 "device": training["made_by"]["device"],
-                "tokens_per_second": seen / seconds if seconds else None,
+                "tokens_per_second": tokens_per_second(training),
             }
         )
     return rows

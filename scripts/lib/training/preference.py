@@ -25,7 +25,7 @@ import torch
 from torch.nn import functional
 from trl import DPOTrainer
 
-from scripts.lib.training.trainers import SameOrder, SyncedCheckpoints, scored_logits
+from scripts.lib.training.trainers import CountsTokens, SameOrder, SyncedCheckpoints, scored_logits
 
 # The losses that compare with a reference, by TRL's name for them, and those that do without.
 WITH_REFERENCE = {"logistic": "sigmoid", "hinge": "hinge", "ipo": "ipo"}
@@ -92,7 +92,7 @@ def answer_log_probs(model, inputs: dict) -> torch.Tensor:
     return -functional.cross_entropy(logits.transpose(1, 2), targets, reduction="none").sum(dim=1)
 
 
-class PreferenceTrainer(SameOrder, SyncedCheckpoints, DPOTrainer):
+class PreferenceTrainer(SameOrder, CountsTokens, SyncedCheckpoints, DPOTrainer):
     """TRL's DPOTrainer on rows that are tokenised already, with a loss that is cheap on CPU too.
 
     TRL's fused head scores only answer tokens where Triton runs, and is used there. Elsewhere it scores every position

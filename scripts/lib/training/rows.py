@@ -1,15 +1,40 @@
 """Training rows as token ids: what has the loss, which rows are left out, and how a row looks to the model."""
 
+import itertools
+import json
+import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from datasets import Dataset
-from trl import pack_dataset
+import numpy as np
+import pyarrow.compute as pc
+from datasets import Dataset, Features, List, Value
 
-from scripts.lib.generation.chat import EndInside, answer_ids, prompt_ids, rendered
-from scripts.lib.jsonl import BadInput
+from scripts.lib.generation.chat import EndInside, closed, prompt_text, rendered, token_ids
+from scripts.lib.jsonl import (
+    BadInput,
+    dumps,
+    lines_of,
+    no_rows,
+    parsed,
+    read_json,
+    repeated,
+    replacing_folder,
+    write_json,
+)
 
 SHOWN = 1500  # most characters of a part that the log shows
+PREFERENCE_METHODS = ("dpo", "spin", "thinkpo")
+ROW_TOKENS = ("input_ids", "labels")
+PAIR_TOKENS = ("prompt_ids", "chosen_ids", "rejected_ids")
+# What a row says of itself beside its tokens, while a set is prepared.
+NOTES = {"id": Value("string"), "left_out": Value("string"), "ends_deleted": Value("bool")}
+NOTES |= {name: Value("int32") for name in ("length", "prompt_tokens", "completion_tokens")}
+SHARE_ROWS = 1000  # fewer are not worth a process of their own
+BATCH_ROWS = 200  # rows that a process holds at a time
+COUNTS = "counts.json"
 
 
 @dataclass
@@ -34,12 +59,6 @@ class LeftOut:
         if self.positions is not None and self.positions < most:
             return self.positions, f"the start model's {self.positions} positions"
         return most, f"max_tokens = {most}"
-
-    def is_long(self, name: str, tokens: int) -> bool:
-        """Whether a row of so many tokens is over the limit; it is noted."""
-        if tokens > self.limit[0]:
-            self.long.append((name, tokens))
-        return tokens > self.limit[0]
 
     def refuse(self, rows: int, end: str) -> None:
         """Raises BadInput where the recipe refuses such rows, or where none is left.
@@ -68,7 +87,28 @@ class LeftOut:
                 "have two equal answers": self.equal,
             }
             found = "; ".join(f"{len(names)} of {rows} {reason}" for reason, names in reasons.items() if names)
-            raise BadInput(f"no row is left to train on: {found or 'the training set is empty'}.")
+            raise BadInput(f"no row is left to train on: {found}.")
+
+    def take(self, made: Dataset, end: str) -> dict[str, int]:
+        """Takes in what the rows say of themselves; returns the counts that the summary states.
+
+        Args:
+            made: all rows, as a `Reader` makes them.
+            end: the end token.
+
+        Raises:
+            BadInput: the recipe refuses some of them, or none is left.
+        """
+        notes = made.data.select(list(NOTES))
+        out = notes.filter(pc.not_equal(notes["left_out"], "")).select(["left_out", "id", "length"])
+        for row in out.to_pylist():
+            name = str(json.loads(row["id"]))
+            reasons = {"long": (self.long, (name, row["length"])), "end_inside": (self.ends, name)}
+            names, entry = reasons.get(row["left_out"], (self.equal, name))
+            names.append(entry)
+        self.refuse(len(made), end)
+        tokens = {name: pc.sum(notes[name]).as_py() for name in ("prompt_tokens", "completion_tokens")}
+        return self.counts(len(made), pc.sum(notes["ends_deleted"]).as_py()) | tokens
 
     def counts(self, rows: int, deleted: int) -> dict[str, int]:
         """What the summary says of them; `deleted` is the number of rows that lost end tokens."""
@@ -84,123 +124,233 @@ class LeftOut:
         }
 
 
-def without_ends(rows: list[dict], keys: tuple[str, ...], end: str) -> tuple[list[dict], int]:
-    """The rows without the end token in any of their texts, and how many of them had one."""
-
-    def clean(text: str) -> str:
-        return text.replace(end, "")
-
-    cleaned = [
-        row
-        | {key: clean(row[key]) for key in keys}
-        | {"messages": [{**said, "content": clean(said["content"])} for said in row["messages"]]}
-        for row in rows
-    ]
-    return cleaned, sum(before != after for before, after in zip(rows, cleaned, strict=True))
-
-
-def tokenise(
-    rows: list[dict], tokenizer, recipe: dict, positions: int | None = None
-) -> tuple[list[dict], dict[str, int]]:
-    """Rows for the trainer, and the counts that the summary states.
+class Reader:
+    """Makes rows of token ids from the lines of a training set, in any process.
 
     Args:
-        rows: `{"id": …, "messages": [{"role": "user", "content": …}], "completion": "The answer is 7."}` each.
+        data: the file, for messages.
         tokenizer: renders the chat template.
-        recipe: max_tokens: longest row, prompt and completion together; too_long: `error` refuses longer rows, `drop`
-            leaves them out and counts them (none is ever truncated); end_inside: what happens to answers that hold the
-            end token; loss_on: `answer`, or `all` tokens of the conversation as the template renders it; packing:
-            rows are joined and cut every max_tokens, so that none is too long.
-        positions: how many tokens the model can place (None: it sets no limit).
+        recipe: method, max_tokens, end_inside, loss_on and packing: see `prepare`.
+        longest: rows of more tokens are left out, unless rows are packed.
+    """
 
-    Returns:
-        `{"input_ids": […], "labels": […]}` each, with labels -100 where there is no loss; and rows and tokens by kind.
+    def __init__(self, data: Path, tokenizer, recipe: dict, longest: int) -> None:
+        self.data, self.tokenizer, self.recipe = data, tokenizer, recipe
+        self.pairs = recipe["method"] in PREFERENCE_METHODS
+        self.packing = not self.pairs and recipe["packing"]
+        self.loss_on_all = not self.pairs and recipe["loss_on"] == "all"
+        self.longest = sys.maxsize if self.packing else longest
+        self.answers = ("chosen", "rejected") if self.pairs else ("completion",)
+        self.token_columns = tuple(PAIR_TOKENS if self.pairs else ROW_TOKENS)
+
+    @property
+    def features(self) -> Features:
+        """The columns of what is made, and their types."""
+        tokens = dict.fromkeys(self.token_columns, List(Value("int32")))
+        return Features({"place": Value("int64"), **NOTES, **tokens})
+
+    def __call__(self, batch: dict[str, list]) -> dict[str, list]:
+        """A batch of `place` (line number) and `line` (text) as one of `features`."""
+        read = [self.read(place, line) for place, line in zip(batch["place"], batch["line"], strict=True)]
+        texts = [self.texts(row) for _, row in read]
+        ids = iter(token_ids(self.tokenizer, [text for of_row in texts for text in of_row]))
+        made = [
+            self.row(found, of_row, list(itertools.islice(ids, len(of_row))))
+            for (found, _), of_row in zip(read, texts, strict=True)
+        ]
+        return {column: [row[column] for row in made] for column in self.features}
+
+    def read(self, place: int, line: str) -> tuple[dict, dict]:
+        """(what is known of a line's row so far, the row as it is trained on)."""
+        row = parsed(self.data, place, line, ("messages", *self.answers))
+        found = {"place": place, "id": dumps(row.get("id", f"line {place}")), "left_out": "", "ends_deleted": False}
+        if self.recipe["end_inside"] == "delete":
+            cleaned = without_ends(row, self.answers, self.tokenizer.eos_token)
+            row, found["ends_deleted"] = cleaned, cleaned != row
+        return found, row
+
+    def texts(self, row: dict) -> list[str]:
+        """What is tokenised of a row: the prompt, its answers, and where all has the loss the whole conversation."""
+        texts = [prompt_text(self.tokenizer, row["messages"]), *(row[key] for key in self.answers)]
+        return [*texts, whole_conversation(row, self.tokenizer)] if self.loss_on_all else texts
+
+    def row(self, found: dict, texts: list[str], ids: list[list[int]]) -> dict:
+        """A row with its tokens; one that is left out has none, and says why under `left_out`."""
+        prompt, *whole = ids[0], *ids[1 + len(self.answers) :]
+        written = list(zip(texts, ids))[1 : 1 + len(self.answers)]
+        try:
+            answers = [closed(self.tokenizer, *answer) for answer in written]
+        except EndInside:
+            return self._without(found, "end_inside", 0)
+        if self.pairs and answers[0] == answers[1]:
+            return self._without(found, "equal", 0)
+        tokens = self._tokens(prompt, answers, *whole)
+        if tokens["length"] > self.longest:
+            return self._without(found, "long", tokens["length"])
+        asked, written = len(prompt) * len(answers), sum(map(len, answers))
+        return {**found, **tokens, "prompt_tokens": asked, "completion_tokens": written}
+
+    def _without(self, found: dict, reason: str, length: int) -> dict:
+        nothing = dict.fromkeys(self.token_columns, ())
+        return {**found, **nothing, "left_out": reason, "length": length, "prompt_tokens": 0, "completion_tokens": 0}
+
+    def _tokens(self, prompt: list[int], answers: list[list[int]], whole: list[int] | None = None) -> dict:
+        """The columns that the trainer reads, and the length that is limited."""
+        if self.pairs:
+            named = dict(zip(self.token_columns, (prompt, *answers), strict=True))
+            return {**named, "length": len(prompt) + max(map(len, answers))}
+        if whole is not None:
+            return {"input_ids": whole, "labels": whole, "length": len(whole)}
+        ids = prompt + answers[0]
+        return {"input_ids": ids, "labels": [-100] * len(prompt) + answers[0], "length": len(ids)}
+
+
+def without_ends(row: dict, keys: tuple[str, ...], end: str) -> dict:
+    """The row without the end token in any of its texts."""
+    messages = [{**said, "content": said["content"].replace(end, "")} for said in row["messages"]]
+    return {**row, "messages": messages, **{key: row[key].replace(end, "") for key in keys}}
+
+
+def whole_conversation(row: dict, tokenizer) -> str:
+    """A row as its template renders the conversation."""
+    return rendered(tokenizer, [*row["messages"], {"role": "assistant", "content": row["completion"]}], False)
+
+
+def prepare(data: Path, folder: Path, tokenizer, recipe: dict, positions: int | None = None, workers: int = 1) -> None:
+    """Writes a training set's rows as token ids to Arrow files in `folder`, and beside them the counts of all rows.
+
+    No process holds the set in memory, neither here nor where it is loaded: the files are mapped.
+
+    Args:
+        data: JSON Lines: `{"id": …, "messages": [{"role": "user", "content": …}], "completion": "The answer is 7."}`
+            each; for preference methods `chosen` and `rejected` in place of `completion`.
+        folder: shows when it is whole: `load` reads it.
+        tokenizer: renders the chat template.
+        recipe: method; max_tokens: longest row, prompt and answer together (of a pair, the longer answer); too_long:
+            `error` refuses longer rows, `drop` leaves them out and counts them (none is ever truncated); end_inside:
+            what happens to answers that hold the end token; loss_on: `answer`, or `all` tokens of the conversation as
+            the template renders it; packing: rows are joined and cut every max_tokens, so that none is too long.
+        positions: how many tokens the model can place (None: it sets no limit).
+        workers: most processes that read and tokenise.
 
     Raises:
-        BadInput: rows that the recipe refuses, or no row is left.
+        BadInput: the file is not what it should be, it holds rows that the recipe refuses, or no row is left.
     """
-    deleted, left, count = 0, LeftOut(recipe, positions), len(rows)
-    if recipe["end_inside"] == "delete":
-        rows, deleted = without_ends(rows, ("completion",), tokenizer.eos_token)
-    kept, tokens = [], {"prompt_tokens": 0, "completion_tokens": 0}
-    for row in rows:
-        try:
-            prompt, completion = prompt_ids(tokenizer, row["messages"]), answer_ids(tokenizer, row["completion"])
-        except EndInside:
-            left.ends.append(row["id"])
-            continue
-        made = {"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion}
-        if recipe["loss_on"] == "all":
-            made = whole_conversation(row, tokenizer)
-        if not recipe["packing"] and left.is_long(row["id"], len(made["input_ids"])):
-            continue
-        kept.append(made)
-        tokens["prompt_tokens"] += len(prompt)
-        tokens["completion_tokens"] += len(completion)
-    left.refuse(count, tokenizer.eos_token)
-    counts = left.counts(count, deleted) | tokens
-    if recipe["packing"]:
-        kept = packed(kept, left.limit[0])
-        counts["blocks"] = len(kept)
-    return kept, counts
+    left = LeftOut(recipe, positions)
+    read = Reader(data, tokenizer, recipe, left.limit[0])
+    with replacing_folder(folder) as temporary:
+        work = temporary / "work"
+        lines = read_lines(data, work)
+        workers = min(workers, len(lines) // SHARE_ROWS)
+        made = lines.map(
+            read,
+            batched=True,
+            batch_size=BATCH_ROWS,
+            writer_batch_size=BATCH_ROWS,
+            remove_columns=["line"],
+            features=read.features,
+            num_proc=workers if workers > 1 else None,
+            cache_file_name=str(work / "made.arrow"),
+            new_fingerprint="made",
+        )
+        refuse_repeated(data, made)
+        counts = left.take(made, tokenizer.eos_token)
+        rows = kept(made, read)
+        if read.packing:
+            rows = packed(rows, left.limit[0], work)
+            counts["blocks"] = len(rows)
+        rows.save_to_disk(temporary)
+        shutil.rmtree(work)
+        write_json(temporary / COUNTS, counts)
 
 
-def whole_conversation(row: dict, tokenizer) -> dict[str, list[int]]:
-    """A row as its template renders the conversation, with the loss on every token."""
-    said = {"role": "assistant", "content": row["completion"]}
-    text = rendered(tokenizer, [*row["messages"], said], False)
-    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-    return {"input_ids": ids, "labels": list(ids)}
+def load(folder: Path) -> tuple[Dataset, dict[str, int]]:
+    """The rows in `folder`, mapped into memory: `{"input_ids": […], "labels": […]}` each, with labels -100 where there
+    is no loss, or `{"prompt_ids": […], "chosen_ids": […], "rejected_ids": […], "length": 120}`; and the counts.
+    """
+    return Dataset.load_from_disk(folder), read_json(folder / COUNTS)
 
 
-def packed(rows: list[dict], size: int) -> list[dict]:
+def is_prepared(folder: Path) -> bool:
+    """Whether `prepare` has written `folder`."""
+    return (folder / COUNTS).is_file()
+
+
+def read_lines(data: Path, work: Path) -> Dataset:
+    """The lines of a file, each with its number, as a table on the disk."""
+    if next(lines_of(data), None) is None:
+        raise no_rows(data)
+    columns = Features({"place": Value("int64"), "line": Value("string")})
+    return Dataset.from_generator(
+        _numbered_lines, columns, cache_dir=str(work), gen_kwargs={"data": data}, fingerprint="lines"
+    )
+
+
+def _numbered_lines(data: Path) -> Iterator[dict]:
+    for place, line in lines_of(data):
+        yield {"place": place, "line": line}
+
+
+def refuse_repeated(data: Path, made: Dataset) -> None:
+    """Raises BadInput where two rows have the same id."""
+    names = made.data.column("id").combine_chunks()
+    if len(names.unique()) == len(names):
+        return
+    seen: dict[str, int] = {}
+    for place, name in zip(made.data.column("place").to_pylist(), names.to_pylist(), strict=True):
+        if name in seen:
+            raise repeated(data, place, "id", name, seen[name])
+        seen[name] = place
+
+
+def kept(made: Dataset, read: Reader) -> Dataset:
+    """The rows that are trained on, with the columns that the trainer reads."""
+    columns = [*read.token_columns, *(["length"] if read.pairs else [])]  # what order: group_by_length sorts by
+    places = np.flatnonzero(pc.equal(made.data.column("left_out"), "").to_numpy())
+    rows = made.select_columns(columns)
+    return rows if len(places) == len(made) else rows.select(places)
+
+
+def packed(rows: Dataset, size: int, work: Path) -> Dataset:
     """The rows one after the other, cut into blocks of `size` tokens (the last one may be shorter)."""
-    blocks = pack_dataset(Dataset.from_list(rows), size, strategy="wrapped", map_kwargs={"batch_size": sys.maxsize})
-    return [{key: block[key] for key in ("input_ids", "labels")} for block in blocks]
+    return Dataset.from_generator(
+        _blocks,
+        rows.features,
+        cache_dir=str(work),
+        gen_kwargs={"rows": rows, "size": size},
+        fingerprint="packed",
+        writer_batch_size=BATCH_ROWS,
+    )
 
 
-def tokenise_pairs(
-    rows: list[dict], tokenizer, recipe: dict, positions: int | None = None
-) -> tuple[list[dict], dict[str, int]]:
-    """Rows for the preference trainer, and the counts that the summary states.
+def _blocks(rows: Dataset, size: int) -> Iterator[dict]:
+    rest = {column: np.empty(0, np.int32) for column in rows.column_names}
+    for batch in rows.with_format("arrow").iter(BATCH_ROWS):
+        joined = {
+            column: np.concatenate([before, batch.column(column).combine_chunks().flatten().to_numpy()])
+            for column, before in rest.items()
+        }
+        end = len(joined["input_ids"]) // size * size
+        for begin in range(0, end, size):
+            yield {column: tokens[begin : begin + size] for column, tokens in joined.items()}
+        rest = {column: tokens[end:] for column, tokens in joined.items()}
+    if len(rest["input_ids"]):
+        yield rest
 
-    Args:
-        rows: `{"id": …, "messages": […], "chosen": "…", "rejected": "…"}` each.
-        tokenizer: renders the chat template.
-        recipe: max_tokens: longest prompt and answer together, of either answer; too_long and end_inside as for
-            `tokenise`.
-        positions: how many tokens the model can place (None: it sets no limit).
 
-    Returns:
-        `{"prompt_ids": […], "chosen_ids": […], "rejected_ids": […], "length": 120}` each; and rows and tokens by kind.
-        Pairs whose answers are the same tokens teach nothing: they are left out and counted.
+def lengths(rows: Dataset) -> np.ndarray:
+    """The length of each row, as `order: group_by_length` goes by it; no token is read for it."""
+    if "length" in rows.column_names:
+        return rows.data.column("length").to_numpy()
+    return pc.list_value_length(rows.data.column("input_ids")).to_numpy()
 
-    Raises:
-        BadInput: pairs that the recipe refuses, or no pair is left.
-    """
-    deleted, left, count = 0, LeftOut(recipe, positions), len(rows)
-    if recipe["end_inside"] == "delete":
-        rows, deleted = without_ends(rows, ("chosen", "rejected"), tokenizer.eos_token)
-    kept, tokens = [], {"prompt_tokens": 0, "completion_tokens": 0}
-    for row in rows:
-        made = {"prompt_ids": prompt_ids(tokenizer, row["messages"])}
-        try:
-            made |= {f"{key}_ids": answer_ids(tokenizer, row[key]) for key in ("chosen", "rejected")}
-        except EndInside:
-            left.ends.append(row["id"])
-            continue
-        if made["chosen_ids"] == made["rejected_ids"]:
-            left.equal.append(row["id"])
-            continue
-        answers = len(made["chosen_ids"]), len(made["rejected_ids"])
-        length = len(made["prompt_ids"]) + max(answers)
-        if left.is_long(row["id"], length):
-            continue
-        kept.append({**made, "length": length})  # what order: group_by_length sorts by
-        tokens["prompt_tokens"] += 2 * len(made["prompt_ids"])
-        tokens["completion_tokens"] += sum(answers)
-    left.refuse(count, tokenizer.eos_token)
-    return kept, left.counts(count, deleted) | tokens
+
+def tokens_of(rows: Dataset) -> int:
+    """How many tokens a pass over the rows reads: of a pair, prompt and answer for each of the two answers."""
+    if "length" not in rows.column_names:
+        return int(lengths(rows).sum())
+    sums = {key: int(pc.sum(pc.list_value_length(rows.data.column(key))).as_py()) for key in PAIR_TOKENS}
+    return 2 * sums["prompt_ids"] + sums["chosen_ids"] + sums["rejected_ids"]
 
 
 def trained_on(counts: dict[str, int]) -> str:

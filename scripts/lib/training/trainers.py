@@ -6,18 +6,19 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import PartialState
-from datasets import Dataset
 from torch.nn import functional
 from transformers import AutoConfig, AutoModelForCausalLM, TrainerCallback, TrainingArguments
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTTrainer
 
+from scripts.lib.cli import duration
 from scripts.lib.generation.model_checks import mend_generation_config
 from scripts.lib.generation.model_folders import hashes_of, open_to_umask
 from scripts.lib.jsonl import (
@@ -29,26 +30,11 @@ from scripts.lib.jsonl import (
     write_text,
 )
 from scripts.lib.training.health import refuse_non_finite, refuse_unmoved
+from scripts.lib.training.rows import lengths
 
 log = logging.getLogger(__name__)
+SMALLER = 76  # of one of several processes whose memory ran out: they begin again, with less in a pass
 SYNCED = "synced"  # a file that says: what lies beside it is on the disk
-PREFERENCE_METHODS = ("dpo", "spin", "thinkpo")
-
-
-def split_batch(global_batch: int, micro_batch: int, processes: int) -> tuple[int, int]:
-    """(rows per device and forward pass, accumulation steps), which multiply back to `global_batch`.
-
-    >>> split_batch(global_batch=512, micro_batch=8, processes=8)
-    (8, 8)
-
-    Raises:
-        BadInput: `global_batch` is not a multiple of `processes`.
-    """
-    if global_batch % processes:
-        raise BadInput(f"global_batch {global_batch} is not a multiple of the {processes} processes. Change either.")
-    share = global_batch // processes
-    rows = max(size for size in range(1, min(micro_batch, share) + 1) if share % size == 0)
-    return rows, share // rows
 
 
 def processes(asked: int) -> PartialState:
@@ -64,6 +50,22 @@ def processes(asked: int) -> PartialState:
             "Give `scripts.launch --processes` and the script's `--processes` the same number."
         )
     return state
+
+
+def wait_for(ready: Callable[[], bool], poll_s: float = 0.2) -> None:
+    """Waits for what another process makes: for hours where need be, which `wait_for_everyone` does not.
+
+    The launcher ends this process where that one fails.
+    """
+    while not ready():
+        time.sleep(poll_s)
+
+
+def least(value: int, device: torch.device) -> int:
+    """The smallest of the processes' values."""
+    share = torch.tensor(value, device=device)
+    torch.distributed.all_reduce(share, op=torch.distributed.ReduceOp.MIN)
+    return int(share)
 
 
 def check_global_batch(global_batch: int, config: TrainingArguments) -> None:
@@ -126,10 +128,10 @@ class SameOrder:
 
     def _get_train_sampler(self, train_dataset=None):
         """The trainer's own sampler; one that groups rows by length does so within the global batch, not the share."""
-        sampler = super()._get_train_sampler(train_dataset)
-        if isinstance(sampler, LengthGroupedSampler):
-            sampler.batch_size *= self.args.world_size
-        return sampler
+        if self.args.train_sampling_strategy != "group_by_length":
+            return super()._get_train_sampler(train_dataset)
+        batch = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
+        return LengthGroupedSampler(batch, lengths=lengths(self.train_dataset).tolist())
 
 
 class SyncedCheckpoints:
@@ -143,7 +145,18 @@ class SyncedCheckpoints:
         self.accelerator.wait_for_everyone()
 
 
-class CompletionTrainer(SameOrder, SyncedCheckpoints, SFTTrainer):
+class CountsTokens:
+    """Counts the tokens that this process has trained on, padding aside; checkpoints keep the number."""
+
+    tokens_seen: torch.Tensor | int = 0  # since the last step that ended
+
+    def training_step(self, model, inputs, *rest):
+        """The trainer's own."""
+        self.tokens_seen = self.tokens_seen + inputs["attention_mask"].sum()
+        return super().training_step(model, inputs, *rest)
+
+
+class CompletionTrainer(SameOrder, CountsTokens, SyncedCheckpoints, SFTTrainer):
     """TRL's SFTTrainer with a loss that, on CPU, puts only the completion through the language-model head.
 
     TRL's fused head does that where Triton runs. Elsewhere it scores every position, in float32 tiles that the
@@ -174,13 +187,25 @@ class CompletionTrainer(SameOrder, SyncedCheckpoints, SFTTrainer):
 
 
 class Report(TrainerCallback):
-    """Logs steps done, rate, loss and time left, in one of several processes."""
+    """Logs steps done, speed, loss and time left, in one of several processes.
 
-    def __init__(self, every_s: float = 10.0) -> None:
-        self.every_s = every_s
+    Time left is that of the tokens left: where rows are ordered by length, steps take from a seventh to seven times as
+    long as the mean one.
+
+    Args:
+        tokens: how many this process is to train on, from the first step to the last.
+    """
+
+    def __init__(self, tokens: float, every_s: float = 10.0) -> None:
+        self.tokens, self.every_s = tokens, every_s
+        self.trainer: Any = None
 
     def on_train_begin(self, args, state, control, **kwargs):
-        self.start, self.first, self.last = time.monotonic(), state.global_step, 0.0
+        self.start, self.first, self.last = time.monotonic(), state.num_input_tokens_seen, 0.0
+
+    def on_step_end(self, args, state, control, **kwargs):
+        state.num_input_tokens_seen += int(self.trainer.tokens_seen)
+        self.trainer.tokens_seen = 0
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         now = time.monotonic()
@@ -189,11 +214,16 @@ class Report(TrainerCallback):
         if now - self.last < self.every_s and state.global_step < state.max_steps:
             return
         self.last = now
-        rate = (state.global_step - self.first) / (now - self.start)
+        rate = self.seen(state) / (now - self.start)
+        left = max(0.0, self.tokens - state.num_input_tokens_seen) if state.global_step < state.max_steps else 0.0
         log.info(
-            "trained %d of %d steps, %.3g steps/s, %d s left, loss %.4g",
-            *(state.global_step, state.max_steps, rate, (state.max_steps - state.global_step) / rate, logs["loss"]),
+            "trained %d of %d steps, %.3g tokens/s, %s left, loss %.4g",
+            *(state.global_step, state.max_steps, rate * args.world_size, duration(left / rate), logs["loss"]),
         )
+
+    def seen(self, state) -> int:
+        """Tokens that this process has trained on since it was started."""
+        return state.num_input_tokens_seen - self.first
 
 
 class SaveCandidates(TrainerCallback):
@@ -234,7 +264,8 @@ class StopOnSignal(TrainerCallback):
         self.signal = 0  # the number of the signal that came, to this process or another one
         self.before = {number: signal.signal(number, self._take) for number in STOPPING}
 
-    def on_train_end(self, args, state, control, **kwargs):
+    def release(self) -> None:
+        """Gives the signals back to who had them before."""
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
@@ -245,24 +276,16 @@ class StopOnSignal(TrainerCallback):
 
     def on_step_end(self, args, state, control, **kwargs):
         if args.world_size > 1:  # all processes must stop at the same step
-            share = torch.tensor(self.signal, device=args.device)
-            torch.distributed.all_reduce(share, op=torch.distributed.ReduceOp.MAX)
-            self.signal = int(share)
+            self.signal = -least(-self.signal, args.device)
         if self.signal:
             control.should_save = control.should_training_stop = True
 
 
-def shared_dataset(rows: list[dict], folder: Path, processes: PartialState) -> Dataset:
-    """The rows, from files in `folder`: there TRL keeps a precomputed reference too, for all processes and a resume."""
-    if processes.is_main_process:
-        if not folder.exists():
-            with replacing_folder(folder) as temporary:
-                Dataset.from_list(rows).save_to_disk(temporary)
-        if not (folder / SYNCED).exists():
-            for reference in folder.glob("cache-*.arrow"):  # perhaps without its end: the power went
-                reference.unlink()
-    processes.wait_for_everyone()
-    return Dataset.load_from_disk(folder)
+def drop_unsynced_reference(folder: Path) -> None:
+    """Removes the reference that TRL put beside the rows in `folder` and that may lack its end: the power went."""
+    if not (folder / SYNCED).exists():
+        for reference in folder.glob("cache-*.arrow"):
+            reference.unlink()
 
 
 def keep_reference(folder: Path) -> None:

@@ -1,0 +1,225 @@
+"""One training, from its prepared rows to its candidates: TRL's trainers with our losses, resumed where it stopped."""
+
+import logging
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+import torch
+from accelerate.utils.memory import clear_device_cache
+from datasets import Dataset
+from transformers import AutoModelForCausalLM, PrinterCallback, TrainerState, set_seed
+from transformers.trainer_utils import get_last_checkpoint
+from trl import DPOConfig, SFTConfig
+
+from scripts.lib.generation.model_checks import check_savable, mend_generation_config
+from scripts.lib.jobs import slurm
+from scripts.lib.training import machine, rows, trainers
+from scripts.lib.training.health import StopOnNonFinite, StopOnNoRate
+from scripts.lib.training.machine import Machine
+from scripts.lib.training.preference import WITH_REFERENCE, PreferenceTrainer
+
+INTERRUPTED = 75  # the status of a training that was told to end and can go on (sysexits.h: try again)
+# What the summary keeps of each step beside the loss; of pairs, the margin and the summed log-probability of an answer.
+LOGGED = {"learning_rate": "learning_rate", "grad_norm": "gradient_norm"}
+LOGGED |= {"rewards/margins": "margin", "logps/chosen": "chosen_log_probability"}
+LOGGED |= {"logps/rejected": "rejected_log_probability"}
+log = logging.getLogger(__name__)
+
+
+def fit(recipe: dict, start: str | Path, tokenizer, state: Path, settings: Machine) -> dict:
+    """Trains to the last step, or on from the newest checkpoint in `state`; returns what the summary says of it.
+
+    The rows are in `state / "rows"` already. TRL puts a precomputed reference beside them, for a resume too. Where
+    memory runs out, one process begins again with half the rows in a pass; of several, the launcher starts them again.
+
+    Ends the process with status 75 where a signal told it to stop before the last step.
+    """
+    stop = trainers.StopOnSignal()
+    try:
+        while (facts := attempt(recipe, start, tokenizer, state, settings, stop)) is None:
+            clear_device_cache(garbage_collection=True)
+        return facts
+    finally:
+        stop.release()
+
+
+def attempt(recipe: dict, start, tokenizer, state: Path, settings: Machine, stop: trainers.StopOnSignal) -> dict | None:
+    """The same, once; None where memory ran out and fewer rows in a pass are noted."""
+    micro = rows_in_pass(recipe, start, tokenizer, state, settings)
+    try:
+        return train(recipe, start, tokenizer, state, settings, micro, stop)
+    except RuntimeError as error:
+        if not machine.is_out_of_memory(error):
+            raise
+        machine.halve(state, micro, recipe, error)
+    if settings.processes > 1:
+        sys.exit(trainers.SMALLER)  # the others wait for this one in the middle of a step
+    return None
+
+
+def train(recipe: dict, start, tokenizer, state: Path, settings: Machine, micro: int, stop) -> dict:
+    """The same with a number of rows in a pass that is settled."""
+    processes = trainers.processes(settings.processes)
+    made = Dataset.load_from_disk(state / "rows")
+    passes = recipe["max_steps"] * recipe["global_batch"] / len(made) if recipe["max_steps"] else recipe["epochs"]
+    report = trainers.Report(passes * rows.tokens_of(made) / settings.processes)
+    keep = trainers.SaveCandidates(state / "candidates", set(recipe["candidate_steps"]))
+    callbacks = [StopOnNoRate(recipe), StopOnNonFinite(recipe), report, keep, stop]
+    config = configuration(recipe, state, settings, micro)
+    trainer = trainer_of(recipe, start, tokenizer, config, made, callbacks, settings.attention)
+    keep.trainer = report.trainer = trainer
+    if recipe["method"] in rows.PREFERENCE_METHODS and processes.is_main_process:
+        trainers.keep_reference(state / "rows")
+    checkpoint = get_last_checkpoint(str(state)) if state.is_dir() else None
+    if checkpoint:
+        log.info("going on from %s", checkpoint)
+    seconds = speed = 0.0
+    if checkpoint and trainers.has_all_steps(checkpoint):  # it ended after its last step: Trainer would make one more
+        trainer.state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
+    else:
+        seconds = trainer.train(resume_from_checkpoint=checkpoint).metrics["train_runtime"]
+        speed = report.seen(trainer.state) * settings.processes / seconds
+    if stop.signal and trainer.state.global_step < trainer.state.max_steps:
+        log.warning("signal %d: stopped after step %d, which is saved", stop.signal, trainer.state.global_step)
+        if processes.is_main_process:
+            slurm.queue_again()
+        processes.wait_for_everyone()  # the launcher ends the others when one ends
+        sys.exit(INTERRUPTED)
+    return {
+        "steps": trainer.state.global_step,
+        "micro_batch": micro,
+        "accumulation": trainer.args.gradient_accumulation_steps,
+        "processes": settings.processes,
+        "train_seconds": round(seconds, 1),
+        "tokens_per_s": round(speed, 1),
+        "losses": losses(trainer.state.log_history),
+    }
+
+
+def losses(history: list[dict]) -> list[dict]:
+    """What the summary keeps of each step."""
+    return [
+        {"step": entry["step"], "loss": entry["loss"]}
+        | {name: entry[key] for key, name in LOGGED.items() if key in entry}
+        for entry in history
+        if "loss" in entry
+    ]
+
+
+def configuration(recipe: dict, state: Path, settings: Machine, micro: int) -> SFTConfig | DPOConfig:
+    """The trainer's configuration: the recipe, and how it runs on this machine."""
+    micro, accumulation = machine.split_batch(recipe["global_batch"], micro, settings.processes)
+    common = dict(
+        output_dir=str(state),
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=accumulation,
+        learning_rate=recipe["learning_rate"],
+        num_train_epochs=recipe["epochs"],
+        max_steps=recipe["max_steps"] or -1,
+        lr_scheduler_type=recipe["scheduler"],
+        warmup_steps=recipe["warmup"],
+        weight_decay=recipe["weight_decay"],
+        max_grad_norm=recipe["max_grad_norm"],
+        optim=recipe["optimizer"],
+        seed=recipe["seed"],
+        use_cpu=not torch.cuda.is_available(),
+        bf16=recipe["precision"] == "mixed",
+        max_length=None,  # rows are checked before, never truncated
+        train_sampling_strategy=recipe["order"],
+        save_strategy="steps",
+        save_steps=recipe["save_steps"],
+        save_total_limit=2,
+        logging_steps=1,
+        logging_first_step=True,
+        logging_nan_inf_filter=False,  # a loss that is no number is not hidden: StopOnNonFinite ends the training
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        activation_checkpointing=recipe["activation_checkpointing"] or settings.recompute,
+        torch_compile=settings.compiled,
+    )
+    if recipe["method"] not in rows.PREFERENCE_METHODS:
+        loss = "dft" if recipe["loss"] == "dft" else "nll"
+        config = SFTConfig(**common, dataset_kwargs={"skip_prepare_dataset": True}, loss_type=loss)
+    else:
+        config = DPOConfig(
+            **common,
+            beta=recipe["beta"],
+            loss_type=[WITH_REFERENCE.get(recipe["loss"], "sigmoid")],  # TRL does not compute the others
+            precompute_ref_log_probs=recipe["precompute_reference"],
+            remove_unused_columns=False,  # else `length` is gone before the rows are ordered by it
+        )
+    trainers.check_global_batch(recipe["global_batch"], config)
+    return config
+
+
+def trainer_of(recipe: dict, start, tokenizer, config, made: Dataset, callbacks: list, attention):
+    """The trainer of the recipe's method, with the start model."""
+    # After the configuration: where that is DeepSpeed's, each process loads its share of the weights only.
+    model = start_model(recipe, start, attention)
+    kind = trainers.CompletionTrainer
+    if recipe["method"] in rows.PREFERENCE_METHODS:
+        kind = partial(PreferenceTrainer, kind=recipe["loss"], gamma=recipe["gamma"])
+    trainer = kind(
+        model=model,
+        args=config,
+        train_dataset=made,
+        processing_class=tokenizer,
+        peft_config=trainers.lora_config(recipe["lora"]),
+        callbacks=callbacks,
+    )
+    if recipe["precision"] == "mixed" and not is_sharded():
+        machine.halve_frozen(trainer.model)  # only now: peft makes an adapter in its base's type
+    trainer.schedule_stretch = (recipe["schedule_epochs"] or recipe["epochs"]) / recipe["epochs"]
+    check_savable(model)
+    trainer.remove_callback(PrinterCallback)  # trainers.Report says it in fewer lines
+    return trainer
+
+
+def start_model(recipe: dict, start: str | Path, attention: str | None = None):
+    """The model that is trained, in the recipe's precision."""
+    dtype = torch.bfloat16 if recipe["precision"] == "bfloat16" else torch.float32
+    model = AutoModelForCausalLM.from_pretrained(
+        start, dtype=dtype, trust_remote_code=False, attn_implementation=attention
+    )
+    mend_generation_config(model.generation_config)
+    return model
+
+
+def is_sharded() -> bool:
+    """Whether the launcher cuts the model over the processes: then all weights are of one type."""
+    return any(os.environ.get(name) == "true" for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"))
+
+
+def rows_in_pass(recipe: dict, start, tokenizer, state: Path, settings: Machine) -> int:
+    """Rows per device and pass: those asked for, or the most that fit; fewer where memory has run out before."""
+    set_seed(recipe["seed"])
+    known = machine.noted(state)
+    most = settings.micro_batch or known
+    if most is None and not can_try():
+        most = machine.USUAL_ROWS
+    if most is None:
+        most = found(recipe, start, tokenizer, state, settings)
+        log.info("%d rows in a pass fit", most)
+    return machine.split_batch(recipe["global_batch"], min(most, known or most), settings.processes)[0]
+
+
+def can_try() -> bool:
+    """Whether a pass may run out of memory here, and the training go on: not where it takes all processes, or a CPU."""
+    return torch.cuda.is_available() and not is_sharded()
+
+
+def found(recipe: dict, start, tokenizer, state: Path, settings: Machine) -> int:
+    """The most rows in a pass that fit on each device, tried on the longest ones."""
+    made = Dataset.load_from_disk(state / "rows")
+    share = machine.split_batch(recipe["global_batch"], recipe["global_batch"], settings.processes)[0]
+    longest = rows.lengths(made).argsort(kind="stable")[::-1][:share]
+    trial = Dataset.from_list(made.select(longest).to_list())
+    config = configuration(recipe, state, settings, 1)
+    trainer = trainer_of(recipe, start, tokenizer, config, trial, [], settings.attention)
+    given = [trainer.train_dataset[place] for place in range(len(trial))]
+    given = [given[place % len(given)] for place in range(share)]  # of a small set, rows more than once
+    most = machine.largest_that_fits(share, lambda size: machine.pass_over_longest(trainer, given, size))
+    return trainers.least(most, trainer.args.device) if settings.processes > 1 else most

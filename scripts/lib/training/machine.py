@@ -1,0 +1,137 @@
+"""How a training runs on its machine: what changes memory and speed, and beyond rounding nothing of what is learnt."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate.utils import send_to_device
+from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
+from torch import nn
+
+from scripts.lib.jsonl import BadInput, read_json, write_json
+
+log = logging.getLogger(__name__)
+NOTE = "micro-batch.json"
+USUAL_ROWS = 8  # of a pass, where the most that fits cannot be tried
+OPTIMIZER_COPIES = 2  # of the trained weights, which the optimizer makes at its first step
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The settings of one training.
+
+    Args:
+        micro_batch: most rows per device and pass; None: the most that fit.
+        processes: how many train together.
+        attention: an implementation that transformers knows (`sdpa`, `eager`, `flash_attention_2`); None: its choice.
+        compiled: whether torch.compile compiles the model.
+        recompute: whether activations are computed again for the backward pass, in place of being kept.
+    """
+
+    micro_batch: int | None = None
+    processes: int = 1
+    attention: str | None = None
+    compiled: bool = False
+    recompute: bool = False
+
+
+def split_batch(global_batch: int, micro_batch: int, processes: int) -> tuple[int, int]:
+    """(rows per device and forward pass, accumulation steps), which multiply back to `global_batch`.
+
+    >>> split_batch(global_batch=512, micro_batch=8, processes=8)
+    (8, 8)
+
+    Raises:
+        BadInput: `global_batch` is not a multiple of `processes`.
+    """
+    if global_batch % processes:
+        raise BadInput(f"global_batch {global_batch} is not a multiple of the {processes} processes. Change either.")
+    share = global_batch // processes
+    rows = max(size for size in range(1, min(micro_batch, share) + 1) if share % size == 0)
+    return rows, share // rows
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the device has no memory left."""
+    return isinstance(error, torch.OutOfMemoryError) or should_reduce_batch_size(error)
+
+
+def largest_that_fits(share: int, attempt: Callable[[int], None]) -> int:
+    """The largest number of rows that divides `share` and that `attempt` gets through with; 1 where none is.
+
+    Args:
+        share: rows of a step on this device.
+        attempt: a pass over so many rows.
+    """
+    for size in range(share, 1, -1):
+        if share % size == 0 and _fits(size, attempt):
+            return size
+    return 1
+
+
+def _fits(size: int, attempt: Callable[[int], None]) -> bool:
+    try:
+        attempt(size)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        log.info("%d rows in a pass do not fit", size)
+        return False
+    finally:
+        clear_device_cache(garbage_collection=True)
+    return True
+
+
+def pass_over_longest(trainer, rows: list[dict], size: int) -> None:
+    """A training pass over the first `size` rows, beside memory for what the optimizer will hold.
+
+    Args:
+        trainer: one that has not begun to train.
+        rows: the longest rows, longest first.
+        size: how many of them.
+    """
+    trained = [weight for weight in trainer.model.parameters() if weight.requires_grad]
+    reserved = [torch.empty_like(weight) for weight in trained for _ in range(OPTIMIZER_COPIES)]
+    if trainer.args.activation_checkpointing:
+        trainer.model.activation_checkpointing_enable()
+    inputs = send_to_device(trainer.data_collator(rows[:size]), trainer.args.device)
+    with trainer.accelerator.autocast():
+        loss = trainer.compute_loss(trainer.model.train(), inputs)
+    loss.backward()
+    trainer.model.zero_grad(set_to_none=True)
+    del reserved
+
+
+def noted(state: Path) -> int | None:
+    """The most rows of a pass since memory ran out; None where it did not."""
+    file = state / NOTE
+    return read_json(file) if file.is_file() else None
+
+
+def halve(state: Path, rows: int, recipe: dict, error: BaseException) -> None:
+    """Notes that half of `rows` is the most that a pass may have: memory ran out.
+
+    Raises:
+        BadInput: there was but one row.
+    """
+    if rows == 1:
+        raise BadInput(
+            f"run {recipe['run']}: memory does not suffice for a single row of a pass ({str(error)[:200]}). Set "
+            "activation_checkpointing: true, lora, or a smaller max_tokens in the recipe, or train on more GPUs "
+            "(docs/performance.md)."
+        ) from None
+    log.warning("memory ran out with %d rows in a pass: going on with %d and more accumulation", rows, rows // 2)
+    write_json(state / NOTE, rows // 2)
+
+
+def halve_frozen(model: nn.Module) -> None:
+    """Stores the frozen weights of linear layers in bfloat16: for a model under bfloat16 autocast.
+
+    There each product rounds these weights to bfloat16 anyway, so the results are the same, in half the memory.
+    """
+    embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}  # may be tied
+    for module in model.modules():
+        if isinstance(module, nn.Linear) and id(module.weight) not in embeddings and not module.weight.requires_grad:
+            module.weight.data = module.weight.data.to(torch.bfloat16)

@@ -1,0 +1,194 @@
+"""How a training runs on its machine changes nothing of what is learnt: rows in a pass, attention, types of weights."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from scripts.lib.jsonl import BadInput
+from tests.trainings import KINDS, LORA, RECIPE, fit, flags, launch, rows_of_both_kinds, tokenised
+
+torch = pytest.importorskip("torch")
+fitting = pytest.importorskip("scripts.lib.training.fitting")
+machine = pytest.importorskip("scripts.lib.training.machine")
+
+SHORT = {"max_steps": 4, "global_batch": 8, "save_steps": 2, "order": "sequential"}
+
+
+@pytest.fixture
+def trained(model_folder, tokenizer, tmp_path):
+    """A function that trains a few steps and gives what the summary says of them."""
+
+    def train(name: str, kind: str = "sft", micro_batch: int | None = 8, **settings) -> dict:
+        recipe = {**RECIPE, **KINDS[kind], **SHORT, **settings.pop("changes", {})}
+        given = [
+            {key: row[key] for key in row if key != ("completion" if kind != "sft" else "chosen")}
+            for row in rows_of_both_kinds()
+        ]
+        made, _ = tokenised(given, tokenizer, recipe)
+        return fit(recipe, made, model_folder, tokenizer, tmp_path / name, micro_batch, **settings)
+
+    return train
+
+
+def same(one: dict, other: dict, within: float = 1e-4) -> None:
+    """Checks that two trainings have the same losses."""
+    assert len(one["losses"]) == len(other["losses"]) == SHORT["max_steps"]
+    for first, second in zip(one["losses"], other["losses"], strict=True):
+        assert second["loss"] == pytest.approx(first["loss"], abs=within)
+
+
+# --- rows in a pass ---------------------------------------------------------------------------------------------------
+
+
+def no_memory_for(rows: int, monkeypatch, step: int = 0) -> list[int]:
+    """Lets passes of more rows run out of memory from a step on; returns the rows of each pass that is tried."""
+    from scripts.lib.training.preference import PreferenceTrainer
+    from scripts.lib.training.trainers import CompletionTrainer
+
+    tried = []
+
+    def short_of_memory(kind) -> None:
+        plain = kind.compute_loss
+
+        def compute_loss(self, model, inputs, *rest, **named):
+            tried.append(len(inputs["input_ids"]))
+            if tried[-1] > rows and self.state.global_step >= step:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            return plain(self, model, inputs, *rest, **named)
+
+        monkeypatch.setattr(kind, "compute_loss", compute_loss)
+
+    short_of_memory(CompletionTrainer)
+    short_of_memory(PreferenceTrainer)
+    return tried
+
+
+def test_memory_that_runs_out_halves_the_rows_of_a_pass_and_changes_no_loss(trained, tmp_path, monkeypatch, caplog):
+    plain = trained("plain")
+    no_memory_for(3, monkeypatch, step=3)
+    with caplog.at_level(logging.INFO):
+        halved = trained("halved")
+    same(plain, halved)
+    assert (plain["micro_batch"], plain["accumulation"]) == (8, 1)
+    assert (halved["micro_batch"], halved["accumulation"]) == (2, 4)
+    assert "memory ran out with 8 rows in a pass: going on with 4 and more accumulation" in caplog.messages
+    assert [message for message in caplog.messages if message.startswith("going on from")][0].endswith("checkpoint-2")
+    assert machine.noted(tmp_path / "halved") == 2
+
+
+def test_memory_too_small_for_one_row_is_told(trained, monkeypatch):
+    no_memory_for(0, monkeypatch)
+    with pytest.raises(BadInput, match="run two: memory does not suffice for a single row .*Set activation"):
+        trained("none", micro_batch=2)
+
+
+def test_other_errors_are_no_lack_of_memory(trained, monkeypatch):
+    from scripts.lib.training import trainers
+
+    def training_step(self, model, inputs, *rest):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(trainers.CountsTokens, "training_step", training_step)
+    with pytest.raises(RuntimeError, match="mat1"):
+        trained("broken")
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo", "precomputed"])
+def test_most_rows_that_fit_are_found_on_the_longest_before_the_first_step(kind, trained, monkeypatch, tmp_path):
+    plain = trained("plain", kind)
+    pairs = 1 if kind == "sft" else 2  # an answer and its opposite
+    tried = no_memory_for(5 * pairs, monkeypatch)
+    monkeypatch.setattr(fitting, "can_try", lambda: True)
+    found = trained("found", kind, micro_batch=None)
+    assert tried[:3] == [8 * pairs, 4 * pairs, 4 * pairs] and found["micro_batch"] == 4
+    same(plain, found)
+
+
+def test_without_a_gpu_rows_in_a_pass_are_the_usual_ones(trained):
+    assert trained("usual", micro_batch=None, changes={"global_batch": 16})["micro_batch"] == machine.USUAL_ROWS
+
+
+def test_rows_are_tried_from_the_most_down():
+    tried = []
+
+    def attempt(size: int) -> None:
+        tried.append(size)
+        if size > 5:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried")
+
+    assert machine.largest_that_fits(24, attempt) == 4 and tried == [24, 12, 8, 6, 4]
+    assert machine.largest_that_fits(7, attempt) == 1
+
+
+# --- the same numbers another way -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+@pytest.mark.parametrize("settings", [{"attention": "eager"}, {"attention": "sdpa"}, {"recompute": True}], ids=str)
+def test_attention_and_recomputed_activations_change_no_loss(kind, settings, trained):
+    same(trained("plain", kind), trained("other", kind, **settings))
+
+
+@pytest.mark.slow("torch.compile traces the model for each new length")
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_compiled_model_has_the_same_losses(kind, trained, tmp_path, monkeypatch):
+    """With the graphs that the compiler works on; C++ made of them takes minutes here."""
+    configure = fitting.configuration
+
+    def for_graphs(recipe, state, settings, micro):
+        config = configure(recipe, state, settings, micro)
+        if settings.compiled:
+            monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "aot_eager")
+        return config
+
+    monkeypatch.setattr(fitting, "configuration", for_graphs)
+    same(trained("plain", kind), trained("compiled", kind, compiled=True))
+    assert not [name for name in saved(tmp_path / "compiled") if "_orig_mod" in name]
+
+
+def saved(folder: Path) -> list[str]:
+    """The names of what a training saved."""
+    from safetensors.torch import load_file
+
+    return list(load_file(next(folder.glob("candidates/*/*.safetensors"))))
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_frozen_base_under_mixed_precision_is_kept_in_bfloat16(kind, trained, model_folder, monkeypatch):
+    mixed = {"precision": "mixed", "lora": LORA}
+    halve, types = machine.halve_frozen, {}
+
+    def noted(model) -> None:
+        halve(model)
+        types.update((name, weight.dtype) for name, weight in model.named_parameters())
+
+    monkeypatch.setattr(machine, "halve_frozen", noted)
+    frozen = trained("frozen", kind, changes=mixed)
+    base = "base_model.model.model."
+    assert types[f"{base}layers.0.mlp.up_proj.base_layer.weight"] == torch.bfloat16
+    assert types[f"{base}layers.0.mlp.up_proj.lora_A.default.weight"] == torch.float32
+    assert types[f"{base}embed_tokens.weight"] == types[f"{base}norm.weight"] == torch.float32
+    monkeypatch.setattr(machine, "halve_frozen", lambda model: None)
+    same(trained("float32", kind, changes=mixed), frozen, within=1e-6)
+
+
+# --- several processes ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow("starts two processes that import torch, twice")
+def test_processes_whose_memory_runs_out_begin_again_with_half(model_folder, write_lines, tmp_path):
+    recipe = {**RECIPE, **KINDS["sft"], "max_steps": 6}
+    rows = write_lines("rows.jsonl", rows_of_both_kinds())
+    [launcher] = launch(recipe, rows, model_folder, tmp_path / "two", "ddp", 1, "tests.smoke.small_memory")
+    assert launcher.wait(timeout=300) == 0, (tmp_path / "two" / "log").read_text()[-3000:]
+    two = json.loads((tmp_path / "two" / "train.json").read_text())
+    assert (two["micro_batch"], two["accumulation"], two["processes"]) == (1, 2, 2)
+    assert "memory ran out with 2 rows in a pass" in (tmp_path / "two" / "log").read_text()
+    from scripts import train
+
+    assert train.main(train.parse_args(flags(recipe, rows, model_folder, tmp_path / "one", 1))) == 0
+    one = json.loads((tmp_path / "one" / "train.json").read_text())
+    for first, second in zip(one["losses"], two["losses"], strict=True):
+        assert second == pytest.approx(first, abs=1e-4)
