@@ -196,7 +196,7 @@ def test_training_log_starts_with_a_row(model_folder, write_lines, tmp_path, cap
     from scripts import train
 
     data = write_lines("rows.jsonl", rows_of_both_kinds())
-    recipe = {**RECIPE, **METHODS["sft"], "max_steps": 1}
+    recipe = {**RECIPE, **METHODS["sft"], "max_steps": 1, "warmup": 0.0}
     with caplog.at_level(logging.INFO):
         assert train.main(train.parse_args(flags(recipe, data, model_folder, tmp_path, 1))) == 0
     said = [record.getMessage() for record in caplog.records]
