@@ -86,12 +86,12 @@ if workflow.is_main_process:
 
 onstart:
     write_study()
+    if workflow.is_main_process and workflow.local_exec and not workflow.touch:
+        check_gpus()
     needed = list(workflow.dag.needrun_jobs())
     write_settings(needed)
     if CONSOLE:
         CONSOLE.begin(seconds_planned(needed), Path("timings") / STUDY.name)
-    if workflow.is_main_process and workflow.local_exec and not workflow.touch:
-        check_gpus()
 
 
 if CONSOLE:

@@ -99,6 +99,7 @@ use rule make_figure as draw_curves with:
         "<logs>/draw_curves/{run}.log",
     benchmark:
         "<benchmarks>/draw_curves/{run}.jsonl"
+    localrule: True
     params:
         python=python_for("laptop"),
         settings=lambda wildcards: as_json({"kind": "run", "title": f"Training of {wildcards.run}"}),

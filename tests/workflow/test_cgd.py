@@ -69,5 +69,5 @@ def test_cgd_is_trained_on_refined_answers_and_its_controls_on_the_same(tmp_path
     summary = read_json(results / "checkpoints" / "cgd" / "train.json")
     assert (summary["recipe"]["method"], summary["counts"]["rows_trained"], summary["steps"]) == ("cgd", 8, 2)
     said = (tree.folder / "logs" / "laptop-tiny" / "train" / "cgd.log").read_text(encoding="utf-8")
-    shown, _, learnt = said.partition("⟦")
+    shown, _, learnt = said.partition("⟦tokens with the loss⟧:")[2].partition("⟦")
     assert "Critique:" in shown and learnt.partition("<|")[0] in solutions

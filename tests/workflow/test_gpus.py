@@ -39,7 +39,7 @@ def test_a_dry_run_does_not_stop(two_cards: Tree) -> None:
 def test_as_many_gpu_jobs_at_once_as_there_are_cards(two_cards: Tree) -> None:
     scale = ("--configfile", "config/scale/tiny.yaml")
     # The interpreter ends at once with status 1: what counts is what Snakemake said before.
-    said = two_cards.make("--cores", "8", *scale, "--", BENCHMARK, status=1)
+    said = two_cards.make("-p", "--cores", "8", *scale, "--", BENCHMARK, status=1)
     assert 'Resource("gpu", 2)' in said
-    said = two_cards.make("--cores", "8", "--resources", "gpu=1", *scale, "--", BENCHMARK, status=1)
+    said = two_cards.make("-p", "--cores", "8", "--resources", "gpu=1", *scale, "--", BENCHMARK, status=1)
     assert 'Resource("gpu", 1)' in said

@@ -44,7 +44,8 @@ def test_gpu_jobs_and_grading_are_submitted_and_the_rest_stays_where_snakemake_r
     planned_rules = set(re.findall(r"^rule (\w+):$", planned(project, target="all_tables"), re.MULTILINE))
     files = (project.folder / "Snakefile", *(project.folder / "rules").glob("*.smk"))
     rules = [rule for file in files for rule in re.split(r"^(?=\w)", file.read_text(), flags=re.MULTILINE)]
-    local = {re.findall(r"\w+", rule)[1] for rule in rules if "    localrule: True\n" in rule}
+    named = re.compile(r"(?:use rule \w+ as|rule) (\w+)")
+    local = {named.match(rule)[1] for rule in rules if "    localrule: True\n" in rule and named.match(rule)}
     on_gpu = {"sample_responses", "critique_by_model", "train", "validate", "generate", "generate_turns"}
     on_gpu |= {"critique_answers"}
     assert {"sample_responses", "train", "score"} <= planned_rules - local <= on_gpu | {"grade_responses", "score"}
