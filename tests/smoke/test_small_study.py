@@ -193,7 +193,8 @@ def test_claims_are_judged_by_graded_answers_and_printed(study) -> None:
     said = study.make("claims")
     assert "Scale small: random models and few questions. THE VERDICTS MEAN NOTHING." in said
     verdicts = {row["claim"]: row for row in json.loads((study.results / "claims.json").read_text())}
-    assert set(verdicts) == {"cft_beats_sft", "cft_beats_own_answers", "spin_improves", "thinkpo_raises_length"}
+    beats = {"cft_beats_verified", "cft_beats_sft", "cft_beats_own_answers"}
+    assert set(verdicts) == beats | {"spin_improves", "thinkpo_raises_length"}
     for name, row in verdicts.items():
         assert row["says"] in said and f"`{name}`" in said
         assert "not known" not in row["why"], "a cell was not found among the graded answers"

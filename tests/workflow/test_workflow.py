@@ -69,8 +69,8 @@ def test_the_study_page_is_the_cause_of_no_job(tmp_path: Path) -> None:
 def test_the_study_page_is_made_after_what_the_same_call_asks_for(tree: Tree) -> None:
     (tree.folder / "results" / tree.resolved()["study"] / "tables" / f"{TARGET}.md").unlink()
     said = tree.tiny("-j", "2", "--", "study_page", TARGET)
-    order = [line.split()[1].rstrip(":") for line in said.splitlines() if line.startswith("localrule ")]
-    assert order.index("make_table") < order.index("study_page")
+    order = re.findall(r"^\[\d+/\d+\] (\w+)", said, re.MULTILINE)
+    assert order.index("make_table") < order.index("study_page"), said
     assert "| CFT " in said and said.rstrip().splitlines()  # the table's text, and where the page is
     assert f"results/{tree.resolved()['study']}/study.html shows them." in said
 
@@ -213,7 +213,7 @@ def test_vllm_runs_in_its_own_environment_and_its_memory_share_is_no_setting(pro
     assert set(json.loads(study.machine(None, gpus=1))) == {"memory_share", "gpus"}
 
 
-@pytest.mark.parametrize("run", ["sft", "cft"])
+@pytest.mark.parametrize("run", ["sft-verified", "cft"])
 def test_learning_rate_of_a_run_concerns_that_run_and_its_tables(tree: Tree, run: str) -> None:
     study = tree.resolved()
     tree.edit(lambda config: config["runs"][run].setdefault("overrides", {}).update(learning_rate=0.5))
@@ -281,7 +281,7 @@ def test_claims_are_judged_by_what_there_is(tree: Tree) -> None:
     assert done.returncode == 0, done.stderr
     folder = tree.folder / "results" / tree.resolved()["study"]
     found = {row["claim"]: row for row in json.loads((folder / "claims.partial.json").read_text())}
-    assert found["cft_beats_sft"]["low"] is not None
+    assert found["cft_beats_verified"]["low"] is not None
     assert found["spin_improves"]["verdict"] == "inconclusive" and "not run" in found["spin_improves"]["why"]
     assert not (folder / "claims.json").exists()
     tree.make("-n", *shlex.split(found["spin_improves"]["why"].split("`")[1])[1:])
@@ -297,7 +297,7 @@ def test_comments_in_code_and_shell_texts_cost_no_generation_or_training(tree: T
         file.write_text(file.read_text(encoding="utf-8") + "\n# a comment\n", encoding="utf-8")
     edited = 0
     for file in (tree.folder / "rules").glob("*.smk"):
-        text, count = re.subn(r'tee \{log:q\}"', 'tee {log:q}  # a comment"', file.read_text(encoding="utf-8"))
+        text, count = re.subn(r'> \{log:q\} 2>&1"', '> {log:q} 2>&1  # a comment"', file.read_text(encoding="utf-8"))
         file.write_text(text + "\n# a comment\n", encoding="utf-8")
         edited += count
     assert edited >= len(COSTLY)
