@@ -137,10 +137,10 @@ def test_sweep_plans_its_own_entries_and_what_the_study_plans_anyway(project: Tr
 
 
 def test_laptop_sweep_shares_what_the_study_has_made(finished: Tree) -> None:
-    """TARGET is made: the sweep adds the study's own DPO and four points, and samples and grades nothing."""
+    """TARGET is made: the sweep adds the start of DPO, the study's own DPO and four points, and samples nothing."""
     assert TARGET == "cft_table2"
     jobs = finished.planned("sweep_laptop", "config/sweeps/laptop.yaml", TINY)
     trained = {wildcards for rule, wildcards in jobs if rule == "train"}
     points = {f"run=dpo-{rate}-{beta}" for rate in ("0.0001", "0.001") for beta in ("0.03", "0.3")}
-    assert trained == points | {"run=dpo"}
+    assert trained == points | {"run=dpo", "run=sft-teacher"}
     assert not {rule for rule, _ in jobs} & {"sample_responses", "grade_responses", "prepare_dataset", "fetch_model"}
