@@ -46,7 +46,7 @@ function cellAt(names) {
   const [kind, first, second, third] = names;
   const tables = redpen.core.tables;
   if (kind === "table") {
-    const cell = (tables[first] ? tables[first].cells : []).find((one) => one.row === second && one.column === third);
+    const cell = (Object.hasOwn(tables, first) ? tables[first].cells : []).find((one) => one.row === second && one.column === third);
     return cell && cell.checkpoint ? { table: first, cell, checkpoint: cell.checkpoint, benchmark: cell.benchmark } : null;
   }
   const table = Object.keys(tables).find((name) => tables[name].rows.some((row) => row.of === first)
