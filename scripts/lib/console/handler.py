@@ -26,7 +26,8 @@ DEFAULT = "DefaultStreamHandler"  # the name of Snakemake's handler
 LAST_LINES = 8  # of a failed job's log
 SAID = re.compile(r"^\d\d:\d\d:\d\d [\w.]+: ")  # what cli.run puts before a message
 # What Snakemake says besides its events and is worth a line.
-WORTH = ("Nothing to be done", "Unlocking", "Trying to restart", "Removing output files of failed job")
+AT_REST = "Nothing to be done"
+WORTH = ("Unlocking", "Trying to restart", "Removing output files of failed job")
 
 
 @dataclass
@@ -57,7 +58,7 @@ class Console(logging.Handler):
     Args:
         below: Snakemake's own handler.
         plain: whether everything but errors is left to it.
-        quiet: whether nothing is shown but errors.
+        quiet: whether nothing is shown but errors, and that nothing is to be done.
         verbose: whether that includes what Snakemake says of itself.
         command: how Snakemake was called, to say what to call again.
     """
@@ -101,13 +102,15 @@ class Console(logging.Handler):
             getattr(self, f"_{event}", lambda record: None)(record)
         elif self._worth(record):
             self._print(self.below.format(record).rstrip())
-            if str(record.msg).startswith("Nothing to be done"):
+            if str(record.msg).startswith(AT_REST):
                 self._print(self.at_rest().rstrip())
 
     def _worth(self, record: logging.LogRecord) -> bool:
         """Whether a message without an event is shown: warnings, what plugins say, and a little of Snakemake's."""
         if record.levelno > logging.INFO:
             return not str(record.msg).startswith("Exiting because a job execution failed")
+        if str(record.msg).startswith(AT_REST):  # the whole result of such a call: only --quiet all takes it away
+            return bool(self.below.filter(record))
         of_plugin = "snakemake_" in record.pathname.rpartition("site-packages")[2].partition("/logging")[0]
         return not self.quiet and record.levelno == logging.INFO and (of_plugin or str(record.msg).startswith(WORTH))
 
