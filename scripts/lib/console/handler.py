@@ -98,6 +98,10 @@ class Console(logging.Handler):
         elif self.plain:
             if event != "workflow_started" or self.verbose:
                 self.below.handle(record)
+            if event == "job_info":
+                self._job_info(record)
+            elif event == "job_error":
+                self._note_failure(record)
         elif event is not None:
             getattr(self, f"_{event}", lambda record: None)(record)
         elif self._worth(record):
@@ -152,14 +156,18 @@ class Console(logging.Handler):
         self._print(f"[{self.done}/{self.total or '?'}] {said}" + (f" · {left}" if left else ""))
 
     def _job_error(self, record: logging.LogRecord) -> None:
-        job = self.running.pop(record.jobid, None) or Running(record.rule_name, {})
-        job.log = next(
-            (name for name in record.log if tail(name, 1)), job.log
-        )  # a cluster's own, where the job has none
+        job = self._note_failure(record)
         if not self.interrupted:
-            self.failed.append(job)
             reason = str(record.rule_msg or "").partition("For further error details")[0].strip()
             self._print(f"{job} failed" + (f": {reason}" if reason else "") + (f" (log: {job.log})" if job.log else ""))
+
+    def _note_failure(self, record: logging.LogRecord) -> Running:
+        """Keeps the job for the last words of the run: its log is a cluster's own where the job has none."""
+        job = self.running.pop(record.jobid, None) or Running(record.rule_name, {})
+        job.log = next((name for name in record.log if tail(name, 1)), job.log)
+        if not self.interrupted:
+            self.failed.append(job)
+        return job
 
     def _group_error(self, record: logging.LogRecord) -> None:
         self._print(self.below.format(record))
