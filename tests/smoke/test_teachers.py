@@ -225,6 +225,7 @@ def test_estimate_prints_and_asks_nothing(api: Api) -> None:
     with FaultServer() as server:
         said = api.ask(server, "estimate", budget=1.0)
         assert "critiques.sums-api (api): 30 rows, 0 in the journal, 30 requests" in said
+        assert "refinements.sums-refined (api): NOT COUNTED: it asks about critiques.sums-api" in said
         assert "answers.more-api (api): 12 rows" in said and "(prices of 2026-05)" in said
         assert "teacher api: $0.00 spent" in said and not server.seen
         assert not (api.folder / "state" / "teachers").exists()

@@ -502,7 +502,7 @@ PATHS = [
     ("claim_tables", "", ["<>tables/main.json"]),
     ("claim_scores", "", [f"<>scores/{name}/numbers.json" for name in ("base", "cft", "cft-mean")]),
     ("claim_answers", "", [f"<>scores/{name}/numbers.jsonl" for name in ("base", "cft", "cft-mean")]),
-    ("priced_files", "", [f"<>{name}" for name in ("datasets/sums.jsonl", GRADED, "critiques/sums-api.jsonl")]),
+    ("priced_files", "", ["<>datasets/sums.jsonl", f"<>{GRADED}"]),  # not critiques: writing them costs something
 ]
 
 

@@ -226,7 +226,8 @@ class Study(Files):
         """What `estimate` looks at: the entries whose teacher is behind an endpoint, by teacher.
 
         Returns:
-            name, file (of the rows that are asked about), settings and limits of each entry.
+            name, file (of the rows that are asked about), settings and limits of each entry; `after` is the entry of
+            critiques whose own teacher must be paid before the file is there, else None.
         """
         values = {
             "critiques": self.critique_values,
@@ -239,6 +240,7 @@ class Study(Files):
                 "file": f"<results>/{runs.ASKED_ABOUT[section].format(**entry)}",
                 "settings": values[section](entry),
                 "limits": self.limit_values(entry),
+                "after": self._paid_before(entry),
             }
             for section in values
             for slug, entry in self[section].items()
@@ -246,9 +248,14 @@ class Study(Files):
         ]
         return sorted(priced, key=lambda entry: (entry["limits"]["teacher"], entry["name"]))
 
+    def _paid_before(self, entry: Mapping[str, Any]) -> str | None:
+        critiques = entry.get("critiques")
+        paid = critiques and self.teacher("critiques", critiques)["kind"] == "openai"
+        return f"critiques.{critiques}" if paid else None
+
     def priced_files(self, wildcards=None) -> list[str]:
-        """The rows that priced entries ask about."""
-        return [entry["file"] for entry in self.priced_entries()]
+        """The rows that priced entries ask about, without those that cost something themselves."""
+        return [entry["file"] for entry in self.priced_entries() if not entry["after"]]
 
     def priced(self) -> str:
         """What estimate reads: the priced entries, with real paths."""
