@@ -188,9 +188,17 @@ def test_missing_and_changed_small_files_are_noticed_too(source: Path, target: P
 
 
 def test_hashes_are_recorded_for_a_trained_model_as_well(model_folder: Path, tokenizer, tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
     from scripts.lib.training import trainers
 
-    trainers.export(model_folder, model_folder, tmp_path / "model", tokenizer, False, [], {"run": "sft", "step": 1})
+    trained = AutoModelForCausalLM.from_pretrained(model_folder)
+    with torch.no_grad():
+        next(trained.parameters()).add_(0.1)
+    trained.save_pretrained(tmp_path / "saved")
+    origin = {"run": "sft", "step": 1}
+    trainers.export(model_folder, tmp_path / "saved", tmp_path / "model", tokenizer, False, [], origin)
     recorded = read_json(tmp_path / "model" / "redpen.json")
     assert (
         recorded["sha256"] == model_folders.hashes_of(tmp_path / "model") and "model.safetensors" in recorded["sha256"]

@@ -83,7 +83,7 @@ def test_rows_that_are_packed_are_not_left_out_by_their_length(small) -> None:
         ),
         (
             SPIN + "    overrides: {packing: true}",
-            "packing = True: a spin run trains on pairs: only sft and cft read it",
+            "packing = True: a spin run trains on pairs: only sft, cft and cgd read it",
         ),
         (SPIN + "    overrides: {loss_on: all}", "loss_on = 'all': a spin run trains on pairs"),
         (

@@ -72,6 +72,7 @@ def test_estimate_names_the_budget_that_is_missing(desk: Desk, capsys) -> None:
     limits = {**LIMITS, "budget": None, "base_url": "http://localhost/v1"}
     settings = {"rows": None, "teacher": TEACHER}
     entry = {"name": "critiques.x", "file": str(desk.folder / "graded.jsonl"), "settings": settings, "limits": limits}
+    entry["after"] = None
     words = ["--entries", json.dumps([entry]), "--state", str(desk.folder / "state")]
     assert estimate_cost.main(estimate_cost.parse_args(words)) == 0
     assert "NO BUDGET: nothing is asked before you add `budget: 0.0" in capsys.readouterr().out
