@@ -29,8 +29,8 @@ SEEDS = one_of(STUDY["seeds"])
 # The journals of teachers that cost money: shared by all studies, never deleted by a rule.
 TEACHERS_STATE = "state/teachers"
 
-# Of a job that computes on several cores. At tiny scale one is as fast, and then two jobs run at once on two cores.
-THREADS = 1 if STUDY.scale else 8
+# Of a job that computes on several cores.
+THREADS = STUDY["threads"]
 
 
 def code_of(*names):

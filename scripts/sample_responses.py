@@ -18,7 +18,7 @@ from scripts.lib.generation.generator import Generator
 from scripts.lib.journal import Journal, held
 from scripts.lib.jsonl import read_rows, write_rows
 
-VERSION = 3  # raise by hand when the responses would differ
+VERSION = 4  # raise by hand when the responses would differ
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:

@@ -188,6 +188,11 @@ def test_shards_together_are_the_whole(answers, engine: FakeEngine, count: int) 
     assert sorted((row for part in parts for row in part), key=lambda row: row["id"]) == whole
 
 
+def test_few_questions_of_many_samples_are_shared_out(answers, engine: FakeEngine) -> None:
+    parts = [answers(rows=ROWS[:1], samples=4, shard=(shard, 2), journal=f"{shard}.jsonl") for shard in range(2)]
+    assert [[row["sample"] for row in part] for part in parts] == [[0, 2], [1, 3]]
+
+
 def test_another_number_of_shards_asks_for_nothing(answers, engine: FakeEngine, tmp_path: Path) -> None:
     for shard in range(3):
         answers(shard=(shard, 3), journal=f"{shard}.jsonl")

@@ -27,7 +27,7 @@ def _many(count: int, what: str) -> str:
 def _lines(summary: dict, outputs: list[str]) -> str:
     """The rows of an output that has no summary."""
     with Path(outputs[0]).open("rb") as file:
-        return _many(sum(1 for _ in file), "answer")
+        return _many(sum(bool(line.strip()) for line in file), "answer")
 
 
 def _graded(summary: dict, outputs: list[str]) -> str:

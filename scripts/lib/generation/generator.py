@@ -5,6 +5,7 @@ gives depends on what else is in it. It is the unit of seed, journal and resume,
 with the same outputs as one that was not.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from fnmatch import fnmatch
@@ -90,7 +91,7 @@ class Generator:
                 and `choices` too, where the rows have them.
             entry: prompt, temperature, top_p, max_tokens, samples, seed, (or null) template and, where there are any,
                 stop (texts and token ids) and self_critique (the model judges its own answers).
-            shard: (i, n) answers the chunks i, i + n, i + 2n, … only.
+            shard: (i, n) answers the chunks i, i + n, i + 2n, … only, counted over all samples.
 
         Returns:
             `{"id": "gcd-000001#0", "question_id": "gcd-000001", "sample": 0, "response": "…", "tokens": 12,
@@ -105,7 +106,8 @@ class Generator:
         for sample in range(entry["samples"]):
             # Each sample number is a pass of its own, so that asking for more samples keeps the first ones.
             seed = entry["seed"] * 1_000_003 + sample
-            found = self._complete(prompts, sampling, seed, shard)
+            chunks_before = sample * math.ceil(len(prompts) / self.settings["chunk_rows"])
+            found = self._complete(prompts, sampling, seed, ((shard[0] - chunks_before) % shard[1], shard[1]))
             notes: dict[int, dict] = {}
             if entry.get("self_critique"):
                 found, notes = self._self_critiqued(found, shown, prompts, entry, tokenizer, seed)

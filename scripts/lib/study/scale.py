@@ -5,6 +5,7 @@ def scaled(study: dict) -> dict:
     """The study shrunk as `scale` says: fewer rows, steps and tokens, and a random tiny model for each model."""
     scale = study["scale"]
     study["study"] = f"{study['study']}-{scale['suffix']}"
+    study["threads"] = 1  # jobs this small gain nothing from more
 
     def less(entry: dict, key: str, most: int) -> None:
         entry[key] = most if entry.get(key) is None else min(entry[key], most)
