@@ -45,9 +45,11 @@ LEVERS = {
     "attention: sdpa": {"attention": "sdpa"},
     "recomputed activations": {"recompute": True},
     "compiled": {"compiled": True},
+    "padding-free": {"padding_free": True},
 }
 if is_flash_attn_2_available():
     LEVERS["attention: flash_attention_2"] = {"attention": "flash_attention_2"}
+    LEVERS["padding-free, flash_attention_2"] = {"attention": "flash_attention_2", "padding_free": True}
 
 
 def main() -> None:

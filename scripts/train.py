@@ -57,6 +57,8 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--compile", type=int, choices=(0, 1), default=0, help="1: torch.compile compiles the model")
     recompute = "1: activations are computed again, not kept, also where the recipe does not say so"
     parser.add_argument("--recompute", type=int, choices=(0, 1), default=0, help=recompute)
+    padding_free = "1: the rows of a pass are joined into one, so that no padding is computed"
+    parser.add_argument("--padding-free", type=int, choices=(0, 1), default=0, help=padding_free)
     parser.add_argument("--processes", type=int, default=1, help="how many processes were asked for: checked")
     parser.add_argument("--workers", type=int, default=1, help="processes that tokenise, before the training")
     parser.add_argument("--state", required=True, help="folder for resumable progress")
@@ -91,7 +93,9 @@ def main(args: argparse.Namespace) -> int:
     start_hash = weights_hash(start)
     state = Path(args.state) / content_key(VERSION, recipe, file_hash(args.data), start_hash)
     processes = trainers.processes(args.processes)
-    settings = Machine(args.micro_batch, args.processes, args.attention, args.compile, args.recompute)
+    settings = Machine(
+        args.micro_batch, args.processes, args.attention, args.compile, args.recompute, args.padding_free
+    )
     with held(args.state) if processes.is_main_process else nullcontext():
         if processes.is_main_process:
             for other in Path(args.state).iterdir():

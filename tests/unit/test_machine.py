@@ -148,6 +148,107 @@ def test_compiled_model_has_the_same_losses(kind, trained, tmp_path, monkeypatch
     assert not [name for name in saved(tmp_path / "compiled") if "_orig_mod" in name]
 
 
+# --- rows joined without padding --------------------------------------------------------------------------------------
+
+ALL_TOKENS = {"loss_on": "all"}
+BLOCKS = {"packing": True, "max_tokens": 32}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        *[("sft", {}), ("sft", {"method": "cft"}), ("sft", ALL_TOKENS), ("sft", BLOCKS), ("sft", {"loss": "dft"})],
+        *[("dpo", {}), ("dpo", {"method": "spin"}), ("dpo", {"loss": "simpo"}), ("dpo", {"loss": "ipo"})],
+        ("precomputed", {}),
+    ],
+    ids=str,
+)
+def test_joined_rows_have_the_losses_of_padded_ones(kind, changes, trained):
+    changes = {**changes, "global_batch": 8}
+    padded = trained("padded", kind, changes=changes)
+    same(padded, trained("joined", kind, changes=changes, padding_free=True))
+    same(padded, trained("in two passes", kind, changes=changes, padding_free=True, micro_batch=4))
+
+
+def two_rows(kind: str, tokenizer) -> list[dict]:
+    """Two rows of different length, as token ids."""
+    given = [
+        {key: row[key] for key in row if key != ("completion" if kind == "dpo" else "chosen")}
+        for row in (rows_of_both_kinds()[0], rows_of_both_kinds()[10])
+    ]
+    return tokenised(given, tokenizer, {**RECIPE, **KINDS[kind]})[0]
+
+
+def padded_and_joined(kind: str, rows: list[dict]) -> tuple[dict, dict]:
+    """The same rows as the batch of each way."""
+    from trl.trainer.dpo_trainer import DataCollatorForPreference
+    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+    from scripts.lib.training.preference import joined_pairs
+
+    if kind == "dpo":
+        return DataCollatorForPreference(pad_token_id=0)(rows), joined_pairs(rows)
+    return tuple(DataCollatorForLanguageModeling(pad_token_id=0, padding_free=joined)(rows) for joined in (False, True))
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_each_joined_row_has_the_loss_of_the_padded_one(kind, attention, model_folder, tokenizer):
+    from scripts.lib.training.preference import answer_log_probs
+
+    model = fitting.start_model({"precision": "float32"}, model_folder, attention).eval()
+    padded, joined = padded_and_joined(kind, two_rows(kind, tokenizer))
+    assert len(joined["input_ids"]) == 1 and joined["input_ids"].numel() == padded["attention_mask"].sum()
+    for batch in (padded, joined):
+        if kind == "sft":
+            batch["completion_mask"] = (batch["labels"] != -100).long()
+    with torch.no_grad():
+        apart, together = answer_log_probs(model, padded), answer_log_probs(model, joined)
+    assert len(set(apart.tolist())) == len(together) == (4 if kind == "dpo" else 2)
+    assert together.tolist() == pytest.approx(apart.tolist(), abs=1e-4)
+
+
+def test_joined_pairs_have_the_same_losses_by_the_head_for_gpus(trained, monkeypatch):
+    from scripts.lib.training import preference
+
+    padded = trained("padded", "dpo")
+    monkeypatch.setattr(preference, "answer_log_probs", preference.fused_log_probs)
+    same(padded, trained("joined", "dpo", padding_free=True))
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_fewer_tokens_are_computed_where_rows_are_joined(kind, trained, monkeypatch):
+    from scripts.lib.training import trainers
+
+    computed, step = [], trainers.ChecksJoinedRows.training_step
+
+    def counted(self, model, inputs, *rest):
+        computed[-1] += inputs["input_ids"].numel()
+        return step(self, model, inputs, *rest)
+
+    monkeypatch.setattr(trainers.ChecksJoinedRows, "training_step", counted)
+    for settings in ({}, {"padding_free": True}):
+        computed.append(0)
+        trained(f"{settings}", kind, **settings)
+    assert 0 < computed[1] < computed[0]
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_most_rows_that_fit_are_found_with_joined_rows_too(kind, trained, monkeypatch):
+    monkeypatch.setattr(fitting, "can_try", lambda: True)
+    assert trained("found", kind, micro_batch=None, padding_free=True)["micro_batch"] == 8
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_attention_that_would_mix_joined_rows_is_refused(kind, trained):
+    from transformers import AttentionInterface
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    AttentionInterface.register("maskless", sdpa_attention_forward)  # transformers makes no mask for it
+    with pytest.raises(BadInput, match="padding_free: this model, .*Set train:padding_free=0"):
+        trained("mixed", kind, attention="maskless", padding_free=True)
+
+
 def saved(folder: Path) -> list[str]:
     """The names of what a training saved."""
     from safetensors.torch import load_file

@@ -18,7 +18,7 @@ from scripts.lib.jobs import slurm
 from scripts.lib.training import machine, rows, trainers
 from scripts.lib.training.health import StopOnNonFinite, StopOnNoRate
 from scripts.lib.training.machine import Machine
-from scripts.lib.training.preference import WITH_REFERENCE, PreferenceTrainer
+from scripts.lib.training.preference import WITH_REFERENCE, PreferenceTrainer, joined_pairs
 
 INTERRUPTED = 75  # the status of a training that was told to end and can go on (sysexits.h: try again)
 # What the summary keeps of each step beside the loss; of pairs, the margin and the summed log-probability of an answer.
@@ -68,7 +68,7 @@ def train(recipe: dict, start, tokenizer, state: Path, settings: Machine, micro:
     keep = trainers.SaveCandidates(state / "candidates", set(recipe["candidate_steps"]))
     callbacks = [StopOnNoRate(recipe), StopOnNonFinite(recipe), report, keep, stop]
     config = configuration(recipe, state, settings, micro)
-    trainer = trainer_of(recipe, start, tokenizer, config, made, callbacks, settings.attention)
+    trainer = trainer_of(recipe, start, tokenizer, config, made, callbacks, settings)
     keep.trainer = report.trainer = trainer
     if recipe["method"] in rows.PREFERENCE_METHODS and processes.is_main_process:
         trainers.keep_reference(state / "rows")
@@ -142,7 +142,8 @@ def configuration(recipe: dict, state: Path, settings: Machine, micro: int) -> S
     )
     if recipe["method"] not in rows.PREFERENCE_METHODS:
         loss = "dft" if recipe["loss"] == "dft" else "nll"
-        config = SFTConfig(**common, dataset_kwargs={"skip_prepare_dataset": True}, loss_type=loss)
+        prepared = {"skip_prepare_dataset": True}
+        config = SFTConfig(**common, dataset_kwargs=prepared, loss_type=loss, padding_free=settings.padding_free)
     else:
         config = DPOConfig(
             **common,
@@ -155,10 +156,10 @@ def configuration(recipe: dict, state: Path, settings: Machine, micro: int) -> S
     return config
 
 
-def trainer_of(recipe: dict, start, tokenizer, config, made: Dataset, callbacks: list, attention):
+def trainer_of(recipe: dict, start, tokenizer, config, made: Dataset, callbacks: list, settings: Machine):
     """The trainer of the recipe's method, with the start model."""
     # After the configuration: where that is DeepSpeed's, each process loads its share of the weights only.
-    model = start_model(recipe, start, attention)
+    model = start_model(recipe, start, settings.attention)
     kind = trainers.CompletionTrainer
     if recipe["method"] in rows.PREFERENCE_METHODS:
         kind = partial(PreferenceTrainer, kind=recipe["loss"], gamma=recipe["gamma"])
@@ -172,6 +173,8 @@ def trainer_of(recipe: dict, start, tokenizer, config, made: Dataset, callbacks:
     )
     if recipe["precision"] == "mixed" and not is_sharded():
         machine.halve_frozen(trainer.model)  # only now: peft makes an adapter in its base's type
+    if settings.padding_free and recipe["method"] in rows.PREFERENCE_METHODS:
+        trainer.data_collator = joined_pairs
     trainer.schedule_stretch = (recipe["schedule_epochs"] or recipe["epochs"]) / recipe["epochs"]
     check_savable(model)
     trainer.remove_callback(PrinterCallback)  # trainers.Report says it in fewer lines
@@ -218,7 +221,7 @@ def found(recipe: dict, start, tokenizer, state: Path, settings: Machine) -> int
     longest = rows.lengths(made).argsort(kind="stable")[::-1][:share]
     trial = Dataset.from_list(made.select(longest).to_list())
     config = configuration(recipe, state, settings, 1)
-    trainer = trainer_of(recipe, start, tokenizer, config, trial, [], settings.attention)
+    trainer = trainer_of(recipe, start, tokenizer, config, trial, [], settings)
     given = [trainer.train_dataset[place] for place in range(len(trial))]
     given = [given[place % len(given)] for place in range(share)]  # of a small set, rows more than once
     most = machine.largest_that_fits(share, lambda size: machine.pass_over_longest(trainer, given, size))

@@ -28,6 +28,7 @@ class Machine:
         attention: an implementation that transformers knows (`sdpa`, `eager`, `flash_attention_2`); None: its choice.
         compiled: whether torch.compile compiles the model.
         recompute: whether activations are computed again for the backward pass, in place of being kept.
+        padding_free: whether the rows of a pass are joined into one, so that no padding is computed.
     """
 
     micro_batch: int | None = None
@@ -35,6 +36,7 @@ class Machine:
     attention: str | None = None
     compiled: bool = False
     recompute: bool = False
+    padding_free: bool = False
 
 
 def split_batch(global_batch: int, micro_batch: int, processes: int) -> tuple[int, int]:

@@ -24,8 +24,18 @@ import contextlib
 import torch
 from torch.nn import functional
 from trl import DPOTrainer
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from scripts.lib.training.trainers import CountsTokens, SameOrder, SyncedCheckpoints, scored_logits
+from scripts.lib.training.trainers import (
+    ChecksJoinedRows,
+    CountsTokens,
+    SameOrder,
+    SyncedCheckpoints,
+    are_joined,
+    model_inputs,
+    scored_logits,
+    sums_of_rows,
+)
 
 # The losses that compare with a reference, by TRL's name for them, and those that do without.
 WITH_REFERENCE = {"logistic": "sigmoid", "hinge": "hinge", "ipo": "ipo"}
@@ -81,7 +91,8 @@ def answer_log_probs(model, inputs: dict) -> torch.Tensor:
 
     Args:
         model: a causal language model.
-        inputs: `input_ids`, `attention_mask` and `completion_mask` (1 on answer tokens), each (rows, length).
+        inputs: `input_ids`, `attention_mask` and `completion_mask` (1 on answer tokens), each (rows, length); or what
+            `joined_pairs` makes.
     """
     targets = inputs["input_ids"][:, 1:]
     answer = inputs["completion_mask"][:, 1:].bool()
@@ -89,15 +100,38 @@ def answer_log_probs(model, inputs: dict) -> torch.Tensor:
     logits = logits if logits.dtype == torch.float64 else logits.float()
     targets = targets[:, scored].masked_fill(~answer[:, scored], -100)
     # cross_entropy is the negative log-probability, and zero on -100, without a copy of the log-softmax.
-    return -functional.cross_entropy(logits.transpose(1, 2), targets, reduction="none").sum(dim=1)
+    losses = functional.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
+    return -sums_of_rows(losses, inputs, scored)
 
 
-class PreferenceTrainer(SameOrder, CountsTokens, SyncedCheckpoints, DPOTrainer):
+def fused_log_probs(model, inputs: dict) -> torch.Tensor:
+    """The same by TRL's fused head, which `DPOTrainer` has put on the model: for where Triton runs."""
+    labels = inputs["input_ids"].masked_fill(inputs["completion_mask"] == 0, -100)
+    return sums_of_rows(model(**model_inputs(inputs), labels=labels, fused_lm_head=True).log_probs, inputs)
+
+
+def joined_pairs(pairs: list[dict]) -> dict[str, torch.Tensor]:
+    """A batch of pairs as one row without padding: all chosen texts, then all rejected ones.
+
+    Position ids begin again in each text. TRL's DPOTrainer has no such batches (version 1.16).
+    """
+    texts = [
+        {"input_ids": [*pair["prompt_ids"], *pair[key]], "labels": [-100] * len(pair["prompt_ids"]) + [*pair[key]]}
+        for key in ("chosen_ids", "rejected_ids")
+        for pair in pairs
+    ]
+    batch = DataCollatorForLanguageModeling(pad_token_id=0, padding_free=True)(texts)
+    batch["completion_mask"] = (batch.pop("labels") != -100).long()
+    references = [key for key in ("ref_chosen_logps", "ref_rejected_logps") if key in pairs[0]]
+    return batch | {key: torch.tensor([pair[key] for pair in pairs]) for key in references}
+
+
+class PreferenceTrainer(SameOrder, CountsTokens, ChecksJoinedRows, SyncedCheckpoints, DPOTrainer):
     """TRL's DPOTrainer on rows that are tokenised already, with a loss that is cheap on CPU too.
 
     TRL's fused head scores only answer tokens where Triton runs, and is used there. Elsewhere it scores every position
     and computes entropies, so the loss is computed here from `answer_log_probs`: the same number (tests compare them).
-    A loss without a reference is always computed here, and no reference is kept.
+    A loss without a reference is always computed here, and no reference is kept; so is that of joined rows.
 
     Args:
         kind: a key of WITH_REFERENCE, or one of REFERENCE_FREE.
@@ -116,10 +150,16 @@ class PreferenceTrainer(SameOrder, CountsTokens, SyncedCheckpoints, DPOTrainer):
 
     def compute_ref_log_probs(self, model, inputs):
         """The reference's (chosen, rejected) log-probabilities: before training the model is the reference."""
-        if inputs["input_ids"].is_cuda:
+        on_gpu = inputs["input_ids"].is_cuda
+        if on_gpu and not are_joined(inputs):
             return super().compute_ref_log_probs(model, inputs)
-        with torch.no_grad(), self._reference(model) as reference:
-            return answer_log_probs(reference, inputs).chunk(2)
+        arithmetic = torch.autocast("cuda", torch.bfloat16, enabled=on_gpu and self.args.bf16)  # as TRL's own
+        with torch.no_grad(), self._reference(model) as reference, arithmetic:
+            return self._log_probs(reference, inputs).chunk(2)
+
+    def _log_probs(self, model, inputs) -> torch.Tensor:
+        fused = inputs["input_ids"].is_cuda and self.kind in WITH_REFERENCE
+        return (fused_log_probs if fused else answer_log_probs)(model, inputs)
 
     @contextlib.contextmanager
     def _reference(self, model):
@@ -136,10 +176,11 @@ class PreferenceTrainer(SameOrder, CountsTokens, SyncedCheckpoints, DPOTrainer):
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The mean loss over the pairs of the batch."""
-        if self.kind in WITH_REFERENCE and (inputs["input_ids"].is_cuda or return_outputs):
+        as_trl = inputs["input_ids"].is_cuda and not are_joined(inputs)
+        if self.kind in WITH_REFERENCE and (as_trl or return_outputs):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        policy = answer_log_probs(model, inputs)
-        lengths = inputs["completion_mask"].sum(dim=1)
+        policy = self._log_probs(model, inputs)
+        lengths = sums_of_rows(inputs["completion_mask"][:, 1:], inputs)
         if self.kind in REFERENCE_FREE:
             loss, margin = reference_free_loss(policy, lengths, self.beta, self.gamma, self.kind)
         else:

@@ -93,25 +93,72 @@ def lora_config(lora: dict | None):
     )
 
 
+NOT_READ = ("labels", "completion_mask", "ref_chosen_logps", "ref_rejected_logps")
+LEAK = 0.01  # of the largest logit: more than rounding
+
+
+def model_inputs(inputs: dict) -> dict:
+    """What a model reads of a batch: the tokens, and what keeps padding or the other rows apart."""
+    return {name: value for name, value in inputs.items() if name not in NOT_READ} | {"use_cache": False}
+
+
+def are_joined(inputs: dict) -> bool:
+    """Whether the rows of a batch are joined into one, with position ids that begin again in each."""
+    return "seq_idx" in inputs
+
+
+def sums_of_rows(values: torch.Tensor, inputs: dict, positions: torch.Tensor | slice = slice(None)) -> torch.Tensor:
+    """The sum over each row of a batch, shape (rows,), whether rows are joined or not.
+
+    Args:
+        values: one for each position, which belongs to the token after it.
+        inputs: the batch.
+        positions: which positions those are; all by default.
+    """
+    if not are_joined(inputs):
+        return values.sum(dim=1)
+    sums = values.new_zeros(len(inputs["cu_seq_lens_q"]) - 1)
+    return sums.index_add(0, inputs["seq_idx"][0, 1:][positions], values[0])
+
+
+@torch.no_grad()
+def refuse_mixed_rows(model, inputs: dict) -> None:
+    """Raises BadInput where the last of the joined rows reads the rows before it: then its loss would be another one.
+
+    Not every attention and not every model goes by the position ids. Where other tokens stand in the rows before, the
+    last logits must stay as they are.
+    """
+    begin = int(inputs["cu_seq_lens_q"][-2])
+    if begin == 0:
+        return  # a single row
+    ids = inputs["input_ids"].clone()
+    ids[:, :begin] = ids[0, -1]
+    model.eval()
+    kept, changed = (
+        model(**{**model_inputs(inputs), "input_ids": tokens}, logits_to_keep=1).logits.float()
+        for tokens in (inputs["input_ids"], ids)
+    )
+    model.train()
+    if largest_difference(kept, changed) > LEAK * kept.abs().max():
+        raise BadInput(
+            "padding_free: this model, with its attention, does not keep rows apart that are joined into one. Set "
+            "train:padding_free=0, or another train:attention (docs/performance.md)."
+        )
+
+
 def scored_logits(model, inputs: dict, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """(logits, positions): only positions that predict a wanted token of some row go through the head.
 
     Args:
         model: a causal language model.
-        inputs: `input_ids` and `attention_mask`, each (rows, length).
+        inputs: a batch: `input_ids` (rows, length), and `attention_mask` or what joined rows have in its place.
         wanted: (rows, length - 1), True where the next token is scored.
 
     Returns:
         Logits of shape (rows, positions, vocabulary), and the positions; position i predicts token i + 1.
     """
     positions = wanted.any(dim=0).nonzero().flatten()
-    logits = model(
-        input_ids=inputs["input_ids"],
-        attention_mask=inputs["attention_mask"],
-        logits_to_keep=positions,
-        use_cache=False,
-    ).logits
-    return logits, positions
+    return model(**model_inputs(inputs), logits_to_keep=positions).logits, positions
 
 
 class SameOrder:
@@ -152,11 +199,26 @@ class CountsTokens:
 
     def training_step(self, model, inputs, *rest):
         """The trainer's own."""
-        self.tokens_seen = self.tokens_seen + inputs["attention_mask"].sum()
+        seen = inputs["input_ids"].numel() if are_joined(inputs) else inputs["attention_mask"].sum()
+        self.tokens_seen = self.tokens_seen + seen
         return super().training_step(model, inputs, *rest)
 
 
-class CompletionTrainer(SameOrder, CountsTokens, SyncedCheckpoints, SFTTrainer):
+class ChecksJoinedRows:
+    """Before the first step, where rows are joined: whether the model keeps them apart."""
+
+    checked = False
+
+    def training_step(self, model, inputs, *rest):
+        """The trainer's own."""
+        if not self.checked and are_joined(inputs):
+            with self.accelerator.autocast():
+                refuse_mixed_rows(model, self._prepare_inputs(inputs))
+        self.checked = True
+        return super().training_step(model, inputs, *rest)
+
+
+class CompletionTrainer(SameOrder, CountsTokens, ChecksJoinedRows, SyncedCheckpoints, SFTTrainer):
     """TRL's SFTTrainer with a loss that, on CPU, puts only the completion through the language-model head.
 
     TRL's fused head does that where Triton runs. Elsewhere it scores every position, in float32 tiles that the
