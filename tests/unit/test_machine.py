@@ -275,6 +275,21 @@ def test_frozen_base_under_mixed_precision_is_kept_in_bfloat16(kind, trained, mo
     same(trained("float32", kind, changes=mixed), frozen, within=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_frozen_base_goes_to_the_device_in_bfloat16(kind, trained, monkeypatch):
+    from transformers import Trainer
+
+    moved, move = {}, Trainer._move_model_to_device
+
+    def noted(self, model, device):
+        moved.update((name, weight.dtype) for name, weight in model.named_parameters() if "base_layer" in name)
+        move(self, model, device)
+
+    monkeypatch.setattr(Trainer, "_move_model_to_device", noted)
+    trained("mixed", kind, changes={"precision": "mixed", "lora": LORA})
+    assert set(moved.values()) == {torch.bfloat16}
+
+
 # --- several processes ------------------------------------------------------------------------------------------------
 
 

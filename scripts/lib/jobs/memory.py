@@ -12,7 +12,8 @@ from scripts.lib.jobs.planning import PREFERENCE
 GB = 2**30
 # Bytes of a trained weight with its gradient and Adam's two moments. Autocast (mixed) keeps a bfloat16 copy beside it.
 TRAINED = {"bfloat16": 2 + 2 + 4, "mixed": 4 + 4 + 8 + 2, "float32": 4 + 4 + 8}
-WEIGHT = {"bfloat16": 2, "mixed": 4 + 2, "float32": 4}
+REFERENCE = {"bfloat16": 2, "mixed": 4 + 2, "float32": 4}
+FROZEN = {"bfloat16": 2, "mixed": 2, "float32": 4}  # a weight of a linear layer under LoRA
 MOMENT = {"bfloat16": 2, "mixed": 4, "float32": 4}  # rmsprop has one less
 ADAPTER = 16  # peft keeps an adapter in float32
 ACTIVATION = {"bfloat16": 2, "mixed": 2, "float32": 4}
@@ -20,7 +21,7 @@ LAYER_VALUES = 17  # activations of one layer for its backward pass, in widths o
 LOGIT = 10  # bytes: a bfloat16 logit, its float32 copy, and the gradient of that
 VOCABULARY = 152_000  # Qwen2.5's; smaller ones need less
 CONTEXT = 1.0  # GB of CUDA's own
-MOST_ROWS = 8  # rows of a forward pass, at most (rules/train.smk)
+REFERENCE_FREE = ("simpo", "orpo")  # losses
 
 
 class Need(NamedTuple):
@@ -29,15 +30,17 @@ class Need(NamedTuple):
     Attributes:
         fixed: weights, gradients, optimizer, reference and CUDA's own.
         row: one row of the recipe's max_tokens.
+        share: rows of a step on this GPU.
     """
 
     fixed: float
     row: float
+    share: int
 
     def rows_in(self, memory: float) -> int:
-        """How many rows fit at once, as a power of two; 0 where none does."""
+        """How many rows fit at once: the most, of those that divide the rows of a step; 0 where not one fits."""
         fits = (memory - self.fixed) / self.row
-        return 0 if fits < 1 else min(MOST_ROWS, 2 ** int(math.log2(fits)))
+        return max((rows for rows in range(1, self.share + 1) if self.share % rows == 0 and rows <= fits), default=0)
 
     def of(self, rows: int) -> float:
         """GB with so many rows at once."""
@@ -57,12 +60,34 @@ def need(run: Mapping[str, Any], billions: float, gpus: int = 1) -> Need:
     if lora is None:
         each = TRAINED[precision] - (MOMENT[precision] if recipe["optimizer"] == "rmsprop" else 0)
         held = weights * each
-        if run["method"] in PREFERENCE and not recipe["precompute_reference"]:
-            held += weights * WEIGHT[precision]
+        if has_reference(run):
+            held += weights * REFERENCE[precision]
     else:
-        held = weights * WEIGHT[precision] + adapter(lora["rank"], billions) * ADAPTER
+        held = frozen(precision, billions, gpus) + adapter(lora["rank"], billions) * ADAPTER
     texts = 2 if run["method"] in PREFERENCE else 1  # a pair has two
-    return Need(held / gpus / GB + CONTEXT, texts * row(recipe, billions) / GB)
+    share = max(recipe["global_batch"] // gpus, 1)
+    return Need(held / gpus / GB + CONTEXT, texts * row(recipe, billions) / GB, share)
+
+
+def has_reference(run: Mapping[str, Any]) -> bool:
+    """Whether full fine-tuning keeps a second model beside the one that is trained."""
+    recipe = run["hyperparameters"]
+    return run["method"] in PREFERENCE and not (recipe["precompute_reference"] or recipe["loss"] in REFERENCE_FREE)
+
+
+def frozen(precision: str, billions: float, gpus: int) -> float:
+    """Bytes of the weights below a LoRA adapter.
+
+    With `mixed`, those of linear layers are kept in bfloat16 and embeddings in float32; on several GPUs that share the
+    model all are in float32 (scripts/lib/training/trainers.py).
+    """
+    weights = billions * 1e9
+    if precision != "mixed":
+        return weights * FROZEN[precision]
+    if gpus > 1:
+        return weights * FROZEN["float32"]
+    embeddings = min(weights, VOCABULARY * shape(billions)[1])
+    return weights * FROZEN["mixed"] + embeddings * (FROZEN["float32"] - FROZEN["mixed"])
 
 
 def adapter(rank: int, billions: float) -> float:

@@ -171,8 +171,6 @@ def trainer_of(recipe: dict, start, tokenizer, config, made: Dataset, callbacks:
         peft_config=trainers.lora_config(recipe["lora"]),
         callbacks=callbacks,
     )
-    if recipe["precision"] == "mixed" and not is_sharded():
-        machine.halve_frozen(trainer.model)  # only now: peft makes an adapter in its base's type
     if settings.padding_free and recipe["method"] in rows.PREFERENCE_METHODS:
         trainer.data_collator = joined_pairs
     trainer.schedule_stretch = (recipe["schedule_epochs"] or recipe["epochs"]) / recipe["epochs"]

@@ -29,6 +29,7 @@ from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from scripts.lib.training.trainers import (
     ChecksJoinedRows,
     CountsTokens,
+    HalvesFrozen,
     SameOrder,
     SyncedCheckpoints,
     are_joined,
@@ -126,7 +127,7 @@ def joined_pairs(pairs: list[dict]) -> dict[str, torch.Tensor]:
     return batch | {key: torch.tensor([pair[key] for pair in pairs]) for key in references}
 
 
-class PreferenceTrainer(SameOrder, CountsTokens, ChecksJoinedRows, SyncedCheckpoints, DPOTrainer):
+class PreferenceTrainer(SameOrder, CountsTokens, ChecksJoinedRows, HalvesFrozen, SyncedCheckpoints, DPOTrainer):
     """TRL's DPOTrainer on rows that are tokenised already, with a loss that is cheap on CPU too.
 
     TRL's fused head scores only answer tokens where Triton runs, and is used there. Elsewhere it scores every position

@@ -29,6 +29,7 @@ from scripts.lib.jsonl import (
     write_json,
     write_text,
 )
+from scripts.lib.training import machine
 from scripts.lib.training.health import refuse_non_finite, refuse_unmoved
 from scripts.lib.training.rows import lengths
 
@@ -218,7 +219,20 @@ class ChecksJoinedRows:
         return super().training_step(model, inputs, *rest)
 
 
-class CompletionTrainer(SameOrder, CountsTokens, ChecksJoinedRows, SyncedCheckpoints, SFTTrainer):
+class HalvesFrozen:
+    """Under bfloat16 autocast, frozen weights of linear layers go to the device in bfloat16, never in float32.
+
+    peft has made the adapter before, in its base's type. A model that is cut over GPUs does not come this way: it must
+    be of one type.
+    """
+
+    def _move_model_to_device(self, model, device):
+        if self.args.bf16:
+            machine.halve_frozen(model)
+        super()._move_model_to_device(model, device)
+
+
+class CompletionTrainer(SameOrder, CountsTokens, ChecksJoinedRows, HalvesFrozen, SyncedCheckpoints, SFTTrainer):
     """TRL's SFTTrainer with a loss that, on CPU, puts only the completion through the language-model head.
 
     TRL's fused head does that where Triton runs. Elsewhere it scores every position, in float32 tiles that the
