@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from transformers.utils import is_flash_attn_2_available
+from transformers.utils import is_flash_attn_2_available, is_liger_kernel_available
 
 from scripts.lib import cli
 from scripts.lib.generation import engines
@@ -50,6 +50,8 @@ LEVERS = {
 if is_flash_attn_2_available():
     LEVERS["attention: flash_attention_2"] = {"attention": "flash_attention_2"}
     LEVERS["padding-free, flash_attention_2"] = {"attention": "flash_attention_2", "padding_free": True}
+if is_liger_kernel_available() and torch.cuda.is_available():
+    LEVERS["liger"] = {"liger": True}
 
 
 def main() -> None:

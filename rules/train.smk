@@ -62,6 +62,7 @@ rule train:
         compile=0,  # 1: torch.compile
         recompute=0,  # 1: activations are computed twice, which saves memory
         padding_free=0,  # 1: the rows of a pass are joined into one, without padding
+        liger=0,  # 1: the kernels of liger-kernel
     params:
         command=train_command,
         recipe=STUDY.recipe,
@@ -70,8 +71,8 @@ rule train:
         # The script saves a checkpoint on SIGTERM; the shell must not die of it before.
         "trap '' TERM; {params.command} --recipe {log:q}.recipe.json --data {input.data:q} --start {input.start:q}"
         " --micro-batch {resources.micro_batch} --attention {resources.attention} --compile {resources.compile}"
-        " --recompute {resources.recompute} --padding-free {resources.padding_free} --workers {threads}"
-        " --state {params.state:q} --weights {output.weights:q} --summary {output.summary:q} > {log:q} 2>&1"
+        " --recompute {resources.recompute} --padding-free {resources.padding_free} --liger {resources.liger}"
+        " --workers {threads} --state {params.state:q} --weights {output.weights:q} --summary {output.summary:q} > {log:q} 2>&1"
 
 
 rule validate:

@@ -25,11 +25,15 @@ import shutil
 import warnings
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scripts.lib import cli
 from scripts.lib.jobs import cards
 from scripts.lib.journal import held
 from scripts.lib.jsonl import content_key, file_hash, make_folder, read_json, write_json, writing
+
+if TYPE_CHECKING:
+    from scripts.lib.training.machine import Machine
 
 VERSION = 2  # raise by hand when the weights would differ
 log = logging.getLogger(__name__)
@@ -59,12 +63,29 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--recompute", type=int, choices=(0, 1), default=0, help=recompute)
     padding_free = "1: the rows of a pass are joined into one, so that no padding is computed"
     parser.add_argument("--padding-free", type=int, choices=(0, 1), default=0, help=padding_free)
+    liger = "1: layers run on the kernels of liger-kernel (needs the package and a GPU)"
+    parser.add_argument("--liger", type=int, choices=(0, 1), default=0, help=liger)
     parser.add_argument("--processes", type=int, default=1, help="how many processes were asked for: checked")
     parser.add_argument("--workers", type=int, default=1, help="processes that tokenise, before the training")
     parser.add_argument("--state", required=True, help="folder for resumable progress")
     parser.add_argument("--weights", required=True, help="folder of candidates to write")
     parser.add_argument("--summary", required=True, help="JSON summary to write")
     return parser.parse_args(argv)
+
+
+def settings_of(args: argparse.Namespace) -> "Machine":
+    """How the training runs on this machine."""
+    from scripts.lib.training.machine import Machine
+
+    return Machine(
+        micro_batch=args.micro_batch,
+        processes=args.processes,
+        attention=args.attention,
+        compiled=args.compile,
+        recompute=args.recompute,
+        padding_free=args.padding_free,
+        liger=args.liger,
+    )
 
 
 def main(args: argparse.Namespace) -> int:
@@ -78,9 +99,11 @@ def main(args: argparse.Namespace) -> int:
     from scripts.lib.generation.generator import weights_hash
     from scripts.lib.generation.model_checks import check_generation_config
     from scripts.lib.training import fitting, rows, trainers
-    from scripts.lib.training.machine import Machine
+    from scripts.lib.training.machine import refuse_missing
 
     cli.quiet()
+    settings = settings_of(args)
+    refuse_missing(settings)
     disable_progress_bars()
     cards.take()
     # DeepSpeed calls torch by names of the past, several times a step.
@@ -93,9 +116,6 @@ def main(args: argparse.Namespace) -> int:
     start_hash = weights_hash(start)
     state = Path(args.state) / content_key(VERSION, recipe, file_hash(args.data), start_hash)
     processes = trainers.processes(args.processes)
-    settings = Machine(
-        args.micro_batch, args.processes, args.attention, args.compile, args.recompute, args.padding_free
-    )
     with held(args.state) if processes.is_main_process else nullcontext():
         if processes.is_main_process:
             for other in Path(args.state).iterdir():

@@ -148,6 +148,37 @@ def test_compiled_model_has_the_same_losses(kind, trained, tmp_path, monkeypatch
     assert not [name for name in saved(tmp_path / "compiled") if "_orig_mod" in name]
 
 
+# --- kernels ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("installed", "says"),
+    [(False, "liger-kernel is not installed. Install it"), (True, "its kernels need a GPU, and torch finds none")],
+)
+def test_liger_without_its_package_or_a_gpu_is_refused(installed, says, monkeypatch):
+    monkeypatch.setattr(machine, "is_liger_kernel_available", lambda: installed)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(BadInput, match=f"train:liger=1: .*{says}.*set train:liger=0"):
+        machine.refuse_missing(machine.Machine(liger=True))
+    machine.refuse_missing(machine.Machine())
+
+
+def test_train_refuses_missing_kernels_before_it_reads_anything(monkeypatch, tmp_path):
+    from scripts import train
+
+    monkeypatch.setattr(machine, "is_liger_kernel_available", lambda: False)
+    given = flags({**RECIPE, **KINDS["sft"]}, tmp_path / "none.jsonl", tmp_path / "none", tmp_path, 1)
+    with pytest.raises(BadInput, match="train:liger=1"):
+        train.main(train.parse_args([*given, "--liger", "1"]))
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_liger_reaches_the_trainer(kind, tmp_path):
+    recipe = {**RECIPE, **KINDS[kind]}
+    for liger in (False, True):
+        assert fitting.configuration(recipe, tmp_path, machine.Machine(liger=liger), 4).use_liger_kernel == liger
+
+
 # --- rows joined without padding --------------------------------------------------------------------------------------
 
 ALL_TOKENS = {"loss_on": "all"}

@@ -139,6 +139,7 @@ def configuration(recipe: dict, state: Path, settings: Machine, micro: int) -> S
         dataloader_pin_memory=torch.cuda.is_available(),
         activation_checkpointing=recipe["activation_checkpointing"] or settings.recompute,
         torch_compile=settings.compiled,
+        use_liger_kernel=settings.liger,  # TRL leaves out its loss, which would replace TRL's fused head
     )
     if recipe["method"] not in rows.PREFERENCE_METHODS:
         loss = "dft" if recipe["loss"] == "dft" else "nll"

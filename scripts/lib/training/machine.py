@@ -9,6 +9,7 @@ import torch
 from accelerate.utils import send_to_device
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from torch import nn
+from transformers.utils import is_liger_kernel_available
 
 from scripts.lib.jsonl import BadInput, read_json, write_json
 
@@ -29,6 +30,7 @@ class Machine:
         compiled: whether torch.compile compiles the model.
         recompute: whether activations are computed again for the backward pass, in place of being kept.
         padding_free: whether the rows of a pass are joined into one, so that no padding is computed.
+        liger: whether layers run on the kernels of the package liger-kernel.
     """
 
     micro_batch: int | None = None
@@ -37,6 +39,18 @@ class Machine:
     compiled: bool = False
     recompute: bool = False
     padding_free: bool = False
+    liger: bool = False
+
+
+def refuse_missing(settings: Machine) -> None:
+    """Raises BadInput where a setting needs what is not here."""
+    missing = None
+    if settings.liger and not is_liger_kernel_available():
+        missing = "the package liger-kernel is not installed. Install it in this environment (pip install liger-kernel)"
+    elif settings.liger and not torch.cuda.is_available():
+        missing = "its kernels need a GPU, and torch finds none. Train on one"
+    if missing:
+        raise BadInput(f"train:liger=1: {missing}, or set train:liger=0 (docs/performance.md).")
 
 
 def split_batch(global_batch: int, micro_batch: int, processes: int) -> tuple[int, int]:
