@@ -233,8 +233,8 @@ def test_rows_grouped_by_length_have_the_order_of_their_epoch_whenever_it_goes_o
 
     lengths = [7 * row % 23 for row in range(40)]
     torch.manual_seed(5)
-    uninterrupted = DataLoader(range(40), batch_size=None, sampler=LengthGroupedSampler(4, lengths=lengths))
-    epochs = [list(uninterrupted) for _ in range(3)]
+    uninterrupted = DataLoader(range(40), batch_size=4, sampler=LengthGroupedSampler(4, lengths=lengths))
+    epochs = [torch.cat(list(uninterrupted)).tolist() for _ in range(3)]
     assert epochs[0] != epochs[1] != epochs[2]
     torch.manual_seed(99)  # an interrupted training draws other things before
     for number in (2, 0, 1):
