@@ -4,14 +4,16 @@
     python -m bench.campaign --minutes 5 --seed 7
 
 The small study of the smoke tests is made once. Then jobs of it are killed with SIGKILL at random moments and finished
-by the next call; copies of a disk are taken while it is made, as a loss of power would leave it; it is made on disks
-that are too small; a teacher's jobs are killed, or lose their power, while it answers; and it answers as endpoints do
-on a bad day. Each part goes on until its time is up, and what was found is printed as the table of docs/reliability.md.
-Disks need the right to mount.
+by the next call; trainings of many recipes are killed between and within their steps; copies of a disk are taken while
+it is made, as a loss of power would leave it; jobs of it run on disks that are too small; a teacher's jobs are killed,
+or lose their power, while it answers; and it answers as endpoints do on a bad day. Each part goes on until its time is
+up, and what was found is printed as the table of docs/reliability.md. Disks need the right to mount.
 """
 
 import argparse
 import contextlib
+import itertools
+import json
 import os
 import random
 import shutil
@@ -26,6 +28,7 @@ from pathlib import Path
 
 import psutil
 
+from scripts.lib.cli import ROOT
 from scripts.lib.jsonl import read_json
 from tests.disk_image import Disk, mount, small_disk, why_not
 from tests.fault_server import FAULTS, FaultServer
@@ -46,7 +49,8 @@ JOBS = {
     "score": "scores/cft/{suite}.jsonl",
     "make_table": "tables/cft_table2.json",
 }
-SHARES = {"kills": 0.4, "power": 0.25, "disks": 0.13, "teacher": 0.07, "teacher_power": 0.06, "endpoint": 0.09}
+SHARES = {"kills": 0.3, "trainings": 0.15, "power": 0.2, "disks": 0.13}
+SHARES |= {"teacher": 0.07, "teacher_power": 0.06, "endpoint": 0.09}
 MOUNTING = ("power", "disks", "teacher_power")  # the parts that mount disks
 # Bodies of answers that cannot be used, each of which is the error of its row.
 ODD_BODIES = (
@@ -57,7 +61,29 @@ ODD_BODIES = (
     ),
 )
 # What a run writes that tells of the machine and the hour; the rest must have the same bytes.
-OF_THE_HOUR = ("wall_s", "train_seconds", "seconds", "git_commit", "device", "s")
+OF_THE_HOUR = ("wall_s", "train_seconds", "tokens_per_s", "seconds", "git_commit", "device", "s")
+# Trainings that are killed: the run whose rows and recipe they take, what the recipe has else, and rows in a pass.
+DROPOUT = {"lora": {"rank": 4, "alpha": 8, "dropout": 0.2, "targets": "all-linear"}}
+FULL = {"lora": None, "precision": "float32"}
+EPOCHS = {"max_steps": None, "epochs": 3.0}
+TRAININGS = {
+    "sft, as in the study": ("sft", {"save_steps": 1}, 4),  # LoRA, bfloat16, group_by_length, several epochs
+    "sft, dropout, random order": ("sft", {**DROPOUT, **EPOCHS, "order": "random", "save_steps": 5}, 4),
+    "sft, dropout, accumulation": ("sft", {**DROPOUT, "max_steps": 16, "save_steps": 3}, 1),
+    "sft, dft, candidates": ("sft", {"loss": "dft", "candidate_steps": [3, 7], "save_steps": 7, "max_steps": 16}, 2),
+    "sft, mixed precision": ("sft", {**DROPOUT, **EPOCHS, "precision": "mixed", "save_steps": 2}, 4),
+    "cft, full": ("cft", {**FULL, **EPOCHS, "scheduler": "cosine", "warmup": 0.3, "save_steps": 4}, 4),
+    "cft, bfloat16": ("cft", {"lora": None, "max_steps": 14, "save_steps": 4, "activation_checkpointing": True}, 2),
+    "cft, packing": ("cft", {**FULL, "packing": True, "max_steps": 14, "weight_decay": 0.1, "save_steps": 3}, 4),
+    "cft, in order": ("cft", {**DROPOUT, "order": "sequential", "max_grad_norm": 0.0, "max_steps": 14}, 1),
+    "dpo, LoRA": ("dpo", {**DROPOUT, **EPOCHS, "save_steps": 4}, 2),
+    "dpo, precomputed": ("dpo", {**FULL, **EPOCHS, "precompute_reference": True, "save_steps": 5}, 4),
+    "spin, reference model": ("spin.t0", {**FULL, **EPOCHS, "order": "random", "save_steps": 4}, 4),
+    "thinkpo, simpo": ("thinkpo", {**DROPOUT, **EPOCHS, "loss": "simpo", "schedule_epochs": 6.0, "save_steps": 2}, 4),
+}
+# What the state folder of a training shows at the moments at which it is killed; the rest is where the clock stands.
+SIGNS = ("rows/counts.json", "checkpoint-*", "checkpoint-*/optimizer.pt", "checkpoint-*/rng_state.pth")
+SIGNS += ("checkpoint-*/trainer_state.json", "candidates/*.tmp", "candidates/step-*[0-9]", "facts.json")
 
 
 def parse_args() -> argparse.Namespace:
@@ -144,7 +170,9 @@ def kills(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], fou
         moment = random.uniform(0.3, 1.0) * seconds[rule]
         killed = kill_at(study, rule, output, victim, moment)
         half = broken_names(study.results / output, finished.results / output)
-        found.check("no half output after kill -9", f"{len(JOBS)} rules at random moments", not half, f"{rule}: {half}")
+        found.check(
+            "no partial output after kill -9", f"{len(JOBS)} rules at random moments", not half, f"{rule}: {half}"
+        )
         study.unlock()
         study.by(warm.program).make(f"{study.results.relative_to(study.folder)}/{output}")
         same = same_bytes(study.results / output, finished.results / output)
@@ -241,6 +269,75 @@ def timeless(value):
     return [timeless(item) for item in value] if isinstance(value, list) else value
 
 
+# --- trainings --------------------------------------------------------------------------------------------------------
+
+
+def trainings(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], found: Found) -> None:
+    """Kills trainings of many recipes, once or twice each; what they end with must be that of uninterrupted ones."""
+    for number, name in enumerate(itertools.cycle(TRAININGS)):
+        if not on():
+            return
+        whole, killed = folder / f"whole-{number % len(TRAININGS)}", folder / "killed"
+        if not whole.exists():
+            assert training(finished, whole, name, warm).wait() == 0, f"{name}: {log_of(whole)}"
+        shutil.rmtree(killed, ignore_errors=True)
+        told = [killed_training(finished, killed, name, warm) for _ in range(random.choice([1, 1, 2]))]
+        ended = training(finished, killed, name, warm).wait() == 0
+        same = ended and same_bytes(killed / "weights", whole / "weights")
+        same = same and same_bytes(killed / "train.json", whole / "train.json")
+        promise = "a killed training ends with the weights, losses and counts of an uninterrupted one"
+        how = (
+            f"{len(TRAININGS)} recipes: kill -9 at chosen and random moments, also after SIGTERM and SIGINT, and twice"
+        )
+        found.check(promise, how, same, f"{name}: {', then '.join(told)}: {'' if ended else log_of(killed)}")
+        print(f"{name}: {', then '.join(told)}: {'the same' if same else 'OTHER BYTES'}", flush=True)
+
+
+def training(finished: Study, folder: Path, name: str, warm: Warm) -> subprocess.Popen:
+    """Starts a training, or lets it go on, with all that it writes below `folder`."""
+    run, changes, rows = TRAININGS[name]
+    recipe = read_json(finished.folder / "logs" / finished.study / "train" / f"{run}.log.recipe.json") | changes
+    start = next((finished.results / "models").iterdir())
+    values = {
+        **{"recipe": json.dumps(recipe), "data": finished.results / "train_sets" / f"{run}.jsonl", "start": start},
+        **{"micro-batch": rows, "state": folder / "state", "weights": folder / "weights"},
+        "summary": folder / "train.json",
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    words = [word for option, value in values.items() for word in (f"--{option}", str(value))]
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen([warm.program, "-m", "scripts.train", *words], cwd=ROOT, stdout=log, stderr=log)
+
+
+def killed_training(finished: Study, folder: Path, name: str, warm: Warm) -> str:
+    """Starts a training, kills it, and says when."""
+    process = training(finished, folder, name, warm)
+    sign, number, pause = random.choice(SIGNS), random.randint(1, 12), random.choice([0.0, random.uniform(0, 0.5)])
+    seen: set[str] = set()
+    while len(seen) < (number if "checkpoint" in sign else 1) and process.poll() is None:
+        seen |= {str(path) for path in folder.glob(f"state/*/{sign}")}
+        time.sleep(0.002)
+    time.sleep(pause)
+    before = random.choice([None, None, signal.SIGTERM, signal.SIGINT])
+    jobs = psutil.Process(warm.process.pid).children()
+    if process.poll() is not None or not jobs:
+        return "nothing (it had ended)"
+    for job in jobs:
+        with contextlib.suppress(psutil.Error):
+            if before:
+                job.send_signal(before)
+                time.sleep(random.uniform(0, 0.3))
+            job.kill()
+    process.wait()
+    step = max((int(path.name[11:]) for path in folder.glob("state/*/checkpoint-*")), default=0)
+    return f"{before.name + ' and ' if before else ''}kill -9 {pause:.2f} s after {sign}, at checkpoint {step}"
+
+
+def log_of(folder: Path) -> str:
+    """The end of what a training said."""
+    return (folder / "log").read_text(encoding="utf-8")[-1500:]
+
+
 # --- power ------------------------------------------------------------------------------------------------------------
 
 
@@ -306,7 +403,7 @@ def look_at(study: Study, finished: Study, when: str, found: Found) -> None:
                 if file.stat().st_size == 0 or (file.suffix == ".jsonl" and not same_bytes(file, whole)):
                     bad.append(str(file.relative_to(study.results)))
     how = "disk images, taken while the study was made and 0, 0.5, 1 and 5 s after its end"
-    found.check("no output is empty or half there after a loss of power", how, not bad, f"{when}: {bad[:5]}")
+    found.check("no output is empty or partial after a power failure", how, not bad, f"{when}: {bad[:5]}")
 
 
 def go_on(study: Study, finished: Study, warm: Warm, found: Found) -> None:
@@ -323,33 +420,45 @@ def go_on(study: Study, finished: Study, warm: Warm, found: Found) -> None:
     files = [file for kind in kinds for file in study.results.glob(kind)]
     same = all(same_bytes(file, finished.results / file.relative_to(study.results)) for file in files)
     whole = status == 0 and same and (study.results / "tables" / "cft_table2.json").exists()
-    found.check("after a loss of power the next call ends with the same bytes", "on images of the disk", whole, said)
+    found.check("after a power failure the next call ends with the same bytes", "on images of the disk", whole, said)
 
 
 # --- disks ------------------------------------------------------------------------------------------------------------
 
 
 def disks(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], found: Found) -> None:
-    """Makes the study on a disk that is too small, and a little larger at each call."""
+    """Runs a job on a disk that is too small, and twice as large at each further call."""
+    names = names_of(finished)
     while on():
-        study = emptied(finished, folder / "study")
-        size = random.uniform(0.3, 1.5)
-        with small_disk(folder / "small", f"{int(size * 1024)}k") as small:
-            for name in ("results", "state"):
-                (small / name).mkdir()
-                (study.folder / name).symlink_to(small / name)
+        rule = random.choice(list(JOBS))
+        output = JOBS[rule].format(**names)
+        study = copied(finished, folder / "study").by(warm.program)
+        take_away(study, rule, output)
+        shutil.rmtree(study.folder / "logs")
+        with small_disk(folder / "small", "1g") as small:
+            for place in ((study.results / output).parent, study.state):
+                shutil.move(place, small / place.name)
+                place.symlink_to(small / place.name)
+            room, failures = random.uniform(4, 64), -1
             status = 1
-            while status and on():
-                status = study.by(warm.program).start("cft_table2").wait(timeout=1200)
+            while status and failures < 16:
+                resize(small, room)
+                status = study.start(f"{study.results.relative_to(study.folder)}/{output}").wait(timeout=1200)
+                failures += 1
                 if status:
                     judge_messages(study, found)
-                size *= 1.6
-                mount("-o", f"remount,size={int(size * 1024)}k", small)
-            if status == 0:
-                output = "tables/cft_table2.json"
-                same = same_bytes(study.results / output, finished.results / output)
-                how = "a disk in memory, enlarged after each failure"
-                found.check("after a full disk the next call ends with the same bytes", how, same)
+                room *= 2
+            same = status == 0 and same_bytes(study.results / output, finished.results / output)
+            if failures:
+                how = "jobs on a disk in memory, enlarged after each failure"
+                told = f"{rule}, {failures} failures"
+                found.check("after a full disk the next call ends with the same bytes", how, same, told)
+            print(f"{rule}: {failures} failures, then {'the same' if same else 'OTHER BYTES'}", flush=True)
+
+
+def resize(disk: Path, room: float) -> None:
+    """Gives a disk in memory so many kilobytes beside what lies on it."""
+    mount("-o", f"remount,size={shutil.disk_usage(disk).used // 1024 + int(room)}k", disk)
 
 
 def judge_messages(study: Study, found: Found) -> None:
@@ -359,7 +468,7 @@ def judge_messages(study: Study, found: Found) -> None:
     traced = [text[-800:] for text in logs if "Traceback" in text]
     snakemake = (study.folder / "snakemake.out").read_text()[-800:]
     told = traced[0] if traced else f"no job said it: {snakemake}"
-    how = "a disk in memory, enlarged after each failure"
+    how = "jobs on a disk in memory, enlarged after each failure"
     found.check("a full disk ends a job with one line that says so", how, said and not traced, told)
     shutil.rmtree(study.folder / "logs")
 
@@ -387,9 +496,9 @@ def teacher(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], f
         keys = [line["key"] for line in desk.journal()]
         whole = len(keys) == len(set(keys)) == 200 and kept <= set(keys)
         how = "kill -9 of a teacher's job at random moments, 16 requests at a time"
-        found.check("no answer that was kept is asked for again", how, whole, f"{len(keys)} records")
+        found.check("no saved answer is requested again", how, whole, f"{len(keys)} records")
         how = f"the same; at most {found.most('twice', twice)} of 200"
-        found.check("a kill costs at most the requests under way", how, twice <= 16, f"{twice} twice")
+        found.check("a kill costs at most the requests in flight", how, twice <= 16, f"{twice} twice")
 
 
 def teacher_power(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], found: Found) -> None:
@@ -411,7 +520,7 @@ def teacher_power(finished: Study, folder: Path, warm: Warm, on: Callable[[], bo
                 answered = Desk(left, rows=rows).run(server, concurrency=16)
             again = [content for content in due if server.delivered[content] > 1]
         how = "disk images, taken while a teacher answers 16 requests at a time"
-        promise = "no answer older than half a second is paid again after a loss of power"
+        promise = "no answer older than half a second is paid for again after a power failure"
         found.check(promise, how, not again and len(answered) == rows, f"{len(again)} of {len(due)} again")
         shutil.rmtree(folder)
 
@@ -442,12 +551,12 @@ def endpoint(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], 
         told = f"share {share:.2f}: {said[-600:]}"
         how = f"{len(faults)} faults of endpoints and {len(ODD_BODIES)} odd answers, in 60 rows each"
         clean = process.returncode == 0 and "Traceback" not in said
-        found.check("a fault of an endpoint ends no job, and is the error of its row", how, clean, told)
-        found.check("no answer is paid twice, nor one that cannot be read", how, once and never_again, told)
+        found.check("an endpoint's fault ends no job, and is recorded as the error of its row", how, clean, told)
+        found.check("no answer is paid for twice, not even an unreadable one", how, once and never_again, told)
 
 
 PARTS = {
-    **{"kills": kills, "power": power, "disks": disks},
+    **{"kills": kills, "trainings": trainings, "power": power, "disks": disks},
     **{"teacher": teacher, "teacher_power": teacher_power, "endpoint": endpoint},
 }
 

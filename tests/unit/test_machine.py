@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.trainings import KINDS, LORA, RECIPE, fit, flags, launch, rows_of_bot
 torch = pytest.importorskip("torch")
 fitting = pytest.importorskip("scripts.lib.training.fitting")
 machine = pytest.importorskip("scripts.lib.training.machine")
+trainers = pytest.importorskip("scripts.lib.training.trainers")
 
 SHORT = {"max_steps": 4, "global_batch": 8, "save_steps": 2, "order": "sequential"}
 
@@ -104,6 +106,16 @@ def test_most_rows_that_fit_are_found_on_the_longest_before_the_first_step(kind,
     found = trained("found", kind, micro_batch=None)
     assert tried[:3] == [8 * pairs, 4 * pairs, 4 * pairs] and found["micro_batch"] == 4
     same(plain, found)
+
+
+def test_training_that_goes_on_takes_as_many_rows_in_a_pass_also_where_fewer_fit_by_then(trained, monkeypatch):
+    monkeypatch.setattr(fitting, "can_try", lambda: True)
+    with monkeypatch.context() as stopped:
+        stopped.setattr(trainers.StopOnSignal, "on_step_end", lambda *_, **__: sys.exit(1))
+        with pytest.raises(SystemExit):
+            trained("found", micro_batch=None)
+    monkeypatch.setattr(machine, "largest_that_fits", lambda *_: 1)
+    assert trained("found", micro_batch=None)["micro_batch"] == 8
 
 
 def test_without_a_gpu_rows_in_a_pass_are_the_usual_ones(trained):

@@ -223,6 +223,60 @@ def test_tokens_of_a_training_are_counted_also_over_an_interruption(
     assert 0 < summary["tokens_per_s"] * summary["train_seconds"] < newest["num_input_tokens_seen"]
 
 
+# --- interruptions ------------------------------------------------------------------------------------------------
+
+
+def test_rows_grouped_by_length_have_the_order_of_their_epoch_whenever_it_goes_on() -> None:
+    import torch
+    from torch.utils.data import DataLoader
+    from transformers.trainer_pt_utils import LengthGroupedSampler
+
+    lengths = [7 * row % 23 for row in range(40)]
+    torch.manual_seed(5)
+    uninterrupted = DataLoader(range(40), batch_size=4, sampler=LengthGroupedSampler(4, lengths=lengths))
+    epochs = [torch.cat(list(uninterrupted)).tolist() for _ in range(3)]
+    assert epochs[0] != epochs[1] != epochs[2]
+    torch.manual_seed(99)  # an interrupted training draws other things before
+    for number in (2, 0, 1):
+        assert list(training.GroupedByLength(4, lengths, 5, lambda number=number: number)) == epochs[number]
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "stopped_at"),
+    [
+        ("sft", {}, 14),  # within the second epoch: group_by_length
+        ("sft", {"lora": {"rank": 4, "alpha": 8, "dropout": 0.2, "targets": "all-linear"}}, 14),
+        ("precomputed", {"order": "group_by_length"}, 14),
+        ("precomputed", {"lora": {"rank": 4, "alpha": 8, "dropout": 0.2, "targets": "all-linear"}}, 2),  # none saved
+    ],
+)
+def test_interrupted_training_ends_with_the_bytes_of_an_uninterrupted_one(
+    kind, changes, stopped_at, model_folder, write_lines, tmp_path, monkeypatch
+) -> None:
+    from scripts import train
+    from tests.trainings import KINDS, RECIPE, flags, rows_of_both_kinds
+
+    recipe = {**RECIPE, **KINDS[kind], **changes, "max_steps": 18}
+    data = write_lines("rows.jsonl", rows_of_both_kinds())
+    whole, killed = (train.parse_args(flags(recipe, data, model_folder, tmp_path / name, 1)) for name in "ab")
+    assert train.main(whole) == 0
+    with monkeypatch.context() as stopped:
+
+        def end(self, args, state, control, **kwargs):
+            if state.global_step == stopped_at:
+                raise KeyboardInterrupt
+
+        stopped.setattr(training.StopOnSignal, "on_step_end", end)
+        with pytest.raises(KeyboardInterrupt):
+            train.main(killed)
+    assert bool(list(tmp_path.glob("b/state/*/checkpoint-12"))) is (stopped_at == 14)
+    assert train.main(killed) == 0
+    losses = [json.loads((tmp_path / name / "train.json").read_text())["losses"] for name in "ab"]
+    assert losses[1] == losses[0]
+    weights = [next((tmp_path / name / "weights").rglob("*.safetensors")).read_bytes() for name in "ab"]
+    assert weights[1] == weights[0]
+
+
 # --- checkpoints --------------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from trl import DPOConfig, SFTConfig
 
 from scripts.lib.generation.model_checks import check_savable, mend_generation_config
 from scripts.lib.jobs import slurm
+from scripts.lib.jsonl import read_json, write_json
 from scripts.lib.training import machine, rows, trainers
 from scripts.lib.training.health import StopOnNonFinite, StopOnNoRate
 from scripts.lib.training.machine import Machine
@@ -79,6 +80,7 @@ def train(recipe: dict, start, tokenizer, state: Path, settings: Machine, micro:
     if checkpoint and trainers.has_all_steps(checkpoint):  # it ended after its last step: Trainer would make one more
         trainer.state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
     else:
+        set_seed(recipe["seed"])  # a reference that an earlier call has computed draws nothing in this one
         seconds = trainer.train(resume_from_checkpoint=checkpoint).metrics["train_runtime"]
         speed = report.seen(trainer.state) * settings.processes / seconds
     if stop.signal and trainer.state.global_step < trainer.state.max_steps:
@@ -214,7 +216,13 @@ def can_try() -> bool:
 
 
 def found(recipe: dict, start, tokenizer, state: Path, settings: Machine) -> int:
-    """The most rows in a pass that fit on each device, tried on the longest ones."""
+    """The most rows in a pass that fit on each device, tried on the longest ones.
+
+    The number is kept: a training that goes on sums in the same order, however much memory is free by then.
+    """
+    kept = state / machine.FOUND
+    if kept.is_file():
+        return read_json(kept)
     made = Dataset.load_from_disk(state / "rows")
     share = machine.split_batch(recipe["global_batch"], recipe["global_batch"], settings.processes)[0]
     longest = rows.lengths(made).argsort(kind="stable")[::-1][:share]
@@ -224,4 +232,8 @@ def found(recipe: dict, start, tokenizer, state: Path, settings: Machine) -> int
     given = [trainer.train_dataset[place] for place in range(len(trial))]
     given = [given[place % len(given)] for place in range(share)]  # of a small set, rows more than once
     most = machine.largest_that_fits(share, lambda size: machine.pass_over_longest(trainer, given, size))
-    return trainers.least(most, trainer.args.device) if settings.processes > 1 else most
+    if settings.processes > 1:
+        most = trainers.least(most, trainer.args.device)
+    if trainer.accelerator.is_main_process:
+        write_json(kept, most)
+    return most

@@ -15,6 +15,7 @@ from scripts.lib.jsonl import BadInput, read_json, write_json
 
 log = logging.getLogger(__name__)
 NOTE = "micro-batch.json"
+FOUND = "rows-that-fit.json"
 USUAL_ROWS = 8  # of a pass, where the most that fits cannot be tried
 OPTIMIZER_COPIES = 2  # of the trained weights, which the optimizer makes at its first step
 

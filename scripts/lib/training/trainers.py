@@ -162,8 +162,35 @@ def scored_logits(model, inputs: dict, wanted: torch.Tensor) -> tuple[torch.Tens
     return model(**model_inputs(inputs), logits_to_keep=positions).logits, positions
 
 
+class GroupedByLength(LengthGroupedSampler):
+    """Rows of like length side by side; the order of an epoch follows from the seed and the epoch's number alone.
+
+    Transformers' own sampler draws the order from the generator of the whole process. A training that was killed in its
+    second epoch, and went on from a checkpoint there, would take the order of the first one.
+
+    Args:
+        batch: rows of a step, which are of like length.
+        lengths: of all rows.
+        seed: the recipe's.
+        epoch: tells which epoch begins, or goes on, from 0.
+    """
+
+    def __init__(self, batch: int, lengths: list[int], seed: int, epoch: Callable[[], int]) -> None:
+        super().__init__(batch, lengths=lengths, generator=torch.Generator())
+        self.seed, self.epoch = seed, epoch
+
+    def __iter__(self):
+        self.generator.manual_seed(self.seed)
+        order = iter(())
+        for _ in range(self.epoch() + 1):
+            # PyTorch's DataLoader draws a number before each order. So here, for the orders of an uninterrupted run.
+            torch.empty((), dtype=torch.int64).random_(generator=self.generator)
+            order = super().__iter__()
+        return order
+
+
 class SameOrder:
-    """Rows come in the same order, and in the same steps, however many processes share them.
+    """Rows come in the same order, and in the same steps, however many processes share them or calls it takes.
 
     `schedule_stretch` lays out the learning rate's course for so many times the steps that are trained.
     """
@@ -179,7 +206,9 @@ class SameOrder:
         if self.args.train_sampling_strategy != "group_by_length":
             return super()._get_train_sampler(train_dataset)
         batch = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-        return LengthGroupedSampler(batch, lengths=lengths(self.train_dataset).tolist())
+        return GroupedByLength(
+            batch, lengths(self.train_dataset).tolist(), self.args.seed, lambda: int(self.state.epoch or 0)
+        )
 
 
 class SyncedCheckpoints:
