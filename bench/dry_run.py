@@ -1,6 +1,9 @@
-"""How long a dry run takes: all tables of the three papers, and a study of 100, 1,000 and 3,000 jobs.
+"""How long a dry run takes: all tables of the three papers, and studies of 300, 1,000 and 3,000 runs.
 
-python -m bench.dry_run
+Each run is five jobs more: build_train_set, train, select_checkpoint, generate, score. Seconds of the processor are
+given beside those of the clock: on a busy machine only they can be compared.
+
+    python -m bench.dry_run --runs 300 1000 3000
 """
 
 import argparse
@@ -10,12 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.lib.cli import ROOT
 
 PAPERS = [f"config/{name}.yaml" for name in ("cft", "spin", "thinkpo")]
-# One run is five jobs: build_train_set, train, select_checkpoint, generate, score.
 RUNS = """
 base: {root}/config.yaml
 runs:
@@ -26,29 +29,59 @@ tables:
 
 
 def main() -> int:
-    """Prints seconds, jobs, and the ratio of the time per job between the largest and the middle study."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    seconds, jobs = dry_run(PAPERS, "all_tables")
-    sys.stdout.write(f"papers, all_tables: {jobs} jobs in {seconds:.1f} s (wanted: under 10 s on two quiet cores)\n")
+    """Prints seconds, jobs and memory, and the ratio of the time per job between the largest study and the smallest."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, nargs="+", default=[300, 1000, 3000])
+    args = parser.parse_args()
+    tell("papers, all_tables", dry_run(PAPERS, "all_tables"))
     per_job = {}
     with tempfile.TemporaryDirectory() as folder:
-        for runs in (20, 200, 600):
+        for runs in args.runs:
             file = Path(folder) / f"{runs}.yaml"
             file.write_text(RUNS.format(root=ROOT, numbers=list(range(1, runs + 1))), encoding="utf-8")
-            seconds, jobs = dry_run([str(file)], "seeds")
-            per_job[runs] = seconds / jobs
-            sys.stdout.write(f"{runs} runs: {jobs} jobs in {seconds:.1f} s, {1000 * seconds / jobs:.1f} ms a job\n")
-    ratio = per_job[600] / per_job[200]
-    sys.stdout.write(f"time per job, 3,000 against 1,000 jobs: {ratio:.2f} (1 is linear)\n")
+            plan = dry_run([str(file)], "seeds")
+            per_job[runs] = plan.processor_s / plan.jobs
+            tell(f"{runs} runs", plan)
+    ratio = per_job[max(per_job)] / per_job[min(per_job)]
+    sys.stdout.write(f"time per job, {max(per_job)} against {min(per_job)} runs: {ratio:.2f} (1 is linear)\n")
     return 0
 
 
-def dry_run(files: list[str], target: str) -> tuple[float, int]:
-    """(wall-clock seconds, jobs) of one dry run."""
+@dataclass(frozen=True)
+class Plan:
+    """What one dry run took."""
+
+    jobs: int
+    clock_s: float
+    processor_s: float
+    peak_mb: float
+
+
+def dry_run(files: list[str], target: str) -> Plan:
+    """What a dry run of these files takes."""
     command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "--configfile", *files, "--", target]
     start = time.monotonic()
-    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True)
-    return time.monotonic() - start, int(re.search(r"^total\s+(\d+)", done.stdout + done.stderr, re.MULTILINE)[1])
+    with tempfile.TemporaryFile("w+") as told:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=told, stderr=subprocess.STDOUT)
+        _, status, used = os.wait4(process.pid, 0)
+        clock_s = time.monotonic() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        told.seek(0)
+        text = told.read()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{text}")
+    jobs = int(re.search(r"^total\s+(\d+)", text, re.MULTILINE)[1])
+    return Plan(jobs, clock_s, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def tell(what: str, plan: Plan) -> None:
+    """Prints a line on a plan."""
+    per_job = 1000 * plan.processor_s / plan.jobs
+    sys.stdout.write(
+        f"{what}: {plan.jobs} jobs in {plan.clock_s:.1f} s, {plan.processor_s:.1f} s of the processor "
+        f"({per_job:.1f} ms a job), {plan.peak_mb:.0f} MB\n"
+    )
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

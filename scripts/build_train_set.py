@@ -35,6 +35,7 @@ from scripts.lib.study.quotas import least
 from scripts.lib.training import lengths
 from scripts.lib.training.controls import question_of
 from scripts.lib.training.pools import Limit, drawn, of_length, pool_of, rendered
+from scripts.lib.training.stored import Row
 
 VERSION = 2  # raise by hand when the training set would differ
 log = logging.getLogger(__name__)
@@ -63,18 +64,18 @@ def main(args: argparse.Namespace) -> int:
     datasets = {Path(file).stem: dataset_counts(read_json(file)) for file in args.datasets}
     files = list(args.data)
     shares = split(settings["rows"], [part["weight"] for part in settings["parts"]])
-    rows: list[dict] = []
+    rows: list[tuple[str, Row, dict]] = []  # name, row and part
     counts = []
     for number, (part, wanted) in enumerate(zip(settings["parts"], shares, strict=True)):
         mine, files = files[: part["files"]], files[part["files"] :]
-        made, count = rows_of_part(settings, part, mine, wanted, ruler, datasets)
-        if len(settings["parts"]) > 1:
-            made = [{**row, "id": f"{number}:{row['id']}"} for row in made]
-        rows += made
+        chosen, count = rows_of_part(settings, part, mine, wanted, ruler, datasets)
+        several = len(settings["parts"]) > 1
+        rows += [(f"{number}:{row['id']}" if several else row["id"], row, part) for row in chosen]
         counts.append(count)
     if not rows:
         raise BadInput(f"run {settings['run']}: no row is left to train on. Check runs.{settings['run']}.data.")
-    write_rows(args.train_set, sorted(rows, key=lambda row: row["id"]))
+    rows.sort(key=lambda named: named[0])
+    write_rows(args.train_set, (rendered(row, part) | {"id": name} for name, row, part in rows))
     fields = {"rows": len(rows), "rows_asked": asked_for(counts), "left_out": losses(counts), "datasets": datasets}
     fields |= unchanged(counts)
     tell(settings["run"], fields)
@@ -97,8 +98,8 @@ def split(rows: int | None, weights: list[float]) -> list[int | None]:
 
 def rows_of_part(
     settings: dict, part: dict, files: list[str], wanted: int | None, ruler: lengths.Ruler, datasets: dict
-) -> tuple[list[dict], dict]:
-    """The training rows of one part, and its counts.
+) -> tuple[list[Row], dict]:
+    """The rows of one part that are trained on, and its counts.
 
     Args:
         settings: the job's.
@@ -130,7 +131,7 @@ def rows_of_part(
     count["filter_loosened"] = loosened
     if part.get("critique_shown", "own") != "own":
         count["critiques_unchanged"] = sum(row.get("critique_unchanged", False) for row in chosen)
-    return [rendered(row, part) for row in chosen], count
+    return chosen, count
 
 
 def by_length(part: dict) -> int | None:
@@ -143,9 +144,7 @@ def enough(asked: int | None, settings: dict) -> int:
     return least(asked or 1, settings["when_short"], settings.get("slack", 0.0))
 
 
-def choose_each(
-    pool: list[dict], part: dict, wanted: int | None, seed: int, fits: Callable[[dict], bool]
-) -> list[dict]:
+def choose_each(pool: list[Row], part: dict, wanted: int | None, seed: int, fits: Callable[[Row], bool]) -> list[Row]:
     """`choose`, for SPIN from the pairs of each iteration in equal shares."""
     if part["method"] != "spin" or wanted is None:
         return choose(pool, wanted, seed, fits)
@@ -157,20 +156,18 @@ def choose_each(
     return chosen
 
 
-def choose(
-    pool: list[dict], wanted: int | None, seed: int, fits: Callable[[dict], bool] = lambda row: True
-) -> list[dict]:
+def choose(pool: list[Row], wanted: int | None, seed: int, fits: Callable[[Row], bool] = lambda row: True) -> list[Row]:
     """`wanted` rows of the pool that fit, drawn by a hash of seed and id: one of each question before a second of any.
 
     Rows are asked whether they fit only until there are enough.
     """
-    waiting: dict[str, Iterator[tuple[float, str, dict]]] = {}
+    waiting: dict[str, Iterator[tuple[float, str, Row]]] = {}
     for draw in sorted(((drawn(row, seed), row["id"], row) for row in pool), key=lambda item: item[:2]):
         waiting.setdefault(question_of(draw[2]), []).append(draw)
     waiting = {question: iter(rows) for question, rows in waiting.items()}
     heap = [(1, *next(rows)) for rows in waiting.values()]
     heapq.heapify(heap)
-    chosen: list[dict] = []
+    chosen: list[Row] = []
     while heap and (wanted is None or len(chosen) < wanted):
         turn, _, _, row = heapq.heappop(heap)
         taken = fits(row)

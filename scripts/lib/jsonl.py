@@ -397,15 +397,35 @@ def parsed(
 def lines_of(path: str | Path) -> Iterator[tuple[int, str]]:
     """(line number, text) of each line that is not blank, without byte order marks; the file may be gzipped."""
     import gzip
-    import zlib
 
     path = Path(path)
+    with _reading(path), (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
+        for place, line in enumerate(lines, 1):
+            line = line.removeprefix("\ufeff")
+            if line.strip():
+                yield place, line
+
+
+def placed_lines(path: str | Path) -> Iterator[tuple[int, int, str]]:
+    """(line number, byte at which it begins, text) of each line that is not blank; the file is not gzipped."""
+    path = Path(path)
+    begin = 0
+    with _reading(path), path.open("rb") as lines:
+        for place, raw in enumerate(lines, 1):
+            line = raw.decode().removeprefix("\ufeff")
+            if line.strip():
+                yield place, begin, line
+            begin += len(raw)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turns what the block meets when `path` cannot be read into one line that says what to do."""
+    import gzip
+    import zlib
+
     try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
-            for place, line in enumerate(lines, 1):
-                line = line.removeprefix("\ufeff")
-                if line.strip():
-                    yield place, line
+        yield
     except FileNotFoundError:
         raise BadInput(f"{path}: there is no such file. Check the path, or run the rule that makes it.") from None
     except UnicodeDecodeError as error:

@@ -1,5 +1,6 @@
 """Which rows a run trains on, and how they read."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from scripts import build_train_set
 from scripts.build_train_set import choose
 from scripts.lib.jsonl import BadInput, read_json, read_rows, write_json
-from scripts.lib.training import lengths
+from scripts.lib.training import lengths, stored
 
 PART = {"method": "sft", "kind": "responses", "keep": "all", "weight": 1, "files": 1}
 
@@ -19,6 +20,7 @@ def response(question: int, sample: int, correct: bool | None = True, verdict: s
     return {**row, "correct": correct, "verdict": verdict, **more}
 
 
+LINES = [("a", "true"), ("b", "null"), ("c", "false")]
 POOL = [
     response(q, s, correct=(q + s) % 2 == 0, verdict="right" if s == 0 else "wrong") for q in range(6) for s in range(3)
 ]
@@ -243,3 +245,27 @@ def test_mean_gap_of_pairs_chosen_by_length_is_told() -> None:
     pool = [{"id": f"p{n}", "chosen": "word " * (n + 1), "rejected": "word"} for n in range(10)]
     kept = lengths.by_gap(pool, "long", 2, words)
     assert [row["id"] for row in kept] == ["p8", "p9"] and lengths.mean_gap(kept, words) == 8.5
+
+
+def test_texts_are_read_where_they_lie(tmp_path: Path) -> None:
+    long = "ö" * 100
+    file = tmp_path / "rows.jsonl"
+    texts = [f'{{"id": "{name}", "question": "{long}{name}", "correct": {word}}}' for name, word in LINES]
+    file.write_text("\ufeff" + "\n\n".join(texts) + "\r\n", encoding="utf-8")
+    rows = stored.read(file, required=("id", "question"))
+    assert [dict(row) for row in rows] == read_rows(file)
+    assert not any(long in str(row.unread(key)) for row in rows for key in row)
+    pair = stored.Row({"id": "ab", "chosen": rows[0].unread("question")}) | {"correct": False}
+    assert pair == {"id": "ab", "chosen": f"{long}a", "correct": False}
+
+
+def test_rows_of_a_gzipped_file_are_the_same(tmp_path: Path, write_lines) -> None:
+    plain = write_lines("rows.jsonl", POOL)
+    zipped = tmp_path / "rows.jsonl.gz"
+    zipped.write_bytes(gzip.compress(plain.read_bytes()))
+    assert stored.read(zipped) == stored.read(plain) == POOL
+
+
+def test_two_rows_of_one_id_are_refused(write_lines) -> None:
+    with pytest.raises(BadInput, match="line 2: id 'q1#0' is also on line 1"):
+        stored.read(write_lines("rows.jsonl", [response(1, 0), response(1, 0)]))

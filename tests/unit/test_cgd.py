@@ -12,6 +12,7 @@ from scripts.lib.page.provenance import needed
 from scripts.lib.page.training import critiques_of
 from scripts.lib.study.settings import Study
 from scripts.lib.training import controls
+from scripts.lib.training.stored import Row
 
 PART = {"method": "cgd", "kind": "critiques", "keep": "all", "weight": 1, "files": 1, "refined": "solution"}
 PART |= {"critique_shown": "own", "prompt": str(ROOT / "prompts" / "refine.j2")}
@@ -30,6 +31,7 @@ def criticised(question: int, sample: int, **more) -> dict:
 
 
 POOL = [criticised(question, sample) for question in range(5) for sample in range(3)]
+ROWS = [Row(row) for row in POOL]
 
 
 @pytest.fixture
@@ -101,7 +103,7 @@ def test_no_critique_leaves_no_trace_of_one(build) -> None:
 
 def test_other_critiques_are_of_other_questions_and_each_is_shown_once() -> None:
     for seed in range(20):
-        made = controls.shown(POOL, "other", seed)
+        made = controls.shown(ROWS, "other", seed)
         owners = {row["critique"]: row["id"] for row in ({**row, "critique": number(row)} for row in POOL)}
         assert sorted(row["id"] for row in made) == sorted(row["id"] for row in POOL)
         assert sorted(map(number, made)) == sorted(owners)
@@ -114,11 +116,11 @@ def number(row: dict) -> str:
 
 
 def test_other_critiques_depend_on_the_seed_alone(build) -> None:
-    first = controls.shown(POOL, "other", 1)
-    assert {row["id"]: row["critique"] for row in controls.shown(POOL[::-1], "other", 1)} == {
+    first = controls.shown(ROWS, "other", 1)
+    assert {row["id"]: row["critique"] for row in controls.shown(ROWS[::-1], "other", 1)} == {
         row["id"]: row["critique"] for row in first
     }
-    assert any(controls.shown(POOL, "other", seed) != first for seed in (2, 3))
+    assert any(controls.shown(ROWS, "other", seed) != first for seed in (2, 3))
     few, _ = build(POOL, rows=5, critique_shown="other")
     many, _ = build(POOL, rows=11, critique_shown="other")
     assert {name: many[name] for name in few} == few

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.cli import ROOT
-from scripts.lib.study import papers
+from scripts.lib.study import papers, schema
 from scripts.lib.study.resolve import ConfigError, resolve
 
 RUN = "method: sft, start: base, recipe: short, prompt: ask.j2"
@@ -470,6 +470,16 @@ def test_number_that_yaml_reads_as_text_is_a_number(small) -> None:
     study = small.resolve("{recipes: {short: {learning_rate: 5e-4}}, runs: {cft: {overrides: {weight_decay: 1e-1}}}}")
     assert study["recipes"]["short"]["learning_rate"] == 0.0005
     assert study["runs"]["cft"]["hyperparameters"]["weight_decay"] == 0.1
+
+
+def test_runs_of_one_recipe_are_checked_once_and_have_settings_of_their_own(small, monkeypatch) -> None:
+    checked = []
+    whole = schema.with_overrides
+    monkeypatch.setattr(schema, "with_overrides", lambda *given: checked.append(given) or whole(*given))
+    runs = small.resolve("runs: {seed-$n: {extends: sft, seed: $n, for_each: {n: [1, 2, 3]}}}")["runs"]
+    of_seeds = [runs[f"seed-{number}"]["hyperparameters"] for number in (1, 2, 3)]
+    assert of_seeds[0] == of_seeds[1] == of_seeds[2] and of_seeds[0] is not of_seeds[1]
+    assert len(checked) < len(runs)
 
 
 def test_mistake_of_an_entry_is_told_at_that_entry_and_not_at_those_that_extend_it(small) -> None:

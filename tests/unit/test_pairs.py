@@ -1,20 +1,15 @@
 """Pairs: what is chosen, what is rejected, and what is left out and counted."""
 
 from scripts.lib.training import pairs
+from scripts.lib.training.stored import Row
 
 
-def response(question: str, sample: int, text: str, correct: bool | None, **more) -> dict:
-    return {
-        "id": f"{question}#{sample}",
-        "question_id": question,
-        "question": f"{question}?",
-        "response": text,
-        "correct": correct,
-        **more,
-    }
+def response(question: str, sample: int, text: str, correct: bool | None, **more) -> Row:
+    name = {"id": f"{question}#{sample}", "question_id": question, "question": f"{question}?"}
+    return Row({**name, "response": text, "correct": correct, **more})
 
 
-def in_order(row: dict) -> float:
+def in_order(row: Row) -> float:
     return int(row["id"].rpartition("#")[2]) if "#" in row["id"] else 0
 
 
@@ -51,14 +46,9 @@ def test_self_play_prefers_the_dataset_and_drops_equal_texts():
     assert counts == {"equal_texts": 1, "empty_or_without_solution": 2}
 
 
-def side(question: str, text: str, answer: str | None = None, sample: int = 0) -> dict:
-    return {
-        "id": f"{question}#{sample}",
-        "question_id": question,
-        "question": f"{question}?",
-        "answer": answer,
-        "text": text,
-    }
+def side(question: str, text: str, answer: str | None = None, sample: int = 0) -> Row:
+    name = {"id": f"{question}#{sample}", "question_id": question, "question": f"{question}?"}
+    return Row({**name, "answer": answer, "text": text})
 
 
 LONG = [
@@ -95,7 +85,7 @@ def test_format_only_pairs_are_drawn_not_the_first_of_the_file():
 
 
 def test_a_row_s_system_message_stays_with_its_pair():
-    long = [{**LONG[0], "system": "Think at length."}]
+    long = [LONG[0] | {"system": "Think at length."}]
     assert pairs.length_pairs(long, SHORT, "agree", 0, in_order)[0][0]["system"] == "Think at length."
 
 

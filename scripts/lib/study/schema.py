@@ -177,12 +177,19 @@ def validate(study: dict, place: Place, lost: Set[tuple] = frozenset()) -> tuple
     broken = {tuple(error.absolute_path)[:2] for error in errors} | set(lost)
     recipes = study["recipes"]
     both = isinstance(study["runs"], dict) and isinstance(recipes, dict)
+    sound: dict[tuple[str, str], dict] = {}  # of the seeds of a run, one is checked
     for slug, run in study["runs"].items() if both else ():
         name = run.get("recipe") if isinstance(run, dict) else None
         recipe = recipes.get(name) if isinstance(name, str) else None
         if isinstance(recipe, dict) and isinstance(run["overrides"], dict):
+            same = (name, repr(run["overrides"]))
+            if same in sound:
+                run["hyperparameters"] = copy.deepcopy(sound[same])
+                continue
             path = ("runs", slug, "overrides")
             run["hyperparameters"], wrong = with_overrides(recipe, run["overrides"], path, place)
+            if not wrong:
+                sound[same] = run["hyperparameters"]
             mistakes += wrong
             broken |= {path[:2]} if wrong else set()
     return list(dict.fromkeys(mistakes)), broken

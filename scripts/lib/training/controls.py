@@ -6,9 +6,12 @@ out. The row's refined answer and all else stay as they are.
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from functools import partial
 from itertools import groupby
+
+from scripts.lib.training.stored import Row
 
 REMOVED = "[removed]"
 SHOWN = ("own", "none", "other", "without-answer")
@@ -21,12 +24,12 @@ _NUMBER = re.compile(
 _MARKS = re.compile(r"^[\s$]+|[\s$.]+$")
 
 
-def question_of(row: dict) -> str:
+def question_of(row: Mapping) -> str:
     """What tells rows of one question: its id, or its text where the row is a dataset's own."""
-    return row.get("question_id", row["question"])
+    return row["question_id"] if "question_id" in row else row["question"]
 
 
-def shown(rows: list[dict], which: str, seed: int) -> list[dict]:
+def shown(rows: list[Row], which: str, seed: int) -> list[Row]:
     """The rows with the critique that each is shown; `critique_unchanged` tells those whose control is their own.
 
     Args:
@@ -37,14 +40,20 @@ def shown(rows: list[dict], which: str, seed: int) -> list[dict]:
     if which == "own":
         return rows
     given = {
-        "none": lambda: ((row, "") for row in rows),
+        "none": lambda: (row | {"critique": ""} for row in rows),
         "other": lambda: of_other_questions(rows, seed),
-        "without-answer": lambda: ((row, without(row["critique"], final_answers(row))) for row in rows),
+        "without-answer": lambda: (row | {"critique": partial(without_answer, row)} for row in rows),
     }[which]()
-    return [{**row, "critique": text, "critique_unchanged": text == row["critique"]} for row, text in given]
+    own = {row["id"]: row for row in rows}
+    return [row | {"critique_unchanged": row["critique"] == own[row["id"]]["critique"]} for row in given]
 
 
-def of_other_questions(rows: list[dict], seed: int) -> Iterator[tuple[dict, str]]:
+def without_answer(row: Row) -> str:
+    """The row's critique without the final answer."""
+    return without(row["critique"], final_answers(row))
+
+
+def of_other_questions(rows: list[Row], seed: int) -> Iterator[Row]:
     """Each row with another row's critique, each critique at most once; without rows that none is left for.
 
     The rows are laid out in a circle, those of a question side by side, the questions in an order drawn by the seed.
@@ -55,14 +64,14 @@ def of_other_questions(rows: list[dict], seed: int) -> Iterator[tuple[dict, str]
     most = max((len(list(group)) for _, group in groupby(circle, key=question_of)), default=0)
     for row, other in zip(circle, [*circle[most:], *circle[:most]], strict=True):
         if question_of(row) != question_of(other):
-            yield row, other["critique"]
+            yield row | {"critique": other.unread("critique")}
 
 
 def _drawn(question: str, seed: int) -> float:
     return random.Random(f"other critique:{seed}:{question}").random()
 
 
-def final_answers(row: dict) -> list[str]:
+def final_answers(row: Mapping) -> list[str]:
     """The reference answer, and a right response's own spelling of it."""
     own = [row["extracted"]] if row.get("correct") and row.get("extracted") else []
     return [answer for answer in ([row["answer"]] if row.get("answer") else []) + own if _bare(answer)]

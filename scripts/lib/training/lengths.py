@@ -9,6 +9,7 @@ from typing import Any
 from scripts.lib.generation.prompts import Message
 from scripts.lib.jsonl import BadInput
 from scripts.lib.training import pairs
+from scripts.lib.training.stored import Row
 
 
 class Ruler:
@@ -82,24 +83,22 @@ class Ruler:
         return longest_answer + len(prompt_ids(self.tokenizer, messages))
 
 
-def gap(pair: dict, tokens: Callable[[str], int]) -> int:
+def gap(pair: Row, tokens: Callable[[str], int]) -> int:
     """How much longer the chosen answer is than the rejected one, in tokens."""
     return tokens(pair["chosen"]) - tokens(pair["rejected"])
 
 
-def by_gap(pool: list[dict], where: str, wanted: int, tokens: Callable[[str], int]) -> list[dict]:
+def by_gap(pool: list[Row], where: str, wanted: int, tokens: Callable[[str], int]) -> list[Row]:
     """The pairs whose gap is where `length_gap` says (`short`, `middle` or `long`), as many as are wanted."""
     return pairs.length_gap(pool, [gap(row, tokens) for row in pool], where, wanted)
 
 
-def mean_gap(rows: list[dict], tokens: Callable[[str], int]) -> float | None:
+def mean_gap(rows: list[Row], tokens: Callable[[str], int]) -> float | None:
     """The mean gap of pairs, None where there are none."""
     return sum(gap(row, tokens) for row in rows) / len(rows) if rows else None
 
 
-def of_like_length(
-    pool: list[dict], key: str, like: list[dict], wanted: int, tokens: Callable[[str], int]
-) -> list[dict]:
+def of_like_length(pool: list[Row], key: str, like: list[Row], wanted: int, tokens: Callable[[str], int]) -> list[Row]:
     """`wanted` rows of the pool whose texts are about as long as those of another training set.
 
     The other set's completions are taken evenly from the shortest to the longest, and each gets the row of the pool

@@ -3,33 +3,29 @@
 Each function gives rows `{"id", "question_id", "question", "chosen", "rejected"}` and counts of what was left out.
 """
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
-from scripts.lib.grading import Item, grade
+from scripts.lib.grading import Grade, Item, grade
+from scripts.lib.training.stored import Row
 
-Draw = Callable[[dict], float]
+Draw = Callable[[Row], float]
+ASKED = ("question", "system")  # keys that a prompt may show
+GRADED_TOGETHER = 5_000  # answers whose texts are in memory at a time
 
 
-def asked(row: dict) -> dict[str, str]:
+def asked(row: Row) -> dict[str, str]:
     """What a prompt may show of a row: its question and, where its dataset has one, its own system message."""
-    return {key: row[key] for key in ("question", "system") if key in row}
+    return {key: row[key] for key in ASKED if key in row}
 
 
-def labelled_pairs(rows: Sequence[dict]) -> tuple[list[dict], dict[str, int]]:
+def labelled_pairs(rows: Sequence[Row]) -> tuple[list[Row], dict[str, int]]:
     """Rows that hold `chosen` and `rejected` already (a preference set from a file or the hub)."""
-    return _different(
-        {
-            "id": row["id"],
-            "question_id": row["id"],
-            **asked(row),
-            "chosen": row["chosen"],
-            "rejected": row["rejected"],
-        }
-        for row in rows
-    )
+    return _different(_pair(row["id"], row["id"], row, "chosen", row, "rejected") for row in rows)
 
 
-def graded_pairs(rows: Sequence[dict], draw: Draw, per_question: int) -> tuple[list[dict], dict[str, int]]:
+def graded_pairs(rows: Sequence[Row], draw: Draw, per_question: int) -> tuple[list[Row], dict[str, int]]:
     """DPO pairs from graded responses of one question: a right one is chosen, a wrong one rejected.
 
     Args:
@@ -37,7 +33,7 @@ def graded_pairs(rows: Sequence[dict], draw: Draw, per_question: int) -> tuple[l
         draw: orders the right and the wrong responses of a question.
         per_question: most pairs of a question; no response is in two of them.
     """
-    questions: dict[str, tuple[list[dict], list[dict]]] = {}
+    questions: dict[str, tuple[list[Row], list[Row]]] = {}
     for row in sorted(rows, key=draw):
         if row["correct"] is not None and "error" not in row:
             questions.setdefault(row["question_id"], ([], []))[not row["correct"]].append(row)
@@ -45,20 +41,13 @@ def graded_pairs(rows: Sequence[dict], draw: Draw, per_question: int) -> tuple[l
     for right, wrong in questions.values():
         one_sided += not (right and wrong)
         for good, bad in list(zip(right, wrong, strict=False))[:per_question]:
-            pairs.append(
-                {
-                    "id": f"{good['id']}>{bad['id']}",
-                    "question_id": good["question_id"],
-                    **asked(good),
-                    "chosen": good["response"],
-                    "rejected": bad["response"],
-                }
-            )
+            name = f"{good['id']}>{bad['id']}"
+            pairs.append(_pair(name, good["question_id"], good, "response", bad, "response"))
     kept, counts = _different(pairs)
     return kept, {**counts, "questions_without_contrast": one_sided}
 
 
-def self_play_pairs(rows: Sequence[dict], iteration: int) -> tuple[list[dict], dict[str, int]]:
+def self_play_pairs(rows: Sequence[Row], iteration: int) -> tuple[list[Row], dict[str, int]]:
     """SPIN pairs: the dataset's answer is chosen, the previous checkpoint's own rejected (SPIN, algorithm 1).
 
     Args:
@@ -67,21 +56,14 @@ def self_play_pairs(rows: Sequence[dict], iteration: int) -> tuple[list[dict], d
     """
     usable = [row for row in rows if row.get("solution") and row["response"].strip()]
     kept, counts = _different(
-        {
-            "id": f"t{iteration}:{row['id']}",
-            "question_id": row["question_id"],
-            **asked(row),
-            "chosen": row["solution"],
-            "rejected": row["response"],
-        }
-        for row in usable
+        _pair(f"t{iteration}:{row['id']}", row["question_id"], row, "solution", row, "response") for row in usable
     )
     return kept, {**counts, "empty_or_without_solution": len(rows) - len(usable)}
 
 
 def length_pairs(
-    long: Sequence[dict], short: Sequence[dict], keep: str, format_only: int, draw: Draw
-) -> tuple[list[dict], dict[str, int]]:
+    long: Sequence[Row], short: Sequence[Row], keep: str, format_only: int, draw: Draw
+) -> tuple[list[Row], dict[str, int]]:
     """ThinkPO pairs: the long answer to a question is chosen, a short one rejected (ThinkPO, section 2.3).
 
     Args:
@@ -91,7 +73,7 @@ def length_pairs(
         format_only: this many pairs more, drawn from those whose results differ, but whose short answer has a result.
         draw: orders the short answers of a question, and the pairs that format_only draws from.
     """
-    by_question: dict[str, list[dict]] = {}
+    by_question: dict[str, list[Row]] = {}
     for row in sorted(short, key=draw):
         by_question.setdefault(row["question_id"], []).append(row)
     candidates = [
@@ -101,23 +83,17 @@ def length_pairs(
         fits, has_result = [True] * len(candidates), [True] * len(candidates)
     elif keep == "agree":
         # Any reference will do here: what is wanted is the answer that the grader reads out of the long text.
-        results = [made.extracted for made in grade([Item(row["text"], "0") for row, _ in candidates])]
-        grades = grade([Item(other["text"], gold) for (_, other), gold in zip(candidates, results, strict=True)])
+        results = [made.extracted for made in _graded(Item(row["text"], "0") for row, _ in candidates)]
+        grades = _graded(Item(other["text"], gold) for (_, other), gold in zip(candidates, results, strict=True))
         fits, has_result = [made.verdict is True for made in grades], [made.extracted is not None for made in grades]
     else:
-        longs = grade([Item(row["text"], row["answer"]) for row, _ in candidates])
-        shorts = grade([Item(other["text"], row["answer"]) for row, other in candidates])
+        longs = _graded(Item(row["text"], row["answer"]) for row, _ in candidates)
+        shorts = _graded(Item(other["text"], row["answer"]) for row, other in candidates)
         fits = [a.verdict is True and b.verdict is True for a, b in zip(longs, shorts, strict=True)]
         has_result = [made.extracted is not None for made in shorts]
     pairs, extra, taken = [], [], set()
     for (row, other), fit, result in zip(candidates, fits, has_result, strict=True):
-        pair = {
-            "id": row["question_id"],
-            "question_id": row["question_id"],
-            **asked(row),
-            "chosen": row["text"],
-            "rejected": other["text"],
-        }
+        pair = _pair(row["question_id"], row["question_id"], row, "text", other, "text")
         if fit and row["question_id"] not in taken:
             taken.add(row["question_id"])
             pairs.append(pair)
@@ -129,7 +105,7 @@ def length_pairs(
     return kept, {**counts, "format_only": len(extra), "filtered_out": len(long) - len(pairs) - len(extra)}
 
 
-def length_gap(pairs: list[dict], lengths: Sequence[int], where: str, count: int) -> list[dict]:
+def length_gap(pairs: list[Row], lengths: Sequence[int], where: str, count: int) -> list[Row]:
     """`count` pairs by the gap of their answers' lengths (ThinkPO, section 4: 1,000 short, middle or long gaps).
 
     Args:
@@ -149,7 +125,22 @@ def _first_two(item: tuple) -> tuple:
     return item[:2]
 
 
-def _different(pairs) -> tuple[list[dict], dict[str, int]]:
+def _pair(name: Any, question_id: Any, chosen: Row, chosen_key: str, rejected: Row, rejected_key: str) -> Row:
+    """A pair of two rows' texts, with what the first one is asked."""
+    texts = {"chosen": chosen.unread(chosen_key), "rejected": rejected.unread(rejected_key)}
+    question = {key: chosen.unread(key) for key in ASKED if key in chosen}
+    return Row({"id": name, "question_id": question_id, **question, **texts})
+
+
+def _graded(items: Iterable[Item]) -> list[Grade]:
+    """The grades of items, of which no more than a batch are in memory."""
+    items, grades = iter(items), []
+    while batch := list(itertools.islice(items, GRADED_TOGETHER)):
+        grades += grade(batch)
+    return grades
+
+
+def _different(pairs: Iterable[Row]) -> tuple[list[Row], dict[str, int]]:
     """The pairs whose two texts differ, and how many do not."""
     pairs = list(pairs)
     kept = [pair for pair in pairs if pair["chosen"].strip() != pair["rejected"].strip()]

@@ -5,10 +5,12 @@ A part is what `data:` or one entry of its `mix:` says, as `part_settings` in sc
 
 import random
 from collections import Counter
+from functools import partial
 
 from scripts.lib.generation.prompts import render
-from scripts.lib.jsonl import BadInput, read_rows
-from scripts.lib.training import controls, lengths, pairs
+from scripts.lib.jsonl import BadInput
+from scripts.lib.training import controls, lengths, pairs, stored
+from scripts.lib.training.stored import Row
 
 KEEP = {
     "all": lambda row: True,
@@ -28,7 +30,7 @@ class Limit:
         self.part, self.ruler = part, ruler
         self._objections: dict[str, str | None] = {}
 
-    def fits(self, row: dict) -> bool:
+    def fits(self, row: Row) -> bool:
         """Whether the trainer takes the training row that is made of `row`."""
         if self.ruler.limit and row["id"] not in self._objections:
             made = rendered(row, self.part)
@@ -36,7 +38,7 @@ class Limit:
             self._objections[row["id"]] = self.ruler.objection(made["messages"], *answers)
         return self._objections.get(row["id"]) is None
 
-    def fits_alone(self, row: dict, key: str, side: int = 0) -> bool:
+    def fits_alone(self, row: Row, key: str, side: int = 0) -> bool:
         """Whether it takes the answer under `key` as one of a pair (on this side of it)."""
         name = f"{side} {row['id']}"
         if self.ruler.limit:
@@ -50,17 +52,17 @@ class Limit:
         return dict(Counter(reason for reason in self._objections.values() if reason))
 
 
-def pool_of(part: dict, files: list[str], seed: int, limit: Limit) -> tuple[list[dict], list[dict], dict]:
+def pool_of(part: dict, files: list[str], seed: int, limit: Limit) -> tuple[list[Row], list[Row], dict]:
     """(rows that pass the part's filter, rows that could be used without it, counts)."""
-    tables = [read_rows(file, required=("id", "question")) for file in files]
+    tables = [stored.read(file, required=("id", "question")) for file in files]
     count: dict = {"rows_in": sum(map(len, tables))}
     if part["method"] in ("sft", "cft", "cgd"):
         pool, usable, left = answers_in(part, tables[0])
         count["usable"] = len(usable)
-        blank = [{**row, needed_of(part): "(empty)", "critique": "(empty)"} for row in tables[0]]
         if part["method"] == "cgd":
             pool, usable, left = with_critiques(part, pool, usable, left, seed)
-        return pool, usable or blank, {**count, "left_out": left}
+        blank = {needed_of(part): "(empty)", "critique": "(empty)"}
+        return pool, usable or [row | blank for row in tables[0]], {**count, "left_out": left}
     if part["method"] == "spin":
         pool, left = pairs_by_iteration(part, tables)
         usable = pool
@@ -78,14 +80,14 @@ def needed_of(part: dict) -> str:
     return {"cft": "critique", "cgd": part.get("refined")}.get(part["method"]) or TEXT[part["kind"]]
 
 
-def with_critiques(part: dict, pool: list[dict], usable: list[dict], left: dict, seed: int) -> tuple:
+def with_critiques(part: dict, pool: list[Row], usable: list[Row], left: dict, seed: int) -> tuple:
     """The rows of CGD with the critique that each is shown, and what was left out, those for which none is left too."""
     shown, loosened = (controls.shown(rows, part["critique_shown"], seed) for rows in (pool, usable))
     lacking = {"no_other_critique": len(pool) - len(shown)} if part["critique_shown"] == "other" else {}
     return shown, loosened, {**left, **lacking}
 
 
-def answers_in(part: dict, rows: list[dict]) -> tuple[list[dict], list[dict], dict[str, int]]:
+def answers_in(part: dict, rows: list[Row]) -> tuple[list[Row], list[Row], dict[str, int]]:
     """(rows that pass the filter, rows that have a text, what was left out) of answers or critiques."""
     without_error = [row for row in rows if "error" not in row]
     needed = {needed_of(part), "critique"} if part["method"] == "cgd" else {needed_of(part)}
@@ -95,18 +97,19 @@ def answers_in(part: dict, rows: list[dict]) -> tuple[list[dict], list[dict], di
     return pool, usable, {**left, "filtered_out": len(usable) - len(pool)}
 
 
-def pairs_by_iteration(part: dict, tables: list[list[dict]]) -> tuple[list[dict], dict]:
+def pairs_by_iteration(part: dict, tables: list[list[Row]]) -> tuple[list[Row], dict]:
     """The pairs of each iteration of SPIN, and what each has left out."""
     pool, left = [], {}
     for rows, iteration in zip(tables, part["iterations"], strict=True):
-        rows = [{"question_id": row["id"], **row} for row in rows]  # a released set has one row a question
+        # A released set has one row a question.
+        rows = [row if "question_id" in row else row | {"question_id": row["id"]} for row in rows]
         found, out = pairs.self_play_pairs(rows, iteration)
         pool += found
         left[f"t{iteration}"] = {"pairs": len(found), **out}
     return pool, left
 
 
-def labelled(rows: list[dict], file: str) -> tuple[list[dict], dict]:
+def labelled(rows: list[Row], file: str) -> tuple[list[Row], dict]:
     """The pairs of a preference set."""
     for row in rows:
         if not {"chosen", "rejected"} <= set(row):
@@ -114,7 +117,7 @@ def labelled(rows: list[dict], file: str) -> tuple[list[dict], dict]:
     return pairs.labelled_pairs(rows)
 
 
-def pairs_between(part: dict, tables: list[list[dict]], draw, limit: Limit) -> tuple[list[dict], list[dict], dict]:
+def pairs_between(part: dict, tables: list[list[Row]], draw, limit: Limit) -> tuple[list[Row], list[Row], dict]:
     """ThinkPO's pairs of a long and a short answer, of those answers that are within the limit."""
     long, short = (
         [row for row in texts(rows, side) if limit.fits_alone(row, "text", number)]
@@ -124,46 +127,50 @@ def pairs_between(part: dict, tables: list[list[dict]], draw, limit: Limit) -> t
     return pool, pool or pairs.length_pairs(long, short, "all", 0, draw)[0], left
 
 
-def pairs_of_responses(part: dict, tables: list[list[dict]], draw, limit: Limit) -> tuple[list[dict], list[dict], dict]:
+def pairs_of_responses(part: dict, tables: list[list[Row]], draw, limit: Limit) -> tuple[list[Row], list[Row], dict]:
     """DPO's pairs of a right and a wrong response, of those responses that are within the limit."""
     rows = [row for row in tables[0] if "error" in row or limit.fits_alone(row, "response")]
     pool, left = pairs.graded_pairs(rows, draw, part["pairs_per_question"])
     return pool, pool or unlabelled_pairs(rows), left
 
 
-def texts(rows: list[dict], side: dict) -> list[dict]:
+def texts(rows: list[Row], side: dict) -> list[Row]:
     """One side of length pairs: the rows with the answer that is meant under `text`."""
     return [
-        {**row, "question_id": row.get("question_id", row["id"]), "text": str(row[side["field"]])}
+        row | {"question_id": row.get("question_id", row["id"]), "text": partial(_text, row, side["field"])}
         for row in rows
         if row.get(side["field"]) and "error" not in row
     ]
 
 
-def of_length(pool: list[dict], part: dict, like: str | None, limit: Limit) -> list[dict]:
+def _text(row: Row, field: str) -> str:
+    return str(row[field])
+
+
+def of_length(pool: list[Row], part: dict, like: str | None, limit: Limit) -> list[Row]:
     """The rows of the pool that `length_gap` or `like` chooses, of those within the limit; all without these keys."""
     if part.get("length_gap"):
         fitting = [row for row in pool if limit.fits(row)]
         return lengths.by_gap(fitting, part["length_gap"], part["gap_rows"], limit.ruler.tokens)
     if like is not None:
         fitting = [row for row in pool if limit.fits(row)]
-        other = read_rows(like, required=("completion",))
+        other = stored.read(like, required=("completion",))
         return lengths.of_like_length(fitting, needed_of(part), other, part["like_rows"], limit.ruler.tokens)
     return pool
 
 
-def drawn(row: dict, seed: int) -> float:
+def drawn(row: Row, seed: int) -> float:
     """A number in [0, 1) that depends on the seed and the row's id alone."""
     return random.Random(f"{seed}:{row['id']}").random()
 
 
-def unlabelled_pairs(rows: list[dict]) -> list[dict]:
+def unlabelled_pairs(rows: list[Row]) -> list[Row]:
     """Pairs of any two different responses of a question: only for a study whose filters are loosened."""
-    marked = [{**row, "correct": number % 2 == 0} for number, row in enumerate(rows) if "error" not in row]
+    marked = [row | {"correct": number % 2 == 0} for number, row in enumerate(rows) if "error" not in row]
     return pairs.graded_pairs(marked, lambda row: row["id"], 1)[0]
 
 
-def rendered(row: dict, part: dict) -> dict:
+def rendered(row: Row, part: dict) -> dict:
     """The training row: what is asked, and what the model shall write (or prefer)."""
     if part["method"] in ("cft", "cgd"):
         shown = {"response": row["response"]} | ({"critique": row["critique"]} if part["method"] == "cgd" else {})
