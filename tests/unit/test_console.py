@@ -181,7 +181,8 @@ def test_outcome_of_critiques_of_own_answers_is_their_number(tmp_path: Path) -> 
 
 def test_each_rule_with_outputs_has_words() -> None:
     rules = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "rules").glob("*.smk"))
-    named = set(re.findall(r"^(?:use rule \w+ as|rule) (\w+)(?: with)?:\n(?:(?:    .*)?\n)*?    output:", rules, re.MULTILINE))
+    named_rule = r"^(?:use rule \w+ as|rule) (\w+)(?: with)?:\n(?:(?:    .*)?\n)*?    output:"
+    named = set(re.findall(named_rule, rules, re.MULTILINE))
     assert "train" in named and named - WORDS.keys() == set()
 
 
