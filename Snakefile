@@ -14,6 +14,7 @@ min_version("9.20.0")
 
 from scripts.lib.console import handler
 from scripts.lib.study import strict_yaml
+from scripts.lib.study.contents import ROOT
 from scripts.lib.study.resolve import ConfigError, resolve
 from scripts.lib.study.settings import Study, program_versions
 
@@ -23,7 +24,7 @@ CONSOLE = handler.install(workflow)
 # A sweep names the study that it adds to (base); files named in files are read by resolve.
 if not config.keys() & {"study", "base"}:
     # The work folder's, or else the laptop study of the folder where the project is installed.
-    DEFAULT = "config.yaml" if Path("config.yaml").exists() else str(Path(workflow.basedir) / "config.yaml")
+    DEFAULT = "config.yaml" if Path("config.yaml").exists() else str(ROOT / "config.yaml")
     if mistake := strict_yaml.unreadable(DEFAULT):
         handler.stop(CONSOLE, mistake)
 
@@ -35,7 +36,7 @@ try:
 except ConfigError as error:
     handler.stop(CONSOLE, str(error))
 
-STUDY = Study(resolved, program_versions(Path(workflow.basedir) / "scripts"))
+STUDY = Study(resolved, program_versions(ROOT / "scripts"))
 
 
 pathvars:
@@ -61,7 +62,7 @@ include: "rules/common.smk"
 QUEUE_AGAIN = f'{shlex.quote(interpreter_of("laptop"))} -c "from scripts.lib.jobs import slurm; slurm.queue_again()"'
 ON_NODE = f"trap {shlex.quote(QUEUE_AGAIN)} TERM; export HF_HUB_OFFLINE=1; " if workflow.remote_exec else ""
 # In another work folder Python finds the programs where the project is installed, and nothing here by their names.
-INSTALLED = f"{shlex.quote(workflow.basedir)}${{PYTHONPATH:+:$PYTHONPATH}}"
+INSTALLED = f"{shlex.quote(str(ROOT))}${{PYTHONPATH:+:$PYTHONPATH}}"
 ELSEWHERE = "" if Path.cwd() == ROOT else f"export PYTHONSAFEPATH=1 PYTHONPATH={INSTALLED}; "
 PREFIX = f"{ON_NODE}{ELSEWHERE}export TOKENIZERS_PARALLELISM=false HF_HUB_DISABLE_TELEMETRY=1; set -euo pipefail; "
 # Snakemake fills in what stands in braces.

@@ -15,7 +15,7 @@ from scripts.lib.jobs.planning import Estimator
 from scripts.lib.jsonl import sync_tree, write_text
 from scripts.lib.page.finished import said
 from scripts.lib.page.results import state_of_results
-from scripts.lib.study.contents import ROOT, of_project
+from scripts.lib.study.contents import of_project
 from scripts.lib.study.files import GENERATED, one_of
 from scripts.lib.study.settings import LOCAL_TEACHERS, as_json
 
@@ -35,12 +35,12 @@ THREADS = STUDY["threads"]
 
 def code_of(*names):
     """The files that hold the code of programs (`score`) and rooms of the library (`grading`)."""
-    scripts = Path(workflow.basedir) / "scripts"
+    scripts = ROOT / "scripts"
     files = [scripts / f"{name}.py" for name in names]
     files += [
         file for name in names for ending in ("py", "j2") for file in (scripts / "lib" / name).glob(f"*.{ending}")
     ]
-    return sorted(of_project(str(file.relative_to(workflow.basedir))) for file in files if file.is_file())
+    return sorted(of_project(str(file.relative_to(ROOT))) for file in files if file.is_file())
 
 
 wildcard_constraints:
@@ -66,7 +66,7 @@ def interpreter_of(env):
     """
     family = env.partition("-")[0]
     named = os.environ.get(f"REDPEN_PYTHON_{family.upper()}")
-    places = [Path(workflow.basedir) / folder / "bin" / "python" for folder in (f".venv-{family}", ".venv")]
+    places = [ROOT / folder / "bin" / "python" for folder in (f".venv-{family}", ".venv")]
     return named or next((str(place) for place in places if place.exists()), "python")
 
 

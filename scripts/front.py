@@ -215,6 +215,12 @@ def readable(file: str) -> str:
     Raises:
         BadInput: it is not.
     """
+    if Path(file).is_dir():
+        raise BadInput(f"{file}: a folder, not a config. Name the YAML file in it.")
+    try:
+        Path(file).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{file}: not UTF-8 text (byte {error.start}). Name a YAML file, or save it as UTF-8.") from None
     if mistake := strict_yaml.unreadable(file):
         raise BadInput(mistake)
     return file

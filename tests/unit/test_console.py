@@ -4,14 +4,16 @@ import io
 import json
 import logging
 import os
+import re
 import time
 from pathlib import Path
 
 import pytest
 
+from scripts.lib.cli import ROOT
 from scripts.lib.console import errors, targets
 from scripts.lib.console.handler import Console, Running, failure, tail
-from scripts.lib.console.outcome import outcome
+from scripts.lib.console.outcome import WORDS, outcome
 from scripts.lib.console.pace import Pace
 
 
@@ -149,6 +151,39 @@ def test_times_of_earlier_runs_count_where_this_run_has_none(tmp_path: Path) -> 
     pace = Pace()
     pace.plan([("score", {"checkpoint": "b"}, 0.0)], tmp_path)
     assert pace.left() == "about 4 min left"
+
+
+@pytest.mark.parametrize(
+    ("rule", "summary", "expected"),
+    [
+        ("gather_critiques", {"rows": 1200, "errors": 0}, "1,200 critiques"),
+        ("refine_responses", {"rows": 8, "errors": 1}, "8 answers, 1 failed"),
+        ("judge_turns", {"benchmarks": {"mt-bench": {"accuracy": 0.625, "out_of": 10}}}, "rating 6.25"),
+        ("average_seeds", {"benchmarks": {"gcd": {"accuracy": 0.5}}}, "gcd 50.0 %"),
+        (
+            "validate",
+            {"curve": [{"step": 4, "accuracy": 0.5}, {"step": 8, "accuracy": 0.25}]},
+            "best 50.0 % at step 4 of 8",
+        ),
+        ("check_overlap", {"near": {"gcd": 0}}, "no question was trained on"),
+        ("check_overlap", {"near": {"gcd": 2}}, "no question was trained on, 2 questions near one that was"),
+    ],
+)
+def test_outcome_is_what_the_summary_says(rule: str, summary: dict, expected: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(summary))
+    assert outcome(rule, [str(tmp_path / "a.json")]) == expected
+
+
+def test_outcome_of_critiques_of_own_answers_is_their_number(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("{}\n{}\n")
+    assert outcome("critique_answers", [str(tmp_path / "a.jsonl")]) == "2 critiques"
+
+
+def test_each_rule_with_outputs_has_words() -> None:
+    rules = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "rules").glob("*.smk"))
+    named_rule = r"^(?:use rule \w+ as|rule) (\w+)(?: with)?:\n(?:(?:    .*)?\n)*?    output:"
+    named = set(re.findall(named_rule, rules, re.MULTILINE))
+    assert "train" in named and named - WORDS.keys() == set()
 
 
 def test_outcome_of_a_job_whose_summary_cannot_be_read_is_nothing(tmp_path: Path) -> None:

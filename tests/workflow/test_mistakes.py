@@ -71,11 +71,19 @@ def test_mistake_in_a_config_is_one_line(name: str, folder: Path, capsys) -> Non
     [
         (["make", "cft_table2", "-c", "none.yaml"], ["none.yaml: there is no such file", "Correct the path"]),
         (["make", "cft_table2", "--set", "runs.sft.seed"], ["--set runs.sft.seed: write KEY=VALUE"]),
+        (["check", "."], ["a folder, not a config", "Name the YAML file in it"]),
+        (["make", "cft_table2", "-c", "bytes.yaml"], ["bytes.yaml: not UTF-8 text (byte 7)", "save it as UTF-8"]),
+        (["make", "cft_table2", "-c", "slip.yaml"], ["slip.yaml: not YAML, line 2, column 1", "Correct the line"]),
         (["eval", "."], ["no config.json", "Name what save_pretrained wrote"]),
     ],
-    ids=["config that is not there", "value that is forgotten", "folder without a model"],
+    ids=[
+        *("config that is not there", "value that is forgotten", "folder as a config", "config that is no text"),
+        *("slip of YAML", "folder without a model"),
+    ],
 )
 def test_mistake_in_a_call_is_one_line(argv: list[str], parts: list[str], folder: Path, capsys) -> None:
+    (folder / "bytes.yaml").write_bytes(b"study: \xff")
+    (folder / "slip.yaml").write_text("runs: {a: {extends: cft\n")
     said = last_line(argv, capsys)
     assert all(part in said for part in parts), said
 

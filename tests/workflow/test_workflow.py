@@ -45,7 +45,7 @@ def test_lint_is_clean(project: Tree) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        ["snakefmt", "--check", "Snakefile", "rules"],
+        ["snakefmt", "--check", "Snakefile", "workflow", "rules"],
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
     ],

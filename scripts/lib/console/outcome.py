@@ -24,10 +24,14 @@ def _many(count: int, what: str) -> str:
     return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
-def _lines(summary: dict, outputs: list[str]) -> str:
+def _lines(summary: dict, outputs: list[str], what: str = "answer") -> str:
     """The rows of an output that has no summary."""
     with Path(outputs[0]).open("rb") as file:
-        return _many(sum(bool(line.strip()) for line in file), "answer")
+        return _many(sum(bool(line.strip()) for line in file), what)
+
+
+def _own_critiques(summary: dict, outputs: list[str]) -> str:
+    return _lines(summary, outputs, "critique")
 
 
 def _graded(summary: dict, outputs: list[str]) -> str:
@@ -35,7 +39,16 @@ def _graded(summary: dict, outputs: list[str]) -> str:
 
 
 def _critiques(summary: dict, outputs: list[str]) -> str:
-    return _many(summary["rows"], "critique") + (f", {summary['errors']} failed" if summary["errors"] else "")
+    return _asked(summary, "critique")
+
+
+def _answers(summary: dict, outputs: list[str]) -> str:
+    return _asked(summary, "answer")
+
+
+def _asked(summary: dict, what: str) -> str:
+    """How many texts a teacher was asked for, and how many of them failed."""
+    return _many(summary["rows"], what) + (f", {summary['errors']} failed" if summary["errors"] else "")
 
 
 def _train(summary: dict, outputs: list[str]) -> str:
@@ -46,6 +59,22 @@ def _train(summary: dict, outputs: list[str]) -> str:
 def _score(summary: dict, outputs: list[str]) -> str:
     shown = [f"{name} {100 * entry['accuracy']:.1f}" for name, entry in summary["benchmarks"].items()]
     return f"{', '.join(shown[:6])}{', …' if len(shown) > 6 else ''} %"
+
+
+def _judged(summary: dict, outputs: list[str]) -> str:
+    """The mean rating of conversations, out of the highest one."""
+    shown = [f"{entry['accuracy'] * entry['out_of']:.2f}" for entry in summary["benchmarks"].values()]
+    return f"rating {', '.join(shown)}"
+
+
+def _validated(summary: dict, outputs: list[str]) -> str:
+    best = max(summary["curve"], key=lambda point: point["accuracy"])
+    return f"best {100 * best['accuracy']:.1f} % at step {best['step']} of {summary['curve'][-1]['step']}"
+
+
+def _overlap(summary: dict, outputs: list[str]) -> str:
+    near = sum(summary["near"].values())
+    return "no question was trained on" + (f", {_many(near, 'question')} near one that was" if near else "")
 
 
 def _selected(summary: dict, outputs: list[str]) -> str:
@@ -59,10 +88,15 @@ def _file(summary: dict, outputs: list[str]) -> str:
 WORDS: dict[str, Callable[[dict, list[str]], str]] = {
     **dict.fromkeys(("prepare_dataset", "prepare_benchmark", "prepare_harness", "build_train_set"), _rows),
     **dict.fromkeys(("sample_responses", "generate", "generate_turns"), _lines),
-    **dict.fromkeys(("critique_responses", "critique_by_model", "critique_by_api"), _critiques),
-    **dict.fromkeys(("score", "evaluate_harness"), _score),
-    **dict.fromkeys(("make_table", "make_figure", "check_claims", "study_page"), _file),
-    "answer_questions": _rows,
+    **dict.fromkeys(("critique_responses", "critique_by_model", "critique_by_api", "gather_critiques"), _critiques),
+    **dict.fromkeys(("refine_responses", "gather_refinements", "answer_questions", "gather_answers"), _answers),
+    **dict.fromkeys(("score", "evaluate_harness", "average_seeds"), _score),
+    **dict.fromkeys(("make_table", "make_figure", "draw_curves", "check_claims", "study_page"), _file),
+    **dict.fromkeys(("fetch_model", "fetch_punkt"), _file),
+    "critique_answers": _own_critiques,
+    "judge_turns": _judged,
+    "validate": _validated,
+    "check_overlap": _overlap,
     "grade_responses": _graded,
     "train": _train,
     "select_checkpoint": _selected,

@@ -289,7 +289,8 @@ def _describe(error: "ValidationError", place: Place, path: tuple) -> str:
         return f"{where} = {value!r}: it must be one of {', '.join(map(str, rule))}.{close(value, rule)}"
     if error.validator == "type":
         wanted = " or ".join([rule] if isinstance(rule, str) else rule)
-        return f"{where} = {value!r}: a {type(value).__name__}, but it must be: {wanted}."
+        said = f"{where} = {value!r}: a {type(value).__name__}, but it must be: {wanted}."
+        return f"{said} A bracket or a quote is missing in it." if str(value)[:1] in "{[" else said
     limits = {
         "minimum": "at least",
         "maximum": "at most",
