@@ -210,13 +210,13 @@ def unchanged(counts: list[dict]) -> dict[str, int]:
 def tell(run: str, fields: dict) -> None:
     """Logs what is lacking."""
     if fields["rows_asked"] is not None and fields["rows"] < fields["rows_asked"]:
-        log.warning("run %s: %d of the %d rows that are asked for", run, fields["rows"], fields["rows_asked"])
+        log.warning("run %s: %d of the %d rows requested", run, fields["rows"], fields["rows_asked"])
     if fields["left_out"]:
         reasons = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in fields["left_out"].items())
         log.warning("run %s: left out: %s", run, reasons)
     if fields.get("critiques_unchanged"):
         log.warning(
-            "run %s: %d of its %d rows show their own critique as it is",
+            "run %s: %d of its %d rows keep their own critique unchanged",
             run,
             fields["critiques_unchanged"],
             fields["rows"],
@@ -233,16 +233,16 @@ def too_few(settings: dict, part: dict, files: list[str], count: dict, found: in
     slack = f" ({fewest} would do)" if fewest < wanted else ""
     longer = "raise max_tokens in its recipe, " if "over_max_tokens" in count["left_out"] else ""
     return (
-        f"run {run}: {wanted or 'some'} {what} are asked for{slack}, but the {count['rows_in']} rows in "
-        f"{', '.join(files)} give {found} under keep: {part['keep']} ({about}; {count}). Raise samples or the "
-        f"dataset's rows, {longer}loosen runs.{run}.data.keep, lower runs.{run}.data.rows, or name the slack there."
+        f"run {run}: {wanted or 'some'} {what} requested{slack}, but the {count['rows_in']} rows in {', '.join(files)} "
+        f"give {found} under keep: {part['keep']} ({about}; {count}). Raise samples or the dataset's rows, "
+        f"{longer}loosen runs.{run}.data.keep, lower runs.{run}.data.rows, or set slack there."
     )
 
 
 def told_of(datasets: dict) -> str:
     """What the datasets behind a run have left out, for its error."""
     lines = [
-        f" Of dataset {name}, {sum(made['left_out'].values())} rows were left out before ({made['left_out']})."
+        f" Of dataset {name}, {sum(made['left_out'].values())} rows were left out earlier ({made['left_out']})."
         for name, made in datasets.items()
         if made["left_out"]
     ]

@@ -82,7 +82,7 @@ def evaluated(settings: dict, model: str, cache: Path, micro_batch: int) -> dict
         except sqlite3.OperationalError:  # no damage: a full disk, a lock
             raise
         except sqlite3.DatabaseError as error:
-            log.warning("%s: the answers so far are damaged (%s): asking for all again", cache, error)
+            log.warning("%s: the saved answers are damaged (%s): generating all of them again", cache, error)
             for file in cache.parent.glob(f"{cache.name}*"):
                 file.unlink()
             return harness.evaluate(settings, model, cache, micro_batch)

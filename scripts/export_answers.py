@@ -26,7 +26,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", metavar="RUN", help="a model or run that has scores")
-    parser.add_argument("benchmark", help="one that it has answers to")
+    parser.add_argument("benchmark", help="a benchmark that it has answered")
     parser.add_argument("--results", help="the study's folder (default: the only one under results/, or the laptop's)")
     parser.add_argument("--format", choices=("lm-eval", "inspect"), required=True)
     parser.add_argument("--out", required=True, help="the file to write")
@@ -60,7 +60,7 @@ def graded(results: Results, checkpoint: str, benchmark: str) -> tuple[Path, lis
         if rows:
             return file, rows
     known = ", ".join(f"{name} ({', '.join(scores)})" for name, scores in results.scores.items()) or "none"
-    raise BadInput(f"{checkpoint} has no graded answers to {benchmark}. There are those of: {known}.")
+    raise BadInput(f"{checkpoint} has no graded answers to {benchmark}. It has answered: {known}.")
 
 
 def prompts_of(results: Results, checkpoint: str, benchmark: str, questions: Iterable[dict]) -> dict[str, str]:

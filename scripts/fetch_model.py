@@ -72,7 +72,7 @@ def packaged_file(settings: dict) -> Path:
     for file in installed.files or []:
         if file.name == settings["file"]:
             return Path(file.locate())
-    raise BadInput(f"package {package} {wanted} holds no file {settings['file']}. Correct the entry's file.")
+    raise BadInput(f"package {package} {wanted} holds no file {settings['file']}. Fix the entry's file.")
 
 
 def from_package(settings: dict, folder: Path) -> dict:

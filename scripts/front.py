@@ -47,7 +47,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
         return commands.add_parser(name, help=says, description=says, parents=[study] if of_study else [])
 
     command("status", "what the study has, and what to call next (also without a command)")
-    for name, says in (("make", "make tables, figures or files"), ("plan", "what targets would take")):
+    for name, says in (("make", "make tables, figures or files"), ("plan", "what targets would cost")):
         made = command(name, says)
         made.add_argument("targets", nargs="+" if name == "make" else "*", metavar="TARGET")
     command("claims", "whether the papers' claims hold for the study's tables")
@@ -178,7 +178,7 @@ def status(files: Sequence[str], overrides: Mapping[str, Any], options: str) -> 
     if wanted:
         lines += ["", f"next: redpen make {wanted[0]}{options}    (what it takes: redpen plan {wanted[0]}{options})"]
     else:
-        lines += ["", f"All is made. The answers behind the numbers: redpen make study_page{options} ({page})"]
+        lines += ["", f"Everything is up to date. Answers behind the numbers: redpen make study_page{options} ({page})"]
     return "\n".join(lines) + "\n"
 
 
@@ -276,10 +276,10 @@ def family_of(folder: Path) -> str:
     """
     file = folder / "config.json"
     if not file.is_file():
-        raise BadInput(f"{folder}: no model folder, since it has no config.json. Name what save_pretrained wrote.")
+        raise BadInput(f"{folder}: no config.json, so not a model. Name a folder that save_pretrained wrote.")
     kind = json.loads(file.read_text(encoding="utf-8")).get("model_type")
     if not isinstance(kind, str):
-        raise BadInput(f"{file}: it has no model_type. Name what save_pretrained wrote.")
+        raise BadInput(f"{file}: it has no model_type. Name a folder that save_pretrained wrote.")
     return kind
 
 

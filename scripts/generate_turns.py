@@ -38,7 +38,7 @@ def main(args: argparse.Namespace) -> int:
     questions = read_rows(args.benchmark, required=("id", "turns"))
     for row in questions:
         if not isinstance(row["turns"], list) or not row["turns"]:
-            raise BadInput(f"{args.benchmark}, row {row['id']!r}: turns is no list of messages. Correct the fields.")
+            raise BadInput(f"{args.benchmark}, row {row['id']!r}: turns is not a list of messages. Correct the fields.")
     progress = cli.Progress("generated", sum(len(row["turns"]) for row in questions), unit="turns")
     with held(args.state) as state, Journal(state / "chunks.jsonl") as journal:
         generator = Generator(args.model, args.settings["engine"] | args.machine, journal, progress)

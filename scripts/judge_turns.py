@@ -28,7 +28,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: teacher")
-    parser.add_argument("--limits", type=cli.json_argument, required=True, help="JSON: what changes no rating")
+    parser.add_argument("--limits", type=cli.json_argument, required=True, help="JSON: settings that change no rating")
     parser.add_argument("--turns", required=True, help="the checkpoint's conversations (JSON Lines)")
     parser.add_argument("--benchmark", required=True, help="the questions (JSON Lines)")
     parser.add_argument("--state", required=True, help="folder of the teachers' journals")

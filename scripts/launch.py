@@ -25,10 +25,10 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parallel", required=True, help="a file in envs/accelerate/: ddp, fsdp or zero3")
-    parser.add_argument("--processes", type=int, required=True, help="how many in all")
-    parser.add_argument("--nodes", type=int, default=1, help="how many nodes share them evenly")
+    parser.add_argument("--processes", type=int, required=True, help="total number of processes")
+    parser.add_argument("--nodes", type=int, default=1, help="number of nodes that share them evenly")
     rank = os.environ.get("SLURM_PROCID", "0")
-    parser.add_argument("--node", type=int, default=int(rank), help="which of them this is, from 0 (Slurm says it)")
+    parser.add_argument("--node", type=int, default=int(rank), help="this node's rank, from 0 (default: Slurm's)")
     parser.add_argument("--main", metavar="HOST:PORT", help="where the nodes meet: a free port of node 0")
     parser.add_argument("script", help="a module, such as scripts.train")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its arguments")

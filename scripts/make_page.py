@@ -35,7 +35,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--results", required=True, help="the study's folder, results/<study>")
     parser.add_argument("--out", help="the page to write (default: study.html in the folder)")
     parser.add_argument("--budget-mb", type=float, default=20.0, help="megabytes of data in the page")
-    parser.add_argument("--partial", action="store_true", help="show tables that are not made, or outdated, in part")
+    parser.add_argument("--partial", action="store_true", help="show missing or outdated tables in part")
     parser.add_argument("--configfiles", nargs="*", default=[], help="config files, as for snakemake")
     parser.add_argument("--config", type=cli.json_argument, default={}, help="JSON: overrides, as for snakemake")
     return parser.parse_args(argv)

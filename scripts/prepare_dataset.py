@@ -63,7 +63,7 @@ def tell(made: sources.Preparation, asked: int | None) -> None:
         reasons = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in left_out.items())
         log.warning("%s: %d rows taken, %d left out: %s", made.place, len(made.rows), sum(left_out.values()), reasons)
     if asked is not None and len(made.rows) < asked:
-        log.warning("%s: %d of the %d rows that are asked for", made.place, len(made.rows), asked)
+        log.warning("%s: %d of the %d rows requested", made.place, len(made.rows), asked)
     for kind, count in made.mended.items():
         log.warning("%s: %d %s replaced by U+FFFD", made.place, count, kind.replace("_", " "))
 

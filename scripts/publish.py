@@ -37,7 +37,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--results", help="the study's folder (default: the only one under results/, or the laptop's)")
     parser.add_argument("--repo", metavar="OWNER/NAME", help="the repository on the hub")
     parser.add_argument("--push", action="store_true", help="create the repository where it is missing, and upload")
-    parser.add_argument("--public", action="store_true", help="a repository that is created is public")
+    parser.add_argument("--public", action="store_true", help="make a newly created repository public")
     args = parser.parse_args(argv)
     if not args.cards and not args.repo:
         parser.error("name the repository: --repo OWNER/NAME")

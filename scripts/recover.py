@@ -27,7 +27,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wait", type=float, default=300, help="seconds that cancelled jobs may take to end")
-    parser.add_argument("command", nargs=argparse.REMAINDER, help="what to start afterwards (nothing: say what to)")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="command to run afterwards (default: only name it)")
     return parser.parse_args(argv)
 
 
@@ -35,7 +35,9 @@ def main(args: argparse.Namespace) -> int:
     """Cancels, unlocks, goes on."""
     alive = here.snakemakes(jobs=False)
     if alive:
-        raise BadInput(f"snakemake is alive (pid {', '.join(map(str, alive))}): nothing to recover. Wait, or end it.")
+        raise BadInput(
+            f"snakemake is running (pid {', '.join(map(str, alive))}): nothing to recover. Wait, or stop it."
+        )
     names = run_names(Path(".snakemake/log"))
     jobs = queued(names)
     if jobs:

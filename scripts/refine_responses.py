@@ -29,7 +29,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: teacher, rows")
-    parser.add_argument("--limits", type=cli.json_argument, required=True, help="JSON: what changes no answer")
+    parser.add_argument("--limits", type=cli.json_argument, required=True, help="JSON: settings that change no answer")
     parser.add_argument("--critiques", required=True, help="critiques (JSON Lines)")
     parser.add_argument("--shard", type=int, default=0, help="this job's shard, from 0")
     parser.add_argument("--shards", type=int, default=1, help="number of shards")

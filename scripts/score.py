@@ -83,7 +83,7 @@ def add_own_verdicts(graded: list[dict], file: str) -> None:
     verdicts = {row["id"]: row["verdict"] for row in read_rows(file, required=("id", "verdict"))}
     for row in graded:
         if row["id"] not in verdicts:
-            raise BadInput(f"{file}: no critique of {row['id']}. Delete the file and let it be made again.")
+            raise BadInput(f"{file}: no critique of {row['id']}. Delete the file to have it made again.")
         row["own_verdict"] = verdicts[row["id"]]
 
 

@@ -55,10 +55,10 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--micro-batch", type=rows_or_auto, metavar="ROWS", default=None, help=rows)
     parser.add_argument("--attention", type=named_or_default, default=None, help="attention of transformers: sdpa, …")
     parser.add_argument("--compile", type=int, choices=(0, 1), default=0, help="1: torch.compile compiles the model")
-    recompute = "1: activations are computed again, not kept, also where the recipe does not say so"
+    recompute = "1: recompute activations, even if the recipe does not say so"
     parser.add_argument("--recompute", type=int, choices=(0, 1), default=0, help=recompute)
     parser.add_argument("--processes", type=int, default=1, help="how many processes were asked for: checked")
-    parser.add_argument("--workers", type=int, default=1, help="processes that tokenise, before the training")
+    parser.add_argument("--workers", type=int, default=1, help="processes that tokenize before the training")
     parser.add_argument("--state", required=True, help="folder for resumable progress")
     parser.add_argument("--weights", required=True, help="folder of candidates to write")
     parser.add_argument("--summary", required=True, help="JSON summary to write")

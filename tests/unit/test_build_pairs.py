@@ -224,7 +224,7 @@ def test_limit_that_leaves_too_few_rows_is_named(build, model_folder):
 
 
 def test_limit_without_a_tokenizer_is_told(build):
-    with pytest.raises(BadInput, match="no tokenizer is named. Name a model folder"):
+    with pytest.raises(BadInput, match="counting tokens needs a tokenizer. Name a model folder"):
         build([{"method": "sft", "kind": "dataset"}], [[{"id": "a", "question": "?", "solution": "x"}]], limit=limit(9))
 
 

@@ -326,7 +326,7 @@ def test_file_without_a_row_is_refused_with_the_way_out(tmp_path: Path) -> None:
     for content in (b"", b"\n", b" \n\n"):
         (tmp_path / "r.jsonl").write_bytes(content)
         for read in (read_rows, lambda file: list(each_row(file))):
-            with pytest.raises(BadInput, match="r.jsonl: there are no rows in it.*delete the file and start"):
+            with pytest.raises(BadInput, match="r.jsonl: it has no rows.*delete the file and run"):
                 read(tmp_path / "r.jsonl")
 
 

@@ -200,7 +200,7 @@ TABLE = "tables: {t: {title: T, suites: [numbers], columns: [{name: GCD, benchma
     ("rows", "parts"),
     [
         ("{name: CFT, of: cff}", ["config.yaml: tables.t.rows", "'cff'", "not under models or runs"]),
-        ("{name: CFT}", ["a score of nothing"]),
+        ("{name: CFT}", ["a score of no checkpoint"]),
         ("{name: CFT, of: cft, benchmark: gdc}", ["benchmark = 'gdc'", "not under benchmarks"]),
         ("{name: CFT, of: cft, cells: {LCM: {gap: none}}}", ["'LCM'", "no column"]),
         ("{name: CFT, of: base, cells: {GCD: {fact: rows}}}", ["a fact of 'base', which is no run"]),
@@ -254,7 +254,7 @@ def test_metrics_that_are_shares_are_told_in_percent_with_their_own_error_and_nu
     assert files.figure(found["maj_at_8"]) == "100.0 (96.3 to 100.0)"
     assert files.figure(found["f1_wrong"]) == "100.0"  # no share of questions: Wilson's interval does not apply
     assert found["first_step_accuracy"]["n"] == 40 and found["first_step_accuracy"]["value"] == 25
-    assert found["balanced_accuracy"]["gap"] == "nothing that it could be told of"
+    assert found["balanced_accuracy"]["gap"] == "no answer that it applies to"
     said = notes.of_metrics(made)
     assert "pass@2 (pass_at_2, fraction): the chance that one of k answers is right" in said
     assert "first step accuracy (first_step_accuracy): of the wrong responses" in said

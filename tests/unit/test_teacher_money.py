@@ -27,7 +27,7 @@ def test_teachers_of_one_model_wait_for_each_other_and_pay_once(desk: Desk) -> N
         assert [job.wait() for job in jobs] == [0, 0]
         said = "".join("".join(job.communicate()) for job in jobs)
     assert sum(server.seen.values()) == 48 and server.most_in_flight <= 8
-    assert "is held by pid" in said
+    assert "is in use by pid" in said
 
 
 def test_teachers_of_other_models_do_not_wait(desk: Desk) -> None:
@@ -75,7 +75,7 @@ def test_estimate_names_the_budget_that_is_missing(desk: Desk, capsys) -> None:
     entry["after"] = None
     words = ["--entries", json.dumps([entry]), "--state", str(desk.folder / "state")]
     assert estimate_cost.main(estimate_cost.parse_args(words)) == 0
-    assert "NO BUDGET: nothing is asked before you add `budget: 0.0" in capsys.readouterr().out
+    assert "NO BUDGET: no request is made until you add `budget: 0.0" in capsys.readouterr().out
 
 
 # --- disks ------------------------------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ def test_quota_that_is_used_up_ends_the_asking_as_a_full_disk_does(desk: Desk, m
             desk.run(server, concurrency=8)
         said = str(caught.value)
         assert "state/: the quota is used up: nothing more is asked, 30 answers are kept; " in said
-        assert "Delete files there, or ask for a larger quota, and start the same command again." in said
+        assert "Delete files there, or ask for a larger quota, and run the same command again." in said
         assert len(desk.journal()) == 30
         asked = sum(server.seen.values())
         assert asked <= 30 + 2 * 8 and len(desk.run(server)) == 100

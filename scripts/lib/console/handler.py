@@ -94,7 +94,7 @@ class Console(logging.Handler):
             self._error(record)
         elif record.msg and str(record.msg).startswith("Terminating processes on user request"):
             self.interrupted = True
-            self._print("Ctrl-C: running jobs save their progress and end (a training after the step in hand).")
+            self._print("Ctrl-C: running jobs save their progress and end (a training after its current step).")
         elif self.plain:
             if event != "workflow_started" or self.verbose:
                 self.below.handle(record)
@@ -189,7 +189,7 @@ class Console(logging.Handler):
     def _failures(self) -> str:
         """The last lines of the log of each failed job, and last what to call next."""
         if not self.failed:
-            return f"A job did not complete (see above). Call again once it is mended: {self.command}"
+            return f"A job did not complete (see above). Once that is fixed, run again: {self.command}"
         return "\n".join(failure(job, self.command) for job in self.failed)
 
     # --- the terminal -------------------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ def failure(job: Running, command: str) -> str:
     cause = SAID.sub("", lines[-1]) if lines else "it wrote nothing"
     above = [f"The log of {job} ends:", *(f"    {line}" for line in lines)] if len(lines) > 1 else []
     where = f" (log: {job.log})" if job.log else ""
-    return "\n".join([*above, f"{job} failed: {cause}{where} Once that is corrected, call again: {command}"])
+    return "\n".join([*above, f"{job} failed: {cause}{where} Once that is fixed, run again: {command}"])
 
 
 def tail(file: str | None, count: int) -> list[str]:

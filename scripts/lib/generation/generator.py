@@ -35,7 +35,7 @@ def weights_hash(model: str | Path) -> str:
     """
     hashes = checked_hashes(Path(model))
     if not any(fnmatch(name, "*.safetensors") for name in hashes):
-        raise BadInput(f"{model}: no *.safetensors file. Make the model again (rule fetch_model or train).")
+        raise BadInput(f"{model}: no *.safetensors file. Rebuild the model (rule fetch_model or train).")
     return content_key({name: found for name, found in hashes.items() if any(fnmatch(name, kind) for kind in HASHED)})
 
 

@@ -237,7 +237,7 @@ class Estimator:
         if teacher["price"] is None:
             self.unknown[f"teachers.{slug}: no price, counted as free"] = None
         elif teacher["budget"] is None:
-            self.unknown[f"teachers.{slug}: a price and no budget, so that nothing is asked before you add one"] = None
+            self.unknown[f"teachers.{slug}: it has a price but no budget: no request is made until you add one"] = None
 
     def _priced(self, section: str, slug: str) -> float:
         entry = self.study[section][slug]

@@ -71,7 +71,7 @@ def _step(value: object, place: str) -> int | None:
         return None
     number = re.fullmatch(r"(?:step\s*)?(\d+)(?:\.0)?", text)
     if not number:
-        raise BadInput(f"{place}: the first wrong step is {value!r}, no number. Correct fields.first_wrong_step.")
+        raise BadInput(f"{place}: the first wrong step is {value!r}, not a number. Correct fields.first_wrong_step.")
     return int(number[1])
 
 

@@ -54,8 +54,7 @@ def model_card(results: Results, run: str) -> str:
         steps=training["steps"],
         set_left_out=counted(left_out_of_set(chosen)),
         left_out=counted(left_out_of_training(training["counts"])),
-        prompts=", ".join(f"`{file}`" for file in chosen.get("prompt_sha256", {}))
-        or "the texts of the data set itself",
+        prompts=", ".join(f"`{file}`" for file in chosen.get("prompt_sha256", {})) or "the texts of the dataset itself",
         device=training["made_by"]["device"],
         versions=versions(training["made_by"]),
         licence=licence,

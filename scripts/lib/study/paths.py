@@ -68,14 +68,14 @@ def _settled(file: Written, rule: Mapping[str, Any], where: str) -> str:
     if os.path.exists(beside):
         if other and not _same(beside, Path(file)):
             log.warning(
-                "%s = %r: %s, beside the config file, is taken; %s in the work folder is another one. If that one is "
-                "meant, write %r",
+                "%s = %r: using %s, beside the config file; %s in the work folder is another one. If you mean that "
+                "one, write %r",
                 *(where, str(file), short(beside), file, os.path.relpath(file, file.folder)),
             )
         return _named(beside, may_be_the_projects)
     if other:
         log.warning(
-            "%s = %r: there is no %s, beside the config file, so %s in the work folder is taken. The next release will "
+            "%s = %r: there is no %s beside the config file, so %s in the work folder is used. The next release will "
             "not look there: write %r",
             *(where, str(file), short(beside), file, os.path.relpath(file, file.folder)),
         )

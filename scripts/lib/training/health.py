@@ -97,8 +97,8 @@ def refuse_unmoved(start: Path, model: torch.nn.Module, where: str) -> None:
                         return
     if compared:
         raise BadInput(
-            f"{where}: no weight differs from those of {start}, so nothing was learned that the checkpoint could hold. "
-            "Raise learning_rate or the number of steps, or set precision: mixed (bfloat16 rounds small updates away)."
+            f"{where}: no weight differs from those of {start}, so the checkpoint holds nothing learned. Raise "
+            "learning_rate or the number of steps, or set precision: mixed (bfloat16 rounds small updates away)."
         )
 
 

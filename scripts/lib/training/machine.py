@@ -118,11 +118,11 @@ def halve(state: Path, rows: int, recipe: dict, error: BaseException) -> None:
     """
     if rows == 1:
         raise BadInput(
-            f"run {recipe['run']}: memory does not suffice for a single row of a pass ({str(error)[:200]}). Set "
+            f"run {recipe['run']}: not enough memory for even one row per pass ({str(error)[:200]}). Set "
             "activation_checkpointing: true, lora, or a smaller max_tokens in the recipe, or train on more GPUs "
             "(docs/performance.md)."
         ) from None
-    log.warning("memory ran out with %d rows in a pass: going on with %d and more accumulation", rows, rows // 2)
+    log.warning("memory ran out with %d rows in a pass: continuing with %d and more accumulation", rows, rows // 2)
     write_json(state / NOTE, rows // 2)
 
 
