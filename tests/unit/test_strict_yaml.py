@@ -75,9 +75,9 @@ def laughs(inner: str, level: str) -> str:
 
 
 TOO_MUCH = {
-    "lists of lists": (laughs("[x]", f"[{', '.join(['*'] * 9)}]"), "line 7: its aliases (*x) write out to more than"),
-    "mappings": (laughs("{x: 1}", f"{{{', '.join(f'k{n}: *' for n in range(9))}}}"), "its aliases (*x) write out"),
-    "merge keys": (laughs("{x: 1}", f"{{<<: [{', '.join(['*'] * 9)}]}}"), "its aliases (*x) write out"),
+    "lists of lists": (laughs("[x]", f"[{', '.join(['*'] * 9)}]"), "line 7: its aliases (*x) expand to more than"),
+    "mappings": (laughs("{x: 1}", f"{{{', '.join(f'k{n}: *' for n in range(9))}}}"), "its aliases (*x) expand"),
+    "merge keys": (laughs("{x: 1}", f"{{<<: [{', '.join(['*'] * 9)}]}}"), "its aliases (*x) expand"),
     "a list within itself": ("a: &a [*a]", "line 1: more than 60 levels, or an alias (*x) within its own value"),
     "a mapping within itself": ("a:\n  b: &b {c: *b}", "line 2: more than 60 levels"),
     "depth": ("a: " + "[" * 900 + "]" * 900, "line 1: more than 60 levels"),

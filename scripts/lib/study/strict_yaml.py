@@ -65,7 +65,7 @@ def _values_in(node: yaml.Node, known: dict[int, int], level: int) -> int:
     flat = [part for parts in inner for part in parts] if isinstance(node, yaml.MappingNode) else inner
     count = 1 + sum(_values_in(part, known, level + 1) for part in flat)
     if count > MOST_VALUES:
-        raise TooMuch(f"{line}: its aliases (*x) write out to more than {MOST_VALUES:,} values")
+        raise TooMuch(f"{line}: its aliases (*x) expand to more than {MOST_VALUES:,} values")
     known[id(node)] = count
     return count
 
