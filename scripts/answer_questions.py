@@ -5,7 +5,7 @@
         --state state/teachers --answers results/laptop/answers/arithmetic-gpt-4o/shard-0.jsonl \\
         --summary results/laptop/answers/arithmetic-gpt-4o/shard-0.json
 
-The whole command line of a job stands in its log's first lines with `snakemake -p`.
+`snakemake -p` prints the whole command line of each job.
 """
 
 import argparse

@@ -5,11 +5,11 @@ critique. cgd: [question; response; critique] → refined answer. All give `{"id
 and thinkpo give `{"id", "messages", "chosen", "rejected"}`.
 
 A training set has one part or several, in given shares. Rows are drawn by a hash of seed and id, first one of each
-question, then a second one, so that the same responses are chosen for every run that draws from the same pool. Where
-the trainer would leave out rows (over `max_tokens`, an end token inside: `limit`), that is done before any is counted.
+question, then a second one, so that every run that draws from the same pool gets the same responses. Rows that the
+trainer would leave out (over `max_tokens`, an end token inside: `limit`) are removed before counting.
 
-The summary says how many rows were asked for and are there (`rows_asked`, `rows`), and how many were left out that
-nothing in the config leaves out (`left_out`, by reason), also of the datasets behind them (`datasets`).
+The summary states how many rows were requested and found (`rows_asked`, `rows`), and how many were left out without the
+config asking for it (`left_out`, by reason), also in the datasets behind them (`datasets`).
 
     python -m scripts.build_train_set --settings '{"run": "sft-verified", "seed": 1, "rows": 96, \\
         "when_short": "fail", \\

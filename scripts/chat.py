@@ -1,9 +1,9 @@
-"""Talks to a checkpoint in the terminal: a line asks, an empty line begins a new conversation, Ctrl-D ends.
+"""Chat with a checkpoint in the terminal: an empty line begins a new conversation, Ctrl-D quits.
 
     python -m scripts.chat cft
     python -m scripts.chat path/to/a/model --temperature 0.7
 
-The conversation is put to the model as in evaluation: by its own chat template, until its end token. Nothing is kept.
+The model is prompted as in evaluation: with its own chat template, until its end token. Nothing is saved.
 """
 
 import argparse

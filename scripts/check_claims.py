@@ -7,7 +7,7 @@
 
 `snakemake claims` calls it for the study's claims and prints the page. How a claim is written: docs/claims.md.
 
-With `--partial` it judges the claims by what there is of their tables, without running a job, prints the page and
+With `--partial` it judges the claims by the existing parts of their tables, without running a job, prints the page and
 writes it to `claims.partial.md` and `.json`.
 
     python -m scripts.check_claims --partial --configfile config.yaml

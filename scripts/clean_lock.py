@@ -1,4 +1,4 @@
-"""Removes a stale Snakemake lock of this folder, and only a stale one: when no snakemake process works here.
+"""Removes a stale Snakemake lock of this folder: only if no snakemake process is running here.
 
 After `kill -9` of snakemake its lock files stay, and the next run stops with a LockException.
 

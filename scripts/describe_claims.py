@@ -1,4 +1,4 @@
-"""Writes docs/claims.md: how a claim is written, and what the papers' own printed figures give for each.
+"""Writes docs/claims.md: how a claim is written, and the verdict on each by the papers' own printed figures.
 
 python -m scripts.describe_claims --out docs/claims.md
 """

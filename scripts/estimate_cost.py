@@ -1,9 +1,9 @@
-"""Says what the teachers' entries of a study would cost before anything is asked: rows, tokens, price, time, budget.
+"""Estimates what the teachers' entries of a study would cost: rows, tokens, price, time, budget.
 
     python -m scripts.estimate_cost --entries '[{"name": "critiques.x", "file": "results/…/graded.jsonl", …}]' \\
         --state state/teachers
 
-Nothing is asked and nothing is written. `snakemake estimate` calls it with the study's entries.
+It makes no request and writes nothing. `snakemake estimate` calls it with the study's entries.
 """
 
 import argparse

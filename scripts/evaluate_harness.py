@@ -1,7 +1,7 @@
 """Lets lm-eval ask and score one checkpoint on one of its tasks: a row for each question, and a summary.
 
-The task's data must be in the hub's cache (rule prepare_harness): nothing is downloaded here. Each answer is kept in
-`--state` as it comes, under the content of the weights, so that a killed job goes on where it was.
+The task's data must be in the hub's cache (rule prepare_harness): nothing is downloaded here. Each answer is saved in
+`--state` as it comes, keyed by the content of the weights, so that a killed job resumes.
 
     python -m scripts.evaluate_harness --settings '{"task": "arc_challenge", "task_path": null, "metric": "acc_norm", \\
         "filter": "none", "shots": 25, "limit": null, "apply_chat_template": false, "template": null, \\

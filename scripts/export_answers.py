@@ -4,7 +4,7 @@
     python -m scripts.export_answers cft gcd --format inspect --out cft_gcd.json   # then: inspect view
 
 `lm-eval`: the lines of its samples_<task>.jsonl (`--log_samples`). `inspect`: a log of Inspect in JSON, tried with
-inspect_ai 0.3.285. All graders' verdicts are in both. Nothing is run, and neither tool is needed.
+inspect_ai 0.3.285. All graders' verdicts are in both. It runs nothing and needs neither tool.
 """
 
 import argparse

@@ -6,7 +6,7 @@
 Sources: `packaged` (a GGUF file in an installed Python package, unpacked to bfloat16), `hub` (a repository at a
 commit), `folder` (a local folder in the layout of save_pretrained), `adapter` (a local folder with a LoRA adapter,
 merged into the model at `--base`), and `random` (random weights in a given shape, with the packaged SmolLM2 tokenizer:
-what `scale:` puts in place of every model).
+what `scale:` uses in place of every model).
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""Short commands for what people do most. Each prints the command that it calls, and keeps nothing of its own.
+"""Short commands for common tasks. Each prints the command that it calls, and keeps no state of its own.
 
     redpen                          what the study has: made, outdated, missing; and what to call next
     redpen make TARGET…             make tables or figures      (snakemake -- TARGET…)
-    redpen plan [TARGET…]           what that would take        (snakemake -- plan)
+    redpen plan [TARGET…]           what that would cost        (snakemake -- plan)
     redpen show cft --wrong         answers behind a number     (python -m scripts.show cft --wrong)
     redpen claims                   do the papers' claims hold  (snakemake -- claims)
     redpen check FILE               look for mistakes in a config

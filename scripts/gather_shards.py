@@ -1,4 +1,4 @@
-"""Puts the shards of critiques or answers together: rows by id, and one summary with the sums.
+"""Merges the shards of critiques or answers: rows by id, and one summary with the sums.
 
     python -m scripts.gather_shards --shards results/laptop/critiques/arithmetic-verifier/shard-*.jsonl \\
         --rows results/laptop/critiques/arithmetic-verifier.jsonl \\

@@ -1,4 +1,5 @@
-"""Holds a checkpoint's conversations of a judged benchmark: each turn is asked with the answers to those before it.
+"""Generates a checkpoint's conversations for a judged benchmark: each turn is asked after the answers to the turns
+before.
 
 Finished chunks are read from the journal in `--state`, as in `generate`.
 

@@ -10,11 +10,10 @@ A line out: the same columns, and {"verdict": true, "extracted": "0.5", "ours": 
 IN is JSON Lines, CSV with a heading (.csv), either of them gzipped (.gz), or Parquet (.parquet). A column of the input
 that has the name of one of ours is kept under `input_<name>`.
 
-`verdict` (ours) is true or false, or null where the row has no gold or where grading it failed. `error` is there only
-where a part of the grade failed: a line that is no JSON object, a comparison that ran into the deadline. A column that
-no row has ends the program before anything is graded. `--set-field` names the column that says which set a row is of:
-the authors' graders have rules of their own for some. `--explain` writes no file: it prints how our verdict comes
-about, for one row or for all.
+`verdict` (ours) is true or false, or null if the row has no gold or grading failed. `error` is there only if a part of
+the grade failed: the line is not a JSON object, or a comparison ran into the deadline. If no row has a required column,
+the program stops before grading. `--set-field` names the column with the set of each row: the authors' graders have
+special rules for some sets. `--explain` writes no file: it explains our verdict on one row or on all.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Has a teacher behind an endpoint rate each turn of a checkpoint's conversations: a row for each, and a summary.
 
 A rating is a share of the full mark of 10 in `correct`; the score is their mean. An answer whose judgement states no
-rating keeps its place with an `error` and does not count.
+rating stays as a row with an `error` and does not count.
 
     python -m scripts.judge_turns --settings "$SETTINGS" --limits "$LIMITS" --state state/teachers \\
         --turns results/papers/generations/cft/mt-bench.jsonl --benchmark results/papers/benchmarks/mt-bench.jsonl \\

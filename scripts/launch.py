@@ -1,14 +1,14 @@
 """Starts a script in one process for each GPU, on one node or several: `accelerate launch`, with the script's status.
 
 Each node calls this once. On one node the processes meet at a free port. On several they meet at `--main`, a free port
-of the first node, which the rule's `srun` tells to all nodes; `srun` also numbers them.
+of the first node, which the rule's `srun` passes to all nodes; `srun` also numbers them.
 
     python -m scripts.launch --parallel fsdp --processes 8 scripts.train --processes 8 ...
     srun --nodes=2 --ntasks=2 --overlap python -m scripts.launch --parallel fsdp --processes 16 --nodes 2 \\
         --main gpu-node-7:41235 scripts.train --processes 16 ...
 
-SIGTERM, which Slurm sends to all processes, is for the script: this waits until the script has saved its progress.
-SIGUSR1 likewise. A script that ends with status 76 is started again.
+Slurm sends SIGTERM and SIGUSR1 to all processes: the launcher leaves them to the script and waits until it has saved
+its progress. A script that exits with status 76 is restarted.
 """
 
 import argparse

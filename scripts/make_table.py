@@ -1,10 +1,10 @@
 """Makes one table from scores: Markdown, LaTeX, CSV and HTML to read, and JSON, a list of cells.
 
 A cell is `{"row", "column", "value", "se", "n", "unit", "paper"}`; a difference also has its 95 % interval (`low`,
-`high`), and a figure that graded answers give says which (`checkpoint`, `benchmark`, `metric`). What each cell shows is
+`high`), and a figure from graded answers names them (`checkpoint`, `benchmark`, `metric`). What each cell shows is
 in the settings (scripts/lib/study/cells.py).
 
-With `--partial` it renders what there is without running a job, into `<table>.partial.*`
+With `--partial` it renders existing results without running a job, into `<table>.partial.*`
 (scripts/lib/tables/partial.py).
 
     python -m scripts.make_table --partial cft_table2 --configfile config.yaml

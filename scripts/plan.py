@@ -1,12 +1,12 @@
-"""Prints what the requested targets would take, without running anything.
+"""Prints what the requested targets would cost, without running anything.
 
-Jobs by rule (to run, and done), GPU hours and teachers' cost by table, rows that runs ask for and can have, GPU memory
+Jobs by rule (to run, and done), GPU hours and teachers' cost by table, rows that runs request and can get, GPU memory
 of trainings, disk, and the longest chain of jobs.
 
     python -m scripts.plan --targets all_tables --configfiles config.yaml
     python -m scripts.plan --measured      # the `machines:` entry of the machine that the study ran on
 
-`snakemake plan` calls it with the config that it is called with; `--config 'plan={targets: [cft_table2]}'` names
+`snakemake plan` calls it with its own config; `--config 'plan={targets: [cft_table2]}'` names
 targets. The numbers are estimates: how they are made and what they assume, docs/planning.md.
 """
 

@@ -1,7 +1,7 @@
 """Writes the questions of a dataset or a benchmark as JSON Lines: id, question, answer (or null), solution if any.
 
 Repeated questions are left out, and so are the questions of the benchmarks given with `--exclude`. A row that also has
-a response, a critique, a solution or a pair is a repeat only where that is the same too. The log and the summary
+a response, a critique, a solution or a pair is a repeat only if that is the same too. The log and the summary
 (`left_out`) say how many rows were left out, and why.
 
     python -m scripts.prepare_dataset --settings '{"source": "reasoning-gym", "tasks": {"gcd": {}}, "rows": 50, \\

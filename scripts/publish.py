@@ -3,10 +3,10 @@
     python -m scripts.publish cft --repo me/smollm2-cft                        # what would be uploaded, and the card
     python -m scripts.publish cft --repo me/smollm2-cft --push                 # private; --public for all to see
     python -m scripts.publish --data critiques/arithmetic-verifier --repo me/arithmetic-critiques --push
-    python -m scripts.publish --cards                                          # only writes the cards, for all there is
+    python -m scripts.publish --cards                                          # only writes the cards of all results
 
 The hub is Hugging Face's, or $HF_ENDPOINT. The token is $HF_TOKEN, or what `hf auth login` has stored.
-What lies on the hub already is not sent again. Cards are written beside the results: checkpoints/<run>/README.md,
+Files that the hub already has are not sent again. Cards are written beside the results: checkpoints/<run>/README.md,
 critiques/<entry>/README.md.
 """
 

@@ -1,8 +1,8 @@
-"""Cleans up after a snakemake that was killed while its jobs ran on Slurm, and goes on.
+"""Cleans up after a snakemake that was killed while its jobs ran on Slurm, and resumes.
 
 `kill -9` of snakemake, or the loss of the machine that it ran on, leaves its jobs in the queue and its lock in the
-folder. This cancels those jobs, waits until they have ended, removes the lock, and starts the command that it is
-given. Call it on the machine that snakemake ran on: it refuses while that snakemake is alive.
+folder. This cancels those jobs, waits until they have ended, removes the lock, and runs the given command. Call it on
+the machine that snakemake ran on: it refuses while that snakemake is running.
 
     python -m scripts.recover snakemake --profile slurm all_tables
 """

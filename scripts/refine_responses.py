@@ -1,13 +1,13 @@
 """Has a teacher refine one shard of criticised responses: the answers that a cgd run is trained to write.
 
-Each row of critiques gets `refined`, the answer that the teacher wrote in view of question, response and critique.
+Each row of critiques gets `refined`, the answer that the teacher wrote, given question, response and critique.
 
     python -m scripts.refine_responses --settings '{"rows": null, "teacher": {"kind": "openai", …}}' \\
         --limits '{"teacher": "gpt-4o", …}' --critiques results/mine/critiques/arithmetic-gpt-4o.jsonl \\
         --state state/teachers --refinements results/mine/refinements/arithmetic-gpt-4o/shard-0.jsonl \\
         --summary results/mine/refinements/arithmetic-gpt-4o/shard-0.json
 
-The whole command line of a job stands in its log's first lines with `snakemake -p`.
+`snakemake -p` prints the whole command line of each job.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Grades a checkpoint's generations of one suite: a row for each answer, and a summary for each benchmark.
 
-The answers are read, never made: grading again costs no generation. A file for each benchmark lists the answers on
+It only reads the answers: grading again needs no generation. A file for each benchmark lists the answers on
 which the graders differ. Critiques of a benchmark of kind critique are compared with the labels of the responses that
 they judge. `--critiques` are the checkpoint's critiques of its own answers, by which it chooses the best of n.
 

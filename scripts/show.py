@@ -5,7 +5,7 @@
     python -m scripts.show --critiques arithmetic-verifier
     python -m scripts.show --train-set cft
 
-It reads what is there under results/<study>/ and makes nothing. The study page shows the same in a browser
+It reads existing files under results/<study>/ and runs nothing. The study page shows the same in a browser
 (snakemake study_page).
 """
 

@@ -4,13 +4,13 @@ Reads JSON Lines rows `{"id", "messages", "completion"}` (sft, cft) or `{"id", "
 (dpo, spin, thinkpo) and a model folder, which is also the reference of the preference methods; writes
 `candidates/step-000025/…` and a summary.
 
-Progress is kept in `--state` under a key made from the recipe, the data and the start weights; a job that died goes on
-from the newest complete checkpoint. `select_checkpoint` removes it: by then Snakemake has taken note of the result,
-while the outputs of a job that outlived a killed Snakemake are deleted and made again. On SIGTERM, SIGUSR1
-(preemption, a time limit) or Ctrl-C it saves a checkpoint after the step in hand, queues its Slurm job again where
-Slurm does not do so itself, and ends with status 75.
+Progress is kept in `--state` under a key made from the recipe, the data and the start weights; a job that died resumes
+from the newest complete checkpoint. `select_checkpoint` removes the progress: only then has Snakemake recorded the
+result; the outputs of a job that outlived a killed Snakemake are deleted and remade. On SIGTERM, SIGUSR1 (preemption, a
+time limit) or Ctrl-C it saves a checkpoint after the current step, requeues its Slurm job unless Slurm does so itself,
+and exits with status 75.
 
-Several processes (one for each GPU) are started by `scripts.launch`, and say so with `--processes`.
+`scripts.launch` starts several processes (one for each GPU) and passes their number in `--processes`.
 
     python -m scripts.train --recipe '{"method": "sft", "learning_rate": 1e-3, "epochs": 1, ...}' \\
         --data results/laptop/train_sets/sft.jsonl --start results/laptop/models/smollm2-135m --micro-batch 8 \\

@@ -1,8 +1,8 @@
 """Append-only journals, and the lock that keeps each state folder to one writer.
 
 A journal holds what was generated or paid for, a JSON record a line, under a key made from its content. A chunk is on
-the disk before the next one is generated, a paid answer within half a second: a job that is killed at any instant, or
-loses its power, loses no more. A torn line at the end is dropped when the journal is opened again.
+disk before the next one is generated, a paid answer within half a second: a job that is killed at any moment, or loses
+power, loses no more. A cut-off line at the end is dropped when the journal is opened again.
 """
 
 import json

@@ -1,7 +1,7 @@
 """JSON Lines files: strict reading, and writing that shows a whole file (or folder) or none.
 
 What is written here is on the disk before its name counts: the data is synced, then renamed, then the folder is
-synced. So a job that has ended has its outputs, whenever the power or the node goes.
+synced. So a finished job has its outputs, whenever the power or the node fails.
 """
 
 import errno

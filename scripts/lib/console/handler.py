@@ -1,8 +1,8 @@
 """What a run of Snakemake shows: one line for each job, the time left, and at its end what failed and why.
 
-Snakemake's own handler prints a block for each job, and its errors with the stack of the process. The Snakefile puts
-this one in its place (`install`). A dry run, --verbose, --printshellcmds, --debug-dag and a logger plugin show what
-they always show; only errors are told in fewer words. Snakemake's log under .snakemake/log/ has everything.
+Snakemake's own handler prints a block for each job, and its errors with the stack of the process. The Snakefile
+replaces it with this one (`install`). A dry run, --verbose, --printshellcmds, --debug-dag and a logger plugin show what
+they always show; only errors are shorter. Snakemake's log under .snakemake/log/ has everything.
 """
 
 import logging

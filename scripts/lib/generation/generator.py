@@ -1,8 +1,8 @@
 """Journalled generation: rows are cut into chunks, and a finished chunk is never generated again.
 
-A chunk is a pure function of the full row list (rows by prompt length, cut every `chunk_rows`), because what a batch
-gives depends on what else is in it. It is the unit of seed, journal and resume, so a job that was interrupted ends
-with the same outputs as one that was not.
+A chunk is a pure function of the full row list (rows by prompt length, cut every `chunk_rows`), because an answer
+depends on the rest of its batch. It is the unit of seed, journal and resume, so an interrupted job ends with the same
+outputs as an uninterrupted one.
 """
 
 import math

@@ -1,6 +1,6 @@
 """lm-eval's tasks: their questions, and a checkpoint's scores on them.
 
-lm-eval (https://github.com/EleutherAI/lm-evaluation-harness) asks and scores; nothing of a task is written here again.
+lm-eval (https://github.com/EleutherAI/lm-evaluation-harness) asks and scores; no part of a task is reimplemented here.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Whether a model folder holds what training and generation will need of it: told before any hour is spent."""
+"""Checks that a model folder has what training and generation will need, before any hour is spent."""
 
 import logging
 import tempfile

@@ -1,7 +1,7 @@
-"""Model folders: which files are taken over from others, and whether they still are what was recorded.
+"""Model folders: which files are copied, and whether they still match what was recorded.
 
 A folder that somebody else filled is data. Only regular files of the kinds that a model has are copied, links are
-followed inside the folder alone, and code that lies beside a model is neither copied nor run.
+followed only inside the folder, and code beside a model is neither copied nor run.
 """
 
 import fcntl

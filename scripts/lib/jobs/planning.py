@@ -1,8 +1,8 @@
-"""What jobs would take: GPU hours, money and disk, estimated from a study's settings before anything is run.
+"""What jobs would cost: GPU hours, money and disk, estimated from a study's settings before anything is run.
 
 Tokens are counted from rows, samples and token limits, with the assumptions under `plan` in the config; a machine's
-speeds are under `machines`. Files that are there already (prepared questions, graded responses, teachers' journals) are
-used in place of assumptions.
+speeds are under `machines`. Existing files (prepared questions, graded responses, teachers' journals) replace
+assumptions.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Slurm's commands, for scripts that ask or tell it something."""
+"""Slurm's commands, for scripts that query or control it."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""What stands on the page without JavaScript: tables, flags, claims, forest plots."""
+"""What the page shows without JavaScript: tables, flags, claims, forest plots."""
 
 import math
 from collections.abc import Mapping, Sequence

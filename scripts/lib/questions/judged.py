@@ -1,4 +1,4 @@
-"""Responses whose verdict is known: what a benchmark of kind `critique` shows, and asks the verdict of.
+"""Responses whose verdict is known: a benchmark of kind `critique` shows them and asks for the verdict.
 
 {"id": "gcd-000007#2", "question": "…", "response": "…", "answer": "wrong", "first_wrong_step": 3 or absent}
 

@@ -3,7 +3,7 @@
 {"id": "chain_sum-0007", "question": "…", "answer": "-3" or null, "solution": "…" or absent}
 
 Multiple-choice rows also have `choices`, a list of texts; their answer is a letter. What a benchmark says of its gold
-(type, tolerance, unit) lies in `grading`. Rows to be judged: judged.py.
+(type, tolerance, unit) is in `grading`. Rows to be judged: judged.py.
 """
 
 import ast

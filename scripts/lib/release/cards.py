@@ -1,7 +1,7 @@
-"""Cards: the README.md that the hub shows for a checkpoint, or for a data set that a study made.
+"""Cards: the README.md that the hub shows for a checkpoint, or for a dataset that a study made.
 
 The header is huggingface_hub's (base_model, datasets, license, model-index); the text is from the templates beside this
-file. A card holds what lies under results/, and nothing that would have to be made.
+file. A card uses existing files under results/ only.
 """
 
 import json

@@ -1,4 +1,5 @@
-"""Checks that no schema can say: every name that an entry uses exists, starts end at a model, filters make sense."""
+"""Checks that a schema cannot express: every name that an entry uses exists, starts lead to a model, filters make
+sense."""
 
 import math
 import os

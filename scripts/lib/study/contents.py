@@ -1,4 +1,5 @@
-"""What the files hold that a study names: their digests are part of the settings of exactly the jobs that read them."""
+"""The content of the files that a study names: a digest is part of the settings of exactly the jobs that read the
+file."""
 
 import hashlib
 import json

@@ -1,7 +1,7 @@
-"""Where the files lie that a config names: beside the config file, as those under `base` and `include` do.
+"""Where the files are that a config names: beside the config file, as those under `base` and `include`.
 
-A prompt or a chat template may be one of the project's too. For one release a file that lies in the work folder only
-still counts, with a warning: there configs named their files from, until they were read as `base` is.
+A prompt or a chat template may also be one of the project's. For one release a file found only in the work folder still
+counts, with a warning: earlier configs named files relative to it.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """How many rows a run can train on at most, and how many may be lost before too few are left.
 
-A quota (`rows`, `gap_rows`, `like_rows`) that some row may leave without breaking it has slack; one that has none is a
-mistake where rows can leave after they were paid for.
+A quota (`rows`, `gap_rows`, `like_rows`) that can lose some rows without failing has slack; having none is a mistake if
+rows can be lost after they were paid for.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The config's schema: types converted, defaults filled in, and every way told in which a study breaks it."""
+"""The config's schema: types converted, defaults filled in, and every violation reported."""
 
 import copy
 import re

@@ -1,7 +1,7 @@
-"""YAML in which every key of a mapping stands once and is written out: no key twice, no merge key (`<<`).
+"""YAML in which every key of a mapping occurs once and is written out: no key twice, no merge key (`<<`).
 
-A text that would take the machine is refused: one that is very long, nested very deeply, or whose aliases (`*x`) write
-out to far more than it holds.
+A text that would overload the machine is refused: one that is very long, nested very deeply, or whose aliases (`*x`)
+expand to far more than it holds.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Checks of tables of cells: each cell shows something that there is, and the paper's table is there whole."""
+"""Checks of tables of cells: each cell shows something that exists, and no part of the paper's table is missing."""
 
 import fnmatch
 import re

@@ -1,4 +1,4 @@
-"""Flags: conditions of the instrument that the reader of a cell must know. Each has one definition, here.
+"""Flags: conditions of the measurement that the reader of a cell must know. Each is defined here, once.
 
 A score carries flags of its own (cut off, no answer …), a row those of its training. Tables, claims and the study's
 page read them from the cells' `flags`: the flag's name to the figure that raised it.

@@ -1,4 +1,4 @@
-"""A table from what there is: cells that are not run or outdated say so, and what makes them.
+"""A table from existing results: cells that are not run or outdated say so, and name what makes them.
 
 Which files a cell needs, and whether they are up to date, is read from Snakemake's graph (scripts/lib/jobs/dag.py).
 Nothing is run.

@@ -1,10 +1,9 @@
 """Asks a teacher through the Batches endpoint: half the price, answers within a day.
 
-What was sent lies beside the journal in `batches/events.jsonl`, which only grows. Before a batch is created it is
-written down there, and its id as soon as the endpoint names it. A batch whose id was lost in between (a kill in that
-moment) is found again by the name that it carries in its metadata. So no request is ever paid for twice, whenever the
-job ends. What is wrong with one part (a batch that the endpoint lost, a line that cannot be read) ends that part: its
-rows will be asked again.
+Sent batches are recorded beside the journal in `batches/events.jsonl`, which is append-only: a batch before it is
+created, its id as soon as the endpoint returns it. If a kill in between loses the id, the batch is found by the name in
+its metadata. So no request is ever paid for twice, whenever the job ends. If one part fails (a batch that the endpoint
+lost, a line that cannot be read), only that part ends: its rows will be asked again.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Where a teacher is asked, with which key, and the client that keeps to limits of time and size."""
+"""A teacher's endpoint and key, and the client that keeps limits of time and size."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What a failed request means: nothing to mend here and worth another attempt, a fault of its row, or of all rows."""
+"""What a failed request means: worth another attempt, an error of its row, or an error of all rows."""
 
 import re
 import socket

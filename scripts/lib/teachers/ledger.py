@@ -1,4 +1,4 @@
-"""What teachers cost: what was spent, what a set of rows would take, and whether the budget suffices."""
+"""What teachers cost: what was spent, what a set of rows would cost, and whether the budget is enough."""
 
 import math
 from collections.abc import Iterable

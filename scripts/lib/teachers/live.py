@@ -1,7 +1,7 @@
-"""Asks a teacher request by request: many at a time, within its rates, and again where it is worth it.
+"""Asks a teacher request by request: many at a time, within its rate limits, with retries if worthwhile.
 
-The SDK's own retries are off: they pass over the rate limits, cannot pause the other requests, repeat what will not
-change (an empty account answers 429 too), and give up on a body that is not JSON.
+The SDK's own retries are off: they ignore the rate limits, cannot pause the other requests, repeat what will not change
+(an empty account answers 429 too), and give up on a body that is not JSON.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """A teacher behind an OpenAI-compatible endpoint: its journal, what it has cost, and what it answered.
 
-Everything that a teacher wrote lies in its journal under `state/teachers/<teacher>/`, one record for each response,
+Everything that a teacher wrote is in its journal under `state/teachers/<teacher>/`, one record for each response,
 under a key made from the model, the messages, the sampling and the sample number. All journals under `state/teachers/`
-are searched, so no study, shard or renamed teacher asks again for what was paid for once.
+are searched, so no study, shard or renamed teacher pays for the same request twice.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""A training that is none does not pass as a result.
+"""A training that trained nothing must not pass as a result.
 
 Its losses, gradients and weights are numbers, its learning rate is not 0 at every step, and its weights have moved.
 """

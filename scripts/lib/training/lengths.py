@@ -1,4 +1,5 @@
-"""Training rows by their length in tokens: which ones the trainer would drop, which ones `data` chooses by length."""
+"""Training rows by their length in tokens: which ones the trainer would drop, and which ones `data` chooses by
+length."""
 
 import bisect
 import math

@@ -1,4 +1,5 @@
-"""How a training runs on its machine: what changes memory and speed, and beyond rounding nothing of what is learnt."""
+"""How a training runs on its machine: settings for memory and speed that change nothing in what is learned, beyond
+rounding."""
 
 import logging
 from collections.abc import Callable

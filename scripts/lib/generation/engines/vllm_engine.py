@@ -1,7 +1,7 @@
 """Generation with vLLM, offline: one load, continuous batching within a chunk, tensor parallel over the job's GPUs.
 
-It lives in an environment of its own (envs/vllm-gpu.txt, envs/vllm-cpu.txt; docs/engines.md). It gets token ids and
-gives token ids: prompts, stop tokens and texts are made by the same code as those of the transformers engine.
+vLLM has its own environment (envs/vllm-gpu.txt, envs/vllm-cpu.txt; docs/engines.md). Token ids go in and come out:
+prompts, stop tokens and texts are made by the same code as for the transformers engine.
 """
 
 import os
