@@ -139,7 +139,7 @@ def test_too_small_a_pool_is_told_with_a_size_that_would_do(build) -> None:
     with pytest.raises(BadInput) as caught:
         build(rows, keep="correct", rows=5)
     found = str(caught.value)
-    assert found.startswith("run sft: 5 rows are asked for, but the 8 rows in")
+    assert found.startswith("run sft: 5 rows requested, but the 8 rows in")
     assert "give 2 under keep: correct (about 20 would do" in found and "lower runs.sft.data.rows" in found
 
 
@@ -149,7 +149,7 @@ def test_few_lacking_rows_will_do_within_the_slack_and_are_told(build, caplog) -
     assert len(rows) == summary["whole"]["rows"] == 19 and summary["whole"]["rows_asked"] == 20
     assert summary["whole"]["left_out"] == {"error": 1}
     assert "run sft: 19 of the 20 rows requested" in caplog.text and "left out: 1 error" in caplog.text
-    with pytest.raises(BadInput, match="20 rows are asked for, but the 20 rows"):
+    with pytest.raises(BadInput, match="20 rows requested, but the 20 rows"):
         build(pool, rows=20, slack=0.04)
 
 

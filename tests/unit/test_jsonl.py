@@ -353,7 +353,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
 
 def test_full_disk_is_told_and_the_old_file_stays(small: Path) -> None:
     write_text(small / "f", "old")
-    with pytest.raises(DiskFull, match=r"small/f: it cannot be written: the disk is full. Make room there, then start"):
+    with pytest.raises(DiskFull, match=r"small/f: it cannot be written: the disk is full. Make room there, then run"):
         write_text(small / "f", "x" * 2_000_000)
     assert [(file.name, file.read_text()) for file in small.iterdir()] == [("f", "old")]
 

@@ -135,7 +135,7 @@ def test_rows_limit_counts_what_is_kept(source) -> None:
 
 def test_too_few_rows_are_told_with_what_was_left_out(source) -> None:
     found = refusal(source([question(1), question(1, id="b")], rows=2))
-    assert "1 rows can be used, 2 are asked for" in found and "'repeated_question': 1" in found and "Ask for" in found
+    assert "1 rows can be used, 2 requested" in found and "'repeated_question': 1" in found and "Ask for" in found
 
 
 def test_fewer_rows_than_asked_for_will_do_where_the_entry_says_so(source) -> None:
@@ -212,7 +212,7 @@ def test_task_that_runs_out_of_questions_is_told() -> None:
     pytest.importorskip("reasoning_gym")
     few = {"chain_sum": {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1}}
     found = refusal(gym(tasks=few, rows=210))
-    assert "different questions after" in found and "210 are asked for" in found
+    assert "different questions after" in found and "210 requested" in found
 
 
 @pytest.mark.parametrize(
