@@ -690,7 +690,7 @@ def test_table_has_some_rows_and_columns_of_a_papers(small) -> None:
     table = small.resolve(PAPER % (name, name))["tables"]["t"]
     assert [row["name"] for row in table["rows"]] == [name]
     found = small.mistake(PAPER % ("nope", name))
-    assert "tables.t.only" in found and "'nope' is no row of cft_table6_response_source" in found
+    assert "tables.t.only" in found and "'nope' is not a row of cft_table6_response_source" in found
     found = small.mistakes(PAPER % ('"*"', name))
     assert any("lacks. Add it, with a gap" in line for line in found)
 

@@ -203,7 +203,7 @@ TABLE = "tables: {t: {title: T, suites: [numbers], columns: [{name: GCD, benchma
         ("{name: CFT}", ["a score of no checkpoint"]),
         ("{name: CFT, of: cft, benchmark: gdc}", ["benchmark = 'gdc'", "not under benchmarks"]),
         ("{name: CFT, of: cft, cells: {LCM: {gap: none}}}", ["'LCM'", "no column"]),
-        ("{name: CFT, of: base, cells: {GCD: {fact: rows}}}", ["a fact of 'base', which is no run"]),
+        ("{name: CFT, of: base, cells: {GCD: {fact: rows}}}", ["a fact of 'base', which is not a run"]),
         ("{name: CFT, of: cft, cells: {GCD: {function: change, over: [GCD]}}}", ["change is over 2 column(s)"]),
         ("{name: CFT, function: average, over: [SFT]}", ["over = ['SFT']", "rows of the table"]),
     ],
@@ -218,7 +218,7 @@ def test_rows_of_the_paper_must_all_be_there(small) -> None:
     found = small.mistakes((TABLE % rows).replace("title: T", "title: T, paper: cft_table6_response_source"))
     assert any("'Original WebInstruct responses' lacks" in line for line in found)
     assert any("'MATH', 'Minerva-Math'" in line and "lacks" in line for line in found)
-    assert any("'Bass' is no row of cft_table6_response_source" in line for line in found)
+    assert any("'Bass' is not a row of cft_table6_response_source" in line for line in found)
     found = small.mistake((TABLE % rows).replace("title: T", "title: T, paper: cft_table66"))
     assert "no paper has it" in found
 

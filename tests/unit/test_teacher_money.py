@@ -223,7 +223,7 @@ def test_full_disk_ends_a_batch_and_its_answers_are_fetched_again(desk: Desk, mo
         return teaching
 
     with FaultServer() as server:
-        with monkeypatch.context() as patch, pytest.raises(BadInput, match="no more requests are made, 7 answers are kept"):
+        with monkeypatch.context() as patch, pytest.raises(BadInput, match="no more requests are made, 7 answers"):
             patch.setattr(Teaching, "__enter__", entered)
             desk.run(server, mode="batch")
         assert len(desk.run(server, mode="batch")) == 20 and len(server.batches) == 1
