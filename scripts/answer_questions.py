@@ -5,7 +5,7 @@
         --state state/teachers --answers results/laptop/answers/arithmetic-gpt-4o/shard-0.jsonl \\
         --summary results/laptop/answers/arithmetic-gpt-4o/shard-0.json
 
-The whole command line of a job stands in its log's first lines with `snakemake -p`.
+`snakemake -p` prints the whole command line of each job.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: teacher, rows, samples")
-    parser.add_argument("--limits", type=cli.json_argument, required=True, help="JSON: what changes no answer")
+    parser.add_argument("--limits", type=cli.json_argument, required=True, help="JSON: settings that change no answer")
     parser.add_argument("--dataset", required=True, help="prepared questions (JSON Lines)")
     parser.add_argument("--shard", type=int, default=0, help="this job's shard, from 0")
     parser.add_argument("--shards", type=int, default=1, help="number of shards")

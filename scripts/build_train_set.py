@@ -5,11 +5,11 @@ critique. cgd: [question; response; critique] → refined answer. All give `{"id
 and thinkpo give `{"id", "messages", "chosen", "rejected"}`.
 
 A training set has one part or several, in given shares. Rows are drawn by a hash of seed and id, first one of each
-question, then a second one, so that the same responses are chosen for every run that draws from the same pool. Where
-the trainer would leave out rows (over `max_tokens`, an end token inside: `limit`), that is done before any is counted.
+question, then a second one, so that every run that draws from the same pool gets the same responses. Rows that the
+trainer would leave out (over `max_tokens`, an end token inside: `limit`) are removed before counting.
 
-The summary says how many rows were asked for and are there (`rows_asked`, `rows`), and how many were left out that
-nothing in the config leaves out (`left_out`, by reason), also of the datasets behind them (`datasets`).
+The summary states how many rows were requested and found (`rows_asked`, `rows`), and how many were left out without the
+config asking for it (`left_out`, by reason), also in the datasets behind them (`datasets`).
 
     python -m scripts.build_train_set --settings '{"run": "sft-verified", "seed": 1, "rows": 96, \\
         "when_short": "fail", \\
@@ -207,13 +207,13 @@ def unchanged(counts: list[dict]) -> dict[str, int]:
 def tell(run: str, fields: dict) -> None:
     """Logs what is lacking."""
     if fields["rows_asked"] is not None and fields["rows"] < fields["rows_asked"]:
-        log.warning("run %s: %d of the %d rows that are asked for", run, fields["rows"], fields["rows_asked"])
+        log.warning("run %s: %d of the %d rows requested", run, fields["rows"], fields["rows_asked"])
     if fields["left_out"]:
         reasons = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in fields["left_out"].items())
         log.warning("run %s: left out: %s", run, reasons)
     if fields.get("critiques_unchanged"):
         log.warning(
-            "run %s: %d of its %d rows show their own critique as it is",
+            "run %s: %d of its %d rows keep their own critique unchanged",
             run,
             fields["critiques_unchanged"],
             fields["rows"],
@@ -230,16 +230,16 @@ def too_few(settings: dict, part: dict, files: list[str], count: dict, found: in
     slack = f" ({fewest} would do)" if fewest < wanted else ""
     longer = "raise max_tokens in its recipe, " if "over_max_tokens" in count["left_out"] else ""
     return (
-        f"run {run}: {wanted or 'some'} {what} are asked for{slack}, but the {count['rows_in']} rows in "
-        f"{', '.join(files)} give {found} under keep: {part['keep']} ({about}; {count}). Raise samples or the "
-        f"dataset's rows, {longer}loosen runs.{run}.data.keep, lower runs.{run}.data.rows, or name the slack there."
+        f"run {run}: {wanted or 'some'} {what} requested{slack}, but the {count['rows_in']} rows in {', '.join(files)} "
+        f"give {found} under keep: {part['keep']} ({about}; {count}). Raise samples or the dataset's rows, "
+        f"{longer}loosen runs.{run}.data.keep, lower runs.{run}.data.rows, or set slack there."
     )
 
 
 def told_of(datasets: dict) -> str:
     """What the datasets behind a run have left out, for its error."""
     lines = [
-        f" Of dataset {name}, {sum(made['left_out'].values())} rows were left out before ({made['left_out']})."
+        f" Of dataset {name}, {sum(made['left_out'].values())} rows were left out earlier ({made['left_out']})."
         for name, made in datasets.items()
         if made["left_out"]
     ]

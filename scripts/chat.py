@@ -1,9 +1,9 @@
-"""Talks to a checkpoint in the terminal: a line asks, an empty line begins a new conversation, Ctrl-D ends.
+"""Chat with a checkpoint in the terminal: an empty line begins a new conversation, Ctrl-D quits.
 
     python -m scripts.chat cft
     python -m scripts.chat path/to/a/model --temperature 0.7
 
-The conversation is put to the model as in evaluation: by its own chat template, until its end token. Nothing is kept.
+The model is prompted as in evaluation: with its own chat template, until its end token. Nothing is saved.
 """
 
 import argparse
@@ -22,7 +22,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--results", help="the study's folder (default: the only one under results/, or the laptop's)")
     parser.add_argument("--template", help="chat template file (default: the model's own)")
     parser.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default)")
-    parser.add_argument("--max-tokens", type=int, default=512, help="most tokens of an answer (default: 512)")
+    parser.add_argument("--max-tokens", type=int, default=512, help="maximum tokens of an answer (default: 512)")
     return parser.parse_args(argv)
 
 
@@ -58,7 +58,7 @@ def main(args: argparse.Namespace) -> int:
     model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto", trust_remote_code=False).to(device).eval()
     sampling = {"do_sample": True, "temperature": args.temperature} if args.temperature else {"do_sample": False}
     messages: list[dict] = []
-    sys.stderr.write(f"{folder}: a line asks, an empty line begins anew, Ctrl-D ends\n")
+    sys.stderr.write(f"{folder}: type a question; an empty line starts over, Ctrl-D quits\n")
     for line in iter(asked, None):
         if not line:
             messages = []

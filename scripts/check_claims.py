@@ -7,7 +7,7 @@
 
 `snakemake claims` calls it for the study's claims and prints the page. How a claim is written: docs/claims.md.
 
-With `--partial` it judges the claims by what there is of their tables, without running a job, prints the page and
+With `--partial` it judges the claims by the existing parts of their tables, without running a job, prints the page and
 writes it to `claims.partial.md` and `.json`.
 
     python -m scripts.check_claims --partial --configfile config.yaml
@@ -28,10 +28,10 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--claims", type=cli.json_argument, help="JSON: the entries under claims")
-    which.add_argument("--partial", action="store_true", help="judge the study's claims by what there is")
+    which.add_argument("--partial", action="store_true", help="judge the study's claims by existing results")
     parser.add_argument("--configfile", nargs="*", default=[], help="partial: config files, as for snakemake")
     parser.add_argument("--config", type=cli.json_argument, default={}, help="partial: JSON, as for snakemake --config")
-    parser.add_argument("--tables", nargs="*", default=[], help="tables/<table>.json, which hold the cells")
+    parser.add_argument("--tables", nargs="*", default=[], help="tables/<table>.json with the cells")
     parser.add_argument("--scores", nargs="*", default=[], help="scores/<checkpoint>/<suite>.json, items beside them")
     parser.add_argument(
         "--made-of",
@@ -39,8 +39,8 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
         default={},
         help="JSON: by table, its checkpoints, verdict and validation_questions",
     )
-    parser.add_argument("--scaled", help="the scale that shrinks the study, where one does: the page then says so")
-    parser.add_argument("--out", help="path of the files to write, without an ending")
+    parser.add_argument("--scaled", help="the scale of a scaled-down study, which the page then states")
+    parser.add_argument("--out", help="path of the files to write, without an extension")
     args = parser.parse_args(argv)
     if not args.partial and args.out is None:
         parser.error("--claims needs --out")

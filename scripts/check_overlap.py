@@ -1,7 +1,7 @@
 """Checks that no benchmark of a table asks a question that the table's runs were trained on.
 
-The same question is an error. Questions that are near one (13 words in a row are the same) are counted in the report,
-`near`, and logged, with the first of them under `near_questions`; nothing is left out for it.
+The same question is an error. Near-duplicates (the same 13 words in a row) are counted in the report (`near`, the first
+of them under `near_questions`) and logged; nothing is left out because of them.
 
     python -m scripts.check_overlap --table cft_table2 --datasets results/laptop/datasets/arithmetic.jsonl \\
         --benchmarks results/laptop/benchmarks/gcd.jsonl --report results/laptop/tables/cft_table2.overlap.json

@@ -1,4 +1,4 @@
-"""Removes a stale Snakemake lock of this folder, and only a stale one: when no snakemake process works here.
+"""Removes a stale Snakemake lock of this folder: only if no snakemake process is running here.
 
 After `kill -9` of snakemake its lock files stay, and the next run stops with a LockException.
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quiet", action="store_true", help="say nothing where there is no lock")
+    parser.add_argument("--quiet", action="store_true", help="print nothing if there is no lock")
     return parser.parse_args(argv)
 
 
@@ -35,12 +35,13 @@ def main(args: argparse.Namespace) -> int:
         return 0
     holders = [pid for pid in snakemakes() if pid != os.getpid()]
     if holders:
-        raise BadInput(f"snakemake works in this folder already (pid {', '.join(map(str, holders))}). Wait, or end it.")
+        pids = ", ".join(map(str, holders))
+        raise BadInput(f"snakemake is already running in this folder (pid {pids}). Wait, or stop it.")
     done = subprocess.run([sys.executable, "-m", "snakemake", "--unlock"], capture_output=True, text=True)
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise BadInput(f"snakemake --unlock failed: {last}. Correct that, or delete .snakemake/locks.")
-    log.info("removed the lock of a snakemake that ended without removing it: call snakemake again")
+        last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        raise BadInput(f"snakemake --unlock failed: {last}. Fix that, or delete .snakemake/locks.")
+    log.info("removed the lock that a killed snakemake left behind: run snakemake again")
     return 0
 
 

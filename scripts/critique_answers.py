@@ -1,4 +1,5 @@
-"""Has a checkpoint criticise its own sampled answers, for the benchmarks that choose the best of n answers by it.
+"""Has a checkpoint criticise its own sampled answers, for benchmarks that choose the best of n answers by these
+critiques.
 
 Finished chunks are read from the journal in `--state`. A row holds the critique and the verdict read from it (right,
 wrong, or null where it states none).

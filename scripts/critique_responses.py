@@ -36,7 +36,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: teacher, rows (and engine)")
-    parser.add_argument("--limits", type=cli.json_argument, default={}, help="JSON: what changes no critique")
+    parser.add_argument("--limits", type=cli.json_argument, default={}, help="JSON: settings that change no critique")
     parser.add_argument("--graded", required=True, help="graded responses (JSON Lines)")
     parser.add_argument("--model", default=None, help="the model folder of a transformers or vllm teacher")
     parser.add_argument("--machine", type=cli.json_argument, default={}, help="JSON: engine keys that change no output")
@@ -145,7 +145,9 @@ def by_verifier(args: argparse.Namespace) -> dict:
     counts = finish(args, critiques())
     lacking = counts.get("without_derivation", 0)
     if lacking:
-        log.warning("%d of %d critiques work nothing out: no worked solution to do it by", lacking, counts["rows"])
+        log.warning(
+            "%d of %d critiques contain no derivation: there is no worked solution to follow", lacking, counts["rows"]
+        )
     return counts
 
 

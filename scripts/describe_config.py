@@ -4,6 +4,7 @@ python -m scripts.describe_config --out docs/config.md
 """
 
 import argparse
+import textwrap
 
 from scripts.lib import cli
 from scripts.lib.jsonl import dumps, write_text
@@ -11,28 +12,32 @@ from scripts.lib.study.schema import dereferenced, schema
 
 INTRO = """# Config reference
 
-Made from `config/schema.yaml` by `python -m scripts.describe_config --out docs/config.md`; do not edit it here.
+Made from `config/schema.yaml` by `python -m scripts.describe_config --out docs/config.md`; do not
+edit it here.
 
 Sections map a name (slug) to settings; an entry names the entries it builds on.
 
-- `extends: <entry of the same section>` takes over its keys: give only those that differ. Mappings merge, lists are
-  replaced whole, `null` deletes a key. `extends: [a, b]` takes over several: where two have a key, the first in the
-  list wins, and the entry's own keys win over all.
-- An entry whose name starts with `_` is a template: others extend it, and the study does not have it. It may lack keys
-  that an entry must have.
-- `for_each: {axis: [values]}` makes one entry for each value, with `$axis` replaced in the name and in the settings.
-- In a run, a mapping with `choose: <name>` is replaced by that of its branches which `inputs: {<name>: <branch>}`
-  names, with its other keys.
-- A file's `include: [files]` belong to its study; a sweep's `base: <file>` is the study that it adds to.
-- Files that a config names (`base`, `include`, `path`, `task_path`, prompts, templates) are relative to the config
-  file. A prompt or template that is not there is the project's: `prompts/answer.j2` means the same in every
-  config. What `--config` names is relative to the work folder, as is a `repo` that is a local folder. Up to the next
-  release a file that lies in the work folder only is taken, with a warning that names
-  both places.
+- `extends: <entry of the same section>` inherits its keys: give only those that differ. Mappings
+  merge, lists are replaced whole, `null` deletes a key. `extends: [a, b]` inherits from several: if
+  two have a key, the first in the list wins, and the entry's own keys override all.
+- An entry whose name starts with `_` is a template: others extend it, and it is not part of the
+  study. It may lack required keys.
+- `for_each: {axis: [values]}` makes one entry for each value, with `$axis` replaced in the name and
+  in the settings.
+- In a run, a mapping with `choose: <name>` is replaced by the branch that
+  `inputs: {<name>: <branch>}` names, plus its other keys.
+- A file's `include: [files]` belong to its study; a sweep's `base: <file>` is the study that it
+  adds to.
+- Files that a config names (`base`, `include`, `path`, `task_path`, prompts, templates) are
+  relative to the config file. If a prompt or template is not there, the project's is used:
+  `prompts/answer.j2` means the same in every config. What `--config` names is relative to the work
+  folder, as is a `repo` that is a local folder. Until the next release, a file found only in the
+  work folder is used, with a warning that names both places.
 
-A value may have a YAML anchor (`&x`) and stand again as `*x`. YAML's merge key (`<<`) is refused, as is a key that
-stands twice in one mapping, and a text whose aliases write out to more than 200,000 values. Snakemake reads a config
-first: in one with `__use_yte__` it runs Python. Use the configs of people whose programs you would run.
+A value may have a YAML anchor (`&x`) and be repeated as `*x`. YAML's merge key (`<<`) is refused,
+as is a key that occurs twice in one mapping, and a file whose aliases expand to more than 200,000
+values. Snakemake reads a config first: in one with `__use_yte__` it runs Python. Use only configs
+from people whose programs you would run.
 """
 
 
@@ -57,7 +62,7 @@ def page() -> str:
     for name, node in top.items():
         if name in single and name != "scale":
             continue
-        parts.append(f"## {name}\n\n{node['description']}\n")
+        parts.append(f"## {name}\n\n{textwrap.fill(node['description'], 100)}\n")
         entry = node if name == "scale" else dereferenced(node["additionalProperties"])
         parts += variants(entry)
     return "\n".join(parts)

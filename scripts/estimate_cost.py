@@ -1,9 +1,9 @@
-"""Says what the teachers' entries of a study would cost before anything is asked: rows, tokens, price, time, budget.
+"""Estimates what the teachers' entries of a study would cost: rows, tokens, price, time, budget.
 
     python -m scripts.estimate_cost --entries '[{"name": "critiques.x", "file": "results/…/graded.jsonl", …}]' \\
         --state state/teachers
 
-Nothing is asked and nothing is written. `snakemake estimate` calls it with the study's entries.
+It makes no request and writes nothing. `snakemake estimate` calls it with the study's entries.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Prints a line for each entry and the sum of each teacher; 1 where a budget does not suffice."""
     if not args.entries:
-        sys.stdout.write("No entry has a teacher that costs anything.\n")
+        sys.stdout.write("No entry uses a teacher that costs anything.\n")
         return 0
     short = 0
     for teacher, entries in itertools.groupby(args.entries, key=lambda entry: entry["limits"]["teacher"]):
@@ -67,7 +67,7 @@ def print_teacher(teacher: str, entries: list[dict], state: Path) -> bool:
 def no_budget(spent: float, cost: float) -> str:
     """What to add where something costs and no budget is set."""
     return (
-        f"NO BUDGET: nothing is asked before you add `budget: {budget_for(spent + cost)}`" if cost else "no budget set"
+        f"NO BUDGET: no request is made until you add `budget: {budget_for(spent + cost)}`" if cost else "no budget set"
     )
 
 

@@ -1,7 +1,7 @@
 """Lets lm-eval ask and score one checkpoint on one of its tasks: a row for each question, and a summary.
 
-The task's data must be in the hub's cache (rule prepare_harness): nothing is downloaded here. Each answer is kept in
-`--state` as it comes, under the content of the weights, so that a killed job goes on where it was.
+The task's data must be in the hub's cache (rule prepare_harness): nothing is downloaded here. Each answer is saved in
+`--state` as it comes, keyed by the content of the weights, so that a killed job resumes.
 
     python -m scripts.evaluate_harness --settings '{"task": "arc_challenge", "task_path": null, "metric": "acc_norm", \\
         "filter": "none", "shots": 25, "limit": null, "apply_chat_template": false, "template": null, \\
@@ -82,7 +82,7 @@ def evaluated(settings: dict, model: str, cache: Path, micro_batch: int) -> dict
         except sqlite3.OperationalError:  # no damage: a full disk, a lock
             raise
         except sqlite3.DatabaseError as error:
-            log.warning("%s: the answers so far are damaged (%s): asking for all again", cache, error)
+            log.warning("%s: the saved answers are damaged (%s): generating all of them again", cache, error)
             for file in cache.parent.glob(f"{cache.name}*"):
                 file.unlink()
             return harness.evaluate(settings, model, cache, micro_batch)

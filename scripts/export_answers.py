@@ -4,7 +4,7 @@
     python -m scripts.export_answers cft gcd --format inspect --out cft_gcd.json   # then: inspect view
 
 `lm-eval`: the lines of its samples_<task>.jsonl (`--log_samples`). `inspect`: a log of Inspect in JSON, tried with
-inspect_ai 0.3.285. All graders' verdicts are in both. Nothing is run, and neither tool is needed.
+inspect_ai 0.3.285. All graders' verdicts are in both. It runs nothing and needs neither tool.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", metavar="RUN", help="a model or run that has scores")
-    parser.add_argument("benchmark", help="one that it has answers to")
+    parser.add_argument("benchmark", help="a benchmark that it has answered")
     parser.add_argument("--results", help="the study's folder (default: the only one under results/, or the laptop's)")
     parser.add_argument("--format", choices=("lm-eval", "inspect"), required=True)
     parser.add_argument("--out", required=True, help="the file to write")
@@ -60,7 +60,7 @@ def graded(results: Results, checkpoint: str, benchmark: str) -> tuple[Path, lis
         if rows:
             return file, rows
     known = ", ".join(f"{name} ({', '.join(scores)})" for name, scores in results.scores.items()) or "none"
-    raise BadInput(f"{checkpoint} has no graded answers to {benchmark}. There are those of: {known}.")
+    raise BadInput(f"{checkpoint} has no graded answers to {benchmark}. It has answered: {known}.")
 
 
 def prompts_of(results: Results, checkpoint: str, benchmark: str, questions: Iterable[dict]) -> dict[str, str]:

@@ -6,7 +6,7 @@
 Sources: `packaged` (a GGUF file in an installed Python package, unpacked to bfloat16), `hub` (a repository at a
 commit), `folder` (a local folder in the layout of save_pretrained), `adapter` (a local folder with a LoRA adapter,
 merged into the model at `--base`), and `random` (random weights in a given shape, with the packaged SmolLM2 tokenizer:
-what `scale:` puts in place of every model).
+what `scale:` uses in place of every model).
 """
 
 import argparse
@@ -72,7 +72,7 @@ def packaged_file(settings: dict) -> Path:
     for file in installed.files or []:
         if file.name == settings["file"]:
             return Path(file.locate())
-    raise BadInput(f"package {package} {wanted} holds no file {settings['file']}. Correct the entry's file.")
+    raise BadInput(f"package {package} {wanted} holds no file {settings['file']}. Fix the entry's file.")
 
 
 def from_package(settings: dict, folder: Path) -> dict:

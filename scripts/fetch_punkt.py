@@ -1,6 +1,6 @@
 """Fetches punkt_tab, the sentence splitter of nltk that IFEval's programs use, into a folder of nltk data.
 
-It is taken from this machine's nltk data where it is there ($NLTK_DATA, ~/nltk_data), and downloaded otherwise.
+It is copied from this machine's nltk data if present ($NLTK_DATA, ~/nltk_data), and downloaded otherwise.
 
     python -m scripts.fetch_punkt --folder results/laptop/nltk_data
 """

@@ -1,8 +1,8 @@
-"""Short commands for what people do most. Each prints the command that it calls, and keeps nothing of its own.
+"""Short commands for common tasks. Each prints the command that it calls, and keeps no state of its own.
 
     redpen                          what the study has: made, outdated, missing; and what to call next
     redpen make TARGET…             make tables or figures      (snakemake -- TARGET…)
-    redpen plan [TARGET…]           what that would take        (snakemake -- plan)
+    redpen plan [TARGET…]           what that would cost        (snakemake -- plan)
     redpen show cft --wrong         answers behind a number     (python -m scripts.show cft --wrong)
     redpen claims                   do the papers' claims hold  (snakemake -- claims)
     redpen check FILE               look for mistakes in a config
@@ -47,7 +47,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
         return commands.add_parser(name, help=says, description=says, parents=[study] if of_study else [])
 
     command("status", "what the study has, and what to call next (also without a command)")
-    for name, says in (("make", "make tables, figures or files"), ("plan", "what targets would take")):
+    for name, says in (("make", "make tables, figures or files"), ("plan", "what targets would cost")):
         made = command(name, says)
         made.add_argument("targets", nargs="+" if name == "make" else "*", metavar="TARGET")
     command("claims", "whether the papers' claims hold for the study's tables")
@@ -178,7 +178,7 @@ def status(files: Sequence[str], overrides: Mapping[str, Any], options: str) -> 
     if wanted:
         lines += ["", f"next: redpen make {wanted[0]}{options}    (what it takes: redpen plan {wanted[0]}{options})"]
     else:
-        lines += ["", f"All is made. The answers behind the numbers: redpen make study_page{options} ({page})"]
+        lines += ["", f"Everything is up to date. Answers behind the numbers: redpen make study_page{options} ({page})"]
     return "\n".join(lines) + "\n"
 
 
@@ -282,10 +282,10 @@ def family_of(folder: Path) -> str:
     """
     file = folder / "config.json"
     if not file.is_file():
-        raise BadInput(f"{folder}: no model folder, since it has no config.json. Name what save_pretrained wrote.")
+        raise BadInput(f"{folder}: no config.json, so not a model. Name a folder that save_pretrained wrote.")
     kind = json.loads(file.read_text(encoding="utf-8")).get("model_type")
     if not isinstance(kind, str):
-        raise BadInput(f"{file}: it has no model_type. Name what save_pretrained wrote.")
+        raise BadInput(f"{file}: it has no model_type. Name a folder that save_pretrained wrote.")
     return kind
 
 

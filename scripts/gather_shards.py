@@ -1,4 +1,4 @@
-"""Puts the shards of critiques or answers together: rows by id, and one summary with the sums.
+"""Merges the shards of critiques or answers: rows by id, and one summary with the sums.
 
     python -m scripts.gather_shards --shards results/laptop/critiques/arithmetic-verifier/shard-*.jsonl \\
         --rows results/laptop/critiques/arithmetic-verifier.jsonl \\
@@ -46,7 +46,7 @@ def merged(files: list[str]) -> Iterator[dict]:
     shards = (each_row(file, required=("id",), may_be_empty=True) for file in files)
     for row in heapq.merge(*shards, key=lambda row: row["id"]):
         if row["id"] == last:
-            raise BadInput(f"{', '.join(files)}: the id {last!r} is there twice. Make the shards again.")
+            raise BadInput(f"{', '.join(files)}: id {last!r} occurs twice. Regenerate the shards.")
         last = row["id"]
         yield row
 

@@ -1,4 +1,5 @@
-"""Holds a checkpoint's conversations of a judged benchmark: each turn is asked with the answers to those before it.
+"""Generates a checkpoint's conversations for a judged benchmark: each turn is asked after the answers to the turns
+before.
 
 Finished chunks are read from the journal in `--state`, as in `generate`.
 
@@ -38,7 +39,7 @@ def main(args: argparse.Namespace) -> int:
     questions = read_rows(args.benchmark, required=("id", "turns"))
     for row in questions:
         if not isinstance(row["turns"], list) or not row["turns"]:
-            raise BadInput(f"{args.benchmark}, row {row['id']!r}: turns is no list of messages. Correct the fields.")
+            raise BadInput(f"{args.benchmark}, row {row['id']!r}: turns is not a list of messages. Correct the fields.")
     progress = cli.Progress("generated", sum(len(row["turns"]) for row in questions), unit="turns")
     with held(args.state) as state, Journal(state / "chunks.jsonl") as journal:
         generator = Generator(args.model, args.settings["engine"] | args.machine, journal, progress)

@@ -10,11 +10,10 @@ A line out: the same columns, and {"verdict": true, "extracted": "0.5", "ours": 
 IN is JSON Lines, CSV with a heading (.csv), either of them gzipped (.gz), or Parquet (.parquet). A column of the input
 that has the name of one of ours is kept under `input_<name>`.
 
-`verdict` (ours) is true or false, or null where the row has no gold or where grading it failed. `error` is there only
-where a part of the grade failed: a line that is no JSON object, a comparison that ran into the deadline. A column that
-no row has ends the program before anything is graded. `--set-field` names the column that says which set a row is of:
-the authors' graders have rules of their own for some. `--explain` writes no file: it prints how our verdict comes
-about, for one row or for all.
+`verdict` (ours) is true or false, or null if the row has no gold or grading failed. `error` is there only if a part of
+the grade failed: the line is not a JSON object, or a comparison ran into the deadline. If no row has a required column,
+the program stops before grading. `--set-field` names the column with the set of each row: the authors' graders have
+special rules for some sets. `--explain` writes no file: it explains our verdict on one row or on all.
 """
 
 import argparse
@@ -49,13 +48,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--choices-field", help="column with the list of the options' texts (choice only)")
     parser.add_argument("--set-field", help="column that says which set a row is of: " + ", ".join(SETS))
     parser.add_argument("--workers", type=int, help="worker processes (one for each core)")
-    parser.add_argument("--deadline", type=float, default=10.0, metavar="SECONDS", help="of a grader, for a row (10)")
+    parser.add_argument("--deadline", type=float, default=10.0, metavar="SECONDS", help="limit per grader and row (10)")
     parser.add_argument(
         "--explain",
         nargs="?",
         const="",
         metavar="ID",
-        help="print how our verdict comes about (last: of all rows)",
+        help="explain our verdict on the row ID, or, as the last argument without ID, on all rows",
     )
     args = parser.parse_args(argv)
     if args.deadline <= 0 or (args.workers is not None and args.workers < 1):
@@ -73,7 +72,7 @@ def read_items(lines: Sequence[str], args: argparse.Namespace) -> tuple[list[dic
         try:
             found = json.loads(line.removeprefix("\ufeff"), parse_float=AsWritten, parse_constant=_refused)
             if not isinstance(found, dict):
-                raise ValueError("the line is no JSON object")
+                raise ValueError("the line is not a JSON object")
             row = found
             missing = [name for name in (args.gold_field, args.prediction_field) if name not in row]
             if missing:
@@ -90,7 +89,7 @@ def read_items(lines: Sequence[str], args: argparse.Namespace) -> tuple[list[dic
 def _item(row: dict, args: argparse.Namespace) -> Item:
     choices = row.get(args.choices_field) if args.choices_field else None
     if choices is not None and not isinstance(choices, list):
-        raise ValueError(f"column {args.choices_field!r} is no list")
+        raise ValueError(f"column {args.choices_field!r} is not a list")
     options = {name: row[name] for name in GRADER_OPTIONS if row.get(name) is not None}
     return Item(
         prediction=_text(row[args.prediction_field]),
@@ -115,7 +114,7 @@ def warn_of_sets(items: Sequence[Item]) -> None:
 
 
 def _refused(word: str) -> None:
-    raise ValueError(f"{word} is no number that JSON has")
+    raise ValueError(f"{word} is not a JSON number")
 
 
 def _text(value: object) -> str | None:
@@ -156,7 +155,7 @@ def explanations(rows: Sequence[dict], items: Sequence[Item], wanted: str) -> li
             continue
         lines += [f"{row.get('id', '(no id)')}:", *(f"  {line}" for line in graders.explain(item))]
     if wanted and not lines:
-        raise BadInput(f"no row with a gold has the id {wanted!r}. Name another id, or give --explain alone last.")
+        raise BadInput(f"no row with a gold has the id {wanted!r}. Name another id, or put --explain last without one.")
     return lines
 
 
@@ -212,7 +211,7 @@ def check_columns(rows: Sequence[dict], args: argparse.Namespace) -> None:
 def main(args: argparse.Namespace) -> int:
     """Grades a file."""
     if args.output is not None and args.output.exists() and args.output.samefile(args.input):
-        raise BadInput(f"{args.output}: the output is the input, which would be lost. Name another file to write.")
+        raise BadInput(f"{args.output}: the output would overwrite the input. Name another file to write.")
     rows, items, errors = read_items(read_lines(args.input), args)
     check_columns(rows, args)
     if args.explain is not None:

@@ -1,7 +1,7 @@
 """Has a teacher behind an endpoint rate each turn of a checkpoint's conversations: a row for each, and a summary.
 
 A rating is a share of the full mark of 10 in `correct`; the score is their mean. An answer whose judgement states no
-rating keeps its place with an `error` and does not count.
+rating stays as a row with an `error` and does not count.
 
     python -m scripts.judge_turns --settings "$SETTINGS" --limits "$LIMITS" --state state/teachers \\
         --turns results/papers/generations/cft/mt-bench.jsonl --benchmark results/papers/benchmarks/mt-bench.jsonl \\
@@ -28,7 +28,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: teacher")
-    parser.add_argument("--limits", type=cli.json_argument, required=True, help="JSON: what changes no rating")
+    parser.add_argument("--limits", type=cli.json_argument, required=True, help="JSON: settings that change no rating")
     parser.add_argument("--turns", required=True, help="the checkpoint's conversations (JSON Lines)")
     parser.add_argument("--benchmark", required=True, help="the questions (JSON Lines)")
     parser.add_argument("--state", required=True, help="folder of the teachers' journals")

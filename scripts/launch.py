@@ -1,14 +1,14 @@
 """Starts a script in one process for each GPU, on one node or several: `accelerate launch`, with the script's status.
 
 Each node calls this once. On one node the processes meet at a free port. On several they meet at `--main`, a free port
-of the first node, which the rule's `srun` tells to all nodes; `srun` also numbers them.
+of the first node, which the rule's `srun` passes to all nodes; `srun` also numbers them.
 
     python -m scripts.launch --parallel fsdp --processes 8 scripts.train --processes 8 ...
     srun --nodes=2 --ntasks=2 --overlap python -m scripts.launch --parallel fsdp --processes 16 --nodes 2 \\
         --main gpu-node-7:41235 scripts.train --processes 16 ...
 
-SIGTERM, which Slurm sends to all processes, is for the script: this waits until the script has saved its progress.
-SIGUSR1 likewise. A script that ends with status 76 is started again.
+Slurm sends SIGTERM and SIGUSR1 to all processes: the launcher leaves them to the script and waits until it has saved
+its progress. A script that exits with status 76 is restarted.
 """
 
 import argparse
@@ -25,10 +25,10 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parallel", required=True, help="a file in envs/accelerate/: ddp, fsdp or zero3")
-    parser.add_argument("--processes", type=int, required=True, help="how many in all")
-    parser.add_argument("--nodes", type=int, default=1, help="how many nodes share them evenly")
+    parser.add_argument("--processes", type=int, required=True, help="total number of processes")
+    parser.add_argument("--nodes", type=int, default=1, help="number of nodes that share them evenly")
     rank = os.environ.get("SLURM_PROCID", "0")
-    parser.add_argument("--node", type=int, default=int(rank), help="which of them this is, from 0 (Slurm says it)")
+    parser.add_argument("--node", type=int, default=int(rank), help="this node's rank, from 0 (default: Slurm's)")
     parser.add_argument("--main", metavar="HOST:PORT", help="where the nodes meet: a free port of node 0")
     parser.add_argument("script", help="a module, such as scripts.train")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its arguments")

@@ -1,4 +1,4 @@
-"""Packs what a study is and how it came about into one RO-Crate: a zip for Zenodo, WorkflowHub or a supplement.
+"""Packs a study and its provenance into one RO-Crate: a zip for Zenodo, WorkflowHub or a supplement.
 
     python -m scripts.make_crate --results results/laptop
     python -m scripts.make_crate --results results/laptop --out laptop.crate.zip

@@ -25,7 +25,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--files", nargs="+", required=True, help="checkpoints/<run>/train.json or validation.json, or scores"
     )
-    parser.add_argument("--out", required=True, help="path of the files to write, without an ending")
+    parser.add_argument("--out", required=True, help="path of the files to write, without an extension")
     return parser.parse_args(argv)
 
 

@@ -1,14 +1,14 @@
 """Makes the study page: one HTML file that leads from a number to the answers behind it.
 
-It reads what is there of a study, makes nothing of it, and shows what is missing as missing. With `--partial` it asks
-Snakemake's graph which tables are not made or outdated, shows their cells as far as they are there, and judges the
-claims by them.
+It reads a study's existing files, runs nothing, and shows what is missing as missing. With `--partial` it asks
+Snakemake's graph which tables are missing or outdated, shows those of their cells that exist, and judges the claims by
+them.
 
     python -m scripts.make_page --results results/laptop
     python -m scripts.make_page --results results/laptop --out study.html --budget-mb 20
 
-`snakemake study_page` calls it. Where the data is larger than the budget, the texts of the answers that are least asked
-for go into files beside the page (study/data-0.js …), which it loads when they are wanted.
+`snakemake study_page` calls it. If the data is larger than the budget, the answer texts that readers want least go into
+files beside the page (study/data-0.js …), which it loads on demand.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--results", required=True, help="the study's folder, results/<study>")
     parser.add_argument("--out", help="the page to write (default: study.html in the folder)")
     parser.add_argument("--budget-mb", type=float, default=20.0, help="megabytes of data in the page")
-    parser.add_argument("--partial", action="store_true", help="show tables that are not made, or outdated, in part")
+    parser.add_argument("--partial", action="store_true", help="show missing or outdated tables in part")
     parser.add_argument("--configfiles", nargs="*", default=[], help="config files, as for snakemake")
     parser.add_argument("--config", type=cli.json_argument, default={}, help="JSON: overrides, as for snakemake")
     return parser.parse_args(argv)

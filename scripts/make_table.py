@@ -1,10 +1,10 @@
 """Makes one table from scores: Markdown, LaTeX, CSV and HTML to read, and JSON, a list of cells.
 
 A cell is `{"row", "column", "value", "se", "n", "unit", "paper"}`; a difference also has its 95 % interval (`low`,
-`high`), and a figure that graded answers give says which (`checkpoint`, `benchmark`, `metric`). What each cell shows is
+`high`), and a figure from graded answers names them (`checkpoint`, `benchmark`, `metric`). What each cell shows is
 in the settings (scripts/lib/study/cells.py).
 
-With `--partial` it renders what there is without running a job, into `<table>.partial.*`
+With `--partial` it renders existing results without running a job, into `<table>.partial.*`
 (scripts/lib/tables/partial.py).
 
     python -m scripts.make_table --partial cft_table2 --configfile config.yaml
@@ -33,7 +33,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--table", help="the table's id")
-    which.add_argument("--partial", metavar="TABLE", help="the id of a table to render from what there is")
+    which.add_argument("--partial", metavar="TABLE", help="id of a table to render from existing results")
     parser.add_argument("--configfile", nargs="*", default=[], help="partial: config files, as for snakemake")
     parser.add_argument("--config", type=cli.json_argument, default={}, help="partial: JSON, as for snakemake --config")
     parser.add_argument("--settings", type=cli.json_argument, help="JSON: title, note, columns, rows")
@@ -41,7 +41,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--summaries", nargs="*", default=[], help="checkpoints/<run>/train.json, files of other facts")
     parser.add_argument("--trainings", nargs="*", default=[], help="checkpoints/<run>/train.json of all its runs")
     parser.add_argument("--train-sets", nargs="*", default=[], help="train_sets/<run>.json of all its runs")
-    parser.add_argument("--out", help="path of the files to write, without an ending")
+    parser.add_argument("--out", help="path of the files to write, without an extension")
     args = parser.parse_args(argv)
     if args.table and (args.settings is None or args.out is None):
         parser.error("--table needs --settings and --out")

@@ -1,12 +1,12 @@
-"""Prints what the requested targets would take, without running anything.
+"""Prints what the requested targets would cost, without running anything.
 
-Jobs by rule (to run, and done), GPU hours and teachers' cost by table, rows that runs ask for and can have, GPU memory
+Jobs by rule (to run, and done), GPU hours and teachers' cost by table, rows that runs request and can get, GPU memory
 of trainings, disk, and the longest chain of jobs.
 
     python -m scripts.plan --targets all_tables --configfiles config.yaml
     python -m scripts.plan --measured      # the `machines:` entry of the machine that the study ran on
 
-`snakemake plan` calls it with the config that it is called with; `--config 'plan={targets: [cft_table2]}'` names
+`snakemake plan` calls it with its own config; `--config 'plan={targets: [cft_table2]}'` names
 targets. The numbers are estimates: how they are made and what they assume, docs/planning.md.
 """
 
@@ -25,7 +25,7 @@ from scripts.lib.study import quotas
 def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--measured", action="store_true", help="print the machine's speeds as the study measured them")
+    parser.add_argument("--measured", action="store_true", help="print the machine's speeds that the study measured")
     parser.add_argument("--targets", nargs="+", default=["all_tables"], help="targets of snakemake")
     parser.add_argument("--configfiles", nargs="*", default=[], help="config files, as for snakemake")
     parser.add_argument("--config", type=cli.json_argument, default={}, help="JSON: overrides, as for snakemake")
@@ -57,7 +57,7 @@ def report(study: dict, jobs: list[dag.Job], targets: list[str]) -> str:
     parts.append(
         "disk to come: "
         + ", ".join(f"{what} {size:,.1f} GB" for what, size in estimator.disk(pending).items())
-        + ("" if study["keep_candidates"] else " (candidates of one run at a time; they go once one is selected)")
+        + ("" if study["keep_candidates"] else " (candidates of one run at a time, deleted once one is selected)")
     )
 
     def seconds(job: dag.Job) -> float:
@@ -77,7 +77,7 @@ def report(study: dict, jobs: list[dag.Job], targets: list[str]) -> str:
     notes.append(
         f"assumed: an answer is {assumed['answer_share']:g} of its max_tokens long, a training row "
         f"{assumed['row_share']:g} of the recipe's, a question {assumed['question_tokens']} tokens; jobs that take "
-        "minutes on a CPU count as nothing (docs/planning.md)"
+        "minutes on a CPU are not counted (docs/planning.md)"
     )
     parts.append("\n".join(f"note: {note}" for note in notes))
     return "\n\n".join(parts) + "\n"

@@ -1,7 +1,7 @@
 """Writes the questions of a dataset or a benchmark as JSON Lines: id, question, answer (or null), solution if any.
 
 Repeated questions are left out, and so are the questions of the benchmarks given with `--exclude`. A row that also has
-a response, a critique, a solution or a pair is a repeat only where that is the same too. The log and the summary
+a response, a critique, a solution or a pair is a repeat only if that is the same too. The log and the summary
 (`left_out`) say how many rows were left out, and why.
 
     python -m scripts.prepare_dataset --settings '{"source": "reasoning-gym", "tasks": {"gcd": {}}, "rows": 50, \\
@@ -63,7 +63,7 @@ def tell(made: sources.Preparation, asked: int | None) -> None:
         reasons = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in left_out.items())
         log.warning("%s: %d rows taken, %d left out: %s", made.place, len(made.rows), sum(left_out.values()), reasons)
     if asked is not None and len(made.rows) < asked:
-        log.warning("%s: %d of the %d rows that are asked for", made.place, len(made.rows), asked)
+        log.warning("%s: %d of the %d rows requested", made.place, len(made.rows), asked)
     for kind, count in made.mended.items():
         log.warning("%s: %d %s replaced by U+FFFD", made.place, count, kind.replace("_", " "))
 

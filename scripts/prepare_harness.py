@@ -1,6 +1,6 @@
 """Fetches the data of one lm-eval task or group, and writes its questions as JSON Lines.
 
-The data lie in the hub's cache afterwards ($HF_HOME), where rule evaluate_harness finds them without a network.
+Afterwards the data is in the hub's cache ($HF_HOME), where rule evaluate_harness finds it without a network.
 
     python -m scripts.prepare_harness --settings '{"task": "arc_challenge", "task_path": null, "limit": null}' \\
         --rows results/laptop/benchmarks/arc.jsonl --summary results/laptop/benchmarks/arc.json

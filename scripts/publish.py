@@ -3,10 +3,10 @@
     python -m scripts.publish cft --repo me/smollm2-cft                        # what would be uploaded, and the card
     python -m scripts.publish cft --repo me/smollm2-cft --push                 # private; --public for all to see
     python -m scripts.publish --data critiques/arithmetic-verifier --repo me/arithmetic-critiques --push
-    python -m scripts.publish --cards                                          # only writes the cards, for all there is
+    python -m scripts.publish --cards                                          # only writes the cards of all results
 
 The hub is Hugging Face's, or $HF_ENDPOINT. The token is $HF_TOKEN, or what `hf auth login` has stored.
-What lies on the hub already is not sent again. Cards are written beside the results: checkpoints/<run>/README.md,
+Files that the hub already has are not sent again. Cards are written beside the results: checkpoints/<run>/README.md,
 critiques/<entry>/README.md.
 """
 
@@ -37,7 +37,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--results", help="the study's folder (default: the only one under results/, or the laptop's)")
     parser.add_argument("--repo", metavar="OWNER/NAME", help="the repository on the hub")
     parser.add_argument("--push", action="store_true", help="create the repository where it is missing, and upload")
-    parser.add_argument("--public", action="store_true", help="a repository that is created is public")
+    parser.add_argument("--public", action="store_true", help="make a newly created repository public")
     args = parser.parse_args(argv)
     if not args.cards and not args.repo:
         parser.error("name the repository: --repo OWNER/NAME")

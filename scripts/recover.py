@@ -1,8 +1,8 @@
-"""Cleans up after a snakemake that was killed while its jobs ran on Slurm, and goes on.
+"""Cleans up after a snakemake that was killed while its jobs ran on Slurm, and resumes.
 
 `kill -9` of snakemake, or the loss of the machine that it ran on, leaves its jobs in the queue and its lock in the
-folder. This cancels those jobs, waits until they have ended, removes the lock, and starts the command that it is
-given. Call it on the machine that snakemake ran on: it refuses while that snakemake is alive.
+folder. This cancels those jobs, waits until they have ended, removes the lock, and runs the given command. Call it on
+the machine that snakemake ran on: it refuses while that snakemake is running.
 
     python -m scripts.recover snakemake --profile slurm all_tables
 """
@@ -27,7 +27,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wait", type=float, default=300, help="seconds that cancelled jobs may take to end")
-    parser.add_argument("command", nargs=argparse.REMAINDER, help="what to start afterwards (nothing: say what to)")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="command to run afterwards (default: only name it)")
     return parser.parse_args(argv)
 
 
@@ -35,7 +35,9 @@ def main(args: argparse.Namespace) -> int:
     """Cancels, unlocks, goes on."""
     alive = here.snakemakes(jobs=False)
     if alive:
-        raise BadInput(f"snakemake is alive (pid {', '.join(map(str, alive))}): nothing to recover. Wait, or end it.")
+        raise BadInput(
+            f"snakemake is running (pid {', '.join(map(str, alive))}): nothing to recover. Wait, or stop it."
+        )
     names = run_names(Path(".snakemake/log"))
     jobs = queued(names)
     if jobs:

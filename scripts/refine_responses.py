@@ -1,13 +1,13 @@
 """Has a teacher refine one shard of criticised responses: the answers that a cgd run is trained to write.
 
-Each row of critiques gets `refined`, the answer that the teacher wrote in view of question, response and critique.
+Each row of critiques gets `refined`, the answer that the teacher wrote, given question, response and critique.
 
     python -m scripts.refine_responses --settings '{"rows": null, "teacher": {"kind": "openai", …}}' \\
         --limits '{"teacher": "gpt-4o", …}' --critiques results/mine/critiques/arithmetic-gpt-4o.jsonl \\
         --state state/teachers --refinements results/mine/refinements/arithmetic-gpt-4o/shard-0.jsonl \\
         --summary results/mine/refinements/arithmetic-gpt-4o/shard-0.json
 
-The whole command line of a job stands in its log's first lines with `snakemake -p`.
+`snakemake -p` prints the whole command line of each job.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=cli.json_argument, required=True, help="JSON: teacher, rows")
-    parser.add_argument("--limits", type=cli.json_argument, required=True, help="JSON: what changes no answer")
+    parser.add_argument("--limits", type=cli.json_argument, required=True, help="JSON: settings that change no answer")
     parser.add_argument("--critiques", required=True, help="critiques (JSON Lines)")
     parser.add_argument("--shard", type=int, default=0, help="this job's shard, from 0")
     parser.add_argument("--shards", type=int, default=1, help="number of shards")

@@ -1,6 +1,6 @@
 """Grades a checkpoint's generations of one suite: a row for each answer, and a summary for each benchmark.
 
-The answers are read, never made: grading again costs no generation. A file for each benchmark lists the answers on
+It only reads the answers: grading again needs no generation. A file for each benchmark lists the answers on
 which the graders differ. Critiques of a benchmark of kind critique are compared with the labels of the responses that
 they judge. `--critiques` are the checkpoint's critiques of its own answers, by which it chooses the best of n.
 
@@ -83,7 +83,7 @@ def add_own_verdicts(graded: list[dict], file: str) -> None:
     verdicts = {row["id"]: row["verdict"] for row in read_rows(file, required=("id", "verdict"))}
     for row in graded:
         if row["id"] not in verdicts:
-            raise BadInput(f"{file}: no critique of {row['id']}. Delete the file and let it be made again.")
+            raise BadInput(f"{file}: no critique of {row['id']}. Delete the file to have it made again.")
         row["own_verdict"] = verdicts[row["id"]]
 
 

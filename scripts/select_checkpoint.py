@@ -20,7 +20,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--candidates", required=True, help="folder of candidates (step-000045, …)")
     parser.add_argument("--curve", default=None, help="validation scores; without them the last candidate is taken")
-    parser.add_argument("--train-state", default=None, help="progress of the training, removed now that it is done")
+    parser.add_argument("--train-state", default=None, help="progress of the training, removed at the end")
     parser.add_argument("--model", required=True, help="the model folder to write (hard links where possible)")
     parser.add_argument("--selection", required=True, help="JSON to write: which candidate, and its score")
     return parser.parse_args(argv)

@@ -5,7 +5,7 @@
     python -m scripts.show --critiques arithmetic-verifier
     python -m scripts.show --train-set cft
 
-It reads what is there under results/<study>/ and makes nothing. The study page shows the same in a browser
+It reads existing files under results/<study>/ and runs nothing. The study page shows the same in a browser
 (snakemake study_page).
 """
 
@@ -31,7 +31,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", nargs="?", metavar="RUN", help="a model or run that has scores")
     parser.add_argument("--results", help="the study's folder (default: the only one under results/, or the laptop's)")
-    parser.add_argument("--against", metavar="RUN", help="another one, whose answers are shown beside")
+    parser.add_argument("--against", metavar="RUN", help="another one, whose answers are shown alongside")
     parser.add_argument("--benchmark", help="only this benchmark")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--wrong", action="store_true", help="only wrong answers")

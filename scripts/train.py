@@ -4,13 +4,13 @@ Reads JSON Lines rows `{"id", "messages", "completion"}` (sft, cft) or `{"id", "
 (dpo, spin, thinkpo) and a model folder, which is also the reference of the preference methods; writes
 `candidates/step-000025/…` and a summary.
 
-Progress is kept in `--state` under a key made from the recipe, the data and the start weights; a job that died goes on
-from the newest complete checkpoint. `select_checkpoint` removes it: by then Snakemake has taken note of the result,
-while the outputs of a job that outlived a killed Snakemake are deleted and made again. On SIGTERM, SIGUSR1
-(preemption, a time limit) or Ctrl-C it saves a checkpoint after the step in hand, queues its Slurm job again where
-Slurm does not do so itself, and ends with status 75.
+Progress is kept in `--state` under a key made from the recipe, the data and the start weights; a job that died resumes
+from the newest complete checkpoint. `select_checkpoint` removes the progress: only then has Snakemake recorded the
+result; the outputs of a job that outlived a killed Snakemake are deleted and remade. On SIGTERM, SIGUSR1 (preemption, a
+time limit) or Ctrl-C it saves a checkpoint after the current step, requeues its Slurm job unless Slurm does so itself,
+and exits with status 75.
 
-Several processes (one for each GPU) are started by `scripts.launch`, and say so with `--processes`.
+`scripts.launch` starts several processes (one for each GPU) and passes their number in `--processes`.
 
     python -m scripts.train --recipe '{"method": "sft", "learning_rate": 1e-3, "epochs": 1, ...}' \\
         --data results/laptop/train_sets/sft.jsonl --start results/laptop/models/smollm2-135m --micro-batch 8 \\
@@ -59,14 +59,14 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--micro-batch", type=rows_or_auto, metavar="ROWS", default=None, help=rows)
     parser.add_argument("--attention", type=named_or_default, default=None, help="attention of transformers: sdpa, …")
     parser.add_argument("--compile", type=int, choices=(0, 1), default=0, help="1: torch.compile compiles the model")
-    recompute = "1: activations are computed again, not kept, also where the recipe does not say so"
+    recompute = "1: recompute activations, even if the recipe does not say so"
     parser.add_argument("--recompute", type=int, choices=(0, 1), default=0, help=recompute)
     padding_free = "1: the rows of a pass are joined into one, so that no padding is computed"
     parser.add_argument("--padding-free", type=int, choices=(0, 1), default=0, help=padding_free)
     liger = "1: layers run on the kernels of liger-kernel (needs the package and a GPU)"
     parser.add_argument("--liger", type=int, choices=(0, 1), default=0, help=liger)
     parser.add_argument("--processes", type=int, default=1, help="how many processes were asked for: checked")
-    parser.add_argument("--workers", type=int, default=1, help="processes that tokenise, before the training")
+    parser.add_argument("--workers", type=int, default=1, help="processes that tokenize before the training")
     parser.add_argument("--state", required=True, help="folder for resumable progress")
     parser.add_argument("--weights", required=True, help="folder of candidates to write")
     parser.add_argument("--summary", required=True, help="JSON summary to write")

@@ -1,8 +1,8 @@
 """Append-only journals, and the lock that keeps each state folder to one writer.
 
 A journal holds what was generated or paid for, a JSON record a line, under a key made from its content. A chunk is on
-the disk before the next one is generated, a paid answer within half a second: a job that is killed at any instant, or
-loses its power, loses no more. A torn line at the end is dropped when the journal is opened again.
+disk before the next one is generated, a paid answer within half a second: a job that is killed at any moment, or loses
+power, loses no more. A cut-off line at the end is dropped when the journal is opened again.
 """
 
 import json
@@ -46,7 +46,7 @@ def held(folder: str | Path, poll_s: float = 5.0) -> Iterator[Path]:
     while not _acquired(lock, 0 if announced is None else poll_s):
         holder = _owner(owner) or "an unknown process"
         if holder != announced:
-            log.warning("%s is held by %s: waiting until it ends (or end it)", folder, holder)
+            log.warning("%s is in use by %s: waiting for it to end (or stop it)", folder, holder)
             announced = holder
     me = f"pid {os.getpid()} on host {socket.gethostname()}"
     try:
@@ -90,8 +90,8 @@ def _warn_of_other_host(folder: Path, owner: str) -> None:
     host = owner.rpartition(" ")[2]
     if host and host != socket.gethostname():
         log.warning(
-            "%s was held by %s, which did not let go of it. If that still runs, the hosts do not share locks (mount "
-            "options localflock, local_lock): end one of the two",
+            "%s was in use by %s, which did not release it. If that is still running, the hosts do not share locks "
+            "(mount options localflock, local_lock): stop one of the two",
             *(folder, owner),
         )
 
@@ -211,14 +211,14 @@ class Journal:
         end = 0
         for number, line in enumerate(lines, 1):
             if not line.endswith(b"\n"):
-                log.warning("%s, line %d is torn: dropped", lines.name, number)
+                log.warning("%s, line %d is cut off: dropped", lines.name, number)
                 break
             end += len(line)
             try:
                 record = json.loads(line)
                 self._records[record["key"]] = record["value"]
             except (ValueError, TypeError, KeyError):
-                log.warning("%s, line %d is not a record: passed over", lines.name, number)
+                log.warning("%s, line %d is not a record: skipped", lines.name, number)
         return end
 
     def __exit__(
@@ -283,14 +283,14 @@ class IndexedJournal:
         self._open[number].seek(0)
         for count, line in enumerate(self._open[number], 1):
             if not line.endswith(b"\n"):
-                log.warning("%s, line %d is torn: dropped", self.files[number], count)
+                log.warning("%s, line %d is cut off: dropped", self.files[number], count)
                 break
             try:
                 record = json.loads(line)
                 self._places[int(record["key"], 16)] = number << 48 | end
                 self._seen(self.files[number], record["value"])
             except (ValueError, TypeError, KeyError):
-                log.warning("%s, line %d is not a record: passed over", self.files[number], count)
+                log.warning("%s, line %d is not a record: skipped", self.files[number], count)
             end += len(line)
         return end
 

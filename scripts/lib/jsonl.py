@@ -1,7 +1,7 @@
 """JSON Lines files: strict reading, and writing that shows a whole file (or folder) or none.
 
 What is written here is on the disk before its name counts: the data is synced, then renamed, then the folder is
-synced. So a job that has ended has its outputs, whenever the power or the node goes.
+synced. So a finished job has its outputs, whenever the power or the node fails.
 """
 
 import errno
@@ -25,7 +25,7 @@ UNWRITABLE = {
     errno.EDQUOT: ("the quota is used up", "Delete files there, or ask for a larger quota"),
     errno.EFBIG: ("the file would be larger than is allowed", "Raise the limit (`ulimit -f` shows it)"),
     errno.EROFS: ("the file system is read-only", "Mount it for writing, or work in another folder"),
-    errno.EACCES: ("you may not write there", "Give yourself the right, or work in another folder"),
+    errno.EACCES: ("you may not write there", "Change its permissions, or work in another folder"),
 }
 # Some file systems sync files, and refuse it for folders.
 NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
@@ -48,8 +48,8 @@ def disk_full(error: BaseException | None, path: str | Path) -> DiskFull | None:
         if found:
             problem, way_out = found
             refusal = DiskFull(
-                f"{path}: it cannot be written: {problem}. {way_out}, then start the same command again: "
-                "what was written before is kept."
+                f"{path}: it cannot be written: {problem}. {way_out}, then run the same command again: what was "
+                "written before is kept."
             )
             refusal.problem, refusal.way_out = problem, way_out
             return refusal
@@ -338,15 +338,15 @@ def _some(path: Path, may_be_empty: bool, numbered: Iterable[tuple[int, dict]]) 
 def no_rows(path: str | Path) -> BadInput:
     """What says that a file has no rows."""
     return BadInput(
-        f"{path}: there are no rows in it, and there must be some. If a rule made it, a disk may have lost its end "
-        "(power, a lost node): delete the file and start the same command again."
+        f"{path}: it has no rows, but must have some. If a rule made it, a disk may have lost its end (power, a lost "
+        "node): delete the file and run the same command again."
     )
 
 
 def repeated(path: str | Path, line: int, key: str, value: str, before: int) -> BadInput:
     """What says that a row's value (as JSON) is that of a row before."""
     return BadInput(
-        f"{path}, line {line}: {key} {json.loads(value)!r} is also on line {before}. Give each row an {key} of its own."
+        f"{path}, line {line}: {key} {json.loads(value)!r} is also on line {before}. Give each row its own {key}."
     )
 
 
@@ -382,7 +382,7 @@ def parsed(
         raise BadInput(f"{path}, line {place}: {error}, which JSON does not have. Write a number or null.") from None
     except ValueError as error:
         raise BadInput(
-            f"{path}, line {place}: not a JSON object ({error}). The line may be torn: mend or delete it."
+            f"{path}, line {place}: not a JSON object ({error}). The line may be cut off: fix or delete it."
         ) from None
     if not isinstance(row, dict):
         raise BadInput(f"{path}, line {place}: a {type(row).__name__}, not a JSON object. Write one object a line.")
@@ -431,7 +431,7 @@ def _reading(path: Path) -> Iterator[None]:
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: not UTF-8 text ({error}). Convert the file to UTF-8.") from None
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise BadInput(f"{path}: not a gzip file, or torn ({error}). Rename it or compress it again.") from None
+        raise BadInput(f"{path}: not a gzip file, or cut off ({error}). Rename it or compress it again.") from None
 
 
 class _NoNumber(ValueError):

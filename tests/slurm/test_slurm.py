@@ -96,8 +96,8 @@ def job_of(name: str, rule: str = "train") -> dict[str, str]:
 def went_on_from(project: OnSlurm, run: str) -> int:
     """The step that a run's last training went on from, says its log."""
     log = project.log("train", run)
-    assert "going on from" in log, log
-    return int(log.partition("going on from")[2].partition("checkpoint-")[2].split()[0])
+    assert "resuming from" in log, log
+    return int(log.partition("resuming from")[2].partition("checkpoint-")[2].split()[0])
 
 
 def stopped_after(log: str) -> int:
@@ -173,7 +173,7 @@ def test_killed_snakemake_is_recovered(project: OnSlurm) -> None:
     wait_until(lambda: len(steps_saved(project, "cft")) > 1, "checkpoint", process=process)
     recover = [sys.executable, "-m", "scripts.recover"]
     refused = subprocess.run(recover, cwd=project.folder, capture_output=True, text=True)
-    assert refused.returncode == 1 and f"snakemake is alive (pid {process.pid})" in refused.stderr, refused.stderr
+    assert refused.returncode == 1 and f"snakemake is running (pid {process.pid})" in refused.stderr, refused.stderr
     training = process_of(project, "cft")
     os.kill(training, signal.SIGSTOP)  # still there when snakemake is gone
     saved = steps_saved(project, "cft")[-1]

@@ -194,7 +194,7 @@ def test_training_on_a_full_disk_ends_with_one_line_and_goes_on_where_there_is_r
         mount("-o", "remount,size=64m", folder)
         process = start("train", stderr=subprocess.PIPE, **options, **places)
         said = process.communicate(timeout=300)[1]
-        assert process.returncode == 0 and "going on from" in said, said
+        assert process.returncode == 0 and "resuming from" in said, said
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="there is no strace here")

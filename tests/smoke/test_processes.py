@@ -53,7 +53,7 @@ def test_two_processes_are_the_training_of_one(kind, parallel, nodes, rows, mode
     launchers = launch(recipe, rows, model_folder, tmp_path / "two", parallel, nodes)
     said = (tmp_path / "two" / "log").read_text
     assert [launcher.wait(timeout=120) for launcher in launchers] == [0] * nodes, said()[-4000:]
-    assert "going on from" in said()
+    assert "resuming from" in said()
     two = json.loads((tmp_path / "two" / "train.json").read_text())
     assert (one["processes"], one["micro_batch"], one["accumulation"]) == (1, 2, 2)
     assert (two["processes"], two["micro_batch"], two["accumulation"]) == (2, 2, 1)

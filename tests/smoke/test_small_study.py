@@ -159,7 +159,7 @@ def test_killed_job_ends_with_the_same_bytes(rule, victim, study, finished, slug
     assert (study.results / compared).read_bytes() == (finished.results / compared).read_bytes()
     assert "Nothing to be done" in study.make(target)
     if rule == "train" and victim != "snakemake":  # a script that outlives snakemake may finish by itself
-        assert "going on from" in (study.folder / "logs" / "laptop-small" / "train" / "cft.log").read_text()
+        assert "resuming from" in (study.folder / "logs" / "laptop-small" / "train" / "cft.log").read_text()
     if rule in ("sample_responses", "generate"):
         keys = journalled(study, rule)
         assert keys[: len(done_before)] == done_before, "finished chunks must stay where they are"

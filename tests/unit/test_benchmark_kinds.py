@@ -53,7 +53,7 @@ def test_entries_get_their_defaults(small) -> None:
         (
             f"benchmarks: {{arc: {HARNESS}}}\nsuites: {{numbers: [gcd, arc]}}\n"
             "tables: {main: {layout: benchmarks-as-rows}}",
-            "tables.main.layout: it shows the lengths of answers, which lm-eval does not tell (arc)",
+            "tables.main.layout: it shows the lengths of answers, which lm-eval does not report (arc)",
         ),
         (
             f"benchmarks: {{arc: {HARNESS}}}\nsuites: {{numbers: [gcd, arc]}}\n"
@@ -90,7 +90,7 @@ def test_entries_get_their_defaults(small) -> None:
         ),
         (
             "benchmarks: {judging: {kind: math, prompt: ask.j2, questions: {source: responses, responses: sums-self}}}",
-            "benchmarks.judging.questions.source = 'responses': graded responses are there to be judged",
+            "benchmarks.judging.questions.source = 'responses': graded responses are only judged",
         ),
         (
             f"benchmarks: {{judging: {OWN.replace('RESPONSES', 'sums-self')}}}\n"
@@ -99,7 +99,7 @@ def test_entries_get_their_defaults(small) -> None:
         ),
         (
             "datasets: {more: {source: responses, responses: sums-self}}",
-            "datasets.more.source = 'responses': they are there to be judged",
+            "datasets.more.source = 'responses': graded responses are judged by",
         ),
         (
             f"benchmarks: {{many: {SAMPLED} pass_at: [1, 8]}}}}",
@@ -108,7 +108,8 @@ def test_entries_get_their_defaults(small) -> None:
         (f"benchmarks: {{many: {SAMPLED} majority_at: [5]}}}}", "benchmarks.many.majority_at = [5]: 5 of 4 samples"),
         (
             "benchmarks: {many: {extends: gcd, samples: 4, majority_at: [4]}}",
-            "benchmarks.many.temperature = 0: greedy answers are the same each time, so majority_at would tell nothing",
+            "benchmarks.many.temperature = 0: greedy answers are the same each time, so majority_at would be "
+            "meaningless",
         ),
         (
             "benchmarks: {many: {extends: gcd, temperature: 1.0, best_of_n: {prompt: ask.j2}}}",
@@ -121,7 +122,7 @@ def test_entries_get_their_defaults(small) -> None:
         (
             f"benchmarks: {{many: {SAMPLED} pass_at: [4]}}}}\nsuites: {{many: [many]}}\n"
             f"tables: {{cells: {cells_of('many', 'pass_at_2')}}}",
-            "metric = 'pass_at_2': 'many' does not tell it. Correct it, or add 2 to benchmarks.many.pass_at",
+            "metric = 'pass_at_2': 'many' does not report it. Correct it, or add 2 to benchmarks.many.pass_at",
         ),
         (
             f"suites: {{many: [gcd]}}\ntables: {{cells: {cells_of('gcd', 'best_of_n')}}}",

@@ -54,7 +54,7 @@ def test_dpo_rows_hold_a_right_and_a_wrong_answer(build):
 
 def test_pairs_without_contrast_are_refused_naming_run_and_key(build):
     part = {"method": "dpo", "kind": "responses", "pairs_per_question": 1}
-    with pytest.raises(BadInput, match=r"run mine: 4 pairs are asked for.*give 0.*runs\.mine\.data\.keep.*rows"):
+    with pytest.raises(BadInput, match=r"run mine: 4 pairs requested.*give 0.*runs\.mine\.data\.keep.*rows"):
         build([part], [[response("a", 0, "right", True)]], rows=4)
 
 
@@ -224,7 +224,7 @@ def test_limit_that_leaves_too_few_rows_is_named(build, model_folder):
 
 
 def test_limit_without_a_tokenizer_is_told(build):
-    with pytest.raises(BadInput, match="no tokenizer is named. Name a model folder"):
+    with pytest.raises(BadInput, match="counting tokens needs a tokenizer. Name a model folder"):
         build([{"method": "sft", "kind": "dataset"}], [[{"id": "a", "question": "?", "solution": "x"}]], limit=limit(9))
 
 
@@ -283,7 +283,7 @@ def test_dpo_pairs_are_made_of_responses_that_fit(build, model_folder):
 def test_gap_rows_are_a_quota(build, model_folder):
     rows = [{"id": str(n), "question": f"{n}?", "chosen": "x" * n, "rejected": "y"} for n in range(2, 6)]
     part = {"method": "thinkpo", "kind": "dataset", "length_gap": "long", "gap_rows": 6}
-    with pytest.raises(BadInput, match="6 pairs are asked for, but the 4 rows"):
+    with pytest.raises(BadInput, match="6 pairs requested, but the 4 rows"):
         build([part], [rows], tokenizer=model_folder)
     assert build([part], [rows], when_short="take-all", tokenizer=model_folder)[1]["rows_asked"] == 6
 

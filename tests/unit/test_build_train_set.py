@@ -141,7 +141,7 @@ def test_too_small_a_pool_is_told_with_a_size_that_would_do(build) -> None:
     with pytest.raises(BadInput) as caught:
         build(rows, keep="correct", rows=5)
     found = str(caught.value)
-    assert found.startswith("run sft: 5 rows are asked for, but the 8 rows in")
+    assert found.startswith("run sft: 5 rows requested, but the 8 rows in")
     assert "give 2 under keep: correct (about 20 would do" in found and "lower runs.sft.data.rows" in found
 
 
@@ -150,8 +150,8 @@ def test_few_lacking_rows_will_do_within_the_slack_and_are_told(build, caplog) -
     rows, summary = build(pool, rows=20, slack=0.05)
     assert len(rows) == summary["whole"]["rows"] == 19 and summary["whole"]["rows_asked"] == 20
     assert summary["whole"]["left_out"] == {"error": 1}
-    assert "run sft: 19 of the 20 rows that are asked for" in caplog.text and "left out: 1 error" in caplog.text
-    with pytest.raises(BadInput, match="20 rows are asked for, but the 20 rows"):
+    assert "run sft: 19 of the 20 rows requested" in caplog.text and "left out: 1 error" in caplog.text
+    with pytest.raises(BadInput, match="20 rows requested, but the 20 rows"):
         build(pool, rows=20, slack=0.04)
 
 
@@ -167,7 +167,8 @@ def test_what_the_dataset_has_left_out_is_in_the_summary_and_in_the_error(build,
     _, summary = build([response(1, 0)], datasets=(tmp_path / "mine.json",))
     mine = {"rows": 3, "rows_asked": None, "left_out": {"repeated_row": 1797}}
     assert summary["whole"]["datasets"] == {"mine": mine}
-    with pytest.raises(BadInput, match=r"Of dataset mine, 1797 rows were left out before \(\{'repeated_row': 1797\}\)"):
+    told = r"Of dataset mine, 1797 rows were left out earlier \(\{'repeated_row': 1797\}\)"
+    with pytest.raises(BadInput, match=told):
         build([response(1, 0)], rows=50, datasets=(tmp_path / "mine.json",))
 
 

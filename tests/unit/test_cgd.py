@@ -164,7 +164,7 @@ def test_rows_whose_critique_holds_no_answer_are_counted_and_told(build, caplog)
     rows, summary = build(pool, critique_shown="without-answer")
     assert "it should be [removed]. Conclusion: wrong" in asked(rows["q4#0"])
     assert summary["critiques_unchanged"] == 1 and len(rows) == 2
-    assert "run cgd: 1 of its 2 rows show their own critique as it is" in caplog.text
+    assert "run cgd: 1 of its 2 rows keep their own critique unchanged" in caplog.text
 
 
 # --- the study page ---------------------------------------------------------------------------------------------------

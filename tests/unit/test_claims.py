@@ -263,7 +263,7 @@ def test_gap_in_a_table_leaves_a_claim_open_and_says_why(check) -> None:
 
 
 def test_cells_that_lack_the_same_are_listed_together() -> None:
-    lacking = {"value": None, "gap": "not run, `snakemake -- x` makes what it lacks"}
+    lacking = {"value": None, "gap": "not run, `snakemake -- x` makes what is missing"}
     columns = ["A", "B", "C", "D"]
     cells = [{"row": row, "column": column, **lacking} for row in ("Before", "After") for column in columns]
     found = claims.verdict_of(entry(column=columns), {"t": cells}, None)

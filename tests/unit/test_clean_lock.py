@@ -55,12 +55,12 @@ def test_stale_lock_is_removed(locked: Path, caplog) -> None:
     caplog.set_level("INFO")
     assert clean_lock.main(clean_lock.parse_args([])) == 0
     assert list(locked.glob("*")) == []
-    assert "removed the lock of a snakemake that ended without removing it" in caplog.text
+    assert "removed the lock that a killed snakemake left behind" in caplog.text
 
 
 def test_lock_of_a_working_snakemake_stays_and_its_pid_is_told(locked: Path, working) -> None:
     process = working(locked.parents[1])
-    with pytest.raises(BadInput, match=f"pid {process.pid}\\)\\. Wait, or end it"):
+    with pytest.raises(BadInput, match=f"pid {process.pid}\\)\\. Wait, or stop it"):
         clean_lock.main(clean_lock.parse_args([]))
     assert len(list(locked.glob("*"))) == 1
 

@@ -66,15 +66,15 @@ MISTAKES = {
     ),
     "number that is none": (
         "recipes: {nan: {extends: short, learning_rate: .nan}}",
-        ["config.yaml: recipes.nan.learning_rate = nan", "no finite number"],
+        ["config.yaml: recipes.nan.learning_rate = nan", "not a finite number"],
     ),
     "number without end": (
         "recipes: {inf: {extends: short, weight_decay: .inf}}",
-        ["config.yaml: recipes.inf.weight_decay = inf", "no finite number"],
+        ["config.yaml: recipes.inf.weight_decay = inf", "not a finite number"],
     ),
     "NUL in a text": (
         'teachers: {api: {kind: openai, model: "a\\0b", price: null}}',
-        ["config.yaml: teachers.api.model", "it holds a NUL", "Take it out"],
+        ["config.yaml: teachers.api.model", "it contains a NUL", "Remove it"],
     ),
     "path that is too long for any": (
         f"datasets: {{x: {{source: jsonl, path: {'a' * 5000}, fields: {{question: q}}}}}}",
@@ -128,7 +128,7 @@ MISTAKES = {
     ),
     "claim with an incomplete cell": (
         "claims: {wins: {says: x, table: main, column: gcd, cells: {a: {}}, value: a}}",
-        ["config.yaml: claims.wins.cells.a", "it has no row, nor has the claim", "Add one"],
+        ["config.yaml: claims.wins.cells.a", "neither it nor the claim has a row", "Add one"],
     ),
     "claim about an unknown column": (
         "claims: {wins: {says: x, table: main, row: Base, column: nope, cells: {a: {}}, value: a}}",
@@ -165,7 +165,7 @@ MISTAKES = {
     ),
     "benchmark without the questions of one that leaves out some": (
         "benchmarks: {a: {extends: gcd, questions: {exclude: [b]}}, b: {extends: gcd, questions: {exclude: [gcd]}}}",
-        ["config.yaml: benchmarks.a.questions.exclude[0] = 'b'", "it leaves out questions itself"],
+        ["config.yaml: benchmarks.a.questions.exclude[0] = 'b'", "it excludes questions itself"],
     ),
     "unknown benchmark to exclude": (
         "datasets: {sums: {exclude: [lcm]}}",
@@ -286,7 +286,7 @@ MISTAKES = {
     ),
     "dataset on the hub without a commit": (
         "datasets: {more: {source: hub, repo: a/b, revision: null, split: train}}",
-        ["config.yaml: datasets.more.revision", "no local folder", "commit"],
+        ["config.yaml: datasets.more.revision", "not a local folder", "commit"],
     ),
     "model on the hub at a branch": (
         "models: {more: {source: hub, repo: a/b, revision: main, family: llama}}",
@@ -362,7 +362,7 @@ def test_entry_that_two_files_define_differently_names_both(small) -> None:
 def test_text_that_no_file_can_hold_is_told(small) -> None:
     teacher = {"kind": "openai", "model": "m", "price": None, "extra_body": {"user": ["a", "b\ud800"]}}
     said = small.mistake(overrides={"teachers": {"api": teacher}})  # YAML refuses it; Python's command line takes it
-    assert "command line: teachers.api.extra_body.user[1]" in said and "half of a surrogate pair" in said
+    assert "command line: teachers.api.extra_body.user[1]" in said and "half a surrogate pair" in said
 
 
 def test_entry_that_two_files_define_alike_is_fine(small) -> None:
@@ -455,7 +455,7 @@ def test_merge_key_and_key_that_stands_twice_are_told_with_the_other_mistakes(sm
     more = "runs:\n  one: &one {extends: sft}\n  two: {<<: *one, seed: 2, sed: 3}\n  one: {extends: sft}\n"
     assert small.mistakes("", more) == [
         "more1.yaml: line 3: a merge key (<<). Name the entries under extends (docs/config.md), or write the keys out.",
-        "more1.yaml: line 4: one stands twice in one mapping (first in line 2). Remove one.",
+        "more1.yaml: line 4: one occurs twice in one mapping (first on line 2). Remove one.",
         small.mistake("", "runs: {two: {extends: sft, sed: 3}}"),
     ]
 
@@ -700,7 +700,7 @@ def test_table_has_some_rows_and_columns_of_a_papers(small) -> None:
     table = small.resolve(PAPER % (name, name))["tables"]["t"]
     assert [row["name"] for row in table["rows"]] == [name]
     found = small.mistake(PAPER % ("nope", name))
-    assert "tables.t.only" in found and "'nope' is no row of cft_table6_response_source" in found
+    assert "tables.t.only" in found and "'nope' is not a row of cft_table6_response_source" in found
     found = small.mistakes(PAPER % ('"*"', name))
     assert any("lacks. Add it, with a gap" in line for line in found)
 

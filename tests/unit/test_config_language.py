@@ -222,7 +222,7 @@ def test_value_that_an_axis_holds_twice_is_told() -> None:
 
 def test_entry_that_a_family_makes_again_is_told() -> None:
     found = mistakes_of({"r-1": {}, "r-$a": {"for_each": {"a": [1]}}})
-    assert found == ["runs.r-$a: it makes 'r-1', which is there already. Rename one."]
+    assert found == ["runs.r-$a: it makes 'r-1', which already exists. Rename one."]
 
 
 # --- choose -----------------------------------------------------------------------------------------------------------

@@ -80,8 +80,8 @@ def test_failed_job_is_told_last_in_one_line_with_cause_log_and_what_to_call(tmp
     raised = record("RuleException:\nCalledProcessError in …", event="error", exception="RuleException")
     said = Screen().said(started(tmp_path), error, raised, record(f"WorkflowError:\n{errors.JOBS_FAILED}.", **FAILED))
     assert said[-1] == (
-        f"train cft failed: the loss is nan. Lower learning_rate. (log: {tmp_path}/cft.log) "
-        "Once that is corrected, call again: snakemake my_table"
+        f"train cft failed: the loss is nan. Lower learning_rate. (log: {tmp_path}/cft.log) Once that is fixed, run "
+        "again: snakemake my_table"
     )
     assert "CalledProcessError" not in "\n".join(said)
 
@@ -111,7 +111,7 @@ def test_lock_says_who_works_here_or_that_nobody_does(monkeypatch: pytest.Monkey
     said = errors.told("LockException", "--unlock", "snakemake x")
     assert f"(pid {os.getppid()}: snakemake" in said and " since 20" in said and "--unlock" not in said
     monkeypatch.setattr(errors, "snakemakes", lambda: [os.getpid()])
-    assert "`python -m scripts.clean_lock`, then call again: snakemake x" in errors.told(
+    assert "`python -m scripts.clean_lock`, then run again: snakemake x" in errors.told(
         "LockException", "", "snakemake x"
     )
 

@@ -98,4 +98,4 @@ def test_rows_without_a_derivation_are_flagged_counted_and_told(tmp_path, monkey
     assert critique_responses.main(args) == 0
     assert [row["derived"] for row in read_rows("critiques.jsonl", required=("id",))] == [True, False]
     assert read_json("critiques.json")["without_derivation"] == 1
-    assert "1 of 2 critiques work nothing out" in caplog.text
+    assert "1 of 2 critiques contain no derivation" in caplog.text

@@ -56,5 +56,5 @@ def test_inspect_reads_the_log(results, tmp_path):
 
 
 def test_answers_that_are_not_there_are_refused(results, tmp_path):
-    with pytest.raises(BadInput, match=r"cft has no graded answers to aime. There are those of: base \(gcd, lcm\), "):
+    with pytest.raises(BadInput, match=r"cft has no graded answers to aime. It has answered: base \(gcd, lcm\), "):
         exported(results, tmp_path / "x", "inspect", "cft", "aime")

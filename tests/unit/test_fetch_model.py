@@ -111,7 +111,7 @@ def test_model_that_does_not_fit_is_told(fetch, model_folder, tokenizer, tmp_pat
     larger = copy.deepcopy(tokenizer)
     larger.add_special_tokens({"pad_token": "[PAD]"})
     larger.save_pretrained(tmp_path / "padded")
-    told = r"padded: 1 tokens of the tokenizer have no place among its 259 embeddings: '\[PAD\]' \(259\)"
+    told = r"padded: 1 tokens of the tokenizer exceed its 259 embeddings: '\[PAD\]' \(259\)"
     with pytest.raises(BadInput, match=told):
         fetch(source="folder", path=str(tmp_path / "padded"), family="llama")
     shutil.copytree(model_folder, tmp_path / "bare")
@@ -161,5 +161,5 @@ def test_adapter_of_another_model_is_told(fetch, adapter, model_folder, tmp_path
     LlamaForCausalLM(shape).save_pretrained(tmp_path / "other")
     with pytest.raises(BadInput, match=rf"the adapter does not fit .*other.*adapter_config.json names {model_folder}"):
         fetch(**entry, base_folder=str(tmp_path / "other"))
-    with pytest.raises(BadInput, match="no adapter_config.json, so it is no adapter"):
+    with pytest.raises(BadInput, match="not an adapter: it has no adapter_config.json"):
         fetch(**entry | {"path": str(model_folder)}, base_folder=str(model_folder))

@@ -93,5 +93,5 @@ def test_a_table_says_which_training_sets_are_short_and_what_they_lost() -> None
     assert notes == [
         "Fewer training rows than asked for: cft 49,987 of 50,000.",
         "Left out before training: dpo: 80 too long, 20 in a benchmark of web.",
-        "Rows of a control that show their own critique as it is: cgd-without 7 of 50,000.",
+        "Rows of a control that keep their own critique unchanged: cgd-without 7 of 50,000.",
     ]

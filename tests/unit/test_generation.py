@@ -228,7 +228,7 @@ def test_journal_of_before_there_were_reasons_still_counts(answers, engine: Fake
 
 
 def test_folder_without_weights_is_told(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no \\*.safetensors file.*Make the model again"):
+    with pytest.raises(BadInput, match="no \\*.safetensors file.*Rebuild the model"):
         weights_hash(tmp_path)
 
 

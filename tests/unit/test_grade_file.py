@@ -105,7 +105,7 @@ def test_gzipped_rows_with_byte_order_marks_are_graded_with_numbers_as_written(t
     assert grade_file.main(grade_file.parse_args([str(tmp_path / "in.jsonl.gz"), str(tmp_path / "out.jsonl")])) == 0
     out = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [row["verdict"] for row in out] == [True, True, None]
-    assert out[2]["error"] == "unreadable row: NaN is no number that JSON has"
+    assert out[2]["error"] == "unreadable row: NaN is not a JSON number"
 
 
 def test_file_that_is_only_named_gz_is_told(tmp_path):
@@ -132,7 +132,7 @@ def test_output_that_is_the_input_is_refused_and_the_input_stays(tmp_path):
     source.write_text('{"gold": "1", "prediction": "1"}\n')
     (tmp_path / "link.jsonl").symlink_to(source)
     for name in ("in.jsonl", "link.jsonl"):
-        with pytest.raises(BadInput, match="the output is the input"):
+        with pytest.raises(BadInput, match="the output would overwrite the input"):
             grade_file.main(grade_file.parse_args([str(source), str(tmp_path / name)]))
     assert source.read_text() == '{"gold": "1", "prediction": "1"}\n'
 

@@ -156,7 +156,7 @@ def test_answers_so_far_that_lost_a_part_are_asked_for_again(run, tmp_path: Path
     first = run()
     (kept,) = (file for file in tmp_path.rglob("*.db") if file.stat().st_size)
     kept.write_bytes(b"\0" * 4096 + kept.read_bytes()[4096:])
-    assert run()[1] == first[1] and "the answers so far are damaged" in caplog.text
+    assert run()[1] == first[1] and "the saved answers are damaged" in caplog.text
     caplog.clear()
     assert run()[1] == first[1] and "damaged" not in caplog.text
 

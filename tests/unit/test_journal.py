@@ -67,7 +67,7 @@ def test_torn_last_line_is_told(tmp_path: Path, caplog) -> None:
     (tmp_path / "j.jsonl").write_text(record("a", 1) + '{"key"')
     with Journal(tmp_path / "j.jsonl"):
         pass
-    assert "j.jsonl, line 2 is torn: dropped" in caplog.text
+    assert "j.jsonl, line 2 is cut off: dropped" in caplog.text
 
 
 def test_bad_line_in_the_middle_is_passed_over_and_kept(tmp_path: Path, caplog) -> None:
@@ -76,7 +76,7 @@ def test_bad_line_in_the_middle_is_passed_over_and_kept(tmp_path: Path, caplog) 
     (tmp_path / "j.jsonl").write_bytes(text.encode("utf-8", "surrogateescape"))
     with Journal(tmp_path / "j.jsonl") as journal:
         assert len(journal) == 2 and journal["b"] == 2
-    assert "line 2 is not a record: passed over" in caplog.text
+    assert "line 2 is not a record: skipped" in caplog.text
     assert (tmp_path / "j.jsonl").read_bytes() == text.encode("utf-8", "surrogateescape")
 
 
@@ -96,7 +96,7 @@ def test_second_writer_waits_and_names_the_first_then_goes_on(tmp_path: Path) ->
         assert first.stdout.readline() == "held\n"
         with holder(tmp_path / "state") as second:
             told = second.stderr.readline()
-            assert f"is held by pid {first.pid} on host {socket.gethostname()}: waiting" in told
+            assert f"is in use by pid {first.pid} on host {socket.gethostname()}: waiting" in told
             assert first.poll() is None and second.poll() is None
             first.stdin.close()
             assert second.stdout.readline() == "held\n"
@@ -111,7 +111,7 @@ def test_killed_holder_releases_the_folder(tmp_path: Path, caplog) -> None:
         first.wait(timeout=60)
     with caplog.at_level(logging.INFO), held(tmp_path / "state") as folder:
         assert (folder / "owner").read_text() == f"pid {os.getpid()} on host {socket.gethostname()}\n"
-    assert "is held by" not in caplog.text
+    assert "is in use by" not in caplog.text
 
 
 def test_error_while_it_is_held_releases_the_folder(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_marker_of_a_host_that_died_does_not_hold(tmp_path: Path, caplog) -> Non
         (tmp_path / name).write_text("pid 7 on host gone\n")
     with held(tmp_path, poll_s=0.1) as folder:
         assert (folder / "owner").read_text() == f"pid {os.getpid()} on host {socket.gethostname()}\n"
-    assert "was held by pid 7 on host gone, which did not let go of it" in caplog.text
+    assert "was in use by pid 7 on host gone, which did not release it" in caplog.text
     caplog.clear()
     with held(tmp_path):
         pass

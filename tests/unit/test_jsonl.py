@@ -326,7 +326,7 @@ def test_file_without_a_row_is_refused_with_the_way_out(tmp_path: Path) -> None:
     for content in (b"", b"\n", b" \n\n"):
         (tmp_path / "r.jsonl").write_bytes(content)
         for read in (read_rows, lambda file: list(each_row(file))):
-            with pytest.raises(BadInput, match="r.jsonl: there are no rows in it.*delete the file and start"):
+            with pytest.raises(BadInput, match="r.jsonl: it has no rows.*delete the file and run"):
                 read(tmp_path / "r.jsonl")
 
 
@@ -353,7 +353,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
 
 def test_full_disk_is_told_and_the_old_file_stays(small: Path) -> None:
     write_text(small / "f", "old")
-    with pytest.raises(DiskFull, match=r"small/f: it cannot be written: the disk is full. Make room there, then start"):
+    with pytest.raises(DiskFull, match=r"small/f: it cannot be written: the disk is full. Make room there, then run"):
         write_text(small / "f", "x" * 2_000_000)
     assert [(file.name, file.read_text()) for file in small.iterdir()] == [("f", "old")]
 

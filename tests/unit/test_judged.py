@@ -112,7 +112,7 @@ def test_file_that_is_no_list_of_rows_is_told(tmp_path: Path, text: str) -> None
     ("row", "says"),
     [
         ({"label": "maybe"}, "the label is 'maybe', not one of right, correct"),
-        ({"label": "wrong", "step": "two"}, "the first wrong step is 'two', no number"),
+        ({"label": "wrong", "step": "two"}, "the first wrong step is 'two', not a number"),
     ],
 )
 def test_label_that_cannot_be_read_is_told(tmp_path: Path, row: dict, says: str) -> None:

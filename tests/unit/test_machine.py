@@ -75,14 +75,14 @@ def test_memory_that_runs_out_halves_the_rows_of_a_pass_and_changes_no_loss(trai
     same(plain, halved)
     assert (plain["micro_batch"], plain["accumulation"]) == (8, 1)
     assert (halved["micro_batch"], halved["accumulation"]) == (2, 4)
-    assert "memory ran out with 8 rows in a pass: going on with 4 and more accumulation" in caplog.messages
-    assert [message for message in caplog.messages if message.startswith("going on from")][0].endswith("checkpoint-2")
+    assert "memory ran out with 8 rows in a pass: continuing with 4 and more accumulation" in caplog.messages
+    assert [message for message in caplog.messages if message.startswith("resuming from")][0].endswith("checkpoint-2")
     assert machine.noted(tmp_path / "halved") == 2
 
 
 def test_memory_too_small_for_one_row_is_told(trained, monkeypatch):
     no_memory_for(0, monkeypatch)
-    with pytest.raises(BadInput, match="run two: memory does not suffice for a single row .*Set activation"):
+    with pytest.raises(BadInput, match="run two: not enough memory for even one row .*Set activation"):
         trained("none", micro_batch=2)
 
 

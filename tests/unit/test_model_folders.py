@@ -82,7 +82,7 @@ def test_only_the_files_of_a_model_are_taken(source: Path, target: Path, caplog)
     copy_model(source, target)
     expected = {"chat_template.jinja", "config.json", "model.safetensors", "tokenizer.json"}
     assert {path.name for path in target.iterdir()} == expected
-    assert "left out, as no part of a model: .secret.json, README.md, modeling_own.py, original" in caplog.text
+    assert "left out, not part of a model: .secret.json, README.md, modeling_own.py, original" in caplog.text
 
 
 def test_link_that_leads_out_of_the_folder_is_refused(source: Path, target: Path, tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_one_flipped_bit_is_noticed_where_the_model_is_loaded(source: Path, targ
     flipped[3] ^= 1
     (made / "model.safetensors").write_bytes(flipped)
     os.utime(made / "model.safetensors", ns=(times.st_atime_ns, times.st_mtime_ns))
-    told = r"model.safetensors: its bytes are not those that redpen.json recorded: .* Delete the folder .*/model and"
+    told = r"model.safetensors: its content differs from what redpen.json recorded: .* Delete the folder .*/model and"
     with pytest.raises(BadInput, match=told):
         weights_hash(made)
 
@@ -180,10 +180,10 @@ def test_one_flipped_bit_is_noticed_where_the_model_is_loaded(source: Path, targ
 def test_missing_and_changed_small_files_are_noticed_too(source: Path, target: Path) -> None:
     made = fetched(source, target)
     (made / "chat_template.jinja").write_text("another")
-    with pytest.raises(BadInput, match="chat_template.jinja: its bytes are not those"):
+    with pytest.raises(BadInput, match="chat_template.jinja: its content differs from"):
         weights_hash(made)
     (made / "chat_template.jinja").unlink()
-    with pytest.raises(BadInput, match="chat_template.jinja: it is missing from those"):
+    with pytest.raises(BadInput, match="chat_template.jinja: it is missing, unlike"):
         weights_hash(made)
 
 

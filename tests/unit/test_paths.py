@@ -85,8 +85,8 @@ def test_file_in_the_work_folder_only_is_taken_with_a_warning_that_names_both_pl
     assert named(resolve(["studies/mine.yaml"])) == NAMES
     assert len(caplog.records) == len(NAMES) and all(each.levelno == logging.WARNING for each in caplog.records)
     assert (
-        "studies/mine.yaml: datasets.mine.path = 'rows.jsonl': there is no studies/rows.jsonl, beside the config file, "
-        "so rows.jsonl in the work folder is taken. The next release will not look there: write '../rows.jsonl'"
+        "studies/mine.yaml: datasets.mine.path = 'rows.jsonl': there is no studies/rows.jsonl beside the config file, "
+        "so rows.jsonl in the work folder is used. The next release will not look there: write '../rows.jsonl'"
     ) in caplog.messages
 
 
@@ -96,8 +96,8 @@ def test_file_in_both_places_is_the_configs_and_that_is_said(mine: Path, caplog)
     assert named(resolve(["studies/mine.yaml"])) == [f"studies/{name}" for name in NAMES]
     assert len(caplog.records) == len(NAMES)
     assert (
-        "studies/mine.yaml: responses.mine.prompt = 'own.j2': studies/own.j2, beside the config file, is taken; own.j2 "
-        "in the work folder is another one. If that one is meant, write '../own.j2'"
+        "studies/mine.yaml: responses.mine.prompt = 'own.j2': using studies/own.j2, beside the config file; own.j2 "
+        "in the work folder is another one. If you mean that one, write '../own.j2'"
     ) in caplog.messages
 
 

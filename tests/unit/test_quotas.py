@@ -21,7 +21,9 @@ def test_more_rows_than_the_data_can_give_are_refused(small) -> None:
 
 def test_quota_that_no_row_may_leave_is_refused_where_a_teacher_is_paid(small) -> None:
     message = small.mistake(PAID)
-    assert "runs.mine.data.rows = 160: of the 160 rows of its data 152 are left where max_errors is reached" in message
+    assert (
+        "runs.mine.data.rows = 160: only 152 of the 160 rows of its data are left if max_errors is reached" in message
+    )
     assert "slack: 0.05" in message and "when_short: take-all" in message
 
 
@@ -43,11 +45,11 @@ runs: {refined: {method: cgd, start: base, recipe: short, prompt: ask.j2, data: 
 
 def test_quota_as_large_as_the_data_is_refused_where_a_filter_or_the_trainer_takes_rows(small) -> None:
     message = small.mistake("runs: {sft: {data: {rows: 160}}}")
-    assert "its data can give 160 rows at most, and keep: correct will take some" in message
+    assert "its data can give 160 rows at most, and keep: correct will remove some" in message
     run = "runs: {cft: {data: {rows: 160}}}"
     small.resolve(run)
     message = small.mistake(f"{run}\nrecipes: {{short: {{too_long: drop}}}}")
-    assert "and the recipe's too_long: drop will take some" in message
+    assert "and the recipe's too_long: drop will remove some" in message
 
 
 def test_parts_of_a_mix_have_their_shares(small) -> None:

@@ -41,7 +41,7 @@ def test_jobs_of_this_folder_are_cancelled_and_no_others(folder: Path) -> None:
 
 def test_nothing_is_cancelled_while_snakemake_is_alive(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(here, "snakemakes", lambda jobs: [4711])
-    with pytest.raises(BadInput, match=r"snakemake is alive \(pid 4711\)"):
+    with pytest.raises(BadInput, match=r"snakemake is running \(pid 4711\)"):
         recover.main(recover.parse_args([]))
     assert not (folder / "cancelled").exists()
 

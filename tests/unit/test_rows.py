@@ -32,7 +32,7 @@ KINDS = pytest.mark.parametrize("given", [SFT, DPO], ids=["rows", "pairs"])
 
 @KINDS
 def test_rows_with_the_end_token_inside_are_named(given, tokenizer) -> None:
-    told = r"2 of 4 rows hold the end token <\|im_end\|> inside an answer.*: b, c. Mend them, or set end_inside: drop"
+    told = r"2 of 4 rows hold the end token <\|im_end\|> inside an answer.*: b, c. Fix them, or set end_inside: drop"
     with pytest.raises(BadInput, match=told):
         tokenised(given, tokenizer, RULES)
 
@@ -149,13 +149,13 @@ def test_tokens_of_pairs_are_those_of_both_answers_with_their_prompts(tokenizer,
 def test_repeated_ids_and_torn_lines_are_told_by_their_lines(tokenizer, write_lines, tmp_path) -> None:
     recipe = RULES | {"method": "sft"}
     data = write_lines("rows.jsonl", [SFT[0], SFT[3], SFT[0]])
-    with pytest.raises(BadInput, match="rows.jsonl, line 3: id 'a' is also on line 1. Give each row an id of its own."):
+    with pytest.raises(BadInput, match="rows.jsonl, line 3: id 'a' is also on line 1. Give each row its own id."):
         rows.prepare(data, tmp_path / "made", tokenizer, recipe)
     data.write_text('{"id": "a", "messages": []}\n')
     with pytest.raises(BadInput, match="rows.jsonl, line 1: no completion"):
         rows.prepare(data, tmp_path / "made", tokenizer, recipe)
     data.write_text("\n")
-    with pytest.raises(BadInput, match="there are no rows in it"):
+    with pytest.raises(BadInput, match="it has no rows"):
         rows.prepare(data, tmp_path / "made", tokenizer, recipe)
     assert not rows.is_prepared(tmp_path / "made") and not list(tmp_path.glob(".made*"))
 

@@ -39,4 +39,4 @@ def test_slurm_that_refuses_is_told_and_does_not_stop_the_training(folder: Path,
     (folder / "state").write_text("RUNNING\n")
     (folder / "scontrol").write_text("#!/bin/sh\necho 'Access denied' >&2; exit 1\n")
     slurm.queue_again()
-    assert "job 11 cannot queue again by itself: scontrol failed: Access denied" in caplog.text
+    assert "job 11 cannot requeue itself: scontrol failed: Access denied" in caplog.text

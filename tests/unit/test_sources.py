@@ -135,7 +135,7 @@ def test_rows_limit_counts_what_is_kept(source) -> None:
 
 def test_too_few_rows_are_told_with_what_was_left_out(source) -> None:
     found = refusal(source([question(1), question(1, id="b")], rows=2))
-    assert "1 rows can be used, 2 are asked for" in found and "'repeated_question': 1" in found and "Ask for" in found
+    assert "1 rows can be used, 2 requested" in found and "'repeated_question': 1" in found and "Ask for" in found
 
 
 def test_fewer_rows_than_asked_for_will_do_where_the_entry_says_so(source) -> None:
@@ -157,7 +157,7 @@ def test_what_is_left_out_is_logged_and_in_the_summary(source, tmp_path: Path, c
     assert summary["left_out"] == {"repeated_question": 1, "in_a_benchmark": 0}
     assert (summary["rows"], summary["rows_asked"], summary["rows_read"]) == (2, 5, 3)
     assert "2 rows taken, 1 left out: 1 repeated question" in caplog.text
-    assert "2 of the 5 rows that are asked for" in caplog.text
+    assert "2 of the 5 rows requested" in caplog.text
 
 
 def test_lone_surrogates_are_mended_and_counted(source, tmp_path: Path, caplog) -> None:
@@ -212,7 +212,7 @@ def test_task_that_runs_out_of_questions_is_told() -> None:
     pytest.importorskip("reasoning_gym")
     few = {"chain_sum": {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1}}
     found = refusal(gym(tasks=few, rows=210))
-    assert "different questions after" in found and "210 are asked for" in found
+    assert "different questions after" in found and "210 requested" in found
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_task_that_runs_out_of_questions_is_told() -> None:
 def test_wrong_task_is_told(tasks: dict) -> None:
     pytest.importorskip("reasoning_gym")
     found = refusal(gym(tasks=tasks))
-    assert f"reasoning-gym task {next(iter(tasks))!r}" in found and "Mend it in config" in found
+    assert f"reasoning-gym task {next(iter(tasks))!r}" in found and "Fix it in config" in found
 
 
 def test_hub_layout_in_a_local_folder_is_read_with_our_names(tmp_path, write_lines) -> None:

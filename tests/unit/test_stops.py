@@ -75,11 +75,11 @@ def test_rows_that_are_packed_are_not_left_out_by_their_length(small) -> None:
     [
         (
             "recipes: {short: {schedule_epochs: 1, epochs: 2}}",
-            "recipes.short.schedule_epochs = 1.0: the training goes on",
+            "recipes.short.schedule_epochs = 1.0: the training runs",
         ),
         (
             "runs: {cft: {overrides: {schedule_epochs: 0.5}}}",
-            "runs.cft.overrides.schedule_epochs = 0.5: the training goes",
+            "runs.cft.overrides.schedule_epochs = 0.5: the training runs",
         ),
         (
             SPIN + "    overrides: {packing: true}",

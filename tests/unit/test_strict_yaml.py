@@ -35,7 +35,7 @@ def test_same_key_in_two_mappings_is_no_mistake() -> None:
     ],
 )
 def test_key_that_stands_twice_is_told_with_both_lines(text: str, line: int, key: str, first: int) -> None:
-    assert parse(text)[1] == [f"line {line}: {key} stands twice in one mapping (first in line {first}). Remove one."]
+    assert parse(text)[1] == [f"line {line}: {key} occurs twice in one mapping (first on line {first}). Remove one."]
 
 
 def test_merge_key_is_told_with_its_line_and_the_way_out() -> None:
@@ -62,7 +62,7 @@ def test_what_is_no_yaml_raises_with_its_place() -> None:
 def test_papers_values_with_a_key_twice_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(papers, "FOLDER", tmp_path)
     (tmp_path / "new.yaml").write_text("tables: []\ntables: []\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="papers/new.yaml: line 2: tables stands twice in one mapping"):
+    with pytest.raises(ValueError, match="papers/new.yaml: line 2: tables occurs twice in one mapping"):
         papers.paper("new")
 
 
@@ -75,10 +75,10 @@ def laughs(inner: str, level: str) -> str:
 
 
 TOO_MUCH = {
-    "lists of lists": (laughs("[x]", f"[{', '.join(['*'] * 9)}]"), "line 7: its aliases (*x) write out to more than"),
-    "mappings": (laughs("{x: 1}", f"{{{', '.join(f'k{n}: *' for n in range(9))}}}"), "its aliases (*x) write out"),
-    "merge keys": (laughs("{x: 1}", f"{{<<: [{', '.join(['*'] * 9)}]}}"), "its aliases (*x) write out"),
-    "a list within itself": ("a: &a [*a]", "line 1: more than 60 levels, or an alias (*x) within the value"),
+    "lists of lists": (laughs("[x]", f"[{', '.join(['*'] * 9)}]"), "line 7: its aliases (*x) expand to more than"),
+    "mappings": (laughs("{x: 1}", f"{{{', '.join(f'k{n}: *' for n in range(9))}}}"), "its aliases (*x) expand"),
+    "merge keys": (laughs("{x: 1}", f"{{<<: [{', '.join(['*'] * 9)}]}}"), "its aliases (*x) expand"),
+    "a list within itself": ("a: &a [*a]", "line 1: more than 60 levels, or an alias (*x) within its own value"),
     "a mapping within itself": ("a:\n  b: &b {c: *b}", "line 2: more than 60 levels"),
     "depth": ("a: " + "[" * 900 + "]" * 900, "line 1: more than 60 levels"),
     "depth in lines": ("- " * 900 + "x", "line 1: more than 60 levels"),

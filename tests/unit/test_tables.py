@@ -200,10 +200,10 @@ TABLE = "tables: {t: {title: T, suites: [numbers], columns: [{name: GCD, benchma
     ("rows", "parts"),
     [
         ("{name: CFT, of: cff}", ["config.yaml: tables.t.rows", "'cff'", "not under models or runs"]),
-        ("{name: CFT}", ["a score of nothing"]),
+        ("{name: CFT}", ["a score of no checkpoint"]),
         ("{name: CFT, of: cft, benchmark: gdc}", ["benchmark = 'gdc'", "not under benchmarks"]),
         ("{name: CFT, of: cft, cells: {LCM: {gap: none}}}", ["'LCM'", "no column"]),
-        ("{name: CFT, of: base, cells: {GCD: {fact: rows}}}", ["a fact of 'base', which is no run"]),
+        ("{name: CFT, of: base, cells: {GCD: {fact: rows}}}", ["a fact of 'base', which is not a run"]),
         ("{name: CFT, of: cft, cells: {GCD: {function: change, over: [GCD]}}}", ["change is over 2 column(s)"]),
         ("{name: CFT, function: average, over: [SFT]}", ["over = ['SFT']", "rows of the table"]),
     ],
@@ -218,7 +218,7 @@ def test_rows_of_the_paper_must_all_be_there(small) -> None:
     found = small.mistakes((TABLE % rows).replace("title: T", "title: T, paper: cft_table6_response_source"))
     assert any("'Original WebInstruct responses' lacks" in line for line in found)
     assert any("'MATH', 'Minerva-Math'" in line and "lacks" in line for line in found)
-    assert any("'Bass' is no row of cft_table6_response_source" in line for line in found)
+    assert any("'Bass' is not a row of cft_table6_response_source" in line for line in found)
     found = small.mistake((TABLE % rows).replace("title: T", "title: T, paper: cft_table66"))
     assert "no paper has it" in found
 
@@ -254,7 +254,7 @@ def test_metrics_that_are_shares_are_told_in_percent_with_their_own_error_and_nu
     assert files.figure(found["maj_at_8"]) == "100.0 (96.3 to 100.0)"
     assert files.figure(found["f1_wrong"]) == "100.0"  # no share of questions: Wilson's interval does not apply
     assert found["first_step_accuracy"]["n"] == 40 and found["first_step_accuracy"]["value"] == 25
-    assert found["balanced_accuracy"]["gap"] == "nothing that it could be told of"
+    assert found["balanced_accuracy"]["gap"] == "no answer that it applies to"
     said = notes.of_metrics(made)
     assert "pass@2 (pass_at_2, fraction): the chance that one of k answers is right" in said
     assert "first step accuracy (first_step_accuracy): of the wrong responses" in said

@@ -78,7 +78,7 @@ def test_openai_base_url_is_asked_where_the_config_names_none(desk: Desk, monkey
 def test_address_that_is_none_is_told_before_any_request(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", url)
     monkeypatch.setenv("REDPEN_TEST_KEY", KEY)
-    with pytest.raises(BadInput, match=r"from the environment variable OPENAI_BASE_URL, is no URL. Write http://"):
+    with pytest.raises(BadInput, match=r"from the environment variable OPENAI_BASE_URL, is not a URL. Write http://"):
         endpoint_of("t", LIMITS)
 
 
@@ -193,7 +193,7 @@ def test_host_that_is_not_there_is_told_at_once(desk: Desk, monkeypatch: pytest.
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     for mode in ("live", "batch"):
         start = time.monotonic()
-        with pytest.raises(BadInput, match=r"there is no host of the name in http://none\.invalid/v1"):
+        with pytest.raises(BadInput, match=r"no host has the name in http://none\.invalid/v1"):
             desk.run(FaultServer(), mode=mode, base_url="http://none.invalid/v1")
         assert time.monotonic() - start < 10
 

@@ -27,7 +27,7 @@ def test_teachers_of_one_model_wait_for_each_other_and_pay_once(desk: Desk) -> N
         assert [job.wait() for job in jobs] == [0, 0]
         said = "".join("".join(job.communicate()) for job in jobs)
     assert sum(server.seen.values()) == 48 and server.most_in_flight <= 8
-    assert "is held by pid" in said
+    assert "is in use by pid" in said
 
 
 def test_teachers_of_other_models_do_not_wait(desk: Desk) -> None:
@@ -75,7 +75,7 @@ def test_estimate_names_the_budget_that_is_missing(desk: Desk, capsys) -> None:
     entry["after"] = None
     words = ["--entries", json.dumps([entry]), "--state", str(desk.folder / "state")]
     assert estimate_cost.main(estimate_cost.parse_args(words)) == 0
-    assert "NO BUDGET: nothing is asked before you add `budget: 0.0" in capsys.readouterr().out
+    assert "NO BUDGET: no request is made until you add `budget: 0.0" in capsys.readouterr().out
 
 
 # --- disks ------------------------------------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ def test_limit_on_the_size_of_files_stops_before_the_first_request(desk: Desk) -
     with FaultServer() as server:
         process = desk.start(server, before=limited)
         said = process.communicate()[1]
-    assert process.returncode == 1 and "nothing more is asked, 0 answers are kept" in said, said
+    assert process.returncode == 1 and "no more requests are made, 0 answers are kept" in said, said
     assert "Traceback" not in said and not server.seen
 
 
@@ -111,7 +111,7 @@ def test_disk_that_is_full_before_the_first_request(desk: Desk, small) -> None:
     (desk.folder / "state" / "large").write_bytes(bytes(1_500_000))
     with FaultServer() as server, pytest.raises(BadInput) as caught:
         desk.run(server)
-    assert "state/ is full: nothing more is asked, 0 answers are kept" in str(caught.value) and not server.seen
+    assert "state/ is full: no more requests are made, 0 answers are kept" in str(caught.value) and not server.seen
 
 
 def test_disk_that_becomes_full_while_answers_come(desk: Desk, small) -> None:
@@ -124,7 +124,7 @@ def test_disk_that_becomes_full_while_answers_come(desk: Desk, small) -> None:
         said = process.communicate()[1]
         kept = len(desk.journal())
         assert process.returncode == 1 and "Traceback" not in said
-        assert f"state/ is full: nothing more is asked, {kept} answers are kept" in said and 50 < kept < 110
+        assert f"state/ is full: no more requests are made, {kept} answers are kept" in said and 50 < kept < 110
         asked = sum(server.seen.values())
         assert asked <= kept + 2 * 8
         subprocess.run(["mount", "-o", "remount,size=16m", str(desk.folder / "state")], check=True)
@@ -154,8 +154,8 @@ def test_quota_that_is_used_up_ends_the_asking_as_a_full_disk_does(desk: Desk, m
             patched.setattr(os, "write", limited)
             desk.run(server, concurrency=8)
         said = str(caught.value)
-        assert "state/: the quota is used up: nothing more is asked, 30 answers are kept; " in said
-        assert "Delete files there, or ask for a larger quota, and start the same command again." in said
+        assert "state/: the quota is used up: no more requests are made, 30 answers are kept; " in said
+        assert "Delete files there, or ask for a larger quota, and run the same command again." in said
         assert len(desk.journal()) == 30
         asked = sum(server.seen.values())
         assert asked <= 30 + 2 * 8 and len(desk.run(server)) == 100
@@ -197,7 +197,7 @@ def test_full_disk_ends_the_asking_with_what_is_kept(desk: Desk, disk) -> None:
     desk.set_rows(graded(200))
     with FaultServer(latency=0.05) as server, pytest.raises(BadInput) as caught:
         desk.run(server, concurrency=4)
-    assert "is full: nothing more is asked, 7 answers are kept; " in str(caught.value)
+    assert "is full: no more requests are made, 7 answers are kept; " in str(caught.value)
     assert len(desk.journal()) == 7 and sum(server.seen.values()) <= 7 + 2 * 4
     lost = sum(server.seen.values()) - 7
     assert f"{lost} could not be written and will be asked again" in str(caught.value)
@@ -210,7 +210,7 @@ def test_answers_under_way_are_written_once_there_is_room_again(desk: Desk, disk
         with pytest.raises(BadInput) as caught:
             desk.run(server, concurrency=4)
         asked = sum(server.seen.values())
-        assert f"nothing more is asked, {asked} answers are kept." in str(caught.value)
+        assert f"no more requests are made, {asked} answers are kept." in str(caught.value)
         assert len(desk.journal()) == asked < 20
 
 
@@ -223,7 +223,7 @@ def test_full_disk_ends_a_batch_and_its_answers_are_fetched_again(desk: Desk, mo
         return teaching
 
     with FaultServer() as server:
-        with monkeypatch.context() as patch, pytest.raises(BadInput, match="nothing more is asked, 7 answers are kept"):
+        with monkeypatch.context() as patch, pytest.raises(BadInput, match="no more requests are made, 7 answers"):
             patch.setattr(Teaching, "__enter__", entered)
             desk.run(server, mode="batch")
         assert len(desk.run(server, mode="batch")) == 20 and len(server.batches) == 1

@@ -74,7 +74,7 @@ def test_mistake_in_a_config_is_one_line(name: str, folder: Path, capsys) -> Non
         (["check", "."], ["a folder, not a config", "Name the YAML file in it"]),
         (["make", "cft_table2", "-c", "bytes.yaml"], ["bytes.yaml: not UTF-8 text (byte 7)", "save it as UTF-8"]),
         (["make", "cft_table2", "-c", "slip.yaml"], ["slip.yaml: not YAML, line 2, column 1", "Correct the line"]),
-        (["eval", "."], ["no config.json", "Name what save_pretrained wrote"]),
+        (["eval", "."], ["no config.json", "Name a folder that save_pretrained wrote"]),
     ],
     ids=[
         *("config that is not there", "value that is forgotten", "folder as a config", "config that is no text"),
@@ -98,7 +98,7 @@ def test_suite_that_is_not_there_is_one_line(folder: Path, capsys) -> None:
 def test_answers_that_would_be_overwritten_and_a_column_that_is_misspelt_are_one_line(tmp_path: Path) -> None:
     file = tmp_path / "mine.jsonl"
     file.write_text(json.dumps({"answer": "1", "prediction": "1"}) + "\n")
-    with pytest.raises(BadInput, match="the output is the input, which would be lost. Name another file"):
+    with pytest.raises(BadInput, match="the output would overwrite the input. Name another file"):
         grade_file.main(grade_file.parse_args([str(file), str(file)]))
     with pytest.raises(BadInput, match="no row has the column 'gold'.*Name it with --gold-field"):
         grade_file.main(grade_file.parse_args([str(file), str(tmp_path / "out.jsonl")]))

@@ -150,7 +150,7 @@ def test_merge_key_and_key_that_stands_twice_stop_with_their_lines(project: Tree
     said = project.make("-n", "--configfile", str(file), "--", TARGET, status=1).rstrip().splitlines()
     assert said[-3] == "2 mistakes in the config:"
     assert said[-2].startswith(f"  - {file}: line 4: a merge key (<<). Name the entries under extends")
-    assert said[-1] == f"  - {file}: line 5: a stands twice in one mapping (first in line 3). Remove one."
+    assert said[-1] == f"  - {file}: line 5: a occurs twice in one mapping (first on line 3). Remove one."
 
 
 def test_one_off_on_the_command_line_changes_one_run(project: Tree, monkeypatch) -> None:

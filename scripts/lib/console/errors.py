@@ -20,7 +20,7 @@ def told(kind: str, text: str, command: str) -> str:
         return locked(command)
     if kind == "IncompleteFilesException":
         again = f"{command} --rerun-incomplete"
-        return f"Some outputs are incomplete, since the job that made them was killed. Make them again: {again}"
+        return f"Some outputs are incomplete because their job was killed. Make them anew: {again}"
     if kind == "KeyboardInterrupt":
         return interrupted(command)
     return text.strip()
@@ -33,7 +33,7 @@ def of_targets(kind: str, text: str) -> bool:
 
 def interrupted(command: str) -> str:
     """What is said at the end of a run that Ctrl-C stopped."""
-    return f"Stopped by Ctrl-C; what was done is kept. The same command resumes: {command}"
+    return f"Stopped by Ctrl-C; finished work is kept. The same command resumes: {command}"
 
 
 def locked(command: str) -> str:
@@ -51,10 +51,10 @@ def locked(command: str) -> str:
         start = next((index for index, word in enumerate(words) if word.endswith("snakemake")), 0)
         called = " ".join(["snakemake", *words[start + 1 :]])
         return (
-            f"{process.username()} runs snakemake in this folder since {since} (pid {pid}: {called}). "
-            "Wait until it has ended, or stop it with Ctrl-C where it runs."
+            f"{process.username()} has been running snakemake in this folder since {since} (pid {pid}: {called}). "
+            "Wait for it to end, or stop it there with Ctrl-C."
         )
     return (
-        "The lock of a snakemake that was killed is still here, and none works in this folder on this machine. "
-        f"Remove it with `python -m scripts.clean_lock`, then call again: {command}"
+        "A killed snakemake left its lock here, and none is running in this folder on this machine. Remove it with "
+        f"`python -m scripts.clean_lock`, then run again: {command}"
     )

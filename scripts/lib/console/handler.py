@@ -1,8 +1,8 @@
 """What a run of Snakemake shows: one line for each job, the time left, and at its end what failed and why.
 
-Snakemake's own handler prints a block for each job, and its errors with the stack of the process. The Snakefile puts
-this one in its place (`install`). A dry run, --verbose, --printshellcmds, --debug-dag and a logger plugin show what
-they always show; only errors are told in fewer words. Snakemake's log under .snakemake/log/ has everything.
+Snakemake's own handler prints a block for each job, and its errors with the stack of the process. The Snakefile
+replaces it with this one (`install`). A dry run, --verbose, --printshellcmds, --debug-dag and a logger plugin show what
+they always show; only errors are shorter. Snakemake's log under .snakemake/log/ has everything.
 """
 
 import logging
@@ -94,7 +94,7 @@ class Console(logging.Handler):
             self._error(record)
         elif record.msg and str(record.msg).startswith("Terminating processes on user request"):
             self.interrupted = True
-            self._print("Ctrl-C: running jobs save their progress and end (a training after the step in hand).")
+            self._print("Ctrl-C: running jobs save their progress and end (a training after its current step).")
         elif self.plain:
             if event != "workflow_started" or self.verbose:
                 self.below.handle(record)
@@ -189,7 +189,7 @@ class Console(logging.Handler):
     def _failures(self) -> str:
         """The last lines of the log of each failed job, and last what to call next."""
         if not self.failed:
-            return f"A job did not complete (see above). Call again once it is mended: {self.command}"
+            return f"A job did not complete (see above). Once that is fixed, run again: {self.command}"
         return "\n".join(failure(job, self.command) for job in self.failed)
 
     # --- the terminal -------------------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ def failure(job: Running, command: str) -> str:
     cause = SAID.sub("", lines[-1]) if lines else "it wrote nothing"
     above = [f"The log of {job} ends:", *(f"    {line}" for line in lines)] if len(lines) > 1 else []
     where = f" (log: {job.log})" if job.log else ""
-    return "\n".join([*above, f"{job} failed: {cause}{where} Once that is corrected, call again: {command}"])
+    return "\n".join([*above, f"{job} failed: {cause}{where} Once that is fixed, run again: {command}"])
 
 
 def tail(file: str | None, count: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""How long a run still takes, by the jobs that have finished and by the plan's estimates."""
+"""Estimates the time left of a run from the jobs that have finished and from the plan."""
 
 import json
 import statistics

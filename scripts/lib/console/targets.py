@@ -1,4 +1,4 @@
-"""What Snakemake is asked for and nothing makes: which target is meant, and which config has it."""
+"""Requested targets that no rule makes: which target is meant, and which config has it."""
 
 import difflib
 from collections.abc import Collection, Iterable

@@ -22,7 +22,7 @@ def merge_adapter(settings: dict, folder: Path) -> dict:
 
     adapter, base = Path(settings["path"]), Path(settings["base"])
     if not (adapter / "adapter_config.json").exists():
-        raise BadInput(f"{adapter}: no adapter_config.json, so it is no adapter. Correct the entry's path or source.")
+        raise BadInput(f"{adapter}: not an adapter: it has no adapter_config.json. Correct the entry's path or source.")
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, trust_remote_code=False)
     try:
         merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()

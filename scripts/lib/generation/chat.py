@@ -31,7 +31,7 @@ def file_tokenizer(model: str | Path):
     try:
         return AutoTokenizer.from_pretrained(model, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise BadInput(f"{model}: no tokenizer could be loaded ({error}). Make the model folder anew.") from None
+        raise BadInput(f"{model}: no tokenizer could be loaded ({error}). Rebuild the model folder.") from None
 
 
 def load_tokenizer(model: str | Path, template: str | Path | None = None):
@@ -93,8 +93,8 @@ def _check_opening(tokenizer, where: str) -> None:
     follows = whole.startswith(opened) and whole[len(opened) :].lstrip().startswith(ANSWERED["content"])
     if opened == closed and not follows:
         raise BadInput(
-            f"{where} ignores add_generation_prompt: after a question it opens no assistant's turn, yet an answer has "
-            "a heading. Name another template in config (template: …), or add the heading to this one."
+            f"{where} ignores add_generation_prompt: after a question it opens no assistant turn, yet answers have a "
+            "heading. Name another template in config (template: …), or add the heading to this one."
         )
 
 

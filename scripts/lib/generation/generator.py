@@ -1,8 +1,8 @@
 """Journalled generation: rows are cut into chunks, and a finished chunk is never generated again.
 
-A chunk is a pure function of the full row list (rows by prompt length, cut every `chunk_rows`), because what a batch
-gives depends on what else is in it. It is the unit of seed, journal and resume, so a job that was interrupted ends
-with the same outputs as one that was not.
+A chunk is a pure function of the full row list (rows by prompt length, cut every `chunk_rows`), because an answer
+depends on the rest of its batch. It is the unit of seed, journal and resume, so an interrupted job ends with the same
+outputs as an uninterrupted one.
 """
 
 import math
@@ -35,7 +35,7 @@ def weights_hash(model: str | Path) -> str:
     """
     hashes = checked_hashes(Path(model))
     if not any(fnmatch(name, "*.safetensors") for name in hashes):
-        raise BadInput(f"{model}: no *.safetensors file. Make the model again (rule fetch_model or train).")
+        raise BadInput(f"{model}: no *.safetensors file. Rebuild the model (rule fetch_model or train).")
     return content_key({name: found for name, found in hashes.items() if any(fnmatch(name, kind) for kind in HASHED)})
 
 

@@ -1,6 +1,6 @@
 """lm-eval's tasks: their questions, and a checkpoint's scores on them.
 
-lm-eval (https://github.com/EleutherAI/lm-evaluation-harness) asks and scores; nothing of a task is written here again.
+lm-eval (https://github.com/EleutherAI/lm-evaluation-harness) asks and scores; no part of a task is reimplemented here.
 """
 
 import json
@@ -135,8 +135,8 @@ def graded(results: dict, settings: dict, slug: str) -> list[dict]:
         whole = results["results"][task][key]
         if not all(isinstance(value, int | float) for value in values) or abs(sum(values) / len(values) - whole) > 1e-6:
             raise BadInput(
-                f"benchmark {slug}: {settings['metric']} of task {task} is no mean over questions, so that a table "
-                "cannot tell its error. Choose another metric."
+                f"benchmark {slug}: {settings['metric']} of task {task} is not a mean over questions, so its error is "
+                "unknown. Choose another metric."
             )
         for sample, value in zip(mine, values, strict=True):
             name = f"{task}/{sample['doc_id']}"
@@ -154,7 +154,7 @@ def graded(results: dict, settings: dict, slug: str) -> list[dict]:
     group = results.get("groups", {}).get(settings["task"], {}).get(key)
     if group is not None and abs(sum(row["correct"] for row in rows) / len(rows) - group) > 1e-6:
         raise BadInput(
-            f"benchmark {slug}: the score of group {settings['task']} is no mean over its questions. Make each of its "
-            f"tasks a benchmark of its own: {', '.join(results['samples'])}."
+            f"benchmark {slug}: the score of group {settings['task']} is not a mean over its questions. Make its tasks "
+            f"benchmarks of their own: {', '.join(results['samples'])}."
         )
     return rows

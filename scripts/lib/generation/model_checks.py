@@ -1,4 +1,4 @@
-"""Whether a model folder holds what training and generation will need of it: told before any hour is spent."""
+"""Checks that a model folder has what training and generation will need, before any hour is spent."""
 
 import logging
 import tempfile
@@ -48,8 +48,8 @@ def _check_vocabulary(folder: Path, name: str) -> None:
     if beyond:
         shown = ", ".join(f"{token!r} ({vocabulary[token]})" for token in beyond[:3])
         raise BadInput(
-            f"{name}: {len(beyond)} tokens of the tokenizer have no place among its {rows} embeddings: {shown}. "
-            "Resize the model (resize_token_embeddings) and save both again, or take the tokenizer that belongs to it."
+            f"{name}: {len(beyond)} tokens of the tokenizer exceed its {rows} embeddings: {shown}. Resize the model "
+            "(resize_token_embeddings) and save both again, or take the tokenizer that belongs to it."
         )
 
 
@@ -102,16 +102,16 @@ def _mended_drawing(config) -> list[str]:
     if drawing.get("temperature") == 0 or config.do_sample is False:
         for key in drawing:
             setattr(config, key, None)
-        return [f"says {named} but draws nothing (greedy): left out of checkpoints"]
+        return [f"sets {named} but does not sample (greedy): left out of checkpoints"]
     config.do_sample = True
-    return [f"says {named} without do_sample: checkpoints get do_sample = true"]
+    return [f"sets {named} without do_sample: checkpoints get do_sample = true"]
 
 
 def _mended_padding(config) -> list[str]:
     if config.pad_token_id is None or config.pad_token_id >= 0:
         return []
     number, config.pad_token_id = config.pad_token_id, None
-    return [f"says pad_token_id = {number}, which is no token: left out of checkpoints"]
+    return [f"sets pad_token_id = {number}, which is not a token: left out of checkpoints"]
 
 
 def check_savable(model) -> None:

@@ -1,7 +1,7 @@
-"""Model folders: which files are taken over from others, and whether they still are what was recorded.
+"""Model folders: which files are copied, and whether they still match what was recorded.
 
 A folder that somebody else filled is data. Only regular files of the kinds that a model has are copied, links are
-followed inside the folder alone, and code that lies beside a model is neither copied nor run.
+followed only inside the folder, and code beside a model is neither copied nor run.
 """
 
 import fcntl
@@ -40,7 +40,7 @@ def copy_model(source: Path, folder: Path, root: Path | None = None) -> None:
         else:
             _copy(entry, folder / entry.name, root)
     if left_out:
-        log.info("%s: left out, as no part of a model: %s", source, ", ".join(left_out))
+        log.info("%s: left out, not part of a model: %s", source, ", ".join(left_out))
     folder.chmod(stat.S_IMODE(source.stat().st_mode) & ~_umask() | 0o700)
 
 
@@ -52,11 +52,11 @@ def _copy(entry: Path, target: Path, root: Path) -> None:
         # A pipe must not be waited for, and the file must not become a link meanwhile.
         handle = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
-        raise BadInput(f"{entry}: it cannot be read ({error.strerror}). Correct its rights, or take it away.") from None
+        raise BadInput(f"{entry}: it cannot be read ({error.strerror}). Fix its permissions, or remove it.") from None
     mode = os.fstat(handle).st_mode
     if not stat.S_ISREG(mode):
         os.close(handle)
-        raise BadInput(f"{entry}: not a regular file. Put the file itself there, or take it away.")
+        raise BadInput(f"{entry}: not a regular file. Put the file itself there, or remove it.")
     private = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(handle, "rb") as data, open(private, "wb") as out:
         try:
@@ -91,7 +91,7 @@ def refuse_code(folder: Path) -> None:
     kind = config.get("model_type")
     if kind in CONFIG_MAPPING:
         return
-    own = "it brings code of its own, which is never run" if "auto_map" in config else "it is none that this one knows"
+    own = "it brings code of its own, which is never run" if "auto_map" in config else "this release does not know it"
     raise BadInput(
         f"{folder}/config.json: model type {kind!r} is not part of transformers: {own}. "
         "Choose a model of a type that it has, or a release of transformers that has this one."
@@ -113,9 +113,9 @@ def checked_hashes(folder: Path) -> dict[str, str]:
     recorded = read_json(folder / ORIGIN).get("sha256", {}) if (folder / ORIGIN).exists() else {}
     for name, digest in recorded.items():
         if hashes.get(name) != digest:
-            what = "its bytes are not those" if name in hashes else "it is missing from those"
+            what = "its content differs from" if name in hashes else "it is missing, unlike"
             raise BadInput(
-                f"{folder / name}: {what} that {ORIGIN} recorded: a fault of the disk, or somebody changed it. Delete "
-                f"the folder {folder} and start the same command again: it is made anew."
+                f"{folder / name}: {what} what {ORIGIN} recorded: a disk error, or somebody changed it. Delete the "
+                f"folder {folder} and run the same command again to rebuild it."
             )
     return hashes

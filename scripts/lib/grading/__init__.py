@@ -1,7 +1,7 @@
 """Grades answers: what each of four graders says of a prediction, given a gold answer.
 
 `pool` runs the graders in worker processes, `scoring` makes scores of their verdicts. The names below are all that
-other rooms need. Importing this package loads no grader: a configuration that only states the version does so at once.
+other rooms need. Importing this package loads no grader, so that a config that only needs the version is read at once.
 """
 
 from collections.abc import Sequence

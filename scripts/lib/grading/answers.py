@@ -1,4 +1,4 @@
-r"""Final answers: where they stand in a text.
+r"""Final answers: where they are in a text.
 
 `extract` finds the answer of a mathematical text; `scripts.lib.grading.choices` that of a multiple-choice one. A text
 is read in the ways that READINGS lists, in their order; the first that finds an answer counts. All is pure, and linear

@@ -1,10 +1,10 @@
 r"""Verdicts as the papers' authors give them: CFT's by a changed Qwen2.5-Math harness, ThinkPO's by the unchanged one.
 
-Own code after the behaviour of TIGER-AI-Lab/CritiqueFineTuning at 44b83b8 (tools/evaluate_math) and uservan/ThinkPO at
-9b603a4 (tools/util), so that a table can show what the paper's grader would have said. Both take the last box, drop
-units and per cent signs, forgive a factor of 100 and most brackets, and accept numbers that agree to 1e-4. CFT's also
-accepts numbers that round alike to one decimal place. Neither is used for our own verdicts; docs/grading.md says what
-each accepts that it should not.
+Our own code, modelled on the behaviour of TIGER-AI-Lab/CritiqueFineTuning at 44b83b8 (tools/evaluate_math) and
+uservan/ThinkPO at 9b603a4 (tools/util), so that a table can show what the paper's grader would have said. Both take the
+last box, drop units and per cent signs, forgive a factor of 100 and most brackets, and accept numbers that agree to
+1e-4. CFT's also accepts numbers that round alike to one decimal place. Neither is used for our own verdicts;
+docs/grading.md says what each accepts that it should not.
 """
 
 import math

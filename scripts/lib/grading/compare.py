@@ -1,8 +1,8 @@
 r"""Whether two answers state the same.
 
 Both are taken apart (lists, tuples, intervals, matrices, equations, units), and the smallest pieces are compared as
-numbers, formulas or words. What this reader cannot read is right only where it looks the same; no other reader stands
-behind it. All is pure and bounded.
+numbers, formulas or words. What this reader cannot read is right only if it looks the same; there is no second reader
+to fall back on. All is pure and bounded.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The values of the parts of a formula: each function makes a node, which gives its value at a point.
 
-Rational values are exact as long as they are small enough to be; what would be too large to be exact, and so could
-not be told from its neighbours, has no value.
+Rational values are exact as long as they are small enough to be; what is too large to be exact, and so could not be
+distinguished from its neighbours, has no value.
 """
 
 import math

@@ -1,8 +1,8 @@
-"""Verdicts for many (prediction, gold) pairs, computed in worker processes that are killed at a deadline.
+"""Verdicts for many (prediction, gold) pairs, computed in worker processes that are killed when a deadline passes.
 
 Model output is data: it may hold `10^{10^{10}}`, 5,000 nested brackets or megabytes of nothing, and no library that
-reads formulas survives all of it. Every comparison therefore runs in a worker process, and the deadline is kept here,
-outside, for each grader anew. A worker reports each part of each verdict as soon as it has it, so that the parent knows
+reads formulas survives all of it. Every comparison therefore runs in a worker process, and the deadline, one per
+grader, is kept here, outside. A worker reports each part of each verdict as soon as it has it, so that the parent knows
 which part of which row a silent worker hangs on, and keeps what the row had before. That part is null, with an error;
 the parts that are still to come, and the rest of the chunk, go to another worker. (`pebble` times a whole chunk and
 loses its finished rows, so it is not used.)

@@ -1,4 +1,4 @@
-"""What several samples of an answer are good for: pass@k, maj@k, and the best of n by the checkpoint's own critique."""
+"""Metrics of several samples of an answer: pass@k, maj@k, and the best of n by the checkpoint's own critique."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""From generations to scores: graded items, and the figures that are told about each benchmark."""
+"""From generations to scores: graded items, and the figures reported for each benchmark."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

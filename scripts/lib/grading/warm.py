@@ -1,4 +1,4 @@
-"""Imported by the fork server only: what every grading worker would otherwise do for itself in its first second.
+"""Imported by the fork server only: work that every grading worker would otherwise repeat in its first second.
 
 The reading of a few formulas compiles math-verify's patterns and fills the tables of its parser; workers inherit both.
 """

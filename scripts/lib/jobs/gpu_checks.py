@@ -1,4 +1,4 @@
-"""Whether the jobs of a run can use this machine's GPUs: asked before the first job starts."""
+"""Checks that the jobs of a run can use this machine's GPUs, before the first job starts."""
 
 import subprocess
 from collections.abc import Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""The snakemake processes that work in this folder."""
+"""The snakemake processes that run in this folder."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the jobs of a study took: its machine's speeds, as `machines` in the config states them.
+"""The speeds of a study's machine, from its jobs' times, in the form of `machines` in the config.
 
 Times are those of whole jobs, model loads included, where Snakemake measured them; a job that was interrupted counts
 what its last part did.

@@ -1,8 +1,8 @@
-"""What jobs would take: GPU hours, money and disk, estimated from a study's settings before anything is run.
+"""What jobs would cost: GPU hours, money and disk, estimated from a study's settings before anything is run.
 
 Tokens are counted from rows, samples and token limits, with the assumptions under `plan` in the config; a machine's
-speeds are under `machines`. Files that are there already (prepared questions, graded responses, teachers' journals) are
-used in place of assumptions.
+speeds are under `machines`. Existing files (prepared questions, graded responses, teachers' journals) replace
+assumptions.
 """
 
 import re
@@ -237,7 +237,7 @@ class Estimator:
         if teacher["price"] is None:
             self.unknown[f"teachers.{slug}: no price, counted as free"] = None
         elif teacher["budget"] is None:
-            self.unknown[f"teachers.{slug}: a price and no budget, so that nothing is asked before you add one"] = None
+            self.unknown[f"teachers.{slug}: it has a price but no budget: no request is made until you add one"] = None
 
     def _priced(self, section: str, slug: str) -> float:
         entry = self.study[section][slug]

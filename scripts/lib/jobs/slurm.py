@@ -1,4 +1,4 @@
-"""Slurm's commands, for scripts that ask or tell it something."""
+"""Slurm's commands, for scripts that query or control it."""
 
 import logging
 import os
@@ -18,7 +18,7 @@ def call(*command: str) -> str:
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
     except FileNotFoundError:
-        raise BadInput(f"{command[0]} is not here. Call this on the machine that snakemake ran on.") from None
+        raise BadInput(f"{command[0]} is not installed here. Run this on the machine that snakemake ran on.") from None
     except subprocess.TimeoutExpired:
         raise BadInput(f"{command[0]} does not answer. Try again when Slurm's controller is back.") from None
     except subprocess.CalledProcessError as error:
@@ -40,6 +40,6 @@ def queue_again() -> None:
     try:
         if call("squeue", "--noheader", f"--jobs={job}", "--format=%T").strip() == "RUNNING":
             call("scontrol", "requeue", job)
-            log.warning("job %s queues again", job)
+            log.warning("job %s is requeued", job)
     except BadInput as error:  # no command here (a container), or Slurm does not allow it: Snakemake tries again
-        log.warning("job %s cannot queue again by itself: %s", job, error)
+        log.warning("job %s cannot requeue itself: %s", job, error)

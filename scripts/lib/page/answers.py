@@ -3,11 +3,11 @@
     questions/<benchmark>          one entry a question, in the file's order
     rows/<checkpoint>/<benchmark>  verdicts: a list for each field, one value an answer; `q` counts the questions
     texts/<checkpoint>/<benchmark> the answers' texts, in the order of the rows
-    judged/<checkpoint>/<benchmark> what a judge wrote on each answer, where one did
+    judged/<checkpoint>/<benchmark> what a judge wrote on each answer, if one did
 
 Above the page's budget the texts of a checkpoint on a benchmark are in two parts: `texts/…`, those that a reader asks
-for first (cut off, disputed, flipped in a difference that a table tells, the first ones), and `rest/…`, which may lie
-in a file beside the page.
+for first (cut off, disputed, flipped in a difference that a table shows, the first ones), and `rest/…`, which may be in
+a file beside the page.
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set

@@ -1,4 +1,4 @@
-"""What the study took: time and memory by rule, hours of training, what teachers were paid."""
+"""What the study cost: time and memory by rule, hours of training, what teachers were paid."""
 
 import logging
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a finished run of Snakemake says at its end: the tables that it was asked for, and where the study page is."""
+"""What Snakemake prints at the end of a run: the requested tables, and where the study page is."""
 
 from collections.abc import Collection
 from pathlib import Path

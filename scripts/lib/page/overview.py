@@ -1,4 +1,4 @@
-"""What stands on the page without JavaScript: tables, flags, claims, forest plots."""
+"""What the page shows without JavaScript: tables, flags, claims, forest plots."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -66,7 +66,7 @@ def marks(cells: Sequence[Mapping]) -> list[str]:
     raised = {name for cell in cells for name in cell.get("flags", {})}
     notes = [f"{flag.mark} {flag.says}." for name, flag in flags.FLAGS.items() if name in raised]
     notes += [note for note in (of_metrics(cells), of_judges(cells)) if note]
-    stale = f"{STALE} outdated: made from a file that Snakemake would make again."
+    stale = f"{STALE} outdated: made from a file that Snakemake would rebuild."
     return [*notes, *([stale] if any(map(is_stale, cells)) else [])]
 
 

@@ -1,4 +1,4 @@
-"""Where a number comes from: each file behind it, with its hash, what made it, and the command that makes it again."""
+"""Where a number comes from: each file behind it, with its hash, what made it, and the command that remakes it."""
 
 import shlex
 from collections.abc import Mapping, Sequence

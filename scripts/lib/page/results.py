@@ -1,4 +1,4 @@
-"""What there is of a study: its files under results/ and timings/, read where they are, and never made."""
+"""The existing files of a study, under results/ and timings/: read, never made."""
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property

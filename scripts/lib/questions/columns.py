@@ -1,4 +1,4 @@
-"""Where a field lies in a row of a source: a column, a place inside it, or the text between two marks."""
+"""Where a field is in a row of a source: a column, a place inside it, or the text between two marks."""
 
 import re
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""When two questions count as the same one: what repeats, overlap checks and validation questions are told by.
+"""When two questions count as the same: for repeats, overlap checks and validation questions.
 
-A fingerprint keeps what carries mathematics (numbers and what stands between them, brackets, signs) and folds what is
-typography (spacing, case, punctuation of sentences, the ways to set a formula, the request to think step by step).
+A fingerprint keeps the mathematics (numbers and what is between them, brackets, signs) and folds the typography
+(spacing, case, punctuation of sentences, the ways to set a formula, the request to think step by step).
 
 >>> fingerprint(r"Find $\\dfrac{1}{2} − 3$. Let's think step by step.")
 'find frac { 1 } { 2 } - 3'

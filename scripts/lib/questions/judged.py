@@ -1,4 +1,4 @@
-"""Responses whose verdict is known: what a benchmark of kind `critique` shows, and asks the verdict of.
+"""Responses whose verdict is known: a benchmark of kind `critique` shows them and asks for the verdict.
 
 {"id": "gcd-000007#2", "question": "…", "response": "…", "answer": "wrong", "first_wrong_step": 3 or absent}
 
@@ -71,7 +71,7 @@ def _step(value: object, place: str) -> int | None:
         return None
     number = re.fullmatch(r"(?:step\s*)?(\d+)(?:\.0)?", text)
     if not number:
-        raise BadInput(f"{place}: the first wrong step is {value!r}, no number. Correct fields.first_wrong_step.")
+        raise BadInput(f"{place}: the first wrong step is {value!r}, not a number. Correct fields.first_wrong_step.")
     return int(number[1])
 
 

@@ -3,7 +3,7 @@
 {"id": "chain_sum-0007", "question": "…", "answer": "-3" or null, "solution": "…" or absent}
 
 Multiple-choice rows also have `choices`, a list of texts; their answer is a letter. What a benchmark says of its gold
-(type, tolerance, unit) lies in `grading`. Rows to be judged: judged.py.
+(type, tolerance, unit) is in `grading`. Rows to be judged: judged.py.
 """
 
 import ast
@@ -56,7 +56,7 @@ def _reasoning_gym(source: dict, noted: Counter) -> Iterator[dict]:
             # The size is an upper limit only: rows are made one by one when they are asked for.
             tasks[task] = reasoning_gym.create_dataset(task, size=1_000_000, seed=source["seed"], **settings)
         except (ValueError, TypeError, AssertionError) as error:
-            raise BadInput(f"reasoning-gym task {task!r} with {settings}: {error}. Mend it in config.") from None
+            raise BadInput(f"reasoning-gym task {task!r} with {settings}: {error}. Fix it in config.") from None
     for turn in zip(*(_task_rows(task, rows, noted) for task, rows in tasks.items()), strict=True):
         yield from turn
 
@@ -102,7 +102,7 @@ def _listed(path: str) -> list[dict]:
     try:
         rows = json.loads(Path(path).read_text(encoding="utf-8-sig"), parse_float=AsWritten)
     except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: no JSON could be read ({error}). Correct the path, or mend the file.") from None
+        raise BadInput(f"{path}: no JSON could be read ({error}). Correct the path, or fix the file.") from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise BadInput(f"{path}: not a list of objects. Write JSON Lines, one object a line, and name it .jsonl.")
     return rows
@@ -278,7 +278,7 @@ def _check_choices(row: dict, place: str) -> None:
     if not isinstance(choices, list) or not 1 <= len(choices) <= MAX_CHOICES:
         raise BadInput(f"{where}: choices must be a list of 1 to {MAX_CHOICES} options. Correct fields or the row.")
     if answer not in list(LETTERS[: len(choices)]):
-        raise BadInput(f"{where}: the answer is {answer!r}, not a letter of its {len(choices)} options. Mend it.")
+        raise BadInput(f"{where}: the answer is {answer!r}, not a letter of its {len(choices)} options. Fix it.")
 
 
 LEFT_OUT = ("wrong_reference", "not_chosen", "without_a_grade", "empty_response")  # what a source's reader notes
@@ -362,7 +362,7 @@ class Preparation:
             if expected is None and self.examined > 200 * (wanted or self.examined):
                 raise BadInput(
                     f"{self.place}: only {len(self.rows)} different questions after {self.examined} draws, {wanted} "
-                    "are asked for. Ask for fewer rows or widen the task's settings."
+                    "requested. Ask for fewer rows or widen the task's settings."
                 )
             self._take(row)
         self._check()
@@ -370,9 +370,9 @@ class Preparation:
     def _take(self, row: dict) -> None:
         """Takes the row, or counts why not."""
         if not isinstance(row.get("question"), str) or not row["question"].strip():
-            raise BadInput(f"{self.place}, row {row['id']!r}: the question is empty. Mend or delete the row.")
+            raise BadInput(f"{self.place}, row {row['id']!r}: the question is empty. Fix or delete the row.")
         if row["id"] in self._ids:
-            raise BadInput(f"{self.place}: id {row['id']!r} occurs twice. Give each row an id of its own.")
+            raise BadInput(f"{self.place}: id {row['id']!r} occurs twice. Give each row its own id.")
         mark = identity(row)
         # One question may have hundreds of critiques, or of responses to judge.
         self._questions[mark[0]] += "critique" not in row and row.get("answer") not in ("right", "wrong")
@@ -402,7 +402,7 @@ class Preparation:
         short = wanted is not None and len(self.rows) < wanted
         if short and self.source.get("when_short", "fail") == "fail":
             raise BadInput(
-                f"{self.place}: {len(self.rows)} rows can be used, {wanted} are asked for (left out: {self.left_out}). "
+                f"{self.place}: {len(self.rows)} rows can be used, {wanted} requested (left out: {self.left_out}). "
                 "Ask for fewer rows, name more data, or say when_short: take-all."
             )
         if not self.rows:

@@ -1,7 +1,7 @@
-"""Cards: the README.md that the hub shows for a checkpoint, or for a data set that a study made.
+"""Cards: the README.md that the hub shows for a checkpoint, or for a dataset that a study made.
 
 The header is huggingface_hub's (base_model, datasets, license, model-index); the text is from the templates beside this
-file. A card holds what lies under results/, and nothing that would have to be made.
+file. A card uses existing files under results/ only.
 """
 
 import json
@@ -54,8 +54,7 @@ def model_card(results: Results, run: str) -> str:
         steps=training["steps"],
         set_left_out=counted(left_out_of_set(chosen)),
         left_out=counted(left_out_of_training(training["counts"])),
-        prompts=", ".join(f"`{file}`" for file in chosen.get("prompt_sha256", {}))
-        or "the texts of the data set itself",
+        prompts=", ".join(f"`{file}`" for file in chosen.get("prompt_sha256", {})) or "the texts of the dataset itself",
         device=training["made_by"]["device"],
         versions=versions(training["made_by"]),
         licence=licence,

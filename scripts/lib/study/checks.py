@@ -1,4 +1,5 @@
-"""Checks that no schema can say: every name that an entry uses exists, starts end at a model, filters make sense."""
+"""Checks that a schema cannot express: every name that an entry uses exists, starts lead to a model, filters make
+sense."""
 
 import math
 import os
@@ -64,11 +65,11 @@ class Checks(Mistakes):
             for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
                 self._values(inner, (*path, key))
         elif isinstance(value, float) and not math.isfinite(value):
-            self.wrong(path, "it is no finite number. Write one.", value)
+            self.wrong(path, "not a finite number. Write one.", value)
         elif isinstance(value, str) and "\0" in value:
-            self.wrong(path, "it holds a NUL, which no command line can. Take it out.", value)
+            self.wrong(path, "it contains a NUL, which a command line cannot carry. Remove it.", value)
         elif isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
-            text = "it holds half of a surrogate pair, which UTF-8 does not have. Write the character itself."
+            text = "it contains half a surrogate pair, which UTF-8 cannot encode. Write the character itself."
             self.wrong(path, text, value)
         elif isinstance(value, str) and "://" in value and (secret := secret_in(value)):
             self.wrong(
@@ -96,15 +97,13 @@ class Checks(Mistakes):
     def datasets(self) -> None:
         for slug, entry in self.sound("datasets").items():
             if entry["source"] == "responses":
-                text = (
-                    "they are there to be judged, by a benchmark of kind critique. Name the responses in a run's data."
-                )
+                text = "graded responses are judged by a benchmark of kind critique. Train on them by a run's data."
                 self.wrong(("datasets", slug, "source"), text, entry["source"])
                 continue
             for index, benchmark in enumerate(entry["exclude"]):
                 path = ("datasets", slug, "exclude", index)
                 if self.known(path, benchmark, "benchmarks") and self._is_made_from(benchmark, slug):
-                    text = "its responses answer this dataset, which would wait for itself. Sample them from another."
+                    text = "its responses answer this dataset, so it would depend on itself. Sample them from another."
                     self.wrong(path, text, benchmark)
             self._source(entry, ("datasets", slug))
 
@@ -119,7 +118,7 @@ class Checks(Mistakes):
         if source["source"] == "jsonl" and not os.path.isfile(source["path"]):
             self.wrong((*path, "path"), "there is no such file. Correct the path.", source["path"])
         if source["source"] == "hub" and source["revision"] is None and not os.path.isdir(source["repo"]):
-            text = f"null, but {source['repo']!r} is no local folder. Name the commit to pin."
+            text = f"null, but {source['repo']!r} is not a local folder. Name the commit to pin."
             self.wrong((*path, "revision"), text)
 
     def benchmarks(self) -> None:
@@ -145,7 +144,7 @@ class Checks(Mistakes):
             if not self.known(where, name, "benchmarks"):
                 continue
             if self.sound("benchmarks").get(name, {}).get("questions", {}).get("exclude"):
-                self.wrong(where, "it leaves out questions itself. Name a benchmark that takes its set whole.", name)
+                self.wrong(where, "it excludes questions itself. Name a benchmark that uses its whole set.", name)
         if entry["kind"] == "critique" or source["source"] == "responses":
             self._judged(path, entry)
         if source["source"] == "responses":
@@ -159,7 +158,7 @@ class Checks(Mistakes):
         """Whether a benchmark of kind critique, and no other, has responses with labels."""
         source, at = entry["questions"], (*path, "questions")
         if entry["kind"] != "critique":
-            text = "graded responses are there to be judged. Make it a benchmark of kind critique."
+            text = "graded responses are only judged. Make it a benchmark of kind critique."
             self.wrong((*at, "source"), text, source["source"])
         elif source["source"] == "responses":
             self.known((*at, "responses"), source["responses"], "responses")
@@ -177,7 +176,7 @@ class Checks(Mistakes):
         wanted = max(*entry.get("pass_at", (0,)), *entry.get("majority_at", (0,)), 2 if "best_of_n" in entry else 0)
         if wanted > 1 and entry["temperature"] == 0:
             told = ", ".join(key for key in ("pass_at", "majority_at", "best_of_n") if key in entry)
-            text = f"greedy answers are the same each time, so {told} would tell nothing. Raise it."
+            text = f"greedy answers are the same each time, so {told} would be meaningless. Raise it."
             self.wrong((*path, "temperature"), text, 0)
         if "best_of_n" in entry:
             self.file_there((*path, "best_of_n", "prompt"), entry["best_of_n"]["prompt"])
@@ -246,7 +245,7 @@ class Checks(Mistakes):
             if entry["kind"] in ("transformers", "vllm"):
                 self._local_teacher(path, entry)
             if entry.get("budget") is not None and entry["price"] is None:
-                self.wrong((*path, "budget"), "there is no price to count it by. Add price.")
+                self.wrong((*path, "budget"), "it needs a price. Add price.")
 
     def _extra_body(self, path: tuple, entry: dict) -> None:
         """Refuses further parameters that the entry has keys for, or that would change what comes back."""
@@ -255,7 +254,7 @@ class Checks(Mistakes):
             if name in taken:
                 self.wrong((*path, "extra_body", name), "the teacher has a key for it. Use that one.")
             elif name in ("n", "stream", "stream_options"):
-                self.wrong((*path, "extra_body", name), "one whole answer is read. Take it out.")
+                self.wrong((*path, "extra_body", name), "only one whole answer is read. Remove it.")
 
     def _local_teacher(self, path: tuple, entry: dict) -> None:
         self.known((*path, "model"), entry["model"], "models", "runs")
@@ -350,7 +349,7 @@ class Checks(Mistakes):
             self.wrong(at("precompute_reference"), f"{recipe['loss']} has no reference. Remove it.", True)
         course = recipe["schedule_epochs"]
         if course is not None and course < recipe["epochs"]:
-            text = f"the training goes on for {recipe['epochs']:g} epochs, after the course's end. Raise it."
+            text = f"the training runs for {recipe['epochs']:g} epochs, past the course's end. Raise it."
             self.wrong(at("schedule_epochs"), text, course)
 
     def _part(self, part: dict, path: tuple) -> None:
@@ -463,7 +462,7 @@ class Checks(Mistakes):
             return
         for name in self._benchmarks_in(table["suites"]):
             if self.study["benchmarks"].get(name, {}).get("kind", "math") != "math":
-                text = f"it reads formulas only, and {name} is no mathematics. Name another verdict or suite."
+                text = f"it reads formulas only, and {name} is not mathematics. Name another verdict or suite."
                 self.wrong((*path, "verdict"), text, "math-verify")
 
     def _suite_table(self, path: tuple, table: dict) -> None:
@@ -489,7 +488,7 @@ class Checks(Mistakes):
         without = [name for name, kind in kinds.items() if kind == "harness"]
         if without:
             listed = ", ".join(without)
-            text = f"it shows the lengths of answers, which lm-eval does not tell ({listed}). "
+            text = f"it shows the lengths of answers, which lm-eval does not report ({listed}). "
             self.wrong(path, text + "Name suites without them.")
 
     def figures(self) -> None:
@@ -511,7 +510,7 @@ class Checks(Mistakes):
             text = f"{checkpoint} has no validation curve. Name runs whose checkpoint is selected by a benchmark."
             self.wrong((*path, "rows"), text)
         if kind == "training" and run is None:
-            self.wrong((*path, "rows"), f"{checkpoint} is no run, which has a training log. Name runs.")
+            self.wrong((*path, "rows"), f"{checkpoint} is not a run, and only runs have a training log. Name runs.")
 
     def targets(self) -> None:
         for name, ids in self.sound("targets").items():
@@ -539,7 +538,7 @@ class Checks(Mistakes):
         wanted = {key: cell.get(key, claim.get(key)) for key in ("table", "row", "column")}
         lacking = [key for key in wanted if key not in cell and key not in claim]
         for key in lacking:
-            self.wrong((*path, "cells", name), f"it has no {key}, nor has the claim. Add one.")
+            self.wrong((*path, "cells", name), f"neither it nor the claim has a {key}. Add one.")
         if lacking or not self.known(at("table"), wanted["table"], "tables"):
             return
         table = self.sound("tables").get(wanted["table"])

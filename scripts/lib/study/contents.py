@@ -1,4 +1,5 @@
-"""What the files hold that a study names: their digests are part of the settings of exactly the jobs that read them."""
+"""The content of the files that a study names: a digest is part of the settings of exactly the jobs that read the
+file."""
 
 import hashlib
 import json
@@ -96,7 +97,7 @@ class Contents:
         try:
             write_json(self.memory, self._remembered)
         except OSError as error:  # a folder that may not be written to: hashing costs its time at each call
-            log.warning("%s cannot be written (%s): large files are hashed at each call", self.memory, error)
+            log.warning("%s cannot be written (%s): large files are hashed on each call", self.memory, error)
 
 
 def files_in(folder: Path) -> Iterator[Path]:

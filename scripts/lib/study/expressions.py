@@ -1,7 +1,7 @@
 """Expressions over named cells of tables, for example `mean(cft) - max(mean(sft), mean(verified))`.
 
-A name stands for one cell or for several (one a benchmark); arithmetic goes cell by cell. `mean(x)`, `min(x)` and
-`max(x)` go over the cells of one name, `min(x, y)` and `max(x, y)` cell by cell over several; `change(x, y)` is the
+A name stands for one cell or for several (one a benchmark); arithmetic runs cell by cell. `mean(x)`, `min(x)` and
+`max(x)` run over the cells of one name, `min(x, y)` and `max(x, y)` cell by cell over several; `change(x, y)` is the
 change from x to y in percent; `abs(x)`.
 """
 

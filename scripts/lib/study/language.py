@@ -67,7 +67,7 @@ def expand(entries: dict, section: str, place: Place, families: dict, mistakes: 
             families[section, str(name)] = list(members)
         for slug, value in members.items():
             if slug in expanded:
-                mistakes.append(f"{place((section, name))}: it makes {slug!r}, which is there already. Rename one.")
+                mistakes.append(f"{place((section, name))}: it makes {slug!r}, which already exists. Rename one.")
             expanded[slug] = value
     return expanded
 

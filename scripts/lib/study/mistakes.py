@@ -1,4 +1,4 @@
-"""What is wrong with a study, told as place, problem and way out."""
+"""Mistakes in a study, each as place, problem and way out."""
 
 import difflib
 import os

@@ -1,7 +1,7 @@
-"""Where the files lie that a config names: beside the config file, as those under `base` and `include` do.
+"""Where the files are that a config names: beside the config file, as those under `base` and `include`.
 
-A prompt or a chat template may be one of the project's too. For one release a file that lies in the work folder only
-still counts, with a warning: there configs named their files from, until they were read as `base` is.
+A prompt or a chat template may also be one of the project's. For one release a file found only in the work folder still
+counts, with a warning: earlier configs named files relative to it.
 """
 
 import logging
@@ -68,14 +68,14 @@ def _settled(file: Written, rule: Mapping[str, Any], where: str) -> str:
     if os.path.exists(beside):
         if other and not _same(beside, Path(file)):
             log.warning(
-                "%s = %r: %s, beside the config file, is taken; %s in the work folder is another one. If that one is "
-                "meant, write %r",
+                "%s = %r: using %s, beside the config file; %s in the work folder is another one. If you mean that "
+                "one, write %r",
                 *(where, str(file), short(beside), file, os.path.relpath(file, file.folder)),
             )
         return _named(beside, may_be_the_projects)
     if other:
         log.warning(
-            "%s = %r: there is no %s, beside the config file, so %s in the work folder is taken. The next release will "
+            "%s = %r: there is no %s beside the config file, so %s in the work folder is used. The next release will "
             "not look there: write %r",
             *(where, str(file), short(beside), file, os.path.relpath(file, file.folder)),
         )

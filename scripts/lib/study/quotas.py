@@ -1,7 +1,7 @@
 """How many rows a run can train on at most, and how many may be lost before too few are left.
 
-A quota (`rows`, `gap_rows`, `like_rows`) that some row may leave without breaking it has slack; one that has none is a
-mistake where rows can leave after they were paid for.
+A quota (`rows`, `gap_rows`, `like_rows`) that can lose some rows without failing has slack; having none is a mistake if
+rows can be lost after they were paid for.
 """
 
 import math
@@ -135,17 +135,17 @@ def check(mistakes: Mistakes) -> None:
                 text = f"its data can give {quota.most:,} rows at most. Lower it, or name more data."
                 mistakes.wrong(path, text, quota.asked)
             elif (left := math.floor(quota.most * survivors(study, part) + 1e-9)) < quota.least:
-                text = f"of the {quota.most:,} rows of its data {left:,} are left where max_errors is reached. "
+                text = f"only {left:,} of the {quota.most:,} rows of its data are left if max_errors is reached. "
                 mistakes.wrong(path, text + _advice(1 - left / quota.asked), quota.asked)
             elif quota.most == quota.least and losses(run, part):
                 takes = " and ".join(losses(run, part))
-                text = f"its data can give {quota.most:,} rows at most, and {takes} will take some. {_advice(0.05)}"
+                text = f"its data can give {quota.most:,} rows at most, and {takes} will remove some. {_advice(0.05)}"
                 mistakes.wrong(path, text, quota.asked)
 
 
 def _advice(slack: float) -> str:
     percent = math.ceil(round(100 * slack, 6))
-    return f"Name the share that may be lacking (slack: {percent / 100:g}), or say when_short: take-all."
+    return f"Give the share that may be missing (slack: {percent / 100:g}), or say when_short: take-all."
 
 
 def pools(study: Mapping[str, Any], names: list[str]) -> list[str]:
@@ -167,7 +167,7 @@ def pools(study: Mapping[str, Any], names: list[str]) -> list[str]:
 def _pool(study: Mapping[str, Any], name: str, quota: Quota, part: Mapping[str, Any]) -> str:
     will_do = f" ({quota.least:,} will do)" if quota.least < quota.asked else ""
     if quota.most is None:
-        return f"{name}: {quota.asked:,} rows{will_do} of a number that is not known: add it to plan.rows"
+        return f"{name}: {quota.asked:,} rows{will_do} of an unknown number: add it to plan.rows"
     share = study["plan"]["kept_share"] if part["keep"] in FILTERS else 1.0
     expected = math.floor(quota.most * share)
     passing = f", of which about {expected:,} pass keep: {part['keep']} ({share:.0%})" if share < 1 else ""

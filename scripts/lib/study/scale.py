@@ -1,4 +1,4 @@
-"""A study shrunk as its `scale` says, to try the whole workflow in minutes."""
+"""A study scaled down by its `scale`, to try the whole workflow in minutes."""
 
 
 def scaled(study: dict) -> dict:

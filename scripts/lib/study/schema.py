@@ -1,4 +1,4 @@
-"""The config's schema: types converted, defaults filled in, and every way told in which a study breaks it."""
+"""The config's schema: types converted, defaults filled in, and every violation reported."""
 
 import copy
 import re
@@ -281,7 +281,7 @@ def _describe(error: "ValidationError", place: Place, path: tuple) -> str:
     if error.validator == "maxLength":
         at = place((*path, value)) if "propertyNames" in error.absolute_schema_path else where
         named = at.replace(value, f"{value[:40]}…")
-        return f"{named}: a name of {len(value)} characters, which files are called by: at most {rule}. Shorten it."
+        return f"{named}: a name of {len(value)} characters; files are named after it: at most {rule}. Shorten it."
     if error.validator == "pattern":
         at = (*path, value) if "propertyNames" in error.absolute_schema_path else path
         return f"{place(at)} = {value!r}: it must match {rule}. Write it so."

@@ -1,7 +1,7 @@
 """The settings of a study: what each job reads, as JSON with sorted keys.
 
-Snakemake tracks these texts: a job runs again where its text changes, and only there. A text holds the keys that the
-job reads and the `VERSION` of its program. What changes no output (rates, prices, GPUs, memory) is not in it.
+Snakemake tracks these texts: a job reruns if and only if its text changes. A text has the keys that the job reads and
+the `VERSION` of its program, but nothing that changes no output (rates, prices, GPUs, memory).
 """
 
 import json

@@ -1,7 +1,7 @@
-"""YAML in which every key of a mapping stands once and is written out: no key twice, no merge key (`<<`).
+"""YAML in which every key of a mapping occurs once and is written out: no key twice, no merge key (`<<`).
 
-A text that would take the machine is refused: one that is very long, nested very deeply, or whose aliases (`*x`) write
-out to far more than it holds.
+A text that would overload the machine is refused: one that is very long, nested very deeply, or whose aliases (`*x`)
+expand to far more than it holds.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def parse(text: str) -> tuple[Any, list[str]]:
         yaml.YAMLError: it is not YAML, or too much of it.
     """
     if len(text) > MOST_CHARACTERS:
-        raise TooMuch(f"{len(text):,} characters, more than the {MOST_CHARACTERS:,} that a config may have")
+        raise TooMuch(f"{len(text):,} characters, more than the {MOST_CHARACTERS:,} allowed in a config")
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
@@ -60,12 +60,12 @@ def _values_in(node: yaml.Node, known: dict[int, int], level: int) -> int:
     if known.setdefault(id(node), 0):
         return known[id(node)]
     if level > MOST_LEVELS:
-        raise TooMuch(f"{line}: more than {MOST_LEVELS} levels, or an alias (*x) within the value that it stands for")
+        raise TooMuch(f"{line}: more than {MOST_LEVELS} levels, or an alias (*x) within its own value")
     inner = node.value if isinstance(node, yaml.CollectionNode) else ()
     flat = [part for parts in inner for part in parts] if isinstance(node, yaml.MappingNode) else inner
     count = 1 + sum(_values_in(part, known, level + 1) for part in flat)
     if count > MOST_VALUES:
-        raise TooMuch(f"{line}: its aliases (*x) write out to more than {MOST_VALUES:,} values")
+        raise TooMuch(f"{line}: its aliases (*x) expand to more than {MOST_VALUES:,} values")
     known[id(node)] = count
     return count
 
@@ -115,5 +115,5 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             elif isinstance(written, yaml.ScalarNode):
                 key = self.construct_object(written)
                 if key in lines:
-                    yield line, f"{key} stands twice in one mapping (first in line {lines[key]}). Remove one."
+                    yield line, f"{key} occurs twice in one mapping (first on line {lines[key]}). Remove one."
                 lines.setdefault(key, line)

@@ -1,4 +1,4 @@
-"""Checks of tables of cells: each cell shows something that there is, and the paper's table is there whole."""
+"""Checks of tables of cells: each cell shows something that exists, and no part of the paper's table is missing."""
 
 import fnmatch
 import re
@@ -38,7 +38,7 @@ class _Table:
             self._whole(printed)
         for row in self.table["rows"]:
             for name in set(row["cells"]) - set(self.columns):
-                self._tell(f"{row['name']!r} has cells for {name!r}, which is no column. Correct it.")
+                self._tell(f"{row['name']!r} has cells for {name!r}, which is not a column. Correct it.")
         for row, column, cell in specs(self.table):
             self._names(row, column, cell)
             if "function" in cell:
@@ -64,14 +64,14 @@ class _Table:
         other = [name for name in self.rows if name not in printed]
         if other:
             names, rows = ", ".join(map(repr, other)), ", ".join(printed)
-            self._tell(f"{names} is no row of {self.table['paper']} (its rows: {rows}). Correct the name.")
+            self._tell(f"{names} is not a row of {self.table['paper']} (its rows: {rows}). Correct the name.")
 
     def _wanted(self, printed: Mapping) -> list[str]:
         """The rows of the paper's table that must be there: all, or those of `only`."""
         only = self.table.get("only", ["*"])
         for pattern in only:
             if not fnmatch.filter(printed, pattern):
-                text = f"{pattern!r} is no row of {self.table['paper']} (its rows: {', '.join(printed)}). Correct it."
+                text = f"{pattern!r} is not a row of {self.table['paper']} (its rows: {', '.join(printed)}). Fix it."
                 self.mistakes.wrong((*self.path, "only"), text)
         return [name for name in printed if any(fnmatch.fnmatchcase(name, pattern) for pattern in only)]
 
@@ -84,7 +84,7 @@ class _Table:
         if is_score(cell):
             name = cell["benchmark"]
             if "of" not in cell:
-                self._tell(f"{at}: a score of nothing. Say of which checkpoint (of).")
+                self._tell(f"{at}: a score of no checkpoint. Name one (of).")
             if name not in self.study["benchmarks"]:
                 self._tell(f"{at}: benchmark = {name!r}: not under benchmarks. Correct it or add the entry.")
             elif suite_of(self.table, self.study["suites"], name) is None:
@@ -95,10 +95,10 @@ class _Table:
             name = cell.get("benchmark")
             self._tell(f"{at}: a setting of {name!r}, which is not under benchmarks. Name the benchmark.")
         if "fact" in cell and cell.get("of") not in self.study["runs"]:
-            text = f"a fact of {cell.get('of')!r}, which is no run. Name a run, or say why there is a gap."
+            text = f"a fact of {cell.get('of')!r}, which is not a run. Name a run, or give a gap with its reason."
             self._tell(f"{at}: {text}")
         if "previous" in cell and cell["previous"] not in self.rows:
-            self._tell(f"{at}: previous = {cell['previous']!r} is no row of the table. Correct it.")
+            self._tell(f"{at}: previous = {cell['previous']!r} is not a row of the table. Correct it.")
 
     def _metric(self, at: str, name: str, metric: str) -> None:
         """Whether the benchmark makes the metric over samples that a cell shows, or is of the kind that does."""
@@ -114,7 +114,7 @@ class _Table:
         k = re.search(r"_at_(\d+)", metric)
         if key not in entry or (k and int(k[1]) not in entry[key]):
             add = f"add {k[1]} to benchmarks.{name}.{key}" if k else f"add benchmarks.{name}.{key}"
-            self._tell(f"{at}: metric = {metric!r}: {name!r} does not tell it. Correct it, or {add}.")
+            self._tell(f"{at}: metric = {metric!r}: {name!r} does not report it. Correct it, or {add}.")
 
     def _function(self, row: Mapping, column: Mapping, cell: Mapping) -> None:
         """Whether a function is over what the table has, and over as many as it takes."""

@@ -105,7 +105,7 @@ class Cells:
             "unit": unit,
         }
         if score[metric] is None:
-            return figure | {"gap": "nothing that it could be told of"}
+            return figure | {"gap": "no answer that it applies to"}
         if is_share and metric not in NO_SHARES_OF_QUESTIONS and score[metric] in (0, 1) and full == 100:
             figure["at_edge"] = [factor * limit for limit in wilson(score[metric], figure["n"])]
         if metric == "accuracy" and "seeds" in score:
@@ -125,7 +125,7 @@ class Cells:
         every = [score for scores in compared for score in scores.values()]
         full = full_mark(every)
         if full is None:
-            return {"gap": f"{', '.join(benchmarks)} are not all out of the same full mark"}
+            return {"gap": f"{', '.join(benchmarks)} do not all have the same maximum score"}
         facts = {
             "n": sum(score["questions"] for score in compared[0].values()),
             "unit": "percent" if full == 100 else "points",

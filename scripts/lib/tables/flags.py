@@ -1,4 +1,4 @@
-"""Flags: conditions of the instrument that the reader of a cell must know. Each has one definition, here.
+"""Flags: conditions of the measurement that the reader of a cell must know. Each is defined here, once.
 
 A score carries flags of its own (cut off, no answer …), a row those of its training. Tables, claims and the study's
 page read them from the cells' `flags`: the flag's name to the figure that raised it.
@@ -36,7 +36,7 @@ FLAGS = {
     "cut_off": Flag("ᶜ", f"more than {CUT_OFF_SHARE:.0%} of the answers are cut off at the token limit"),
     "no_answer": Flag("ⁿ", f"more than {NO_ANSWER_SHARE:.0%} of the responses hold no answer"),
     "graders_apart": Flag("ᵍ", f"the graders' accuracies differ by more than {100 * APART:g} points"),
-    "selected_by": Flag("ᵛ", "the checkpoint was selected by these very questions", percent=False),
+    "selected_by": Flag("ᵛ", "the checkpoint was selected on these questions", percent=False),
     "duplicates": Flag("ᵈ", f"more than {DUPLICATE_SHARE:.0%} of the sampled answers repeat another one"),
     "rows_left_out": Flag("ʳ", f"more than {LEFT_OUT_SHARE:.0%} of the rows were left out of its training"),
     "loss_falling": Flag("ˡ", "its training loss was still falling at the end"),
@@ -142,7 +142,7 @@ def notes_of_train_sets(train_sets: Mapping[str, Mapping[str, Any]]) -> list[str
     ]
     notes = [f"Fewer training rows than asked for: {'; '.join(short)}."] if short else []
     notes += [f"Left out before training: {'; '.join(lost)}."] if lost else []
-    return notes + ([f"Rows of a control that show their own critique as it is: {'; '.join(same)}."] if same else [])
+    return notes + ([f"Rows of a control that keep their own critique unchanged: {'; '.join(same)}."] if same else [])
 
 
 def losses_of(summary: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Where a table's cells and rows lead to in the study page (results/<study>/study.html)."""
+"""Link targets of a table's cells and rows in the study page (results/<study>/study.html)."""
 
 from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import quote

@@ -8,8 +8,8 @@ from scripts.lib.tables import flags
 
 GRADERS = {
     "authors-cft": (
-        "Graded as CFT's authors do, whose grader takes numbers that round alike to one decimal place for equal: "
-        "more than it should on Minerva and TheoremQA (docs/grading.md)."
+        "Graded as CFT's authors do, whose grader counts numbers as equal if they round alike to one decimal place: "
+        "too lenient on Minerva and TheoremQA (docs/grading.md)."
     ),
     "authors-thinkpo": "Graded as ThinkPO's authors do, by the Qwen2.5-Math harness (docs/grading.md).",
     "math-verify": "Graded by math-verify.",
@@ -95,25 +95,26 @@ def of_checkpoints(settings: Mapping, cells: Sequence[Mapping]) -> str:
     """What the numbers of a table of checkpoints are, and what its intervals cover."""
     parts = [
         f"Accuracy in percent ± standard error over the questions{edge(cells)}; Average is the plain mean of the "
-        "benchmarks; Rows and Tokens are what each run was trained on, counted once (for pairs: both answers), "
-        "Epochs how often."
+        "benchmarks; Rows and Tokens count what each run was trained on, once (for pairs: both answers); Epochs is how "
+        "often."
     ]
     if settings["mark_best"]:
-        parts.append("★ the best of its column; a lead of less than two standard errors may be chance.")
+        parts.append("★ the best of its column; a lead below two standard errors may be chance.")
     rated = dict.fromkeys(cell["column"] for cell in cells if cell["unit"] == "points")
     parts += [f"{column} is a mean rating out of 10." for column in rated]
     seeds = max((len(cell.get("by_seed", ())) for cell in cells), default=0)
     if seeds:
         parts.append(
-            f"In brackets: the standard deviation over {seeds} training seeds; Rows, Epochs and Tokens are the first's."
+            f"In brackets: the standard deviation over {seeds} training seeds; Rows, Epochs and Tokens are the first "
+            "seed's."
         )
     compared = {row["name"] for row in settings["rows"] if "best_of" in row}
     trained = f"The mean of {seeds} training seeds" if seeds else "One training seed"
     parts += [
-        f"{cell['row']}: the best row is taken per column; 95 % interval of the average {cell['low']:+.1f} to "
-        f"{cell['high']:+.1f} (paired bootstrap over questions, the best taken anew in each resample). "
-        f"McNemar's exact test against the best average, over all questions: {cell['better']} better, "
-        f"{cell['worse']} worse, p = {cell['p']:.2g}. {trained}: both cover question sampling only."
+        f"{cell['row']}: the best row is chosen per column; 95 % interval of the average {cell['low']:+.1f} to "
+        f"{cell['high']:+.1f} (paired bootstrap over questions, the best chosen anew in each resample). McNemar's "
+        f"exact test against the best average, over all questions: {cell['better']} better, {cell['worse']} worse, p = "
+        f"{cell['p']:.2g}. {trained}: both cover question sampling only."
         for cell in cells
         if cell["row"] in compared and cell["column"] == AVERAGE and "low" in cell
     ]
@@ -125,9 +126,9 @@ def of_benchmarks(settings: Mapping, cells: Sequence[Mapping]) -> str:
     change = next(column for column in settings["columns"] if column.get("function") == "change")
     before, after = (name.partition(" ")[2] for name in change["over"])
     return (
-        f"Accuracy in percent ± standard error over the questions{edge(cells)}. Length is the mean number of tokens "
-        "of the answers that ended by themselves; Cut off is the share that did not, within the benchmark's token "
-        f"limit. Changes are relative, from {before} to {after}."
+        f"Accuracy in percent ± standard error over the questions{edge(cells)}. Length is the mean number of tokens of "
+        f"the answers that ended by themselves; Cut off is the share that did not, within the benchmark's token limit. "
+        f"Changes are relative, from {before} to {after}."
     )
 
 

@@ -1,4 +1,4 @@
-"""A table from what there is: cells that are not run or outdated say so, and what makes them.
+"""A table from existing results: cells that are not run or outdated say so, and name what makes them.
 
 Which files a cell needs, and whether they are up to date, is read from Snakemake's graph (scripts/lib/jobs/dag.py).
 Nothing is run.
@@ -36,8 +36,8 @@ def cells(
 ) -> tuple[dict, Path, list[dict]]:
     """The table's settings, the path of its files without an ending, and its cells.
 
-    A cell that cannot be computed has `state: not run` and, in `gap`, the target that makes what it lacks. One that is
-    computed from a file that Snakemake would make again has `state: outdated`.
+    A cell that cannot be computed has `state: not run` and, in `gap`, the target that makes what is missing. One that
+    is computed from a file that Snakemake would make again has `state: outdated`.
 
     Raises:
         BadInput: the config is wrong, or it has no such table.
@@ -163,7 +163,7 @@ def cell_of(row: str, column: str, files: Files, command: str, compute) -> dict:
     try:
         cell = compute()
     except NotRun as lacking:
-        gap = f"not run, `{command} {shlex.quote(lacking.target)}` makes what it lacks"
+        gap = f"not run, `{command} {shlex.quote(lacking.target)}` makes what is missing"
         nothing = {"value": None, "se": None, "n": None, "unit": "number", "paper": None}
         return {"row": row, "column": column, **nothing, "state": NOT_RUN, "gap": gap}
     return {**cell, "state": OUTDATED} if files.outdated and cell["value"] is not None else cell

@@ -1,10 +1,9 @@
 """Asks a teacher through the Batches endpoint: half the price, answers within a day.
 
-What was sent lies beside the journal in `batches/events.jsonl`, which only grows. Before a batch is created it is
-written down there, and its id as soon as the endpoint names it. A batch whose id was lost in between (a kill in that
-moment) is found again by the name that it carries in its metadata. So no request is ever paid for twice, whenever the
-job ends. What is wrong with one part (a batch that the endpoint lost, a line that cannot be read) ends that part: its
-rows are open again.
+Sent batches are recorded beside the journal in `batches/events.jsonl`, which is append-only: a batch before it is
+created, its id as soon as the endpoint returns it. If a kill in between loses the id, the batch is found by the name in
+its metadata. So no request is ever paid for twice, whenever the job ends. If one part fails (a batch that the endpoint
+lost, a line that cannot be read), only that part ends: its rows will be asked again.
 """
 
 import asyncio
@@ -69,7 +68,7 @@ async def _ask_all(teaching: Teaching, requests: Iterator[Request], progress: Pr
             )
             problem = endpoint.without_secrets(advice)
             raise BadInput(
-                f"teacher {slug}: {problem} Batches that were sent are written down and will be collected."
+                f"teacher {slug}: {problem} Batches that were sent are recorded and will be collected."
             ) from None
 
 
@@ -173,8 +172,8 @@ class _Batches:
         if all(isinstance(getattr(answer, name, None), str) and getattr(answer, name) for name in ("id", *also)):
             return answer
         raise BadInput(
-            f"teacher {self.teaching.slug}: {self.endpoint.shown} answers with something that is no batch. Check that "
-            "it has the Batches endpoint, and start again: what was sent is written down and will be collected."
+            f"teacher {self.teaching.slug}: {self.endpoint.shown} did not return a batch. Check that it has the "
+            "Batches endpoint, and start again: what was sent is recorded and will be collected."
         )
 
     def _halve(self, part: str, why: str) -> None:
@@ -185,7 +184,7 @@ class _Batches:
         self.most, self.one_at_a_time = max(1, min(self.most, count // 2)), True
         self._end(part, "refused")
         log.warning(
-            "%s: a batch of %d requests is refused for its size (%s): now %d at most, one batch after the other",
+            "%s: a batch of %d requests is refused for its size (%s): now %d at most, one batch at a time",
             *(self.teaching.slug, count, self.endpoint.without_secrets(why), self.most),
         )
 
@@ -226,8 +225,8 @@ class _Batches:
                 await asyncio.sleep(self.teaching.limits["poll_seconds"])
         if self.faults:
             raise BadInput(
-                f"teacher {self.teaching.slug}: {'; '.join(self.faults)}. What the other batches gave is kept: mend "
-                "the cause and start again."
+                f"teacher {self.teaching.slug}: {'; '.join(self.faults)}. What the other batches gave is kept: fix the "
+                "cause and start again."
             )
 
     async def _has_ended(self, part: str) -> bool:
@@ -239,7 +238,7 @@ class _Batches:
             await self.client.batches.list(limit=1)  # fails where it is not the batch that is missing
             batch = None
         if batch is None:
-            log.warning("%s: the endpoint knows no batch %s: its rows are open again", self.teaching.slug, name)
+            log.warning("%s: the endpoint knows no batch %s: its rows will be asked again", self.teaching.slug, name)
             self._end(part, "lost")
         elif batch.status in ENDED:
             await self._take(part, batch)
@@ -287,7 +286,7 @@ class _Batches:
                     raise
         if odd:
             log.warning(
-                "%s: %d lines of file %s cannot be read: their rows are open again", self.teaching.slug, odd, file
+                "%s: %d lines of file %s cannot be read: their rows will be asked again", self.teaching.slug, odd, file
             )
 
     async def _lines(self, file: str) -> AsyncIterator[bytes]:

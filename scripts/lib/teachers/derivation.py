@@ -1,7 +1,7 @@
 """A worked solution as the first part of a critique: the problem worked out, up to the reference answer.
 
 Nothing is computed here: the lines are the solution's own. A solution that ends at another number than the reference
-answer is no derivation of it, and neither is one that would have to be cut.
+answer is not a derivation of it, nor is one that would have to be cut.
 """
 
 import re

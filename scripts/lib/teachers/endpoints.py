@@ -1,4 +1,4 @@
-"""Where a teacher is asked, with which key, and the client that keeps to limits of time and size."""
+"""A teacher's endpoint and key, and the client that keeps limits of time and size."""
 
 import asyncio
 import os
@@ -64,8 +64,8 @@ def endpoint_of(slug: str, limits: dict) -> Endpoint:
         sound = False
     if not sound:
         raise BadInput(
-            f"teacher {slug}: {masked(url)!r}, from {source}, is no URL. Write http:// or https://, the host, and the "
-            "path: it mostly ends in /v1."
+            f"teacher {slug}: {masked(url)!r}, from {source}, is not a URL. Write http:// or https://, the host, and "
+            "the path: it usually ends in /v1."
         )
     return Endpoint(
         urlunsplit(parts._replace(query="", fragment="")), dict(parse_qsl(parts.query)), _key_of(slug, limits)
@@ -94,7 +94,7 @@ def _key_of(slug: str, limits: dict) -> str | None:
     if odd:
         raise BadInput(
             f"teacher {slug}: character {odd} of the {len(key)} in the environment variable {name} cannot be part of a "
-            "key: a blank, a line break, or no ASCII. Copy the key again."
+            "key: a blank, a line break or a character outside ASCII. Copy the key again."
         )
     return key
 

@@ -28,7 +28,7 @@ class Events:
             event = json.loads(line)
             self.parts.setdefault(event["part"], {}).update(event)
         except (ValueError, TypeError, KeyError):
-            log.warning("%s, line %d is not an event: passed over", self.path, number)
+            log.warning("%s, line %d is not an event: skipped", self.path, number)
 
     def add(self, part: str, **values: Any) -> None:
         """Writes down what happened; it is on the disk before anything else is done."""

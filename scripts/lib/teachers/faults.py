@@ -1,4 +1,4 @@
-"""What a failed request means: nothing to mend here and worth another attempt, a fault of its row, or of all rows."""
+"""What a failed request means: worth another attempt, an error of its row, or an error of all rows."""
 
 import re
 import socket
@@ -29,11 +29,11 @@ ADVICE = {
     400: "Check teachers.{slug}: model, max_tokens, token_parameter, temperature, top_p and extra_body must suit the "
     "endpoint.",
     401: "The key in {key_env} is not accepted: check it, and that it belongs to {url}.",
-    402: "The account has no credit left: see to that at the provider.",
+    402: "The account has no credit left: add some at the provider.",
     403: "The key in {key_env} may not use model {model}: check the account's rights, or choose another model.",
-    404: "There is no model {model} at {url}: check teachers.{slug}.model and base_url (it mostly ends in /v1).",
-    405: "{url} takes no chat completions: check teachers.{slug}.base_url (it mostly ends in /v1).",
-    429: "The account has no credit left, or its hard limit is reached: see to that at the provider.",
+    404: "There is no model {model} at {url}: check teachers.{slug}.model and base_url (it usually ends in /v1).",
+    405: "{url} takes no chat completions: check teachers.{slug}.base_url (it usually ends in /v1).",
+    429: "The account has no credit left, or its hard limit is reached: change that at the provider.",
 }
 
 
@@ -67,8 +67,8 @@ def _refusal(
     if 300 <= status < 400:
         target = masked(error.response.headers.get("location", "nowhere"))
         return (
-            f"{endpoint.shown} answers {status} and points to {target}. Prompts and key are sent to no address but "
-            f"base_url: if that one is right, write it into teachers.{slug}.base_url (up to /v1)."
+            f"{endpoint.shown} answers {status} and points to {target}. Prompts and key are sent only to base_url: if "
+            f"the new address is right, write it into teachers.{slug}.base_url (up to /v1)."
         )
     if status >= 500 or status in PASSING and getattr(error, "code", None) not in NO_CREDIT:
         return None
@@ -93,7 +93,7 @@ def _fault_on_the_way(cause: BaseException, slug: str, endpoint: Endpoint) -> st
     if isinstance(cause, ssl.SSLError) and "ALERT" in str(cause.reason):
         return f"TLS: {endpoint.shown} refuses the connection: {cause.reason}. Check {where} and the port."
     if isinstance(cause, socket.gaierror) and cause.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None)):
-        return f"there is no host of the name in {endpoint.shown}. Correct {where}, or check the network."
+        return f"no host has the name in {endpoint.shown}. Correct {where}, or check the network."
     if isinstance(cause, httpx2.ProxyError):
         return f"the proxy refuses: {masked(str(cause))}. Check ALL_PROXY, HTTPS_PROXY and HTTP_PROXY."
     if isinstance(cause, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError | httpx2.InvalidURL | UnicodeError):

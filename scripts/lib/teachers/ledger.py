@@ -1,4 +1,4 @@
-"""What teachers cost: what was spent, what a set of rows would take, and whether the budget suffices."""
+"""What teachers cost: what was spent, what a set of rows would cost, and whether the budget is enough."""
 
 import math
 from collections.abc import Iterable
@@ -149,11 +149,11 @@ def check_budget(slug: str, whole: Estimate, ledger: Ledger) -> None:
         raise BadInput(
             f"teacher {slug}: {whole.requests:,} requests would cost about ${whole.cost:,.2f}, and it has a price but "
             f"no budget. No request was made. Add the line `budget: {budget_for(ledger.spent + whole.cost)}` under "
-            f"teachers.{slug}: all its answers, those so far included, may cost that much."
+            f"teachers.{slug}: it limits the cost of all its answers, including those so far."
         )
     if ledger.budget is not None and whole.requests and ledger.spent + whole.cost > ledger.budget:
         raise BadInput(
-            f"teacher {slug}: ${ledger.spent:,.2f} are spent and {whole.requests:,} more requests would cost about "
+            f"teacher {slug}: ${ledger.spent:,.2f} is spent and {whole.requests:,} more requests would cost about "
             f"${whole.cost:,.2f}, but the budget is ${ledger.budget:,.2f}. No request was made. Raise "
             f"teachers.{slug}.budget, or lower the entry's rows."
         )

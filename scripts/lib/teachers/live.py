@@ -1,7 +1,7 @@
-"""Asks a teacher request by request: many at a time, within its rates, and again where it is worth it.
+"""Asks a teacher request by request: many at a time, within its rate limits, with retries if worthwhile.
 
-The SDK's own retries are off: they pass over the rate limits, cannot pause the other requests, repeat what will not
-change (an empty account answers 429 too), and give up on a body that is not JSON.
+The SDK's own retries are off: they ignore the rate limits, cannot pause the other requests, repeat what will not change
+(an empty account answers 429 too), and give up on a body that is not JSON.
 """
 
 import asyncio
@@ -126,7 +126,7 @@ class _Client:
         loop = asyncio.get_running_loop()
 
         def stop(name: str) -> None:
-            self._stop(f"stopped by {name}. The answers so far are kept: start again to go on.")
+            self._stop(f"stopped by {name}. The answers so far are kept: start again to resume.")
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
 
@@ -155,7 +155,8 @@ class _Client:
         if self.teaching.keep(request.key, value):
             self.progress.add(1)
         else:
-            self._stop("the disk takes no more answers")  # told by `write_again`, once all that is under way is here
+            # Reported by `write_again`, once all that is under way is here.
+            self._stop("answers can no longer be written to disk")
 
     async def _answer(self, request: Request) -> dict | None:
         """The journal record of one request, after as many attempts as it takes; None where all is to stop."""
@@ -164,9 +165,9 @@ class _Client:
         cost = ledger.cost(ledger.prompt_tokens(request.characters), ledger.completion_tokens(expected), False)
         if ledger.budget is not None and ledger.spent + self.reserved + cost > ledger.budget:
             self._stop(
-                f"the budget of ${ledger.budget:,.2f} is used up: ${ledger.spent:,.2f} are spent, and it holds up to "
-                f"the requests under way. Raise teachers.{self.teaching.slug}.budget and start again: the answers so "
-                "far are kept."
+                f"the budget of ${ledger.budget:,.2f} is used up: ${ledger.spent:,.2f} is spent, and only requests "
+                f"already under way may exceed it. Raise teachers.{self.teaching.slug}.budget and start again: the "
+                "answers so far are kept."
             )
             return None
         self.reserved += cost

@@ -1,7 +1,7 @@
 """What an endpoint answered: the record that the journal keeps, and whether and how it can be used.
 
-Whatever the endpoint charged for is kept, readable or not: an answer in a form that cannot be read is the error of its
-row, and nobody asks for it again.
+Whatever the endpoint charged for is kept, readable or not: an unreadable answer is an error of its row, and is not
+asked for again.
 """
 
 import json

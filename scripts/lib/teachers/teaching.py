@@ -1,8 +1,8 @@
 """A teacher behind an OpenAI-compatible endpoint: its journal, what it has cost, and what it answered.
 
-Everything that a teacher wrote lies in its journal under `state/teachers/<teacher>/`, one record for each response,
+Everything that a teacher wrote is in its journal under `state/teachers/<teacher>/`, one record for each response,
 under a key made from the model, the messages, the sampling and the sample number. All journals under `state/teachers/`
-are searched, so no study, shard or renamed teacher asks again for what was paid for once.
+are searched, so no study, shard or renamed teacher pays for the same request twice.
 """
 
 import logging
@@ -106,7 +106,7 @@ class Teaching:
         value = self.ledger.with_tokens({**value, "asked": self.teacher["model"]}, self.expected_tokens)
         if value.get("usage") == ESTIMATED and not self._without_usage:
             self._without_usage = True
-            log.warning("%s: the endpoint does not say what it used: its answers count by the estimate", self.slug)
+            log.warning("%s: the endpoint reports no usage: its answers are counted by estimate", self.slug)
         self.ledger.add(value)
         return self._write(key, value)
 
@@ -142,8 +142,8 @@ class Teaching:
         reason = f"the disk of {folder} is full" if problem == DiskFull.problem else f"{folder}: {problem}"
         lost = f"; {len(self.unwritten):,} could not be written and will be asked again" if self.unwritten else ""
         return BadInput(
-            f"teacher {self.slug}: {reason}: nothing more is asked, {self.kept:,} answers are kept{lost}. "
-            f"{self._disk.way_out}, and start the same command again."
+            f"teacher {self.slug}: {reason}: no more requests are made, {self.kept:,} answers are kept{lost}. "
+            f"{self._disk.way_out}, and run the same command again."
         )
 
     def answer(self, request: Request) -> tuple[dict | None, str | None]:
@@ -193,5 +193,5 @@ def check_errors(what: str, errors: int, asked: int, allowed: float, reasons: di
         listed = "; ".join(f"{count} × {reason}" for reason, count in often)
         raise BadInput(
             f"{what}: {errors} of {asked} rows have no usable answer, more than max_errors = {allowed:g} allows "
-            f"({listed}). The answers are kept. Mend the cause and start again, or raise max_errors."
+            f"({listed}). The answers are kept. Fix the cause and start again, or raise max_errors."
         )

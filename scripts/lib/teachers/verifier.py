@@ -1,10 +1,10 @@
 """A critique of a response to a maths question, written by rule and exact arithmetic, without a model.
 
 The grader decides whether the final answer is right; the critique's verdict always equals it. This module finds what to
-say: the first step with a false calculation, else where a worked solution goes another way, else the answer itself.
-In the style `derive` the text works the problem out before it judges, from the worked solution
-(scripts/lib/teachers/derivation.py); what it judges and where it points is the same.
-The text is a function of the arguments alone, so a second run writes the same bytes.
+say: the first step with a false calculation, else where the response departs from a worked solution, else the answer
+itself. In the style `derive` the text works the problem out before it judges, from the worked solution
+(scripts/lib/teachers/derivation.py); what it judges and where it points is the same. The text is a function of the
+arguments alone, so a second run writes the same bytes.
 
 Example, for the response "3 + 4 = 8\\n8 * 2 = 16" with answer "14":
 "Step 1: 3 + 4 = 8 is wrong: 3 + 4 = 7. The final answer 16 is wrong; it should be 14. Conclusion: wrong [END]"

@@ -75,7 +75,7 @@ def train(recipe: dict, start, tokenizer, state: Path, settings: Machine, micro:
         trainers.keep_reference(state / "rows")
     checkpoint = get_last_checkpoint(str(state)) if state.is_dir() else None
     if checkpoint:
-        log.info("going on from %s", checkpoint)
+        log.info("resuming from %s", checkpoint)
     seconds = speed = 0.0
     if checkpoint and trainers.has_all_steps(checkpoint):  # it ended after its last step: Trainer would make one more
         trainer.state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
@@ -84,7 +84,7 @@ def train(recipe: dict, start, tokenizer, state: Path, settings: Machine, micro:
         seconds = trainer.train(resume_from_checkpoint=checkpoint).metrics["train_runtime"]
         speed = report.seen(trainer.state) * settings.processes / seconds
     if stop.signal and trainer.state.global_step < trainer.state.max_steps:
-        log.warning("signal %d: stopped after step %d, which is saved", stop.signal, trainer.state.global_step)
+        log.warning("signal %d: stopped after step %d, saved", stop.signal, trainer.state.global_step)
         if processes.is_main_process:
             slurm.queue_again()
         processes.wait_for_everyone()  # the launcher ends the others when one ends

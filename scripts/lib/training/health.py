@@ -1,4 +1,4 @@
-"""A training that is none does not pass as a result.
+"""A training that trained nothing must not pass as a result.
 
 Its losses, gradients and weights are numbers, its learning rate is not 0 at every step, and its weights have moved.
 """
@@ -97,8 +97,8 @@ def refuse_unmoved(start: Path, model: torch.nn.Module, where: str) -> None:
                         return
     if compared:
         raise BadInput(
-            f"{where}: no weight differs from those of {start}, so nothing was learned that the checkpoint could hold. "
-            "Raise learning_rate or the number of steps, or set precision: mixed (bfloat16 rounds small updates away)."
+            f"{where}: no weight differs from those of {start}, so the checkpoint holds nothing learned. Raise "
+            "learning_rate or the number of steps, or set precision: mixed (bfloat16 rounds small updates away)."
         )
 
 

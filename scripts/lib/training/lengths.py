@@ -1,4 +1,5 @@
-"""Training rows by their length in tokens: which ones the trainer would drop, which ones `data` chooses by length."""
+"""Training rows by their length in tokens: which ones the trainer would drop, and which ones `data` chooses by
+length."""
 
 import bisect
 import math
@@ -30,7 +31,7 @@ class Ruler:
         from scripts.lib.generation.chat import file_tokenizer, load_tokenizer
 
         if self.model is None:
-            raise BadInput("tokens are to be counted, and no tokenizer is named. Name a model folder (--tokenizer).")
+            raise BadInput("counting tokens needs a tokenizer. Name a model folder (--tokenizer).")
         return file_tokenizer(self.model) if self.limit is None else load_tokenizer(self.model, self.limit["template"])
 
     def tokens(self, text: str) -> int:

@@ -1,4 +1,5 @@
-"""How a training runs on its machine: what changes memory and speed, and beyond rounding nothing of what is learnt."""
+"""How a training runs on its machine: settings for memory and speed that change nothing in what is learned, beyond
+rounding."""
 
 import logging
 from collections.abc import Callable
@@ -135,11 +136,11 @@ def halve(state: Path, rows: int, recipe: dict, error: BaseException) -> None:
     """
     if rows == 1:
         raise BadInput(
-            f"run {recipe['run']}: memory does not suffice for a single row of a pass ({str(error)[:200]}). Set "
+            f"run {recipe['run']}: not enough memory for even one row per pass ({str(error)[:200]}). Set "
             "activation_checkpointing: true, lora, or a smaller max_tokens in the recipe, or train on more GPUs "
             "(docs/performance.md)."
         ) from None
-    log.warning("memory ran out with %d rows in a pass: going on with %d and more accumulation", rows, rows // 2)
+    log.warning("memory ran out with %d rows in a pass: continuing with %d and more accumulation", rows, rows // 2)
     write_json(state / NOTE, rows // 2)
 
 

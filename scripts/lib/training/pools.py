@@ -1,4 +1,4 @@
-"""What a part of a training set may be made of: its rows that pass the filter, within the recipe's limit.
+"""The rows that a part of a training set may use: those that pass the filter, within the recipe's limit.
 
 A part is what `data:` or one entry of its `mix:` says, as `part_settings` in scripts/lib/study/settings.py gives it.
 """

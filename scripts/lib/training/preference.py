@@ -16,7 +16,7 @@ With a the mean log-probability of an answer's tokens, and a_r the same under th
     ORPO   −a(chosen) − β log σ(log odds(chosen) − log odds(rejected))           arXiv 2403.07691, eqs. 6 and 7
            where odds = exp(a) / (1 − exp(a)), and β is the paper's λ
 
-SimPO and ORPO have no reference: none is kept in memory. Their margin is β [a(chosen) − a(rejected)].
+SimPO and ORPO need no reference model: none is kept in memory. Their margin is β [a(chosen) − a(rejected)].
 """
 
 import contextlib

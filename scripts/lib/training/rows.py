@@ -77,7 +77,7 @@ class LeftOut:
         if self.ends and self.recipe["end_inside"] == "error":
             raise BadInput(
                 f"{len(self.ends)} of {rows} rows hold the end token {end} inside an answer, which would end it early: "
-                f"{', '.join(self.ends[:5])}. Mend them, or set end_inside: drop (leaves them out) or delete (takes "
+                f"{', '.join(self.ends[:5])}. Fix them, or set end_inside: drop (leaves them out) or delete (takes "
                 "the token out of their texts) in the recipe."
             )
         if len(self.long) + len(self.ends) + len(self.equal) == rows:

@@ -1,7 +1,7 @@
 """Generation with vLLM, offline: one load, continuous batching within a chunk, tensor parallel over the job's GPUs.
 
-It lives in an environment of its own (envs/vllm-gpu.txt, envs/vllm-cpu.txt; docs/engines.md). It gets token ids and
-gives token ids: prompts, stop tokens and texts are made by the same code as those of the transformers engine.
+vLLM has its own environment (envs/vllm-gpu.txt, envs/vllm-cpu.txt; docs/engines.md). Token ids go in and come out:
+prompts, stop tokens and texts are made by the same code as for the transformers engine.
 """
 
 import os
@@ -43,7 +43,7 @@ class VllmEngine:
         wanted = seen if on_cpu else settings.get("gpus") or seen
         if wanted > seen:
             raise BadInput(
-                f"the job has {wanted} GPUs by its resources, but the process sees {seen}. Lower gpu of its rule "
+                f"the job's resources give it {wanted} GPUs, but the process sees {seen}. Lower gpu of its rule "
                 "(set-resources in the profile), or give the job that many."
             )
         self.tokenizer = tokenizer
@@ -61,7 +61,7 @@ class VllmEngine:
             )
         except ValueError as error:
             raise BadInput(
-                f"{model}: vLLM cannot load it: {error} What may be changed: engines.*.max_model_len, memory_share and "
+                f"{model}: vLLM cannot load it: {error} Settings to change: engines.*.max_model_len, memory_share and "
                 "dtype in the config, gpu of the job's rule."
             ) from None
         self.longest = self.llm.llm_engine.model_config.max_model_len
