@@ -30,6 +30,7 @@ from scripts.lib import cli
 from scripts.lib.jobs import cards
 from scripts.lib.journal import held
 from scripts.lib.jsonl import content_key, file_hash, make_folder, read_json, write_json, writing
+from scripts.lib.training import tracking
 
 VERSION = 2  # raise by hand when the weights would differ
 log = logging.getLogger(__name__)
@@ -58,6 +59,9 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     recompute = "1: activations are computed again, not kept, also where the recipe does not say so"
     parser.add_argument("--recompute", type=int, choices=(0, 1), default=0, help=recompute)
     parser.add_argument("--processes", type=int, default=1, help="how many processes were asked for: checked")
+    tracker = "where the log is shown as well: none, tensorboard, trackio, wandb or mlflow (the package is yours)"
+    parser.add_argument("--tracker", choices=("none", *tracking.TRACKERS), default="none", help=tracker)
+    parser.add_argument("--project", default="by-hand", help="for the tracker: its project, logs/<project>/")
     parser.add_argument("--workers", type=int, default=1, help="processes that tokenise, before the training")
     parser.add_argument("--state", required=True, help="folder for resumable progress")
     parser.add_argument("--weights", required=True, help="folder of candidates to write")
@@ -78,6 +82,7 @@ def main(args: argparse.Namespace) -> int:
     from scripts.lib.training import fitting, rows, trainers
     from scripts.lib.training.machine import Machine
 
+    reported = tracking.begin(args.tracker, args.project, args.recipe["run"])
     cli.quiet()
     disable_progress_bars()
     cards.take()
@@ -91,7 +96,7 @@ def main(args: argparse.Namespace) -> int:
     start_hash = weights_hash(start)
     state = Path(args.state) / content_key(VERSION, recipe, file_hash(args.data), start_hash)
     processes = trainers.processes(args.processes)
-    settings = Machine(args.micro_batch, args.processes, args.attention, args.compile, args.recompute)
+    settings = Machine(args.micro_batch, args.processes, args.attention, args.compile, args.recompute, reported)
     with held(args.state) if processes.is_main_process else nullcontext():
         if processes.is_main_process:
             for other in Path(args.state).iterdir():

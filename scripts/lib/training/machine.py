@@ -1,9 +1,10 @@
 """How a training runs on its machine: what changes memory and speed, and beyond rounding nothing of what is learnt."""
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate.utils import send_to_device
@@ -28,6 +29,7 @@ class Machine:
         attention: an implementation that transformers knows (`sdpa`, `eager`, `flash_attention_2`); None: its choice.
         compiled: whether torch.compile compiles the model.
         recompute: whether activations are computed again for the backward pass, in place of being kept.
+        reported: the trainer's arguments about where it reports its log (`tracking.begin`).
     """
 
     micro_batch: int | None = None
@@ -35,6 +37,7 @@ class Machine:
     attention: str | None = None
     compiled: bool = False
     recompute: bool = False
+    reported: Mapping[str, Any] = field(default_factory=lambda: {"report_to": "none"})
 
 
 def split_batch(global_batch: int, micro_batch: int, processes: int) -> tuple[int, int]:
