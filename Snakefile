@@ -87,8 +87,10 @@ if workflow.is_main_process:
 
 onstart:
     write_study()
-    if workflow.is_main_process and workflow.local_exec and not workflow.touch:
-        check_gpus()
+    if workflow.is_main_process and not workflow.touch:
+        check_tracker()
+        if workflow.local_exec:
+            check_gpus()
     needed = list(workflow.dag.needrun_jobs())
     write_settings(needed)
     if CONSOLE:

@@ -6,6 +6,7 @@ What each job reads and writes is the class `Study` in scripts/lib/study (files.
 import os
 import re
 import shlex
+import subprocess
 import time
 
 from scripts.lib.console.targets import wrong_target
@@ -18,6 +19,7 @@ from scripts.lib.page.results import state_of_results
 from scripts.lib.study.contents import of_project
 from scripts.lib.study.files import GENERATED, one_of
 from scripts.lib.study.settings import LOCAL_TEACHERS, as_json
+from scripts.lib.training import tracking
 
 SLUG = r"[a-z0-9][a-z0-9.-]*"
 
@@ -135,6 +137,20 @@ def train_command(wildcards, output, threads, resources):
         main = f'"$(hostname):$({python} -c {shlex.quote(FREE_PORT)})"'
         launch = f"{srun} {launch} --nodes {nodes} --main {main}"
     return f"{launch} scripts.train --processes {processes}"
+
+
+def tracker(wildcards, output):
+    """A param: where a training's log is shown as well. It takes `output`: not tracked."""
+    return f"--tracker {STUDY['tracker']} --project {STUDY.name}" if STUDY["tracker"] != "none" else ""
+
+
+def check_tracker():
+    """Stops before the first job where a training would lack the package of its tracker."""
+    if STUDY["tracker"] != "none" and any(job.rule.name == "train" for job in workflow.dag.needrun_jobs()):
+        python = interpreter_of("laptop")
+        finds = f"import importlib.util, sys; sys.exit(importlib.util.find_spec('{STUDY['tracker']}') is None)"
+        if subprocess.run([python, "-c", finds]).returncode:
+            raise WorkflowError(tracking.missing(STUDY["tracker"], python))
 
 
 def machine_of(engine=lambda wildcards: None):

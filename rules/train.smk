@@ -67,12 +67,14 @@ rule train:
         command=train_command,
         recipe=STUDY.recipe,
         state=state_of("train"),
+        tracker=tracker,
     shell:
         # The script saves a checkpoint on SIGTERM; the shell must not die of it before.
         "trap '' TERM; {params.command} --recipe {log:q}.recipe.json --data {input.data:q} --start {input.start:q}"
         " --micro-batch {resources.micro_batch} --attention {resources.attention} --compile {resources.compile}"
         " --recompute {resources.recompute} --padding-free {resources.padding_free} --liger {resources.liger}"
-        " --workers {threads} --state {params.state:q} --weights {output.weights:q} --summary {output.summary:q} > {log:q} 2>&1"
+        " {params.tracker} --workers {threads} --state {params.state:q} --weights {output.weights:q}"
+        " --summary {output.summary:q} > {log:q} 2>&1"
 
 
 rule validate:

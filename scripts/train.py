@@ -31,6 +31,7 @@ from scripts.lib import cli
 from scripts.lib.jobs import cards
 from scripts.lib.journal import held
 from scripts.lib.jsonl import content_key, file_hash, make_folder, read_json, write_json, writing
+from scripts.lib.training import tracking
 
 if TYPE_CHECKING:
     from scripts.lib.training.machine import Machine
@@ -66,6 +67,9 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     liger = "1: layers run on the kernels of liger-kernel (needs the package and a GPU)"
     parser.add_argument("--liger", type=int, choices=(0, 1), default=0, help=liger)
     parser.add_argument("--processes", type=int, default=1, help="how many processes were asked for: checked")
+    tracker = "where the log is shown as well: none, tensorboard, trackio, wandb or mlflow (the package is yours)"
+    parser.add_argument("--tracker", choices=("none", *tracking.TRACKERS), default="none", help=tracker)
+    parser.add_argument("--project", default="by-hand", help="for the tracker: its project, logs/<project>/")
     parser.add_argument("--workers", type=int, default=1, help="processes that tokenize before the training")
     parser.add_argument("--state", required=True, help="folder for resumable progress")
     parser.add_argument("--weights", required=True, help="folder of candidates to write")
@@ -85,6 +89,7 @@ def settings_of(args: argparse.Namespace) -> "Machine":
         recompute=args.recompute,
         padding_free=args.padding_free,
         liger=args.liger,
+        reported=tracking.begin(args.tracker, args.project, args.recipe["run"]),
     )
 
 

@@ -136,7 +136,7 @@ def configuration(recipe: dict, state: Path, settings: Machine, micro: int) -> S
         logging_steps=1,
         logging_first_step=True,
         logging_nan_inf_filter=False,  # a loss that is no number is not hidden: StopOnNonFinite ends the training
-        report_to="none",
+        **settings.reported,
         disable_tqdm=True,
         dataloader_pin_memory=torch.cuda.is_available(),
         activation_checkpointing=recipe["activation_checkpointing"] or settings.recompute,

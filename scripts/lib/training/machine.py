@@ -2,9 +2,10 @@
 rounding."""
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate.utils import send_to_device
@@ -33,6 +34,7 @@ class Machine:
         recompute: whether activations are computed again for the backward pass, in place of being kept.
         padding_free: whether the rows of a pass are joined into one, so that no padding is computed.
         liger: whether layers run on the kernels of the package liger-kernel.
+        reported: the trainer's arguments about where it reports its log (`tracking.begin`).
     """
 
     micro_batch: int | None = None
@@ -42,6 +44,7 @@ class Machine:
     recompute: bool = False
     padding_free: bool = False
     liger: bool = False
+    reported: Mapping[str, Any] = field(default_factory=lambda: {"report_to": "none"})
 
 
 def refuse_missing(settings: Machine) -> None:
