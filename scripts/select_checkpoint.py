@@ -46,8 +46,9 @@ def main(args: argparse.Namespace) -> int:
     write_json(args.selection, selection)
     if args.train_state:
         with held(args.train_state) as state:
-            for progress in filter(Path.is_dir, state.iterdir()):
-                shutil.rmtree(progress)
+            for progress in list(filter(Path.is_dir, state.iterdir())):
+                # Renamed first: half a folder under its own name would pass for a training that can resume.
+                shutil.rmtree(progress.rename(progress.with_name(f".{progress.name}.removed")))
     return 0
 
 

@@ -58,6 +58,35 @@ def test_checkpoint_outlives_its_candidate(select, tmp_path: Path) -> None:
     assert (tmp_path / "model" / "weights").read_text() == "25"
 
 
+def test_kill_while_progress_is_removed_leaves_none_that_a_training_would_resume(select, tmp_path, monkeypatch) -> None:
+    progress = tmp_path / "state" / "abc"
+    (progress / "candidates").mkdir(parents=True)
+    (progress / "facts.json").write_text("{}")
+    words = [
+        "--candidates",
+        "candidates",
+        "--model",
+        "model",
+        "--selection",
+        "selection.json",
+        "--train-state",
+        "state",
+    ]
+    args = select_checkpoint.parse_args([w if w.startswith("--") else str(tmp_path / w) for w in words])
+    with monkeypatch.context() as killed:
+
+        def end(folder):
+            (folder / "candidates").rmdir()
+            raise KeyboardInterrupt
+
+        killed.setattr(select_checkpoint.shutil, "rmtree", end)
+        with pytest.raises(KeyboardInterrupt):
+            select_checkpoint.main(args)
+    assert not progress.exists()
+    select_checkpoint.main(args)
+    assert [path.name for path in (tmp_path / "state").iterdir() if path.is_dir()] == []
+
+
 def test_folder_without_candidates_is_told(tmp_path: Path) -> None:
     words = ["--candidates", str(tmp_path), "--model", str(tmp_path / "m"), "--selection", str(tmp_path / "s")]
     with pytest.raises(BadInput, match="there are no candidates. Run rule train again."):

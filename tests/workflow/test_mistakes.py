@@ -124,6 +124,11 @@ def test_wrong_target_is_the_last_line(project: Tree, arguments: list[str], expe
     assert expected in said[-1], said
 
 
+def test_wrong_target_of_a_plan_is_named_too(project: Tree) -> None:
+    said = project.make("--config", "plan={targets: [cft_tabel2]}", "--", "plan", status=1).rstrip().splitlines()
+    assert "there is no such target in the study laptop. Did you mean cft_table2?" in said[-1], said
+
+
 def test_job_that_fails_is_the_last_line_with_its_cause_and_its_log(project: Tree, tmp_path: Path) -> None:
     (tmp_path / "my.yaml").write_text(
         f"base: {project.folder}/config.yaml\nmodels: {{mine: {{source: folder, path: /nowhere, family: llama}}}}\n"

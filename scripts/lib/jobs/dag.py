@@ -70,7 +70,7 @@ def graph(
 
     import yaml
     from snakemake.api import SnakemakeApi
-    from snakemake.exceptions import RuleException, WorkflowError
+    from snakemake.exceptions import MissingRuleException, RuleException, WorkflowError
     from snakemake.settings.enums import Quietness
     from snakemake.settings.types import (
         ConfigSettings,
@@ -96,7 +96,10 @@ def graph(
             workflow_api.dag(DAGSettings(targets=frozenset(targets), rerun_triggers=triggers, force_incomplete=True))
             workflow = workflow_api._workflow
             workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
-            workflow._build_dag()
+            try:
+                workflow._build_dag()
+            except MissingRuleException as error:
+                raise BadInput("\n".join(workflow.globals["wrong_targets"]()) or str(error)) from None
             jobs = {job: as_job(job, workflow.dag.needrun(job)) for job in workflow.dag.jobs}
             for job, ours in jobs.items():
                 ours.needs = [jobs[other] for other in workflow.dag.dependencies[job]]
