@@ -55,7 +55,7 @@ def test_columns_and_choices_can_be_named(tmp_path):
     assert [row["verdict"] for row in out] == [True, False, None]
     assert out[0]["extracted"] == "B"
     assert out[0]["math_verify"] is None
-    assert "no list" in out[2]["error"]
+    assert "not a list" in out[2]["error"]
 
 
 def test_an_empty_file_gives_an_empty_file(tmp_path):

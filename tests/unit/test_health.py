@@ -128,7 +128,7 @@ def test_temperature_without_do_sample_does_not_end_a_training_at_its_first_save
     recipe = {**RECIPE, **KINDS["sft"], "lora": lora, "max_steps": 2}
     with caplog.at_level(logging.WARNING):
         assert train.main(train.parse_args(flags(recipe, data, start, tmp_path, 1))) == 0
-    assert "says temperature = 0.6, top_p = 0.9 without do_sample: checkpoints get do_sample = true" in caplog.text
+    assert "sets temperature = 0.6, top_p = 0.9 without do_sample: checkpoints get do_sample = true" in caplog.text
     saved = json.loads((tmp_path / "weights" / "step-000002" / "generation_config.json").read_text())
     assert saved["do_sample"] is True and saved["temperature"] == 0.6
 

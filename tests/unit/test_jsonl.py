@@ -90,7 +90,7 @@ def test_numbers_can_keep_the_text_that_they_were_read_from(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("content", "options", "parts"),
     [
-        (b'{"id": 1}\n{"id": 2', {}, ["r.jsonl, line 2: not a JSON object", "torn"]),
+        (b'{"id": 1}\n{"id": 2', {}, ["r.jsonl, line 2: not a JSON object", "cut off"]),
         (b'{"id": 1}\n\n[1]\n', {}, ["r.jsonl, line 3: a list, not a JSON object"]),
         (b'{"id": 1, "b": 2}\n', {"required": ("id", "q", "a")}, ["r.jsonl, line 1: no q, a (there are: b, id)"]),
         (b'{"id": 1}\n{"id": 1}\n', {}, ["r.jsonl, line 2: id 1 is also on line 1", "Give each row"]),
