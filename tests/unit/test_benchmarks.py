@@ -158,7 +158,7 @@ def test_glob_of_runs_does_not_stand_for_their_mean(small) -> None:
         (
             "seeds: {mean: '*ft'}\n"
             "figures: {f: {kind: training, quantity: loss, title: F, rows: [{name: M, of: mean}]}}",
-            "mean is no run",
+            "mean is not a run",
         ),
         (
             "seeds: {mean: '*ft'}\nruns: {dpo: {extends: sft, start: mean}}",

@@ -189,7 +189,7 @@ MISTAKES = {
     ),
     "budget without a price": (
         "teachers: {api: {kind: openai, model: m, budget: 5.0}}",
-        ["config.yaml: teachers.api.budget", "no price", "Add price"],
+        ["config.yaml: teachers.api.budget", "it needs a price", "Add price"],
     ),
     "unknown engine of a teacher": (
         "teachers: {self: {kind: transformers, model: base, engine: gpu}}",

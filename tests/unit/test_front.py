@@ -41,7 +41,7 @@ def test_make_calls_snakemake_and_prints_the_call(calls, capsys) -> None:
 def test_config_whose_aliases_expand_without_end_is_refused_before_snakemake_reads_it(calls, tmp_path: Path) -> None:
     lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12))]
     (tmp_path / "bomb.yaml").write_text("\n".join(lines))
-    with pytest.raises(BadInput, match=r"bomb.yaml: line \d+: its aliases .* write out to more than 200,000 values"):
+    with pytest.raises(BadInput, match=r"bomb.yaml: line \d+: its aliases .* expand to more than 200,000 values"):
         call("make", "cft_table2", "-c", str(tmp_path / "bomb.yaml"))
     assert not calls
 

@@ -39,7 +39,7 @@ refinements: {sums-refined: {critiques: sums-paid, teacher: other, max_errors: 0
 runs: {refined: {method: cgd, start: base, recipe: short, prompt: ask.j2, data: {refinements: sums-refined, rows: 90}}}
 """
     message = small.mistake(refined, PAID.replace("rows: 160", "rows: 152"))
-    assert "runs.refined.data.rows = 90: of the 100 rows of its data 47 are left" in message
+    assert "runs.refined.data.rows = 90: only 47 of the 100 rows of its data are left" in message
     small.resolve(refined.replace("rows: 90", "rows: 47"), PAID.replace("rows: 160", "rows: 152"))
 
 

@@ -202,7 +202,7 @@ TABLE = "tables: {t: {title: T, suites: [numbers], columns: [{name: GCD, benchma
         ("{name: CFT, of: cff}", ["config.yaml: tables.t.rows", "'cff'", "not under models or runs"]),
         ("{name: CFT}", ["a score of no checkpoint"]),
         ("{name: CFT, of: cft, benchmark: gdc}", ["benchmark = 'gdc'", "not under benchmarks"]),
-        ("{name: CFT, of: cft, cells: {LCM: {gap: none}}}", ["'LCM'", "no column"]),
+        ("{name: CFT, of: cft, cells: {LCM: {gap: none}}}", ["'LCM'", "not a column"]),
         ("{name: CFT, of: base, cells: {GCD: {fact: rows}}}", ["a fact of 'base', which is not a run"]),
         ("{name: CFT, of: cft, cells: {GCD: {function: change, over: [GCD]}}}", ["change is over 2 column(s)"]),
         ("{name: CFT, function: average, over: [SFT]}", ["over = ['SFT']", "rows of the table"]),
