@@ -28,7 +28,7 @@ CONFIGS = {
         "runs: {a: {extends: cft, prompt: no.j2}}",
         ["runs.a.prompt", "no such file", "Correct"],
     ),
-    "key that stands twice": ("runs:\n  a: {extends: cft}\n  a: {extends: sft}", ["my.yaml: line 4: a stands twice"]),
+    "key that stands twice": ("runs:\n  a: {extends: cft}\n  a: {extends: sft}", ["my.yaml: line 4: a occurs twice"]),
     "suite that is misspelt": (
         "tables: {t: {title: T, suites: [arithmetc], rows: [{name: A, of: cft}]}}",
         ["tables.t.suites[0] = 'arithmetc'", "Did you mean arithmetic?"],
