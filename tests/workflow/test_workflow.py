@@ -201,6 +201,10 @@ def test_another_interpreter_asks_for_nothing(finished: Tree) -> None:
     assert "Nothing to be done" in said
 
 
+def test_another_tracker_or_number_of_cores_asks_for_nothing(finished: Tree) -> None:
+    assert "Nothing to be done" in finished.tiny("-n", "--config", "tracker=wandb", "threads=3", "--", TARGET)
+
+
 def test_vllm_runs_in_its_own_environment_and_its_memory_share_is_no_setting(project: Tree, monkeypatch) -> None:
     monkeypatch.setenv("REDPEN_PYTHON_VLLM", "/with/vllm/python")
     said = project.make("-n", "-p", "--config", "engine=vllm", "--", TARGET)
