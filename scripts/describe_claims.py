@@ -3,12 +3,9 @@
 python -m scripts.describe_claims --out docs/claims.md
 """
 
-import argparse
-
 import yaml
 
 from scripts.lib import cli
-from scripts.lib.jsonl import write_text
 from scripts.lib.study import language, papers, resolve, schema
 from scripts.lib.tables import claims, claims_page
 
@@ -81,19 +78,6 @@ SURPRISES = """### What surprises
 """
 
 
-def parse_args(argv: list[str]) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", required=True, help="Markdown to write")
-    return parser.parse_args(argv)
-
-
-def main(args: argparse.Namespace) -> int:
-    """Writes the page."""
-    write_text(args.out, page())
-    return 0
-
-
 def page() -> str:
     """The whole page as Markdown."""
     parts = [INTRO]
@@ -149,4 +133,4 @@ def read_yaml(file: str) -> dict:
 
 
 if __name__ == "__main__":
-    cli.run(main, parse_args)
+    cli.run_page(page, __doc__)

@@ -3,11 +3,10 @@
 python -m scripts.describe_config --out docs/config.md
 """
 
-import argparse
 import textwrap
 
 from scripts.lib import cli
-from scripts.lib.jsonl import dumps, write_text
+from scripts.lib.jsonl import dumps
 from scripts.lib.study.schema import dereferenced, schema
 
 INTRO = """# Config reference
@@ -39,19 +38,6 @@ as is a key that occurs twice in one mapping, and a file whose aliases expand to
 values. Snakemake reads a config first: in one with `__use_yte__` it runs Python. Use only configs
 from people whose programs you would run.
 """
-
-
-def parse_args(argv: list[str]) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", required=True, help="Markdown to write")
-    return parser.parse_args(argv)
-
-
-def main(args: argparse.Namespace) -> int:
-    """Writes the page."""
-    write_text(args.out, page())
-    return 0
 
 
 def page() -> str:
@@ -123,4 +109,4 @@ def kind_of(node: dict) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main, parse_args)
+    cli.run_page(page, __doc__)

@@ -3,11 +3,8 @@
 python -m scripts.describe_memory --out docs/memory.md
 """
 
-import argparse
-
 from scripts.lib import cli
 from scripts.lib.jobs.memory import need
-from scripts.lib.jsonl import write_text
 
 SIZES = (0.5, 1.5, 7, 14, 32)  # billions
 TOKENS = 2048
@@ -36,19 +33,6 @@ Gigabytes (2^30 bytes) on each card, with AdamW, one row of {TOKENS:,} tokens in
 `activation_checkpointing: true`; LoRA of rank 16. The last columns are model sizes in billions of parameters. For each
 further row in a pass, add what the last table says. Usual cards have 24, 48, 80 or 141 GB.
 """
-
-
-def parse_args(argv: list[str]) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", required=True, help="Markdown to write")
-    return parser.parse_args(argv)
-
-
-def main(args: argparse.Namespace) -> int:
-    """Writes the page."""
-    write_text(args.out, page())
-    return 0
 
 
 def page() -> str:
@@ -101,4 +85,4 @@ def markdown(head: list[str], lines: list[list[str]]) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main, parse_args)
+    cli.run_page(page, __doc__)

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.jsonl import BadInput, disk_full
+from scripts.lib.jsonl import BadInput, disk_full, write_text
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,6 +66,17 @@ def run(
             raise
         log.error("%s", refusal)
         sys.exit(1)
+
+
+def run_page(page: Callable[[], str], description: str) -> None:
+    """Runs a script that writes a page of the docs, made by `page`, to the file that `--out` names."""
+
+    def parse_args(argv: list[str]) -> argparse.Namespace:
+        parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser.add_argument("--out", required=True, help="Markdown to write")
+        return parser.parse_args(argv)
+
+    run(lambda args: write_text(args.out, page()), parse_args)
 
 
 class Progress:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 
@@ -30,23 +31,11 @@ def _lines(summary: dict, outputs: list[str], what: str = "answer") -> str:
         return _many(sum(bool(line.strip()) for line in file), what)
 
 
-def _own_critiques(summary: dict, outputs: list[str]) -> str:
-    return _lines(summary, outputs, "critique")
-
-
 def _graded(summary: dict, outputs: list[str]) -> str:
     return f"{summary['correct']:,} of {summary['rows']:,} right"
 
 
-def _critiques(summary: dict, outputs: list[str]) -> str:
-    return _asked(summary, "critique")
-
-
-def _answers(summary: dict, outputs: list[str]) -> str:
-    return _asked(summary, "answer")
-
-
-def _asked(summary: dict, what: str) -> str:
+def _asked(summary: dict, outputs: list[str], what: str) -> str:
     """How many texts a teacher was asked for, and how many of them failed."""
     return _many(summary["rows"], what) + (f", {summary['errors']} failed" if summary["errors"] else "")
 
@@ -85,15 +74,16 @@ def _file(summary: dict, outputs: list[str]) -> str:
     return outputs[0]
 
 
+CRITIQUES, ANSWERS = partial(_asked, what="critique"), partial(_asked, what="answer")
 WORDS: dict[str, Callable[[dict, list[str]], str]] = {
     **dict.fromkeys(("prepare_dataset", "prepare_benchmark", "prepare_harness", "build_train_set"), _rows),
     **dict.fromkeys(("sample_responses", "generate", "generate_turns"), _lines),
-    **dict.fromkeys(("critique_responses", "critique_by_model", "critique_by_api", "gather_critiques"), _critiques),
-    **dict.fromkeys(("refine_responses", "gather_refinements", "answer_questions", "gather_answers"), _answers),
+    **dict.fromkeys(("critique_responses", "critique_by_model", "critique_by_api", "gather_critiques"), CRITIQUES),
+    **dict.fromkeys(("refine_responses", "gather_refinements", "answer_questions", "gather_answers"), ANSWERS),
     **dict.fromkeys(("score", "evaluate_harness", "average_seeds"), _score),
     **dict.fromkeys(("make_table", "make_figure", "draw_curves", "check_claims", "study_page"), _file),
     **dict.fromkeys(("fetch_model", "fetch_punkt"), _file),
-    "critique_answers": _own_critiques,
+    "critique_answers": partial(_lines, what="critique"),
     "judge_turns": _judged,
     "validate": _validated,
     "check_overlap": _overlap,

@@ -66,12 +66,6 @@ def take_rows(tables: dict[str, Any], place: Callable[[tuple], str], mistakes: l
     return taken
 
 
-def _runs_named(named: list[str], mistakes: Mistakes, families: Families) -> list[str]:
-    """The runs that names, families and globs stand for, each once."""
-    runs = mistakes.study["runs"]
-    return list(dict.fromkeys(run for one in named for run in families.get(("runs", one)) or fnmatch.filter(runs, one)))
-
-
 def expand_rows(mistakes: Mistakes, families: Families) -> None:
     """Puts a row for each checkpoint in the place of each row of tables and figures that names a family or a glob."""
     study = mistakes.study
