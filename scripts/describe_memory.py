@@ -23,15 +23,17 @@ WORKS = (
 
 INTRO = f"""# Memory by method and size
 
-Made by `python -m scripts.describe_memory --out docs/memory.md` from the estimate of `snakemake plan`; do not edit it
-here.
+Made by `python -m scripts.describe_memory --out docs/memory.md` from the estimate of `snakemake
+plan`; do not edit it here.
 
-**These are estimates. None of them was measured on a card.** [planning.md](planning.md#gpu-memory) says how they are
-counted. Leave a margin of a tenth or more, and try a training before you count on it.
+**These are estimates. None of them was measured on a card.** [planning.md](planning.md#gpu-memory)
+says how they are counted. Leave a margin of a tenth or more, and try a training before you count on
+it.
 
-Gigabytes (2^30 bytes) on each card, with AdamW, one row of {TOKENS:,} tokens in a pass (of a pair, two) and
-`activation_checkpointing: true`; LoRA of rank 16. The last columns are model sizes in billions of parameters. For each
-further row in a pass, add what the last table says. Usual cards have 24, 48, 80 or 141 GB.
+Gigabytes (2^30 bytes) on each card, with AdamW, one row of {TOKENS:,} tokens in a pass (of a pair,
+two) and `activation_checkpointing: true`; LoRA of rank 16. The last columns are model sizes in
+billions of parameters. For each further row in a pass, add what the last table says. Usual cards
+have 24, 48, 80 or 141 GB.
 """
 
 
