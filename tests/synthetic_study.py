@@ -57,7 +57,7 @@ class Made:
         questions: of each benchmark.
         benchmarks: their names.
         words: how long an answer is.
-        extra: a text that is put into a question, a response, a title and a critique.
+        extra: a text that is put into a question, a response, a table's title, a row's name and a critique.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Made:
         asked = {"kind": "math", "prompt": "prompts/answer.j2", "questions": questions}
         config["benchmarks"] = {name: {**asked, "title": name.upper()} for name in self.benchmarks}
         config["suites"] = {"numbers": list(self.benchmarks)}
-        rows = [{"name": "Base", "of": "base"}, *({"name": name.upper(), "of": name} for name in self.names)]
+        rows = [{"name": f"Base {self.extra}".strip(), "of": "base"}, *({"name": name.upper(), "of": name} for name in self.names)]
         if {"sft", "cft"} <= set(self.names):
             rows.append({"name": "CFT − SFT", "difference": "cft", "best_of": ["sft"]})
         config["tables"] = {"main": {"title": f"Main {self.extra}".strip(), "suites": ["numbers"], "rows": rows}}

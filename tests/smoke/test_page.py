@@ -13,6 +13,7 @@ import pytest
 from scripts import make_page
 from scripts.lib.jsonl import read_json, read_rows, write_json, write_rows
 from scripts.lib.page import vendored
+from scripts.lib.tables.links import link
 from scripts.lib.tables.statistics import _two_sided
 from tests import browser
 from tests.synthetic_study import Made
@@ -23,11 +24,13 @@ HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">"
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory, model_folder: Path) -> Path:
-    """The page of a study whose question, response, title and critique hold hostile text."""
+    """The page of a study whose question, response, table's title, row's name and critique hold hostile text."""
     results = Made(tmp_path_factory.mktemp("page"), extra=HOSTILE).write()
-    near = {"benchmark": "gcd", "question": "q-000003", "dataset": "sums", "trained": "t-7"}
-    write_json(results / "tables" / "main.overlap.json", {"near_questions": [near]})
-    write_rows(results / "datasets" / "sums.jsonl", [{"id": "t-7", "question": f"Nearly the same {HOSTILE}"}])
+    trained = {"q-000003": "t-7", "q-000008": "q-000008"}
+    near = [{"benchmark": "gcd", "question": ours, "dataset": "sums", "trained": id} for ours, id in trained.items()]
+    write_json(results / "tables" / "main.overlap.json", {"near_questions": near})
+    questions = [{"id": id, "question": f"Nearly the same {HOSTILE}"} for id in trained.values()]
+    write_rows(results / "datasets" / "sums.jsonl", questions)
     shutil.copytree(model_folder, results / "models" / "base")
     assert make_page.main(make_page.parse_args(["--results", str(results)])) == 0
     return results / "study.html"
@@ -59,7 +62,7 @@ def test_every_cell_is_the_count_of_the_questions_that_it_lists(page, chromium):
     cells = [cell for cell in read_json(page.parent / "tables" / "main.json") if "checkpoint" in cell]
     assert len(cells) == 6
     for cell in cells:
-        address = f"#/table/main/{cell['row']}/{cell['column']}"
+        address = link("table", "main", cell["row"], cell["column"])
         view = chromium.shown(page, f"{address}?show=right").one("main", id="view")
         listed = len(list(view.one("table", class_="list").one("tbody").all("tr")))
         assert 100 * listed / cell["n"] == pytest.approx(cell["value"]), cell
@@ -91,6 +94,8 @@ def test_flipped_questions_and_mcnemar_agree_with_the_scores(page, chromium):
         "#/question/gcd/q-000003?table=main&of=cft",
         "#/question/gcd/q-000005?table=main&of=cft&against=sft&diff=1",
         "#/critiques/sums-verifier/q-000004%230",
+        link("table", "main", f"Base {HOSTILE}", "GCD"),
+        link("average", "main", f"Base {HOSTILE}", "Average"),
     ],
 )
 def test_hostile_text_is_text(page, chromium, fragment):
@@ -131,6 +136,35 @@ def test_a_question_shows_what_is_near_it_in_training(page, chromium):
     assert f"Nearly the same {HOSTILE}" in view
     other = chromium.shown(page, "#/question/gcd/q-000004?table=main&of=cft").one("main", id="view").text
     assert "near question" not in other
+
+
+def test_a_near_question_leads_to_its_critiques(page, chromium):
+    near = chromium.shown(page, "#/question/gcd/q-000008?table=main&of=cft").one("main", id="view")
+    (to,) = near.all("a", href="#/critiques/sums-verifier/q-000008%230")
+    view = chromium.shown(page, to.attributes["href"]).one("main", id="view")
+    assert "What is 8 + 1?" in view.text
+
+
+def test_an_average_leads_to_its_cells_and_they_to_their_answers(page, chromium):
+    still = chromium.shown(page)
+    average = still.one("a", href="#/average/main/CFT/Average")
+    view = chromium.shown(page, average.attributes["href"]).one("main", id="view")
+    assert [link.text for link in view.one("table", class_="scores").all("a")] == [
+        still.one("a", href=f"#/table/main/CFT/{benchmark}").text for benchmark in ("GCD", "LCM")
+    ]
+    answers = chromium.shown(page, link_in(view.one("table", class_="scores"))).one("main", id="view")
+    assert "questions right" in answers.text
+    difference = still.one("a", href="#/average/main/CFT%20%E2%88%92%20SFT/Average")
+    view = chromium.shown(page, difference.attributes["href"]).one("main", id="view")
+    assert link_in(view.one("table", class_="scores")) == "#/table/main/CFT/GCD?show=lost&against=sft"
+
+
+def test_a_claim_leads_to_its_cells(page, chromium):
+    claims = chromium.shown(page, "#/claims").one("section", data_page="claims")
+    assert {link.attributes["href"] for link in claims.one("table").all("a")} == {
+        "#/average/main/CFT/Average",
+        "#/average/main/SFT/Average",
+    }
 
 
 def test_loss_tokens_are_told_apart_from_the_prompt(page, chromium):

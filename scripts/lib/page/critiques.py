@@ -23,6 +23,7 @@ def add(parts: Parts, results: Results) -> dict[str, dict]:
             summary = results.json("critiques", f"{slug}.json")
             facts[slug] = {"responses": entry["responses"], "teacher": entry["teacher"], "summary": summary}
             facts[slug] |= {"rows": len(rows), "shown": min(len(rows), ROWS)}
+            facts[slug]["dataset"] = results.study["responses"][entry["responses"]]["dataset"]
     return facts
 
 

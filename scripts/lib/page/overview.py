@@ -11,7 +11,7 @@ from scripts.lib.tables import files as table_files
 from scripts.lib.tables import flags
 from scripts.lib.tables.claims import places
 from scripts.lib.tables.claims_page import interval
-from scripts.lib.tables.links import link, of_cells, of_rows
+from scripts.lib.tables.links import link, of_averages, of_cells, of_rows
 from scripts.lib.tables.notes import of_judges, of_metrics
 from scripts.lib.tables.partial import OUTDATED
 
@@ -97,9 +97,23 @@ def shown_tables(results: Results, left_out: Mapping) -> dict[str, dict]:
             "left_out": left_out.get(name, {}),
             "rows": checkpoint_names(cells),
             "cells": [cell for cell in cells if "checkpoint" in cell or "low" in cell],
+            "averages": averages(results, name, cells),
         }
         for name, cells in results.tables.items()
     }
+
+
+def averages(results: Results, name: str, cells: Sequence[Mapping]) -> list[dict]:
+    """Each average of a table, with the cells that it is the mean of, as they are shown in the table."""
+    settings = results.study["tables"][name]
+    places = {(cell["row"], cell["column"]): cell for cell in cells}
+    links = of_cells(name, settings, results.scores, cells)
+    return [
+        {"row": row, "column": column, **_cell(places[row, column], None)}
+        | {"over": [{"row": r, "column": c, **_cell(places[r, c], links.get((r, c)))} for r, c in over]}
+        for (row, column), over in of_averages(settings)
+        if (row, column) in links
+    ]
 
 
 def checkpoint_names(cells: Sequence[Mapping]) -> list[dict]:
@@ -210,12 +224,22 @@ def claims(results: Results) -> list[dict]:
                 "verdict": verdict["verdict"] if verdict else "not judged yet",
                 "why": verdict.get("why", "") if verdict else "",
                 "flags": [flags.FLAGS[name] for name in (verdict or {}).get("flags", ())],
-                "tables": sorted({c.get("table", claim.get("table")) for c in claim["cells"].values()}),
+                "cells": {part: cells_of(results, claim, where) for part, where in claim["cells"].items()},
                 "printed": printed,
                 "point": {**verdict, "threshold": claim["above"], "paper": printed} if verdict else None,
             }
         )
     return listed
+
+
+def cells_of(results: Results, claim: Mapping, where: Mapping) -> list[tuple[str, str]]:
+    """The cells that a name in a claim stands for: a text each, and its place in the page (else that of the table)."""
+    found = []
+    for at in places(claim, where):
+        table = at["table"]
+        to = of_cells(table, results.study["tables"][table], results.scores, results.tables.get(table, ()))
+        found.append((f"{at['row']}, {at['column']}", to.get((at["row"], at["column"]), link("table", table))))
+    return found
 
 
 def printed_value(results: Results, claim: Mapping) -> float | None:

@@ -109,6 +109,17 @@ def specs(table: Mapping) -> Iterator[tuple[Mapping, Mapping, dict]]:
             yield row, column, spec(table, row, column)
 
 
+def averaged(table: Mapping, row: Mapping, column: Mapping, cell: Mapping) -> list[tuple[str, str]]:
+    """The (row, column) of each cell that an average is the mean of.
+
+    They are other columns of the row, or, in a row of averages, other rows of the column: by default all of them.
+    """
+    if "function" not in row:
+        return [(row["name"], name) for name in cell["over"]]
+    others = (other["name"] for other in table["rows"] if other["name"] != row["name"])
+    return [(name, column["name"]) for name in cell.get("over", others)]
+
+
 def is_score(cell: Mapping) -> bool:
     """Whether the cell shows a score."""
     return "benchmark" in cell and "setting" not in cell

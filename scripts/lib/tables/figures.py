@@ -6,7 +6,16 @@ from collections.abc import Iterable, Mapping
 
 from scripts.lib.grading.scoring import full_mark
 from scripts.lib.jsonl import BadInput
-from scripts.lib.study.cells import METRICS, NO_SHARES_OF_QUESTIONS, UNITS, filled, is_score, metric_kind, spec
+from scripts.lib.study.cells import (
+    METRICS,
+    NO_SHARES_OF_QUESTIONS,
+    UNITS,
+    averaged,
+    filled,
+    is_score,
+    metric_kind,
+    spec,
+)
 from scripts.lib.tables.flags import of_score
 from scripts.lib.tables.statistics import average_error, difference_to_best, mcnemar_to_best, wilson
 
@@ -55,6 +64,9 @@ class Cells:
 
     def spec(self, row: str, column: str) -> dict:
         return spec(self.table, self.rows[row], self.columns[column])
+
+    def _averaged(self, row: str, column: str, cell: Mapping) -> list[tuple[str, str]]:
+        return averaged(self.table, self.rows[row], self.columns[column], cell)
 
     # --- figures ----------------------------------------------------------------------------------------------------
 
@@ -144,10 +156,7 @@ class Cells:
 
     def _average(self, row: str, column: str, cell: Mapping) -> dict:
         """The plain mean of other columns of the row, or, for a row of averages, of other rows of the column."""
-        if "function" in self.rows[row]:
-            over = [self.cell(name, column) for name in cell.get("over", [n for n in self.rows if n != row])]
-        else:
-            over = [self.cell(row, name) for name in cell["over"]]
+        over = [self.cell(*place) for place in self._averaged(row, column, cell)]
         if cell.get("best_of") and "function" not in self.rows[row]:
             benchmarks = [self.spec(row, name)["benchmark"] for name in cell["over"]]
             return self._minus_best(cell, benchmarks, None)
@@ -231,11 +240,9 @@ class Cells:
             best = max(others, key=lambda name: self.paper[name][column], default=None)
             return _sum([self._printed_variance(name, column) for name in (*mine, best) if name], 2)
         if function == "average":
-            whole_row = "function" in self.rows[row]
-            over = cell.get("over", [name for name in self.rows if name != row]) if whole_row else cell["over"]
-            parts = [self._printed_variance(*((name, column) if whole_row else (row, name))) for name in over]
-            total = _sum(parts, len(over))
-            return None if total is None else total / len(over) ** 2
+            parts = [self._printed_variance(*place) for place in self._averaged(row, column, cell)]
+            total = _sum(parts, len(parts))
+            return None if total is None else total / len(parts) ** 2
         if function == "gain" and "previous" in cell:
             return _sum([self._printed_variance(name, cell["over"][0]) for name in (row, cell["previous"])], 2)
         if not is_score(cell) or cell.get("metric", "accuracy") != "accuracy" or not isinstance(value, int | float):

@@ -1,9 +1,9 @@
 """Link targets of a table's cells and rows in the study page (results/<study>/study.html)."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
-from scripts.lib.study.cells import specs
+from scripts.lib.study.cells import averaged, specs
 
 Places = dict[tuple[str, str], str]  # row and column → a fragment of the page's address
 
@@ -17,6 +17,8 @@ def link(*names: str, **query: str) -> str:
 
 def of_cells(table: str, settings: Mapping, scores: Mapping, cells: Sequence[Mapping]) -> Places:
     """The answers behind each cell: its own, or, of a difference, those that it loses to the best of the others.
+
+    An average leads to the list of the cells that it is the mean of, where one of them has answers.
 
     Args:
         table: its id.
@@ -37,7 +39,15 @@ def of_cells(table: str, settings: Mapping, scores: Mapping, cells: Sequence[Map
             best = max(others, key=lambda other: scores[other][benchmark]["accuracy"] or 0)
             target = link("table", table, rows_of[of, column["name"]], column["name"], show="lost", against=best)
             found[row["name"], column["name"]] = target
-    return found
+    means = {place: link("average", table, *place) for place, over in of_averages(settings) if found.keys() & {*over}}
+    return {**means, **found}
+
+
+def of_averages(settings: Mapping) -> Iterator[tuple[tuple[str, str], list[tuple[str, str]]]]:
+    """The (row, column) of each average of a table, and of the cells that it is the mean of."""
+    for row, column, cell in specs(settings):
+        if cell.get("function") == "average":
+            yield (row["name"], column["name"]), averaged(settings, row, column, cell)
 
 
 def row_names(cells: Sequence[Mapping]) -> Places:

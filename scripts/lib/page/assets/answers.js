@@ -202,3 +202,18 @@ async function textAt(checkpoint, benchmark, index) {
   if (first[index] !== null || !redpen.has(`rest/${checkpoint}/${benchmark}`)) return first[index];
   return (await redpen.read(`rest/${checkpoint}/${benchmark}`))[index];
 }
+
+// What an average is made of: each cell as its table shows it, which leads to its answers.
+function averageView(names) {
+  const [, table, row, column] = names;
+  const known = Object.hasOwn(redpen.core.tables, table) ? redpen.core.tables[table].averages : [];
+  const average = known.find((one) => one.row === row && one.column === column);
+  if (!average) return missing("There is no such average in this page.");
+  const name = (one) => (one.row === row ? one.column : one.row);
+  const figure = (one) => element("td", { class: one.kind }, one.link ? element("a", { href: one.link }, one.text) : one.text);
+  return element("div", {},
+    crumbs({}, [[table, link(["table", table])], [row], [column]]),
+    element("h1", {}, `${row}, ${column}: ${average.text}`), element("p", { class: "hint" }, average.says),
+    element("p", { class: "hint" }, `The mean of ${count(average.over.length)} cells. A figure leads to its answers.`),
+    element("table", { class: "scores" }, average.over.map((one) => element("tr", {}, element("th", {}, name(one)), figure(one), element("td", {}, one.says)))));
+}

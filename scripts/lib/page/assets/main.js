@@ -1,7 +1,7 @@
 "use strict";
 // The router: what the fragment of the address names is shown; a still section of the page, or a view.
 const VIEWS = {
-  answers: answersView, question: questionView, critiques: critiquesView, train: trainView, training: trainingView, provenance: provenanceView,
+  answers: answersView, average: averageView, question: questionView, critiques: critiquesView, train: trainView, training: trainingView, provenance: provenanceView,
 };
 
 function viewAt(names) {

@@ -32,7 +32,7 @@ async function questionView(names, query) {
     facts([["gold", question.answer === undefined ? "none" : String(question.answer)], question.subject && ["subject", question.subject], question.level !== undefined && ["level", String(question.level)]]),
     question.response && element("details", { open: true }, element("summary", {}, "response to judge"), prose(question.response)),
     question.solution && element("details", {}, element("summary", {}, "worked solution"), prose(question.solution)),
-    nearQuestion((redpen.core.near[benchmark] || {})[id]),
+    await nearQuestion((redpen.core.near[benchmark] || {})[id]),
     element("h2", {}, "Answers"),
     element("div", { class: "bar" }, chooser("left", options, "of", here), chooser("right", [["", "none"], ...options], "against", here),
       query.against && chooser("word differences", [["", "off"], ["1", "on"]], "diff", here),
@@ -42,10 +42,16 @@ async function questionView(names, query) {
     await promptDetails(benchmark, q, question, query.of || (rows[0] || {}).of));
 }
 
-function nearQuestion(near) {
+async function nearQuestion(near) {
   if (!near) return null;
+  const critiques = [];
+  for (const [entry, fact] of Object.entries(redpen.core.critiques).filter(([, one]) => one.dataset === near.dataset)) {
+    const rows = (await redpen.read(`critiques/${entry}`)).filter((row) => row.question_id === near.id);
+    critiques.push(...rows.map((row) => element("li", {}, element("a", { href: link(["critiques", entry, row.id]) }, `${entry}: ${row.id}`))));
+  }
   return element("div", {}, element("h2", {}, "A near question in training"),
-    element("p", { class: "hint" }, `${near.id} of ${near.dataset}: 13 words in a row are the same.`), prose(near.question));
+    element("p", { class: "hint" }, `${near.id} of ${near.dataset}: 13 words in a row are the same.`), prose(near.question),
+    critiques.length > 0 && element("div", {}, element("p", { class: "hint" }, "Critiques of responses to it:"), element("ul", {}, critiques)));
 }
 
 // What one row said: the sample that is asked for, its verdicts and its text.
