@@ -96,7 +96,8 @@ class Made:
         asked = {"kind": "math", "prompt": "prompts/answer.j2", "questions": questions}
         config["benchmarks"] = {name: {**asked, "title": name.upper()} for name in self.benchmarks}
         config["suites"] = {"numbers": list(self.benchmarks)}
-        rows = [{"name": f"Base {self.extra}".strip(), "of": "base"}, *({"name": name.upper(), "of": name} for name in self.names)]
+        rows = [{"name": f"Base {self.extra}".strip(), "of": "base"}]
+        rows += [{"name": name.upper(), "of": name} for name in self.names]
         if {"sft", "cft"} <= set(self.names):
             rows.append({"name": "CFT − SFT", "difference": "cft", "best_of": ["sft"]})
         config["tables"] = {"main": {"title": f"Main {self.extra}".strip(), "suites": ["numbers"], "rows": rows}}
