@@ -111,7 +111,7 @@ def test_large_model_without_a_gpu_is_told_once_for_each_interpreter() -> None:
     study = resolved("one-gpu")
     jobs = [("train", "cft", "without"), ("generate", "cft", "without"), ("generate", "qwen2.5-math-1.5b", "with")]
     (said,) = gpu_checks.without_gpu(study, jobs, sees)
-    assert said.startswith("train cft: 1.5 billion parameters, and the torch of without finds no GPU")
+    assert said.startswith("generate cft, train cft: up to 1.5 billion parameters, and torch in without finds no GPU")
     assert "make gpu" in said and "largest_on_cpu" in said and asked == ["without", "with"]
     assert gpu_checks.without_gpu({**study, "largest_on_cpu": 2.0}, jobs, sees) == []
 

@@ -81,3 +81,11 @@ def test_plan_says_how_large_the_pool_is_and_what_is_likely_to_pass(small) -> No
     study = small.resolve("plan: {kept_share: 0.1}")
     (line,) = quotas.pools(study, ["sft"])
     assert line.endswith("about 16 pass keep: correct (10%): NOT ENOUGH")
+
+
+def test_plan_names_the_entries_of_a_mixture_and_says_where_any_number_of_rows_will_do(small) -> None:
+    mix = "[{critiques: sums-verifier}, {critiques: sums-verifier, keep: judged-wrong}]"
+    data = f"{{mix: {mix}, rows: 40, when_short: take-all}}"
+    study = small.resolve(f"runs: {{mixed: {{method: cft, start: base, recipe: short, prompt: ask.j2, data: {data}}}}}")
+    told = "mixed (sums-verifier): 20 rows (fewer will do) of at most 160"
+    assert quotas.pools(study, ["mixed"]) == [told, f"{told}, of which about 80 pass keep: judged-wrong (50%)"]

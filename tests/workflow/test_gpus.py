@@ -27,7 +27,7 @@ def two_cards(tmp_path_factory: pytest.TempPathFactory) -> Tree:
 def test_training_that_fits_no_card_and_a_large_model_without_a_gpu_stop_before_the_first_job(two_cards: Tree) -> None:
     said = two_cards.make(*EVENING, "--", "evening", status=1)
     assert "train cft: it needs about 15 GB, and the card has 8. Give its recipe lora" in said
-    assert "billion parameters, and the torch of" in said and "finds no GPU" in said
+    assert "billion parameters, and torch in" in said and "finds no GPU" in said
     assert [path.name for path in (two_cards.folder / "results" / "one-gpu").iterdir()] == ["study.yaml"]
     assert not (two_cards.folder / "logs").exists()
 

@@ -57,6 +57,21 @@ def test_table_of_judges_waits_for_responses_and_critiques(project: Tree, tmp_pa
     assert not any(rule in ("train", "critique_responses") for rule, _ in jobs)
 
 
+def test_tables_of_the_shipped_ablations_have_their_seeds_and_their_own_critiques(
+    project: Tree, tmp_path: Path
+) -> None:
+    tree = project.copy(tmp_path / "tree")
+    jobs = tree.planned("cft_best_of_n", "config/ablations.yaml")
+    asked = {wildcards for rule, wildcards in jobs if rule == "critique_answers"}
+    assert asked == {
+        f"checkpoint={name}, suite=sampled" for name in ("smollm2-135m", "sft-verified", "cft", "cft-even")
+    }
+    trained = {
+        wildcards for rule, wildcards in tree.planned("cft_ablations_seeds", "config/ablations.yaml") if rule == "train"
+    }
+    assert len(trained) == 7 * 3 and {"run=cgd", "run=cgd.s2", "run=cgd.s3"} <= trained
+
+
 @pytest.mark.slow("samples, judges and criticises with a random model: seven jobs that load torch")
 def test_table_of_judges_is_made_and_nothing_is_made_again(tree: Tree) -> None:
     write(tree)

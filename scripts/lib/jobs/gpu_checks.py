@@ -42,24 +42,23 @@ def too_large(study: Mapping[str, Any], runs: Mapping[str, int], memory: float) 
 def without_gpu(
     study: Mapping[str, Any], jobs: Iterable[tuple[str, str, str]], sees: Callable[[str], bool] = sees_gpu
 ) -> list[str]:
-    """What is wrong with the jobs of large models whose environment's torch finds no GPU.
+    """What is wrong with the jobs of large models whose torch finds no GPU: a message for each interpreter.
 
     Args:
         study: the resolved study; `largest_on_cpu` is the size from which models are large.
         jobs: rule, checkpoint and interpreter of each.
         sees: (interpreter) → whether its torch finds a GPU; called once for each.
     """
-    estimator, found, wrong = Estimator(study), {}, {}
+    estimator = Estimator(study)
+    large: dict[str, dict[str, float]] = {}
     for rule, checkpoint, python in jobs:
         size = estimator.billions(checkpoint)
-        if size is None or size < study["largest_on_cpu"]:
-            continue
-        if python not in found:
-            found[python] = sees(python)
-        if not found[python]:
-            wrong.setdefault((python, checkpoint), f"{rule} {checkpoint}: {size:g} billion parameters")
+        if size is not None and size >= study["largest_on_cpu"]:
+            large.setdefault(python, {})[f"{rule} {checkpoint}"] = size
     return [
-        f"{text}, and the torch of {python} finds no GPU, so that it would take weeks. Run `make gpu` where there "
-        "is one, or raise largest_on_cpu where that is meant (docs/planning.md)."
-        for (python, _), text in wrong.items()
+        f"{', '.join(sorted(sizes))}: up to {max(sizes.values()):g} billion parameters, and torch in {python} finds no "
+        "GPU, so that it would take weeks. Install torch with CUDA where there is a GPU (make gpu), or allow it on a "
+        "CPU: --config largest_on_cpu=N, in billions of parameters (docs/planning.md)."
+        for python, sizes in large.items()
+        if not sees(python)
     ]

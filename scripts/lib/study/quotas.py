@@ -161,11 +161,23 @@ def pools(study: Mapping[str, Any], names: list[str]) -> list[str]:
         for slug, entry in study["datasets"].items()
     }
     known = {**study, "datasets": whole}
-    return [_pool(study, name, quota, part) for name in names for quota, part in quotas(known, study["runs"][name])]
+    return [
+        _pool(study, name + _of_mixture(study["runs"][name], part), quota, part)
+        for name in names
+        for quota, part in quotas(known, study["runs"][name])
+    ]
+
+
+def _of_mixture(run: Mapping[str, Any], part: Mapping[str, Any]) -> str:
+    """What tells the parts of a mixture: the entries that this one reads."""
+    if "mix" not in run["data"]:
+        return ""
+    return f" ({', '.join(slug for _, _, slug in runs.sources(part))})"
 
 
 def _pool(study: Mapping[str, Any], name: str, quota: Quota, part: Mapping[str, Any]) -> str:
-    will_do = f" ({quota.least:,} will do)" if quota.least < quota.asked else ""
+    fewer = "fewer" if quota.least == 1 else f"{quota.least:,}"  # when_short: take-all
+    will_do = f" ({fewer} will do)" if quota.least < quota.asked else ""
     if quota.most is None:
         return f"{name}: {quota.asked:,} rows{will_do} of an unknown number: add it to plan.rows"
     share = study["plan"]["kept_share"] if part["keep"] in FILTERS else 1.0
