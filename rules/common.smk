@@ -116,6 +116,13 @@ def gpus_of(resources):
     return int(gres.rpartition(":")[2]) if gres.startswith("gpu") else resources.gpu
 
 
+def gpus_of_training(wildcards, **job):
+    """A resource: one GPU where the recipe has LoRA, else what the rule's `gpu_full` says. `train:gpu` replaces both."""
+    if STUDY["runs"][wildcards.run]["hyperparameters"]["lora"]:
+        return 1
+    return workflow.get_rule("train").resources["gpu_full"].evaluate(wildcards, **job).value
+
+
 # Prints a port that is free on this node.
 FREE_PORT = "import socket; s = socket.socket(); s.bind((str(), 0)); print(s.getsockname()[1])"
 

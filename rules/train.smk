@@ -54,7 +54,8 @@ rule train:
         "../envs/laptop.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=gpus_of_training,  # 1 under LoRA, else gpu_full
+        gpu_full=1,  # of a training of all weights
         parallel="ddp",  # with more GPUs: a file in envs/accelerate/
         # Rows per device and pass; the global batch is the recipe's. A retry takes fewer.
         micro_batch=lambda wildcards, attempt: "auto" if attempt == 1 else max(1, 8 // 2 ** (attempt - 1)),

@@ -76,6 +76,32 @@ def test_nodes_alone_are_refused(project: Tree) -> None:
     assert "train: several nodes want gpu, gres, tasks, tasks_per_gpu and mpi too" in said, said
 
 
+FULL_TRAINING = ("--config", "runs={sft: {overrides: {lora: null}}}")
+
+
+@pytest.mark.parametrize(("recipe", "gpus"), [((), 1), (FULL_TRAINING, 4)], ids=["lora", "full"])
+def test_gpus_of_a_training_follow_its_recipe(project: Tree, recipe: tuple[str, ...], gpus: int) -> None:
+    train = job(planned(project, *recipe, "--set-resources", "train:gpu_full=4"), "train")
+    assert f"gpu={gpus}," in train and ("--processes 4" in train) == (gpus == 4), train
+
+
+@pytest.mark.parametrize("recipe", [(), FULL_TRAINING], ids=["lora", "full"])
+def test_gpus_that_are_set_count_for_every_recipe(project: Tree, recipe: tuple[str, ...]) -> None:
+    train = job(planned(project, *recipe, "--set-resources", "train:gpu_full=4", "train:gpu=2"), "train")
+    assert "gpu=2," in train and "--processes 2" in train, train
+
+
+PAPERS_RUN = "cft.qwen2.5-math-7b"
+PAPERS_LORA = ("--config", f"runs={{{PAPERS_RUN}: {{overrides: {{lora: {{rank: 32}}}}}}}}")
+
+
+@pytest.mark.parametrize(("recipe", "gpus"), [((), 8), (PAPERS_LORA, 1)], ids=["full", "lora"])
+def test_a_lora_run_of_the_papers_study_asks_for_one_gpu(project: Tree, recipe: tuple[str, ...], gpus: int) -> None:
+    target = f"results/papers/checkpoints/{PAPERS_RUN}/train.json"
+    train = job(Project(project.folder, "python").make("--profile", "slurm", *recipe, "-np", "--", target), "train")
+    assert f"gpu={gpus}," in train and ("--processes 8" in train) == (gpus == 8), train
+
+
 @pytest.mark.parametrize("name", ["ddp", "fsdp", "zero3"])
 def test_accelerate_reads_each_configuration(name: str) -> None:
     config_args = pytest.importorskip("accelerate.commands.config.config_args")
