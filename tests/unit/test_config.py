@@ -155,6 +155,10 @@ MISTAKES = {
         "tables: {part: {rows_of: main, only: [Bass]}}",
         ["config.yaml: tables.part.only", "'Bass' is no row of main", "Base"],
     ),
+    "rows of a table beside rows of its own": (
+        "tables: {part: {rows_of: main, rows: [{name: Base, of: base}]}}",
+        ["config.yaml: tables.part.rows: it has the rows of main (rows_of)", "Remove one of the two"],
+    ),
     "unknown table of a target": (
         "targets: {both: [main, second]}",
         ["config.yaml: targets.both[1] = 'second'", "not under tables or figures", "main"],
@@ -681,6 +685,11 @@ def test_table_takes_rows_of_another_with_all_its_keys(small) -> None:
     assert [row["name"] for row in table["rows"]] == ["CFT"] and (table["title"], table["note"]) == ("Part", "N")
     table = small.resolve(more % "rows_of: main")["tables"]["part"]
     assert [row["name"] for row in table["rows"]] == ["Base", "CFT"] and table["suites"] == ["numbers"]
+
+
+def test_rows_that_a_table_has_not_are_told_once_and_nothing_of_what_follows(small) -> None:
+    found = small.mistakes("tables: {part: {rows_of: main, only: [Bass], suites: [nope]}}")
+    assert [line for line in found if "part" in line] == found and len(found) == 1
 
 
 PAPER = """

@@ -105,7 +105,9 @@ def test_rows_are_chosen_by_the_values_of_columns_and_the_others_counted(source)
 def test_choice_that_no_row_meets_is_told_with_what_there_is(source) -> None:
     lines = [question(n, seed=f"p{n % 2}") for n in range(4)]
     found = refusal(source(lines, where={"seed": "p7"}))
-    assert "no row has seed = 'p7' (there are: 'p0', 'p1'). Correct the entry's where." in found
+    assert "no row has seed = 'p7' (other values are seed: 'p0', 'p1'). Correct the entry's where." in found
+    found = refusal(source([question(1, seed="p0")], where={"seed": "p0", "id": "q7"}))
+    assert "no row has seed = 'p0' and id = 'q7' (other values are id: 'q1')." in found
     found = refusal(source(lines, where={"problem": "p1"}))
     assert "row 1: no column problem (there are: answer, id, question, seed). Correct the entry's where." in found
 

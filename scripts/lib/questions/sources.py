@@ -172,8 +172,9 @@ def _chosen(rows, source: dict, place: str, noted: Counter) -> Iterator[tuple[in
             if value != wanted[column] and len(other[column]) < SHOWN_VALUES:
                 other[column][repr(value)] = None
     if not chosen and noted["not_chosen"]:
-        there = "; ".join(f"{column} = {wanted[column]!r} (there are: {', '.join(other[column])})" for column in wanted)
-        raise BadInput(f"{place}: no row has {there}. Correct the entry's where.")
+        asked = " and ".join(f"{column} = {value!r}" for column, value in wanted.items())
+        there = "; ".join(f"{column}: {', '.join(values)}" for column, values in other.items() if values)
+        raise BadInput(f"{place}: no row has {asked} (other values are {there}). Correct the entry's where.")
 
 
 def _mapped(rows, source: dict, place: str, noted: Counter) -> Iterator[dict]:

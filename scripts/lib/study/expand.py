@@ -1,7 +1,7 @@
 """Families, globs and shorthand of a study, written out: seeds, rows of tables and figures, tables of suites."""
 
 import fnmatch
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from scripts.lib.study.cells import specs
@@ -45,25 +45,32 @@ def take_rows(tables: dict[str, Any], place: Callable[[tuple], str], mistakes: l
     for slug, table in tables.items():
         if not isinstance(table, dict) or "rows_of" not in table:
             continue
-        name, path = table["rows_of"], ("tables", slug)
-        source = tables.get(name) if isinstance(name, str) else None
-        if not isinstance(source, dict) or not isinstance(source.get("rows"), list) or "rows_of" in source:
-            known = ", ".join(other for other, entry in tables.items() if isinstance(entry, dict) and "rows" in entry)
-            mistakes.append(
-                f"{place((*path, 'rows_of'))} = {name!r}: no table with rows of its own (known: {known}). Correct it."
-            )
+        wrong = list(_not_taken(tables, table))
+        mistakes += [f"{place(('tables', slug, key))}{text}" for key, text in wrong]
+        if wrong:
             del taken[slug]  # what else it lacks follows from this
             continue
-        only = table.get("only", ["*"])
-        names = [row.get("name", "") for row in source["rows"]]
-        for pattern in only:
-            if not fnmatch.filter(names, pattern):
-                text = f"no row of {name} (it has: {', '.join(names)}). Correct it."
-                mistakes.append(f"{place((*path, 'only'))}: {pattern!r} is {text}")
+        source, only = tables[table["rows_of"]], table.get("only", ["*"])
         rows = [row for row in source["rows"] if any(fnmatch.fnmatchcase(row.get("name", ""), p) for p in only)]
         own = {key: value for key, value in table.items() if key != "rows_of"}
-        taken[slug] = {**source, **own, "rows": rows or source["rows"]}
+        taken[slug] = {**source, **own, "rows": rows}
     return taken
+
+
+def _not_taken(tables: dict[str, Any], table: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Why a table cannot have the rows of the one that it names: the key, and what is wrong with it."""
+    name = table["rows_of"]
+    source = tables.get(name) if isinstance(name, str) else None
+    if not isinstance(source, dict) or not isinstance(source.get("rows"), list) or "rows_of" in source:
+        known = ", ".join(other for other, entry in tables.items() if isinstance(entry, dict) and "rows" in entry)
+        yield "rows_of", f" = {name!r}: no table with rows of its own (known: {known}). Correct it."
+        return
+    if "rows" in table:
+        yield "rows", f": it has the rows of {name} (rows_of). Remove one of the two."
+    names = [row.get("name", "") for row in source["rows"]]
+    for pattern in table.get("only", ()):
+        if not fnmatch.filter(names, pattern):
+            yield "only", f": {pattern!r} is no row of {name} (it has: {', '.join(names)}). Correct it."
 
 
 def expand_rows(mistakes: Mistakes, families: Families) -> None:
