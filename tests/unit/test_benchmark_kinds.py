@@ -132,6 +132,11 @@ def test_entries_get_their_defaults(small) -> None:
             f"suites: {{many: [gcd]}}\ntables: {{cells: {cells_of('gcd', 'f1_wrong')}}}",
             "metric = 'f1_wrong': only benchmarks of kind critique have it",
         ),
+        (
+            f"benchmarks: {{many: {SAMPLED} pass_at: [4]}}}}\nsuites: {{many: [many]}}\n"
+            f"tables: {{cells: {cells_of('many', 'pass_at_4').replace('of: base', 'of: base, best_of: [base]')}}}",
+            "metric = 'pass_at_4': a difference (best_of) is one of accuracies",
+        ),
     ],
 )
 def test_mistake_is_told_with_the_way_out(small, changes: str, says: str) -> None:

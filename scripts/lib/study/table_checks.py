@@ -91,6 +91,11 @@ class _Table:
                 self._tell(f"{at}: benchmark {name!r} is in none of the table's suites. Name one that has it.")
             else:
                 self._metric(at, name, cell.get("metric", "accuracy"))
+            if cell.get("best_of") and cell.get("metric", "accuracy") != "accuracy":
+                text = (
+                    f"metric = {cell['metric']!r}: a difference (best_of) is one of accuracies. Give the cell a text."
+                )
+                self._tell(f"{at}: {text}")
         if "setting" in cell and cell.get("benchmark") not in self.study["benchmarks"]:
             name = cell.get("benchmark")
             self._tell(f"{at}: a setting of {name!r}, which is not under benchmarks. Name the benchmark.")
