@@ -132,10 +132,10 @@ def test_a_request_of_a_page_would_be_seen(tmp_path, chromium):
 
 def test_a_question_shows_what_is_near_it_in_training(page, chromium):
     view = chromium.shown(page, "#/question/gcd/q-000003?table=main&of=cft").one("main", id="view").text
-    assert "t-7 of sums: 13 words in a row are the same." in view
+    assert "t-7 of sums has 13 words in a row in common." in view
     assert f"Nearly the same {HOSTILE}" in view
     other = chromium.shown(page, "#/question/gcd/q-000004?table=main&of=cft").one("main", id="view").text
-    assert "near question" not in other
+    assert "similar question" not in other
 
 
 def test_a_near_question_leads_to_its_critiques(page, chromium):
@@ -313,12 +313,12 @@ def test_texts_beside_the_page_are_loaded_when_they_are_asked_for(tmp_path, chro
     results = Made(tmp_path, questions=60, words=200).write()
     make_page.main(make_page.parse_args(["--results", str(results), "--budget-mb", "0.05"]))
     assert list((results / "study").glob("data-*.js"))
-    assert "lie in the folder study/ beside this page" in chromium.shown(results / "study.html").one("body").text
+    assert "are in the folder study/ beside this page" in chromium.shown(results / "study.html").one("body").text
     view = chromium.shown(results / "study.html", "#/question/gcd/q-000050?table=main&of=cft").one("main", id="view")
     assert "50 + 1 =" in view.one("div", data_row="cft").one("div", class_="text").text
     shutil.rmtree(results / "study")
     view = chromium.shown(results / "study.html", "#/question/gcd/q-000050?table=main&of=cft").one("main", id="view")
-    assert "is not beside this page" in view.text
+    assert "is missing beside this page" in view.text
 
 
 def test_the_policy_names_the_hashes_of_what_is_inline(page):

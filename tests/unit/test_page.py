@@ -165,7 +165,7 @@ def test_jobs_whose_times_are_lost_are_counted(tmp_path):
     results = Made(tmp_path, questions=8).write()
     (tmp_path / "timings" / "made-up" / "train" / "cft.jsonl").touch()
     costs = parsed(made(results, tmp_path / "study.html")).one("section", data_page="cost").text
-    assert "1 and 1 whose times are lost" in costs
+    assert "1 and 1 whose timings are lost" in costs
 
 
 def test_a_study_that_knows_no_section_of_a_later_version_has_a_page(tmp_path):

@@ -1,13 +1,13 @@
 """The questions of each benchmark and every checkpoint's answers to them, packed column by column.
 
-    questions/<benchmark>          one entry a question, in the file's order
-    rows/<checkpoint>/<benchmark>  verdicts: a list for each field, one value an answer; `q` counts the questions
+    questions/<benchmark>          one entry per question, in the file's order
+    rows/<checkpoint>/<benchmark>  verdicts: a list per field, one value per answer; `q` is the question's index
     texts/<checkpoint>/<benchmark> the answers' texts, in the order of the rows
     judged/<checkpoint>/<benchmark> what a judge wrote on each answer, if one did
 
-Above the page's budget the texts of a checkpoint on a benchmark are in two parts: `texts/…`, those that a reader asks
-for first (cut off, disputed, flipped in a difference that a table shows, the first ones), and `rest/…`, which may be in
-a file beside the page.
+The texts of a checkpoint on a benchmark come in two parts. `texts/…` has those that a reader opens first: cut off,
+disputed, flipped in a difference that a table shows, and the first ones. `rest/…` has the others; it moves to a file
+beside the page where the page would exceed its budget.
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -19,7 +19,7 @@ from scripts.lib.page.results import Results
 from scripts.lib.study.cells import specs
 
 SHOWN = ("question", "response", "answer", "solution", "subject", "level", "choices")
-FIRST = 20  # answers whose texts stay in the page in any case
+FIRST = 20  # answers whose texts always stay in the page
 RANKS = {"texts": 1, "judged": 2, "rest": 3}
 
 
@@ -27,7 +27,7 @@ def add(parts: Parts, results: Results) -> dict[str, dict[str, list[int]]]:
     """Packs all questions and answers.
 
     Returns:
-        By table and benchmark: the questions, by place, that the table leaves out for every row.
+        By table and benchmark: the indices of the questions that the table excludes for every row.
     """
     places: dict[str, dict[str, int]] = {}
     flips = flipped(results)
@@ -46,7 +46,7 @@ def add(parts: Parts, results: Results) -> dict[str, dict[str, list[int]]]:
 
 
 def by_benchmark(rows: Iterable[dict]) -> dict[str, list[dict]]:
-    """Graded rows by their benchmark."""
+    """Graded rows, grouped by benchmark."""
     groups: dict[str, list[dict]] = {}
     for row in rows:
         groups.setdefault(row["benchmark"], []).append(row)
@@ -54,11 +54,11 @@ def by_benchmark(rows: Iterable[dict]) -> dict[str, list[dict]]:
 
 
 def add_questions(parts: Parts, results: Results, benchmark: str, rows: Sequence[dict]) -> dict[str, int]:
-    """Packs the questions of a benchmark; the place of each by id."""
+    """Packs the questions of a benchmark; returns the index of each by its id."""
     questions = list(results.rows("benchmarks", f"{benchmark}.jsonl"))
     known = {row["id"] for row in questions}
     questions += [{"id": id} for id in dict.fromkeys(row["question_id"] for row in rows) if id not in known]
-    targets = {row["question_id"]: row["target"] for row in rows if "target" in row}  # of lm-eval's tasks
+    targets = {row["question_id"]: row["target"] for row in rows if "target" in row}  # from lm-eval's tasks
     golds = [targets.get(row["id"]) if row.get("answer") is None else row["answer"] for row in questions]
     shown = [shown_question({**row, "answer": gold}) for row, gold in zip(questions, golds)]
     parts.add(f"questions/{benchmark}", shown)
@@ -66,13 +66,13 @@ def add_questions(parts: Parts, results: Results, benchmark: str, rows: Sequence
 
 
 def shown_question(row: Mapping) -> dict:
-    """What the page shows of a question; the turns of one that has several are its text."""
+    """The fields of a question that the page shows; the text of a multi-turn question is its turns."""
     shown = {"id": row["id"], **{key: row[key] for key in SHOWN if row.get(key) is not None}}
     return shown | ({"question": "\n\n".join(row["turns"])} if "turns" in row and "question" not in row else {})
 
 
 def flipped(results: Results) -> dict[tuple[str, str], set[str]]:
-    """By checkpoint and benchmark: the questions that flip between it and one that a table compares it with."""
+    """By checkpoint and benchmark: the questions that flip between it and one that it is compared with."""
     pairs = {
         (cell["of"], other, cell["benchmark"], entry["verdict"])
         for entry in results.study["tables"].values()
@@ -106,7 +106,7 @@ def verdict_rows(results: Results, checkpoint: str) -> dict[str, list[dict]]:
 def add_rows(
     parts: Parts, checkpoint: str, benchmark: str, rows: Sequence[dict], places: Mapping[str, int], flips: Set[str]
 ) -> None:
-    """Packs a checkpoint's answers to a benchmark: verdicts, and texts apart from them."""
+    """Packs a checkpoint's answers to a benchmark; the texts are parts of their own."""
     parts.add(f"rows/{checkpoint}/{benchmark}", columns(rows, places))
     first = {index for index, row in enumerate(rows) if index < FIRST or is_marked(row) or row["question_id"] in flips}
     texts = [text_of(row) for row in rows]
@@ -124,37 +124,37 @@ def add_rows(
 
 
 def columns(rows: Sequence[dict], places: Mapping[str, int]) -> dict:
-    """The fields of graded rows as lists, true and false as 1 and 0; fields that no row has are left out."""
+    """The fields of graded rows as lists, booleans as 1 and 0; fields that no row has are omitted."""
     fields = ("sample", "turn", "tokens", "extracted", "error", "seed_of", "rating")
     flags = ("finished", "validation", *VERDICTS.values())
     made = {"q": [places[row["question_id"]] for row in rows]}
     made |= {key: [row.get(key) for row in rows] for key in fields}
     made |= {key: [number(row.get(key)) for row in rows] for key in flags}
     told = {key for key, values in made.items() if any(value is not None for value in values)}
-    # A grader that extracted nothing from any answer is not one that extracts nothing (a judge, lm-eval).
+    # A grader that found no answer in any row differs from one that never extracts (a judge, lm-eval).
     told |= {"extracted"} if any("extracted" in row for row in rows) else set()
     return {key: values for key, values in made.items() if key in told}
 
 
 def number(value: bool | float | None) -> float | None:
-    """A verdict as a number: 1 for true, 0 for false; a share or nothing as it is."""
+    """A verdict as a number: 1 for true, 0 for false; shares and None are unchanged."""
     return int(value) if isinstance(value, bool) else value
 
 
 def is_marked(row: Mapping) -> bool:
-    """Whether an answer was cut off, or its graders differ."""
+    """Whether an answer was cut off or its graders disagree."""
     verdicts = {bool(row[field]) for field in VERDICTS.values() if row.get(field) is not None}
     return not row.get("finished", True) or len(verdicts) > 1
 
 
 def text_of(row: Mapping) -> str:
-    """What the model said: its response, or all that lm-eval asked it for, line by line."""
+    """The model's output: its response, or all responses to lm-eval's requests, one per line."""
     said = row.get("response", row.get("responses"))
     return said if isinstance(said, str) else "\n".join(map(str, said or ()))
 
 
 def left_out(results: Results, places: Mapping, unrated: Mapping, validation: Mapping) -> dict[str, dict]:
-    """The questions that a table tells for no row, as scoring.read_scores leaves them out, by table and benchmark."""
+    """By table and benchmark: the indices of the questions that scoring.read_scores excludes for every row."""
     found: dict[str, dict[str, list[int]]] = {}
     for table, entry in results.study["tables"].items():
         shown = results.study.checkpoints_in(entry)

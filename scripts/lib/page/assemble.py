@@ -21,17 +21,17 @@ from scripts.lib.tables.notes import scale_warning
 
 ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = ("data.js", "dom.js", "tests.js", "answers.js", "question.js", "rows.js", "curves.js", "trail.js", "main.js")
-VOLUME_BYTES = 8_000_000  # of one file beside the page
+VOLUME_BYTES = 8_000_000  # per file beside the page
 FORMULA = re.compile(r"\$[^$]+\$|\\\(|\\\[|\\frac|\\boxed")
 
 
 def make(results: Results, budget: int, command: Sequence[str] = ("snakemake", "--")) -> tuple[str, dict[str, str]]:
-    """The page, and the files beside it: name to text.
+    """The page, and the files beside it (name to text).
 
     Args:
         results: the study's files.
-        budget: bytes of data that the page holds at most; the texts of answers beyond it go into files beside it.
-        command: the call of Snakemake that a target is put behind.
+        budget: the most bytes of data in the page; further answer texts go into files beside it.
+        command: the Snakemake call that a target is appended to.
     """
     parts = Parts()
     left_out = answers.add(parts, results)
@@ -52,7 +52,7 @@ def make(results: Results, budget: int, command: Sequence[str] = ("snakemake", "
     }
     parts.add("provenance", provenance.of(results, command))
     inside, beside = parts.split(budget)
-    # By benchmark, since a question is read with the answers of all rows.
+    # Grouped by benchmark: a question is read together with every row's answer to it.
     groups = volumes(sorted(beside, key=lambda part: part.name.rpartition("/")[2]), VOLUME_BYTES)
     names = [f"study/data-{place}.js" for place in range(len(groups))]
     core["beside"] = {part.name: name for name, group in zip(names, groups) for part in group}
@@ -62,7 +62,7 @@ def make(results: Results, budget: int, command: Sequence[str] = ("snakemake", "
 
 
 def benchmark_facts(results: Results) -> dict[str, dict]:
-    """What the page tells of a benchmark."""
+    """The settings of each benchmark that the page shows."""
     keys = ("title", "kind", "max_tokens", "samples", "temperature")
     return {
         name: {key: entry[key] for key in keys if key in entry} for name, entry in results.study["benchmarks"].items()
@@ -70,12 +70,12 @@ def benchmark_facts(results: Results) -> dict[str, dict]:
 
 
 def volume(parts: Iterable[Part]) -> str:
-    """A file beside the page: JavaScript that hands on packed parts, which are of the base64 alphabet."""
+    """A file beside the page: JavaScript that adds packed parts, which are base64 and need no escaping."""
     return "".join(f'redpen.add("{part.name}","{part.text}");\n' for part in parts)
 
 
 def render(results: Results, inside: Sequence[Part], beside: Sequence[Part]) -> str:
-    """The skeleton filled in."""
+    """The HTML of the page, from its template."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -107,7 +107,7 @@ def render(results: Results, inside: Sequence[Part], beside: Sequence[Part]) -> 
 
 
 def scripts(results: Results) -> str:
-    """The page's JavaScript: the libraries that it needs, then its own."""
+    """The page's JavaScript: the libraries that it needs, then its own code."""
     libraries = ["diff"] + (["uplot"] if results.trainings else []) + (["katex"] if holds_formulas(results) else [])
     own = [(ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS]
     return "\n".join([vendored.text(name) for name in libraries] + own)
@@ -130,11 +130,11 @@ def styles() -> str:
 
 
 def policy(script: str, style: str, has_files: bool) -> str:
-    """The Content-Security-Policy: this script, this style, and the files beside the page, where there are any."""
+    """The Content-Security-Policy: allows this script, this style and any files beside the page."""
     sources = f"'sha256-{digest(script)}'" + (" file: 'self'" if has_files else "")
     return f"default-src 'none'; script-src {sources}; style-src 'sha256-{digest(style)}'; base-uri 'none'"
 
 
 def digest(text: str) -> str:
-    """The sha256 of an inline script or style, as a policy names it."""
+    """The sha256 of an inline script or style, in base64 as the policy needs it."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -13,9 +13,9 @@ log = logging.getLogger(__name__)
 
 
 def by_rule(results: Results) -> list[dict]:
-    """For each rule: its jobs, their seconds together and the most memory of one (MB), as Snakemake measured them.
+    """For each rule: number of jobs, their total seconds and peak memory (MB), as measured by Snakemake.
 
-    `lost` counts jobs whose file of times is empty: a loss of power took it.
+    `lost` counts jobs whose timing file is empty, as after a power loss.
     """
     rules = []
     for folder in sorted(results.timings.glob("*")):
@@ -31,7 +31,7 @@ def by_rule(results: Results) -> list[dict]:
 
 
 def trainings(results: Results) -> list[dict]:
-    """For each trained run: seconds of training, processes, device, tokens seen a second."""
+    """For each trained run: seconds of training, processes, device, tokens per second."""
     rows = []
     for run, training in results.trainings.items():
         rows.append(
@@ -47,10 +47,10 @@ def trainings(results: Results) -> list[dict]:
 
 
 def teachers(results: Results) -> list[dict]:
-    """For each entry that asks an endpoint: what it was estimated to cost (US dollars), and what it took.
+    """For each entry that calls an endpoint: its estimated cost (US dollars) and what was spent.
 
-    `estimated` is what `snakemake estimate` says before anything is asked, None where the rows that are asked about are
-    not there or the teacher has no price. `spent` holds answers, tokens and dollars, None where nothing was made yet.
+    `estimated` is what `snakemake estimate` says before any request, None where the input rows are missing or the
+    teacher has no price. `spent` holds answers, tokens and dollars, None where there is no result yet.
     """
     entries = {entry["name"]: entry for entry in results.study.priced_entries()}
     rows = [
@@ -67,19 +67,19 @@ def teachers(results: Results) -> list[dict]:
 
 
 def summary_of(name: str) -> tuple[str, str]:
-    """The summary of an entry, below the results."""
+    """The path of an entry's summary, relative to the results folder."""
     section, _, slug = name.partition(".")
     return section, f"{slug}.json"
 
 
 def spent(summary: Mapping | None) -> dict | None:
-    """Answers, tokens and dollars of a summary, None where it tells none."""
+    """Answers, tokens and dollars from a summary, None where it has no cost."""
     keys = ("answers_used", "prompt_tokens", "completion_tokens", "cost_usd")
     return {key: summary[key] for key in keys} if summary and "cost_usd" in summary else None
 
 
 def estimated(results: Results, entry: Mapping) -> float | None:
-    """What an entry costs by the lengths of its prompts and the config's `expected_tokens`, with an empty journal."""
+    """An entry's cost from the lengths of its prompts and the config's `expected_tokens`, with an empty journal."""
     file = results.real(entry["file"])
     ledger = Ledger(entry["limits"]["price"], None)
     if ledger.price is None or not file.is_file():
@@ -87,6 +87,6 @@ def estimated(results: Results, entry: Mapping) -> float | None:
     requests = requests_of(entry["name"].partition(".")[0], str(file), entry["settings"])
     try:
         return estimate(entry["settings"]["teacher"], entry["limits"], requests, {}, ledger).cost
-    except BadInput as error:  # a prompt that is no longer there
+    except BadInput as error:  # a prompt file that no longer exists
         log.warning("%s: no estimate: %s", entry["name"], error)
         return None

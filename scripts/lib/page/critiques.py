@@ -1,12 +1,12 @@
 """The critiques of each entry, with the responses that they judge.
 
-critiques/<entry>  one entry a critique, in the file's order
+critiques/<entry>  one entry per critique, in the file's order
 """
 
 from scripts.lib.page.packing import Parts
 from scripts.lib.page.results import Results
 
-ROWS = 2000  # of an entry that the page shows; a longer one is shown up to here, and the page says so
+ROWS = 2000  # the page shows at most this many rows of an entry, and says so
 SHOWN = (
     *("id", "question_id", "question", "answer", "solution", "response", "extracted", "correct", "finished"),
     *("critique", "verdict", "first_wrong_step", "error", "tokens"),
@@ -14,7 +14,7 @@ SHOWN = (
 
 
 def add(parts: Parts, results: Results) -> dict[str, dict]:
-    """Packs the critiques; the facts of each entry that is there."""
+    """Packs the critiques; returns the facts of each entry that has rows."""
     facts = {}
     for slug, entry in results.study["critiques"].items():
         rows = list(results.rows("critiques", f"{slug}.jsonl"))
@@ -28,7 +28,7 @@ def add(parts: Parts, results: Results) -> dict[str, dict]:
 
 
 def _shown(row: dict) -> dict:
-    """A row's fields, with the text of its first wrong step where the critique names one."""
+    """A row's fields, plus the text of the first wrong step if the critique names one."""
     from scripts.lib.teachers.verifier import split_steps
 
     made = {key: row[key] for key in SHOWN if row.get(key) is not None}

@@ -7,12 +7,12 @@ from scripts.lib.study.files import Files
 
 
 def said(study: Files, targets: Collection[str], quiet: bool = False) -> str:
-    """The last lines of a run; none where no table or figure was asked for.
+    """The last lines of a run; empty if no table or figure was requested.
 
     Args:
         study: the study.
-        targets: what Snakemake was asked for (none: all tables).
-        quiet: whether the tables' texts are left out.
+        targets: the requested targets (none: all tables).
+        quiet: whether to omit the tables' texts.
     """
     shown = [target for target in targets if target in study.targets]
     if targets and not shown and "all_tables" not in targets:

@@ -1,12 +1,12 @@
-"""Training questions that are near a benchmark's questions, as the overlap reports of the tables name them."""
+"""Training questions that nearly repeat a benchmark's questions, from the tables' overlap reports."""
 
 from scripts.lib.page.results import Results
 
 
 def questions(results: Results) -> dict[str, dict[str, dict]]:
-    """By benchmark and question: the `dataset`, `id` and `question` of a training question that is near it.
+    """By benchmark and question: the `dataset`, `id` and `question` of a training question that nearly repeats it.
 
-    A report names the first 20 of a table (scripts/check_overlap.py).
+    A report lists the first 20 for a table (scripts/check_overlap.py).
     """
     reports = [results.json("tables", f"{table}.overlap.json") or {} for table in results.study["tables"]]
     named = [pair for report in reports for pair in report.get("near_questions", ())]

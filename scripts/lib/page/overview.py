@@ -19,7 +19,7 @@ STALE = "↻"
 
 
 def tables(results: Results) -> list[dict]:
-    """Each table of the study, row by row; one that is not made has no rows and says what makes it."""
+    """Each table of the study, row by row; a table that does not exist yet has no rows."""
     return [_table(results, name, entry) for name, entry in results.study["tables"].items()]
 
 
@@ -48,7 +48,7 @@ def _table(results: Results, name: str, entry: Mapping) -> dict:
 
 
 def _cell(cell: Mapping, target: str | None) -> dict:
-    """A cell as it is shown, with what it tells when one points at it."""
+    """A cell as the page shows it; `says` is its tooltip."""
     kind = "gap" if cell["value"] is None and "gap" in cell else cell.get("mark", "")
     outdated = is_stale(cell)
     figure = table_files.figure({key: value for key, value in cell.items() if not (outdated and key == "state")})
@@ -62,7 +62,7 @@ def _cell(cell: Mapping, target: str | None) -> dict:
 
 
 def marks(cells: Sequence[Mapping]) -> list[str]:
-    """What the marks in a table's cells mean, and which metrics they show."""
+    """Notes below a table: what its marks mean and which metrics its cells show."""
     raised = {name for cell in cells for name in cell.get("flags", {})}
     notes = [f"{flag.mark} {flag.says}." for name, flag in flags.FLAGS.items() if name in raised]
     notes += [note for note in (of_metrics(cells), of_judges(cells)) if note]
@@ -76,7 +76,7 @@ def is_stale(cell: Mapping) -> bool:
 
 
 def says(cell: Mapping) -> str:
-    """What stands behind a figure: n, interval, gap, flags."""
+    """The tooltip of a cell: n, interval, gap, flags."""
     metric = cell.get("metric", "accuracy")
     parts = [cell.get("gap") or "", *([metric_title(metric)] if metric_kind(metric) in METRICS else [])]
     parts += [f"n = {cell['n']:,}"] if cell.get("n") else []
@@ -89,7 +89,7 @@ def says(cell: Mapping) -> str:
 
 
 def shown_tables(results: Results, left_out: Mapping) -> dict[str, dict]:
-    """What the page's JavaScript knows of each table: its cells, and the checkpoints that it shows."""
+    """The data of each table for the page's JavaScript: its cells and its checkpoints."""
     return {
         name: {
             "title": results.study["tables"][name]["title"],
@@ -117,7 +117,7 @@ def averages(results: Results, name: str, cells: Sequence[Mapping]) -> list[dict
 
 
 def checkpoint_names(cells: Sequence[Mapping]) -> list[dict]:
-    """The checkpoints of a table: `of`, and the `name` of its row where it has a row of its own."""
+    """The checkpoints of a table: the slug `of`, and as `name` its row's title if no other checkpoint shares it."""
     rows: dict[str, set[str]] = {}
     members: dict[str, set[str]] = {}
     for cell in cells:
@@ -132,12 +132,12 @@ def checkpoint_names(cells: Sequence[Mapping]) -> list[dict]:
     return [{"of": of, "name": name(of)} for of in rows]
 
 
-# The filter of the answers that raise a flag.
+# The answers filter that shows what raised a flag.
 SHOWS = {"cut_off": "cut", "no_answer": "none", "graders_apart": "differ"}
 
 
 def flag_list(results: Results) -> list[dict]:
-    """Every flag that is raised: by a score (with the answers that raise it), by a run, by an input."""
+    """All raised flags: of scores (with a link to the answers that raise them), of runs and of inputs."""
     of_scores = {
         (checkpoint, benchmark): flags.of_score(score)
         for checkpoint, scores in results.scores.items()
@@ -163,12 +163,12 @@ def flag_list(results: Results) -> list[dict]:
 
 
 def share(flag: flags.Flag, figure: float) -> str:
-    """The figure that raised a flag, where it is a share."""
+    """The percentage that raised a flag; empty if the flag's number is not a share."""
     return f" {100 * figure:.0f} %" if flag.percent else ""
 
 
 def cells_of_scores(results: Results) -> dict[tuple[str, str], tuple[str, ...]]:
-    """The first cell of a table that shows a checkpoint's score on a benchmark, as a place in the page."""
+    """By checkpoint and benchmark: the page address of the first table cell that shows its score."""
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     for table, cells in results.tables.items():
         for cell in cells:
@@ -179,7 +179,7 @@ def cells_of_scores(results: Results) -> dict[tuple[str, str], tuple[str, ...]]:
 
 
 def study_flags(results: Results) -> list[dict]:
-    """Flags of the whole study: inputs without a revision, one training seed, rows left out, outdated cells."""
+    """Flags of the whole study: inputs without a revision, a single training seed, dropped rows, outdated cells."""
     study = results.study
     sections = ("models", "datasets", "benchmarks")
     entries = {f"{section}.{slug}": entry for section in sections for slug, entry in study[section].items()}
@@ -197,7 +197,7 @@ def study_flags(results: Results) -> list[dict]:
         if summary and (listed := flags.losses_of(summary))
     ]
     if lost:
-        raised.append({"mark": "−", "says": "rows left out before training", "places": lost})
+        raised.append({"mark": "−", "says": "rows dropped before training", "places": lost})
     outdated = [
         (f"{table}: {cell['row']}, {cell['column']} ({cell['state']})", link("table", table))
         for table, cells in results.tables.items()
@@ -208,7 +208,7 @@ def study_flags(results: Results) -> list[dict]:
 
 
 def claims(results: Results) -> list[dict]:
-    """The study's claims with their verdicts; without a verdict where they are not judged yet."""
+    """The study's claims, with their verdicts if they are judged."""
     judged = results.json("claims.json") if results.verdicts is None else results.verdicts
     verdicts = {row["claim"]: row for row in judged or []}
     listed = []
@@ -243,7 +243,7 @@ def cells_of(results: Results, claim: Mapping, where: Mapping) -> list[tuple[str
 
 
 def printed_value(results: Results, claim: Mapping) -> float | None:
-    """What the papers' own printed figures give for a claim, None where one of its cells is not printed as a number."""
+    """A claim's value from the papers' printed numbers, None if one of its cells is not a number there."""
     import numpy
 
     values: dict[str, numpy.ndarray] = {}
@@ -257,13 +257,13 @@ def printed_value(results: Results, claim: Mapping) -> float | None:
 
 
 def printed_cell(results: Results, at: Mapping) -> float | str | None:
-    """What a paper printed in a cell of one of its tables."""
+    """The paper's value of a table cell."""
     paper = results.study["tables"][at["table"]].get("paper")
     return papers.printed(paper).get(at["row"], {}).get(at["column"]) if paper else None
 
 
 def differences(results: Results) -> list[dict]:
-    """The differences between rows that a table tells with an interval, and what the paper printed."""
+    """The differences between rows that have an interval, with the paper's value."""
     return [
         {"label": f"{cell['row']}: {cell['column']}", "table": table, "threshold": 0, **cell}
         for table, cells in results.tables.items()
@@ -272,14 +272,14 @@ def differences(results: Results) -> list[dict]:
     ]
 
 
-WIDTH, LABELS, LINE = 900, 380, 22  # of a forest plot, in pixels
+WIDTH, LABELS, LINE = 900, 380, 22  # sizes of a forest plot, in pixels
 
 
 def forest(points: Sequence[Mapping], label: str = "label") -> dict | None:
-    """A forest plot: for each point its interval, its value (a square), what the paper printed (a diamond).
+    """A forest plot: for each point its interval, its value (a square) and the paper's value (a diamond).
 
     Returns:
-        What the skeleton draws: lines with coordinates in pixels, and ticks. None without a point.
+        What the template draws: lines and ticks, in pixels. None without points.
     """
     points = [point for point in points if point and point.get("value") is not None]
     values = [number for point in points for number in _numbers(point)]
@@ -319,7 +319,7 @@ def _numbers(point: Mapping) -> list[float]:
 
 
 def nice_step(span: float) -> float:
-    """A round step that cuts a span into four to ten pieces."""
+    """A round step that divides a span into four to ten intervals."""
     if span <= 0:
         return 1.0
     power = 10 ** math.floor(math.log10(span / 4))

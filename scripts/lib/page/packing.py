@@ -11,14 +11,14 @@ LEVEL = 6  # of gzip: 9 takes twice as long for 1 % less
 
 
 def packed(value: Any) -> str:
-    """The value as text of the base64 alphabet, the same for the same value."""
+    """The value as base64 text: sorted JSON, gzipped; equal values give equal text."""
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    # A lone surrogate is no UTF-8; model output may hold one.
+    # Model output may contain a lone surrogate, which UTF-8 cannot encode.
     return base64.b64encode(gzip.compress(text.encode("utf-8", "replace"), LEVEL, mtime=0)).decode()
 
 
 def unpacked(text: str) -> Any:
-    """What `packed` was given."""
+    """The inverse of `packed`."""
     return json.loads(gzip.decompress(base64.b64decode(text)))
 
 
@@ -29,8 +29,8 @@ class Part:
     Attributes:
         name: `rows/cft/gcd`, for example.
         text: the packed value.
-        rank: the higher, the sooner it goes into a file beside the page where the page would be too large; parts of
-            rank 0 never do.
+        rank: if the page would be too large, parts of the highest rank move first into a file beside it; parts of
+            rank 0 always stay.
     """
 
     name: str
@@ -45,13 +45,13 @@ class Parts:
     parts: list[Part] = field(default_factory=list)
 
     def add(self, name: str, value: Any, rank: int = 0) -> None:
-        """Packs a value under a name."""
+        """Packs a value and adds it under a name."""
         self.parts.append(Part(name, packed(value), rank))
 
     def split(self, budget: int) -> tuple[list[Part], list[Part]]:
-        """The parts that stay in the page, and those that go beside it so that the page has at most `budget` bytes.
+        """The parts in the page, at most `budget` bytes, and the parts that move to files beside it.
 
-        Parts leave by rank, the highest first, and the largest first within a rank.
+        Parts move by rank, the highest first, and within a rank the largest first.
         """
         size = sum(len(part.text) for part in self.parts)
         leaving: set[str] = set()
@@ -65,7 +65,7 @@ class Parts:
 
 
 def volumes(parts: Iterable[Part], limit: int) -> list[list[Part]]:
-    """The parts in groups of at most `limit` bytes (or one part), in order: one file each."""
+    """The parts in order, in groups of at most `limit` bytes (or a single part); each group is a file."""
     groups: list[list[Part]] = []
     size = 0
     for part in parts:

@@ -16,12 +16,12 @@ from scripts.lib.study import runs
 from scripts.lib.study.contents import located
 from scripts.lib.study.files import GENERATED
 
-SHOWN = ("question", "system", "hint", "response", "choices")  # what a prompt may show of a question
+SHOWN = ("question", "system", "hint", "response", "choices")  # fields of a question that a prompt may use
 HOLE = "\x00"
 
 
 def add(parts: Parts, results: Results) -> None:
-    """Packs the prompts of every benchmark that is asked question by question."""
+    """Packs the prompts of every benchmark that sends one prompt per question."""
     for benchmark, entry in results.study["benchmarks"].items():
         questions = list(results.rows("benchmarks", f"{benchmark}.jsonl"))
         asked = [name for name in results.checkpoints if benchmark in results.scores[name]]
@@ -39,7 +39,7 @@ def add(parts: Parts, results: Results) -> None:
 
 
 def chat_source(results: Results, checkpoint: str, template: str | None) -> tuple[Path, Path | None]:
-    """The model folder and the chat template's file that a checkpoint is asked with."""
+    """The model folder and the chat template file that render a checkpoint's prompts."""
     seeds = results.study["seeds"].get(checkpoint)
     model, own = runs.tokenizer_behind(results.study.resolved, seeds[0] if seeds else checkpoint)
     named = template or own
@@ -47,7 +47,7 @@ def chat_source(results: Results, checkpoint: str, template: str | None) -> tupl
 
 
 def form(questions: Sequence[dict], prompt: str, folder: Path, template: Path | None) -> dict:
-    """The prompt of all questions: what they have in common, and those that differ from it."""
+    """The prompts of all questions: the common form, and the prompts that differ from it."""
     try:
         texts = [prompt_text(row, prompt, folder, template) for row in questions]
     except BadInput as error:
@@ -65,7 +65,7 @@ _readers: dict[tuple[Path, Path | None], Reader] = {}
 
 
 def prompt_text(row: dict, prompt: str, folder: Path, template: Path | None) -> str:
-    """The messages as the chat template renders them; without a tokenizer's folder, role by role."""
+    """The messages as the chat template renders them; without a tokenizer, role by role."""
     shown = {key: row[key] for key in SHOWN if key in row}
     messages = prompts.render(located(prompt), **shown)
     if not Reader.there(folder):

@@ -1,4 +1,4 @@
-"""Where a number comes from: each file behind it, with its hash, what made it, and the command that remakes it."""
+"""Where a number comes from: each file behind it, with its hash, its origin and the command that makes it."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,11 @@ from scripts.lib.page.results import Results
 
 
 def of(results: Results, command: Sequence[str] = ("snakemake", "--")) -> dict[str, dict]:
-    """By file: kind, sha256, bytes, `made_by`, the `command`, and the files that it `needs`; all files behind scores.
+    """All files behind the scores: sha256, bytes, `made_by`, the `command` that makes it, and the files it `needs`.
 
     Args:
         results: the study's files.
-        command: the call of Snakemake that a target is put behind.
+        command: the Snakemake call that a target is appended to.
     """
     found: dict[str, dict] = {}
     pending = [path for checkpoint in results.checkpoints for path in results.score_files(checkpoint)]
@@ -34,12 +34,12 @@ def of(results: Results, command: Sequence[str] = ("snakemake", "--")) -> dict[s
 
 
 def target(file: str) -> str:
-    """What Snakemake is asked for to make a file: the whole folder of a model."""
+    """The Snakemake target that makes a file; for a model's record, the model folder."""
     return file.removesuffix("/redpen.json")
 
 
 def needed(results: Results, path: Path) -> list[str]:
-    """The files that a file is made from, as the class Study names them."""
+    """The input files of a file, as path patterns of the class Study."""
     study, (kind, *names) = results.study, path.relative_to(results.folder).with_suffix("").parts
     if kind == "scores":
         checkpoint, suite = names
@@ -68,14 +68,14 @@ def needed(results: Results, path: Path) -> list[str]:
 
 
 def weights(study, checkpoint: str) -> str:
-    """The file that says how a model or checkpoint was made."""
+    """The file that records how a model or checkpoint was made."""
     if checkpoint in study["runs"]:
         return f"<results>/checkpoints/{checkpoint}/train.json"
     return f"<results>/models/{checkpoint}/redpen.json"
 
 
 def about(path: Path) -> dict:
-    """What a file is, without what it needs; `missing` where it is not there."""
+    """The facts of a file itself; `missing` if it does not exist."""
     if not path.is_file():
         return {"missing": True}
     summary = path.with_suffix(".json")
@@ -85,7 +85,7 @@ def about(path: Path) -> dict:
 
 
 def _flat(kept: Mapping) -> dict:
-    """A summary's facts: the hash of a downloaded file is told apart from that of the file beside the summary."""
+    """A summary's facts; a download's hash becomes `source_sha256`, since `sha256` is the hash of the file itself."""
     kept = dict(kept)
     if "sha256" in kept:
         kept["source_sha256"] = kept.pop("sha256")

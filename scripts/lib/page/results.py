@@ -1,4 +1,4 @@
-"""The existing files of a study, under results/ and timings/: read, never made."""
+"""The existing files of a study under results/ and timings/, read-only."""
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -16,9 +16,9 @@ READ += ("responses", "datasets", "checkpoints/*/*.json", "models/*/redpen.json"
 
 
 def state_of_results(study: Study) -> str:
-    """A digest of the study and of the names, sizes and times of its files: it differs where the page would.
+    """A digest of the study and of its files' names, sizes and times; it changes whenever the page would.
 
-    Timings are not in it: they are written anew by every job.
+    Timings are not included: every job rewrites them.
     """
     folder = Path(study.path("<results>"))
     found = [entry for name in READ for entry in folder.glob(name)]
@@ -31,7 +31,7 @@ def default_folder() -> Path:
     """The folder of the only study under results/, or of the laptop study.
 
     Raises:
-        BadInput: there is none, or there are several and the laptop study is not among them.
+        BadInput: there is no study, or there are several and none is the laptop study.
     """
     found = sorted(file.parent for file in Path("results").glob("*/study.yaml"))
     laptop = Path("results/laptop")
@@ -46,11 +46,11 @@ class Results:
 
     Args:
         folder: results/<study>, which holds study.yaml, the resolved study.
-        partial: the cells of tables that are not made, or outdated, by table: they stand in place of the files.
-        verdicts: on the claims, where they are not judged or outdated, as claims.json has them.
+        partial: by table, cells that replace the file of a table that is missing or outdated.
+        verdicts: verdicts that replace claims.json where it is missing or outdated, in the same format.
 
     Raises:
-        BadInput: there is no study.yaml.
+        BadInput: study.yaml does not exist.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Results:
         if not file.is_file():
             raise BadInput(f"{file}: there is no such file. Make a table of the study first (snakemake all_tables).")
         resolved, _ = strict_yaml.parse(file.read_text(encoding="utf-8"))
-        # A study of an earlier version has no entries of what came later.
+        # A study from an earlier version lacks the sections that were added later.
         self.study = Study({**dict.fromkeys(SECTIONS, {}), **resolved}, program_versions(ROOT / "scripts"))
 
     def path(self, *names: str) -> Path:
@@ -71,30 +71,30 @@ class Results:
 
     @property
     def timings(self) -> Path:
-        """The folder of the run times."""
+        """The folder of the timings."""
         return self.folder.parent.parent / "timings" / self.folder.name
 
     @property
     def base(self) -> Path:
-        """The folder that results/ lies in."""
+        """The parent folder of results/."""
         return self.folder.parent.parent
 
     def real(self, pattern: str) -> Path:
-        """A path of the class Study, `<results>/…`, as it lies on the disk, whatever the folder is called."""
+        """The real location of a path pattern of the class Study (`<results>/…`), also in a renamed folder."""
         below = pattern.removeprefix("<results>/")
         return self.base / self.study.path(pattern) if below == pattern else self.folder / below
 
     def shown(self, path: Path) -> str:
-        """A path as a command in the project's folder names it."""
+        """A path relative to the project folder, as a command would name it."""
         return f"results/{self.study.name}/{path.relative_to(self.folder).as_posix()}"
 
     def json(self, *names: str):
-        """The value in a JSON file below the folder, None where there is none."""
+        """The value of a JSON file below the folder, None if it does not exist."""
         file = self.path(*names)
         return read_json(file) if file.is_file() else None
 
     def rows(self, *names: str) -> Iterator[dict]:
-        """The rows of a JSON Lines file below the folder, none where there is none."""
+        """The rows of a JSON Lines file below the folder, none if it does not exist."""
         file = self.path(*names)
         return each_row(file, may_be_empty=True) if file.is_file() else iter(())
 
@@ -111,7 +111,7 @@ class Results:
 
     @cached_property
     def scores(self) -> dict[str, dict[str, dict]]:
-        """By checkpoint and benchmark: its part of the score summary, and the file's `suite`."""
+        """By checkpoint and benchmark: its entry in the score summary, and the file's `suite`."""
         return {
             checkpoint: {
                 benchmark: {**score, "suite": file.stem}
@@ -123,18 +123,18 @@ class Results:
 
     @cached_property
     def trainings(self) -> dict[str, dict]:
-        """The training summaries that are there, by run."""
+        """The existing training summaries, by run."""
         found = {run: self.json("checkpoints", run, "train.json") for run in self.study["runs"]}
         return {run: training for run, training in found.items() if training}
 
     @cached_property
     def trained_on(self) -> list[str]:
-        """The runs whose training set is there."""
+        """The runs whose training set exists."""
         return [run for run in self.study["runs"] if self.path("train_sets", f"{run}.jsonl").is_file()]
 
     @cached_property
     def tables(self) -> dict[str, list[dict]]:
-        """The cells of the tables that are there, in the config's order, and of those that are there in part."""
+        """The cells of the tables that exist, in whole or in part, in the config's order."""
         made = {table: self.json("tables", f"{table}.json") for table in self.study["tables"]}
         found = made | {table: cells for table, cells in self.partial.items() if table in made}
         return {table: cells for table, cells in found.items() if cells}

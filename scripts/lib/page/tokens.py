@@ -17,7 +17,7 @@ class Reader:
 
     Args:
         folder: the model folder, with tokenizer.json and tokenizer_config.json.
-        template: a chat template's file, in place of the folder's own.
+        template: a chat template file that replaces the folder's own.
     """
 
     def __init__(self, folder: Path, template: Path | None = None) -> None:
@@ -32,7 +32,7 @@ class Reader:
 
     @staticmethod
     def there(folder: Path) -> bool:
-        """Whether a model folder holds what a Reader reads."""
+        """Whether a model folder has the files that a Reader reads."""
         return all((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json"))
 
     def special(self, name: str) -> str | None:
@@ -50,10 +50,10 @@ class Reader:
         return environment.from_string(self.source)
 
     def rendered(self, messages: list[Message], opened: bool) -> str:
-        """The conversation as text; `opened`: with the assistant's turn opened after it.
+        """The conversation as text; with `opened`, followed by the generation prompt.
 
         Raises:
-            BadInput: the template refuses the messages.
+            BadInput: the template rejects the messages.
         """
         from jinja2 import TemplateError
 
@@ -65,27 +65,27 @@ class Reader:
             raise BadInput(f"the chat template does not take these messages: {error}") from None
 
     def prompt(self, messages: list[Message]) -> str:
-        """The conversation as text, with the assistant's turn opened."""
+        """The conversation as text, with the generation prompt."""
         return self.rendered(messages, True)
 
     @cached_property
     def end(self) -> str:
-        """The token that ends an answer: what the chat template puts after one, else the files' end token."""
+        """The token that ends an answer: the one that the chat template adds, else the tokenizer's end token."""
         after = self.rendered([*ASKED, ANSWERED], False).rpartition(ANSWERED["content"])[2].lstrip()
         known = [token.content for token in self.tokenizer.get_added_tokens_decoder().values()]
         found = max((token for token in known if after.startswith(token)), key=len, default=None)
         return found or self.special("eos_token") or ""
 
     def holds_end(self, text: str) -> bool:
-        """Whether a text holds the end token itself."""
+        """Whether a text contains the end token."""
         return self.tokenizer.token_to_id(self.end) in self.tokenizer.encode(text, add_special_tokens=False).ids
 
     def count(self, text: str) -> int:
-        """How many tokens a text has."""
+        """The number of tokens in a text."""
         return len(self.tokenizer.encode(text, add_special_tokens=False).ids)
 
     def cuts(self, text: str) -> list[int]:
-        """The length of each token's piece of the text, in characters (0: the token ends no character)."""
+        """The length of each token in characters (0: the token does not complete a character)."""
         last, lengths = 0, []
         for _, end in self.tokenizer.encode(text, add_special_tokens=False).offsets:
             lengths.append(max(end - last, 0))

@@ -1,4 +1,4 @@
-"""What runs were trained on, and how their training went.
+"""The training data of runs, and how their training went.
 
 train/<run>  the rows as the model reads them
 """
@@ -12,13 +12,13 @@ from scripts.lib.page.tokens import Reader
 from scripts.lib.study import runs
 from scripts.lib.study.contents import located
 
-ROWS = 1000  # of a training set that the page shows; a longer one is shown up to here, and the page says so
+ROWS = 1000  # the page shows at most this many rows of a training set, and says so
 SIDES = ("completion", "chosen", "rejected")
-BEHIND = ("critiques", "refinements")  # sections whose entries hold critiques
+BEHIND = ("critiques", "refinements")  # sections whose entries contain critiques
 
 
 def add(parts: Parts, results: Results) -> dict[str, dict]:
-    """Packs the training rows; the facts of each run, with `rows` (in the file) and `shown` where they are there."""
+    """Packs the training rows; returns the facts of each run, with `rows` (in the file) and `shown` if it has rows."""
     readers: dict[tuple, Reader | None] = {}
     facts = {}
     for run, entry in results.study["runs"].items():
@@ -39,7 +39,7 @@ def add(parts: Parts, results: Results) -> dict[str, dict]:
 
 
 def critiques_of(results: Results, run: Mapping) -> list[str]:
-    """The entries of critiques that a run's rows are made of; not those whose texts a control of CGD does not show."""
+    """The critique entries that a run's rows show; CGD controls that hide the critique's text are excluded."""
     parts = [part for part in runs.parts(run) if part.get("critique_shown") not in ("none", "other")]
     named = [(section, slug) for part in parts for _, section, slug in runs.sources(part)]
     refined = {slug: entry["critiques"] for slug, entry in results.study["refinements"].items()}
@@ -48,7 +48,7 @@ def critiques_of(results: Results, run: Mapping) -> list[str]:
 
 
 def reader_of(results: Results, model: str, template: str | None) -> Reader | None:
-    """The tokenizer of a model's folder, None where it is not there or has no chat template."""
+    """The tokenizer of a model's folder, None if it is missing or has no chat template."""
     folder = results.path("models", model)
     if not Reader.there(folder):
         return None
@@ -57,11 +57,11 @@ def reader_of(results: Results, model: str, template: str | None) -> Reader | No
 
 
 def shown(row: Mapping, reader: Reader | None, recipe: Mapping) -> dict:
-    """One row: its prompt, and each answer with the lengths of its tokens; `dropped` says why training leaves it out.
+    """One row: its prompt, and each answer with its token lengths; `dropped` says why training drops it.
 
     Args:
-        row: of the training set.
-        reader: the start model's tokenizer, None where it is not there.
+        row: a row of the training set.
+        reader: the start model's tokenizer, None if it is missing.
         recipe: max_tokens, end_inside, loss_on and packing (scripts/lib/training/rows.py).
     """
     try:
@@ -71,13 +71,13 @@ def shown(row: Mapping, reader: Reader | None, recipe: Mapping) -> dict:
 
 
 def plain(row: Mapping) -> dict:
-    """One row role by role, its tokens not told apart."""
+    """One row, role by role, without token boundaries."""
     prompt = "\n\n".join(f"{message['role']}:\n{message['content']}" for message in row["messages"])
     return {"id": row["id"], "prompt": prompt, "sides": {side: {"text": row[side]} for side in SIDES if side in row}}
 
 
 def as_read(row: Mapping, reader: Reader, recipe: Mapping) -> dict:
-    """One row with its tokens."""
+    """One row with its token boundaries."""
     texts = {side: row[side] for side in SIDES if side in row}
     messages = row["messages"]
     if recipe.get("end_inside") == "delete":
@@ -98,7 +98,7 @@ def as_read(row: Mapping, reader: Reader, recipe: Mapping) -> dict:
 
 
 def dropped(made: Mapping, texts: Mapping[str, str], reader: Reader, recipe: Mapping) -> str | None:
-    """Why training leaves a row out, or None."""
+    """Why training drops a row, or None."""
     if any(reader.holds_end(text) for text in texts.values()):
         return "the end token inside an answer"
     if len(texts) == 2 and len(set(texts.values())) == 1:

@@ -15,11 +15,11 @@ def libraries() -> dict[str, dict]:
 
 
 def text(name: str) -> str:
-    """A library as it goes into the page."""
+    """A library's source, as it is inlined in the page."""
     return (FOLDER / libraries()[name]["file"]).read_text(encoding="utf-8").strip()
 
 
 def notices() -> list[str]:
-    """The licences, each once."""
+    """The licence texts, without duplicates."""
     files = dict.fromkeys(entry["notice"] for entry in libraries().values())
     return [(FOLDER / file).read_text(encoding="utf-8").strip() for file in files]

@@ -1,7 +1,7 @@
 "use strict";
-// The answers of a checkpoint to a benchmark: one line a question, filters, and another row beside it.
+// The answers of a checkpoint to a benchmark: one line per question, filters, and a comparison with another row.
 
-// A checkpoint's rows question by question, each with the share of its answers that the verdict calls right.
+// A checkpoint's rows by question, each with the share of its answers that the verdict calls right.
 async function byQuestion(checkpoint, benchmark, verdict) {
   const rows = await redpen.read(`rows/${checkpoint}/${benchmark}`);
   if (!rows) return null;
@@ -35,13 +35,13 @@ const FILTERS = {
   right: ["right", (one) => one.share > 0],
   cut: ["cut off", (one, rows) => one.rows.some((index) => cutOff(rows, index))],
   none: ["no answer", (one, rows) => one.rows.some((index) => noAnswer(rows, index))],
-  differ: ["graders differ", (one, rows) => one.rows.some((index) => differ(rows, index))],
+  differ: ["graders disagree", (one, rows) => one.rows.some((index) => differ(rows, index))],
   lost: ["lost to the other", (one, rows, other) => other && one.share < other.get(one.q)],
   won: ["won over the other", (one, rows, other) => other && one.share > other.get(one.q)],
   flipped: ["flipped", (one, rows, other) => other && one.share !== other.get(one.q)],
 };
 
-// Where a view of answers is: the table and its row and column, or a checkpoint and a benchmark alone.
+// What an answers view shows: a cell of a table, or just a checkpoint and a benchmark.
 function cellAt(names) {
   const [kind, first, second, third] = names;
   const tables = redpen.core.tables;
@@ -81,7 +81,7 @@ function cellFacts(at) {
   ]);
 }
 
-// The 2 × 2 table of two rows, whose flipped corners lead to their questions, and McNemar's test.
+// The 2 × 2 table of two rows, whose flipped corners link to their questions, and McNemar's test.
 function comparison(at, mine, other, names, query) {
   const cells = [[0, 0], [0, 0]]; // [mine better than half][other better than half]
   let better = 0;
@@ -104,7 +104,7 @@ function comparison(at, mine, other, names, query) {
       " A question with several samples counts by its share of right answers."));
 }
 
-// What the listed answers have in common: how many were cut off, gave no answer, or divide the graders.
+// How many of the listed answers were cut off, gave no answer, or have graders that disagree.
 function reasons(kept, rows) {
   const found = ["cut", "none", "differ"].map((key) => [FILTERS[key][0], kept.filter((one) => FILTERS[key][1](one, rows)).length]).filter(([, number]) => number);
   return found.length ? [": ", found.map(([name, number]) => `${name} ${count(number)}`).join(", ")] : [];
@@ -116,7 +116,7 @@ const verdictOf = (one) => {
   return one.share > 0.5 ? element("span", { class: "right" }, "✓ right") : element("span", { class: "wrong" }, "✗ wrong");
 };
 
-let lastList = { key: "", order: [] }; // the questions last listed, for the keys j and k
+let lastList = { key: "", order: [] }; // the most recent list of questions, for the keys j and k
 
 async function answersView(names, query) {
   const at = cellAt(names);
@@ -177,9 +177,9 @@ async function answersView(names, query) {
     crumbs(at, [at.table && [at.table, link(["table", at.table])], [`${nameOf(at, at.checkpoint)}`], [titleOf(at.benchmark)]]),
     element("h1", {}, `${nameOf(at, at.checkpoint)} on ${titleOf(at.benchmark)}: ${graded.length ? percent(sum / graded.length) : "no verdicts"}`),
     element("p", { class: "hint", id: "total" }, `${+sum.toFixed(2)} of ${count(graded.length)} questions right`,
-      verdict === "ours" ? "" : `, by ${verdict}`, leftOut.size ? `; ${leftOut.size} that a checkpoint was selected by, or that have no verdict, are left out` : "", ". ",
+      verdict === "ours" ? "" : `, by ${verdict}`, leftOut.size ? `; ${leftOut.size} excluded: used to select a checkpoint, or without a verdict` : "", ". ",
       element("a", { href: link(["provenance", at.checkpoint, at.benchmark]) }, "Where this number comes from"),
-      redpen.core.runs[at.checkpoint] && [" · ", element("a", { href: link(["train", at.checkpoint]) }, "what it was trained on")]),
+      redpen.core.runs[at.checkpoint] && [" · ", element("a", { href: link(["train", at.checkpoint]) }, "its training data")]),
     cellFacts(at),
     element("div", { class: "bar" }, chooser("against", [["", "no other row"], ...others], "against", here),
       many.map((key) => chooser(key, [["", "all"], ...values(key).map((value) => [value, value])], key, here)), search),
@@ -191,7 +191,7 @@ async function answersView(names, query) {
 const crumbs = (at, steps) => element("p", { class: "crumbs" }, steps.filter(Boolean).map(([text, to], index) => [
   index ? " › " : "", to ? element("a", { href: to }, text) : text]));
 
-// All texts of a checkpoint on a benchmark, those beside the page included.
+// All texts of a checkpoint on a benchmark, including those in files beside the page.
 async function allTexts(checkpoint, benchmark) {
   const [first, rest] = [await redpen.read(`texts/${checkpoint}/${benchmark}`), redpen.has(`rest/${checkpoint}/${benchmark}`) && await redpen.read(`rest/${checkpoint}/${benchmark}`)];
   return first.map((text, index) => text ?? (rest ? rest[index] : null));
@@ -214,6 +214,6 @@ function averageView(names) {
   return element("div", {},
     crumbs({}, [[table, link(["table", table])], [row], [column]]),
     element("h1", {}, `${row}, ${column}: ${average.text}`), element("p", { class: "hint" }, average.says),
-    element("p", { class: "hint" }, `The mean of ${count(average.over.length)} cells. A figure leads to its answers.`),
+    element("p", { class: "hint" }, `The mean of ${count(average.over.length)} cells. Click a number for its answers.`),
     element("table", { class: "scores" }, average.over.map((one) => element("tr", {}, element("th", {}, name(one)), figure(one), element("td", {}, one.says)))));
 }

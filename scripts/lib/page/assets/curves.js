@@ -1,7 +1,7 @@
 "use strict";
-// Curves of training, and the recipes of runs beside each other.
+// Training curves, and the recipes of runs side by side.
 const STROKES = ["#0b57b0", "#b3261e", "#1a7f4b", "#9a6700", "#7b3fb5", "#00788a", "#c2477f", "#5b6675"];
-const DASHES = [[], [6, 3], [2, 3]]; // colour is not the only mark
+const DASHES = [[], [6, 3], [2, 3]]; // so that lines do not differ by colour alone
 
 async function trainingView(names, query) {
   const runs = Object.entries(redpen.core.runs).filter(([, fact]) => fact.training);
@@ -27,7 +27,7 @@ async function trainingView(names, query) {
     element("h1", {}, "Training"),
     element("div", { class: "bar" }, runs.map(([name]) => element("a", { href: toggle(name), class: wanted.includes(name) ? "on" : "" }, `${wanted.includes(name) ? "✓ " : ""}${name}`))));
   for (const [title, series] of curves) view.append(element("h2", {}, title), chart(series));
-  view.append(element("h2", {}, "Runs"), trainingTable(chosen), element("h2", {}, "Recipes that differ"), recipeTable(chosen));
+  view.append(element("h2", {}, "Runs"), trainingTable(chosen), element("h2", {}, "Differences between recipes"), recipeTable(chosen));
   return view;
 }
 
@@ -63,7 +63,7 @@ function recipeTable(runs) {
   const keys = [...new Set(runs.flatMap(([, fact]) => Object.keys(fact.recipe)))].sort();
   const text = (fact, key) => JSON.stringify(fact.recipe[key] ?? null);
   const apart = keys.filter((key) => new Set(runs.map(([, fact]) => text(fact, key))).size > 1);
-  if (runs.length < 2 || !apart.length) return missing(runs.length < 2 ? "Choose two runs." : "None of their settings differs.");
+  if (runs.length < 2 || !apart.length) return missing(runs.length < 2 ? "Choose at least two runs." : "Their settings are the same.");
   return element("div", { class: "wide" }, element("table", {}, element("thead", {}, element("tr", {}, element("th"), runs.map(([name]) => element("th", {}, name)))),
     element("tbody", {}, apart.map((key) => element("tr", {}, element("th", {}, key), runs.map(([, fact]) => element("td", {}, text(fact, key))))))));
 }

@@ -1,5 +1,5 @@
 "use strict";
-// The page's data: parts of packed JSON, in the page or in files beside it, read when a view needs them.
+// The page's data: packed JSON parts, in the page or in files beside it, read when a view needs them.
 const redpen = (() => {
   const packed = new Map();
   const values = new Map();
@@ -12,14 +12,14 @@ const redpen = (() => {
     return JSON.parse(await new Response(stream).text());
   }
 
-  // A file beside the page hands its parts to add(); it is loaded once.
+  // A file beside the page calls add() for each of its parts; it is loaded once.
   function load(file) {
     if (!files.has(file)) {
       files.set(file, new Promise((done, failed) => {
         const script = document.createElement("script");
         script.src = file;
         script.onload = done;
-        script.onerror = () => failed(new Error(`${file} is not beside this page. Copy the folder study/ with it.`));
+        script.onerror = () => failed(new Error(`${file} is missing beside this page. Copy the folder study/ together with the page.`));
         document.head.append(script);
       }));
     }

@@ -1,5 +1,5 @@
 "use strict";
-// Elements and links. Text goes in as text only: nothing that a model wrote can become an element.
+// Elements and links. Text is inserted as text only: nothing that a model wrote can become an element.
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -18,7 +18,7 @@ function link(names, query = {}) {
   return more.length ? `${path}?${more.map(([key, value]) => `${key}=${encodeURIComponent(value)}`).join("&")}` : path;
 }
 
-// What is no encoded text stays as it is: it names no place, and the page says so.
+// Text that cannot be decoded stays unchanged: it names no place, and the page says so.
 function decoded(text) {
   try { return decodeURIComponent(text); } catch { return text; }
 }
@@ -29,7 +29,7 @@ function place() {
   return { names, query: Object.fromEntries(new URLSearchParams(query || "")) };
 }
 
-// A select that changes one key of the query.
+// A select element that changes one key of the query.
 function chooser(label, options, key, at) {
   const change = (event) => { location.hash = link(at.names, { ...at.query, [key]: event.target.value }); };
   const made = element("select", { onchange: change, "aria-label": label },
@@ -38,7 +38,7 @@ function chooser(label, options, key, at) {
 }
 
 const percent = (share, digits = 1) => (share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)} %`);
-// As scripts/lib/cli.py has it.
+// As in scripts/lib/cli.py.
 function duration(seconds) {
   const whole = Math.round(seconds);
   const two = (number) => String(number).padStart(2, "0");
@@ -51,7 +51,7 @@ const facts = (pairs) => element("ul", { class: "facts" },
   pairs.filter(Boolean).map(([name, value]) => element("li", {}, element("span", {}, `${name} `), element("b", {}, value))));
 const missing = (text) => element("p", { class: "missing" }, text);
 
-// A list that shows its first rows, and more of them on demand.
+// A list that shows its first rows, and more on demand.
 function list(head, rows, line, size = 100) {
   const body = element("tbody");
   const more = element("button", { onclick: () => grow() });
@@ -69,7 +69,7 @@ function list(head, rows, line, size = 100) {
 }
 const heading = (text, kind = "") => element("th", { class: kind }, text);
 
-// Text with its formulas typeset, where the page carries KaTeX.
+// Text with typeset formulas, if the page includes KaTeX.
 function prose(text) {
   const made = element("div", { class: "prose" });
   if (typeof katex === "undefined") { made.textContent = text; return made; }
@@ -88,10 +88,10 @@ function prose(text) {
   return made;
 }
 
-// White space at both ends, as Python's strip() knows it: what a prompt shows of a question.
+// Strips white space as Python's strip() does, as prompts show a question.
 const stripped = (text) => text.replace(/^(?:(?!\ufeff)[\s\x1c-\x1f\x85])+|(?:(?!\ufeff)[\s\x1c-\x1f\x85])+$/g, "");
 
-// A text with a part of it marked: the last place where the part stands.
+// A text in which the last occurrence of a part is marked.
 function marked(text, part) {
   const at = part ? text.lastIndexOf(part) : -1;
   if (at < 0) return [text];

@@ -1,5 +1,5 @@
 "use strict";
-// The router: what the fragment of the address names is shown; a still section of the page, or a view.
+// The router: shows what the address's fragment names, a static section of the page or a view.
 const VIEWS = {
   answers: answersView, average: averageView, question: questionView, critiques: critiquesView, train: trainView, training: trainingView, provenance: provenanceView,
 };
@@ -26,7 +26,7 @@ async function show() {
     shown = [element("p", { class: "warning" }, `This view could not be shown: ${error.message}`)];
     console.error(error);
   }
-  if (mine !== turn) return; // another address came meanwhile
+  if (mine !== turn) return; // the address has changed in the meantime
   for (const section of sections) section.classList.toggle("on", !view && section.dataset.page === wanted);
   document.getElementById("view").replaceChildren(...shown);
   for (const anchor of document.querySelectorAll("nav a")) {

@@ -1,5 +1,5 @@
 "use strict";
-// One question: gold, worked solution, and the answer of each row of the table beside the others.
+// One question: gold answer, worked solution, and the answers of all rows of the table side by side.
 async function questionView(names, query) {
   const [, benchmark, id] = names;
   const questions = await redpen.read(`questions/${benchmark}`);
@@ -49,12 +49,12 @@ async function nearQuestion(near) {
     const rows = (await redpen.read(`critiques/${entry}`)).filter((row) => row.question_id === near.id);
     critiques.push(...rows.map((row) => element("li", {}, element("a", { href: link(["critiques", entry, row.id]) }, `${entry}: ${row.id}`))));
   }
-  return element("div", {}, element("h2", {}, "A near question in training"),
-    element("p", { class: "hint" }, `${near.id} of ${near.dataset}: 13 words in a row are the same.`), prose(near.question),
+  return element("div", {}, element("h2", {}, "A similar question in training"),
+    element("p", { class: "hint" }, `${near.id} of ${near.dataset} has 13 words in a row in common.`), prose(near.question),
     critiques.length > 0 && element("div", {}, element("p", { class: "hint" }, "Critiques of responses to it:"), element("ul", {}, critiques)));
 }
 
-// What one row said: the sample that is asked for, its verdicts and its text.
+// One row's answer: the chosen sample, its verdicts and its text.
 async function answerOf(row, benchmark, q, sample) {
   const rows = await redpen.read(`rows/${row.of}/${benchmark}`);
   const mine = rows.q.flatMap((place, index) => (place === q ? [index] : []));
@@ -75,11 +75,11 @@ function answerColumn(one, differences) {
     element("h3", {}, one.name),
     element("div", {}, one.verdicts.map(([name, value]) => element("span", { class: value > 0.5 ? "right verdict" : "wrong verdict" }, `${name} ${sign(value)}`))),
     element("small", {}, `extracted: ${extracted ?? "nothing"} · ${one.tokens ?? "?"} tokens${one.cut ? " · ✂ cut off" : ""}${one.error ? ` · ${one.error}` : ""}${one.seed ? ` · seed run ${one.seed}` : ""}`),
-    one.text === null ? missing("This text is not in the page.") : one.text.trim() ? element("div", { class: "text" }, differences || marked(one.text, extracted)) : missing(`Nothing but ${one.text.length} spaces or line breaks.`),
+    one.text === null ? missing("This text is not in the page.") : one.text.trim() ? element("div", { class: "text" }, differences || marked(one.text, extracted)) : missing(`Only white space, ${one.text.length} characters.`),
     one.judged !== null && element("div", { class: "judged" }, element("h3", {}, `judgement: ${one.rating ?? "no rating"}`), element("div", { class: "text" }, one.judged || "(empty)")));
 }
 
-const MOST_EDITS = 3000; // the time grows with the square of it
+const MOST_EDITS = 3000; // the time grows with its square
 function wordDifferences(left, right) {
   const parts = Diff.diffWordsWithSpace(left, right, { maxEditLength: MOST_EDITS });
   if (!parts) return null; // it would take too long

@@ -8,7 +8,7 @@ const partial = (fact) => fact.shown < fact.rows && element("p", { class: "note"
 async function critiquesView(names, query) {
   const [, entry, id] = names;
   const fact = redpen.core.critiques[entry];
-  if (!fact) return missing("There are no critiques under this name yet.");
+  if (!fact) return missing("There are no critiques with this name yet.");
   const all = await redpen.read(`critiques/${entry}`);
   if (id !== undefined) return critiqueView(entry, all, id, query);
   const kept = all.filter((row) => (!query.verdict || criticOf(row) === query.verdict) && (!query.grader || graderOf(row) === query.grader));
@@ -41,7 +41,7 @@ function otherTeachers(entry, fact) {
   const others = Object.entries(redpen.core.critiques).filter(([name]) => name !== entry);
   if (!others.length) return null;
   const share = (one) => (one.summary && one.summary.with_gold ? percent(one.summary.agreeing / one.summary.with_gold) : "–");
-  return element("table", {}, element("tr", {}, ["entry", "critiques", "right", "wrong", "agreement with the grader"].map((name) => element("th", {}, name))),
+  return element("table", {}, element("tr", {}, ["entry", "critiques", "right", "wrong", "agrees with the grader"].map((name) => element("th", {}, name))),
     [[entry, fact], ...others].map(([name, one]) => element("tr", {}, element("td", {}, element("a", { href: link(["critiques", name]) }, name)),
       element("td", {}, count(one.rows)), element("td", {}, String((one.summary || {}).right ?? "–")), element("td", {}, String((one.summary || {}).wrong ?? "–")), element("td", {}, share(one)))));
 }
@@ -76,7 +76,7 @@ async function critiqueView(entry, all, id, query) {
     element("h2", {}, "Response"), element("div", { class: "text" }, shown),
     element("h2", {}, "Critique"), element("div", { class: "columns" }, said(entry, row), beside.map(([name, one]) => said(name, one))),
     row.solution && element("div", {}, element("h2", {}, "Worked solution"), prose(row.solution)),
-    element("h2", {}, "Trained on by"), users.length ? element("p", {}, users.map((run) => [element("a", { href: link(["train", run, id]) }, run), " "])) : missing("No run whose training rows are shown here."));
+    element("h2", {}, "Trained on by"), users.length ? element("p", {}, users.map((run) => [element("a", { href: link(["train", run, id]) }, run), " "])) : missing("None of the training rows in this page."));
 }
 
 function histogram(values) {
@@ -101,34 +101,34 @@ function histogram(values) {
     element("td", {}, width > 1 ? `${(first + place) * width}–${(first + place + 1) * width - 1}` : String(first + place)), element("td", {}, bar(number)), element("td", {}, count(number)))));
 }
 
-// The last characters of a text, from the start of a word.
+// The end of a text, from the start of a word.
 const ending = (text) => (text.length > 60 ? `… ${text.slice(-60).replace(/^\S*\s/, "")}` : text);
 
 async function trainView(names, query) {
   const [, run, id] = names;
   const fact = redpen.core.runs[run];
-  if (!fact || !redpen.has(`train/${run}`)) return missing("There is no training set under this name yet.");
+  if (!fact || !redpen.has(`train/${run}`)) return missing("There is no training set with this name yet.");
   const rows = await redpen.read(`train/${run}`);
   if (id !== undefined) return trainRow(run, rows, id, query);
   const length = (row) => (row.prompt_tokens || 0) + Math.max(...Object.values(row.sides).map((side) => (side.cuts ? side.cuts.length + (row.end ? 1 : 0) : 0)));
   const counts = (fact.training || {}).counts || {};
   const parts = ((fact.set || {}).parts || []).flatMap((part, place) => Object.entries({ ...part, ...part.left_out })
     .filter(([, value]) => typeof value !== "object" && value).map(([key, value]) => [`part ${place + 1}, ${key.replaceAll("_", " ")}`, String(value)]));
-  const head = [heading("row", "w4"), heading("prompt ends with"), heading(Object.keys(rows[0].sides).join(" / ")), heading("tokens", "num w1"), heading("left out", "w3")];
+  const head = [heading("row", "w4"), heading("prompt ends with"), heading(Object.keys(rows[0].sides).join(" / ")), heading("tokens", "num w1"), heading("dropped", "w3")];
   const line = (row) => element("tr", {}, element("td", {}, element("a", { href: rowLink(run, rows, rows.indexOf(row)) }, row.id)),
     element("td", {}, ending(row.prompt.trim())), element("td", {}, Object.values(row.sides).map((side) => side.text.slice(0, 120)).join(" / ")),
     element("td", { class: "num" }, fact.tokens_known ? count(length(row)) : ""), element("td", {}, row.dropped ? `✂ ${row.dropped}` : ""));
   return element("div", {},
     crumbs({}, [["Training data", link(["train"])], [run]]),
-    element("h1", {}, `What ${run} was trained on`), partial(fact),
+    element("h1", {}, `Training data of ${run}`), partial(fact),
     facts([["method", fact.method], ["starts from", fact.start], ["rows", count(fact.rows)], fact.training && ["trained", count(counts.rows_trained)],
       ...Object.entries(counts).filter(([key]) => /_dropped_|_deleted|blocks/.test(key)).map(([key, value]) => [key.replaceAll("_", " "), count(value)]), fact.training && ["prompt tokens", count(counts.prompt_tokens)], fact.training && ["loss tokens", count(counts.completion_tokens)], ...parts]),
     element("p", {}, element("a", { href: link(["training"], { runs: run }) }, "how its training went")),
-    fact.tokens_known ? element("div", {}, element("h2", {}, "Length of the rows, in tokens"), histogram(rows.map(length))) : missing("The start model's tokenizer is not here: prompt and answer are told apart, tokens are not."),
+    fact.tokens_known ? element("div", {}, element("h2", {}, "Length of the rows, in tokens"), histogram(rows.map(length))) : missing("The start model's tokenizer is missing, so token boundaries are not shown."),
     element("h2", {}, "Rows"), list(head, rows, line));
 }
 
-// A text cut into its tokens; neighbours differ in shade, so that each can be told.
+// A text split into its tokens, in alternating shades.
 function tokensOf(side, end) {
   if (!side.cuts) return [element("span", { class: "loss" }, side.text)];
   let at = 0;
@@ -140,7 +140,7 @@ function tokensOf(side, end) {
   return [...made, end && element("span", { class: "loss end" }, end)];
 }
 
-// A row by its id; of several parts' rows with the same id, by its place too.
+// The address of a row: its id and, if several parts have a row with this id, its place.
 function rowLink(run, rows, place) {
   const { id } = rows[place];
   return link(["train", run, id], { at: rows.findIndex((row) => row.id === id) === place ? "" : place });
@@ -152,13 +152,13 @@ function trainRow(run, rows, id, query) {
   const row = rows[place];
   const to = (by) => rows[place + by] && rowLink(run, rows, place + by);
   stepTo = { j: to(1), k: to(-1) };
-  const size = (side) => (side.cuts ? `${side.cuts.length + (row.end ? 1 : 0)} tokens${row.end ? ", the end token included" : ""}` : "");
+  const size = (side) => (side.cuts ? `${side.cuts.length + (row.end ? 1 : 0)} tokens${row.end ? ", including the end token" : ""}` : "");
   const pair = Object.keys(row.sides).length > 1;
   return element("div", {},
     crumbs({}, [["Training data", link(["train"])], [run, link(["train", run])], [id]]),
     element("p", { class: "bar" }, to(-1) && element("a", { href: to(-1) }, "← previous ", element("kbd", {}, "k")), to(1) && element("a", { href: to(1) }, "next ", element("kbd", {}, "j"), " →")),
-    element("p", { class: "hint" }, "The row as the model reads it. Grey: the prompt", row.prompt_tokens ? `, ${row.prompt_tokens} tokens` : "", "; coloured and underlined: the tokens that the loss counts, each a shade of its own."),
-    row.dropped && element("p", { class: "wrong" }, `✂ Training leaves this row out: ${row.dropped}.`),
+    element("p", { class: "hint" }, "The row as the model reads it. Grey: the prompt", row.prompt_tokens ? `, ${row.prompt_tokens} tokens` : "", "; coloured and underlined: the tokens that the loss counts, in alternating shades."),
+    row.dropped && element("p", { class: "wrong" }, `✂ Training drops this row: ${row.dropped}.`),
     pair ? element("div", {}, element("div", { class: "text prompt" }, row.prompt), element("div", { class: "columns" }, Object.entries(row.sides).map(([name, side]) => element("div", {},
       element("h3", {}, name), element("small", {}, size(side)), element("div", { class: "text" }, tokensOf(side, row.end))))))
       : element("div", { class: "text" }, element("span", { class: "prompt" }, row.prompt), Object.values(row.sides).map((side) => tokensOf(side, row.end))),

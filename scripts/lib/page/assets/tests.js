@@ -1,5 +1,5 @@
 "use strict";
-// McNemar's exact test, as scripts/lib/tables/statistics.py has it.
+// McNemar's exact test, as in scripts/lib/tables/statistics.py.
 function mcnemar(better, worse) {
   const total = better + worse;
   let term = -total * Math.LN2; // the logarithm of a binomial probability
