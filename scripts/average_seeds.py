@@ -16,6 +16,8 @@ from scripts.lib import cli
 from scripts.lib.grading.scoring import VERDICTS, accuracy_of, shares_of, validation_ids
 from scripts.lib.jsonl import BadInput, read_json, read_rows, write_json, write_rows
 
+COUNTS = {"responses", "cut_off", "errors"}
+
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
@@ -52,18 +54,15 @@ def main(args: argparse.Namespace) -> int:
 def average(seeds: list[dict], rows: list[dict]) -> dict:
     """One benchmark's summary: the mean of each figure of the seeds, with accuracy and error over all their answers.
 
-    Counts (`responses`, `cut_off`, `errors`) are summed. `seed_deviation` is the standard deviation of the seeds'
+    COUNTS are summed. `seed_deviation` is the standard deviation of the seeds'
     accuracies. Scores without graded answers of ours (lm-eval's metrics, ratings) keep the mean of the seeds' figures.
     """
-    counts = {"responses", "cut_off", "errors"}
     figures = {
-        key: [seed[key] for seed in seeds]
+        key: [seed.get(key) for seed in seeds]
         for key, value in seeds[0].items()
-        if isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and all(seed.get(key) is not None for seed in seeds)
+        if value is None or (isinstance(value, int | float) and not isinstance(value, bool))
     }
-    made = {key: sum(found) if key in counts else sum(found) / len(found) for key, found in figures.items()}
+    made = {key: _mean(key, values) for key, values in figures.items()}
     validation = validation_ids(rows)
     if rows and all("correct" in row for row in rows):
         made |= accuracy_of(shares_of(rows, without=validation))
@@ -72,8 +71,18 @@ def average(seeds: list[dict], rows: list[dict]) -> dict:
             made["verdicts"] = {name: accuracy_of(shares_of(rows, name, validation)) for name in others}
     if validation:
         made["with_validation"] = accuracy_of(shares_of(rows))
-    made["seed_deviation"] = statistics.stdev(figures["accuracy"]) if "accuracy" in figures else None
+    accuracies = figures.get("accuracy", [None])
+    made["seed_deviation"] = None if None in accuracies else statistics.stdev(accuracies)
     return made
+
+
+def _mean(key: str, values: list[float | None]) -> float | None:
+    """A figure of the seeds together: None where a seed has none, but a length is of the seeds that have answers."""
+    there = [value for value in values if value is not None]
+    if key in COUNTS:
+        return sum(there)
+    complete = len(there) == len(values) or key == "mean_tokens_finished"
+    return sum(there) / len(there) if there and complete else None
 
 
 if __name__ == "__main__":

@@ -50,6 +50,17 @@ def test_accuracy_is_the_mean_of_the_seeds_and_its_error_is_clustered_by_questio
     assert found["verdicts"]["math-verify"]["accuracy"] == 1
 
 
+def test_figure_that_a_seed_has_not_stays_in_the_summary() -> None:
+    judged = {"accuracy": 0.5, "responses": 2, "mean_tokens_finished": 4.0, "balanced_accuracy": 0.5}
+    none = judged | {"mean_tokens_finished": None, "balanced_accuracy": None}
+    for seeds in ([judged, none], [none, judged]):
+        found = average_seeds.average(seeds, [])
+        # The length is that of answers that ended: those of the other seed.
+        assert found["mean_tokens_finished"] == 4 and found["responses"] == 4
+        assert found["balanced_accuracy"] is None and found["seed_deviation"] == 0
+    assert average_seeds.average([none, none], [])["mean_tokens_finished"] is None
+
+
 def test_spread_of_the_seeds_is_told(average) -> None:
     found = read_json(average({"a": True, "b": True}, {"a": False, "b": False}))["benchmarks"]["gcd"]
     assert found["accuracy"] == 0.5 and found["standard_error"] == 0
