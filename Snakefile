@@ -93,18 +93,21 @@ onstart:
             check_gpus()
     needed = list(workflow.dag.needrun_jobs())
     write_settings(needed)
+    keep_outputs(needed)
     if CONSOLE:
         CONSOLE.begin(seconds_planned(needed), Path("timings") / STUDY.name)
 
 
 if CONSOLE:
-    CONSOLE.at_rest, CONSOLE.wrong_targets = last_words, wrong_targets
+    CONSOLE.at_rest, CONSOLE.wrong_targets, CONSOLE.replaced = last_words, wrong_targets, BEFORE.drop
 
 
 onsuccess:
+    BEFORE.settle(workflow.dag.finished)
     sync_records()
     sys.stdout.write(last_words())
 
 
 onerror:
+    give_back_outputs()
     sync_records()

@@ -11,6 +11,7 @@ import time
 
 from scripts.lib.console.targets import wrong_target
 from scripts.lib.jobs import cards, gpu_checks
+from scripts.lib.jobs.before import Before
 from scripts.lib.jobs.dag import as_job
 from scripts.lib.jobs.planning import Estimator
 from scripts.lib.jsonl import sync_tree, write_text
@@ -196,6 +197,22 @@ def seconds_planned(jobs):
         if job.output:
             ours = as_job(job, pending=True)
             yield ours.rule, ours.wildcards, 3600 * estimator.cost(ours).gpu_hours if ours.gpu else 0.0
+
+
+BEFORE = Before(Path("results") / STUDY.name, lambda: workflow.persistence)
+
+
+def keep_outputs(jobs):
+    """Keeps what these jobs have made before, until they have made it anew."""
+    if workflow.is_main_process and not workflow.touch:
+        for job in jobs:
+            BEFORE.keep(job, whole=not workflow.async_run(workflow.persistence.incomplete(job)))
+
+
+def give_back_outputs():
+    """Puts back what failed jobs have made before, and says so."""
+    if found := BEFORE.settle(workflow.dag.finished):
+        sys.stderr.write(f"Put back as it was before its job failed: {', '.join(found)}\n")
 
 
 def write_study():

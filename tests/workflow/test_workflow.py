@@ -239,6 +239,20 @@ def test_learning_rate_of_a_run_concerns_that_run_and_its_tables(tree: Tree, run
     assert tree.planned() == expected
 
 
+@pytest.mark.slow("four calls of Snakemake")
+def test_output_of_an_earlier_run_outlives_a_job_that_fails_and_is_not_taken_for_its(tree: Tree) -> None:
+    folder = tree.folder / "results" / tree.resolved()["study"]
+    files = ["checkpoints/cft/train.json", "checkpoints/cft/model/model.safetensors", f"tables/{TARGET}.md"]
+    before = {name: (folder / name).read_bytes() for name in files}
+    change = ["--config", "runs={cft: {overrides: {learning_rate: 0.5}}}"]
+    said = tree.by("/bin/false").make("--configfile", TINY, *change, "--", TARGET, status=1)
+    assert "Put back as it was before its job failed: " in said and "train cft failed" in said.splitlines()[-1]
+    assert {name: (folder / name).read_bytes() for name in files} == before
+    assert not (folder / ".before").exists()
+    assert "Nothing to be done" in tree.tiny("-n", "--", TARGET)  # with the settings that made it
+    assert re.search(r"^rule train:", tree.tiny("-n", *change, "--", TARGET), re.MULTILINE)
+
+
 def test_decoding_of_a_benchmark_concerns_the_answers_to_its_suites(tree: Tree) -> None:
     study = tree.resolved()
     table = study["tables"][TARGET]

@@ -75,6 +75,7 @@ class Console(logging.Handler):
         self.final = ""  # what is wrong, where the Snakefile knows it: printed in place of the exception
         self.at_rest: Callable[[], str] = str  # what is printed where nothing is to be done
         self.wrong_targets: Callable[[], list[str]] = list  # what is wrong with what was asked for
+        self.replaced: Callable[[str], None] = lambda output: None  # called with the first output of each finished job
         self.line = ""  # the progress that stands on the terminal
         if self.stream.isatty() and not plain and not quiet:
             threading.Thread(target=self._keep_line, daemon=True).start()
@@ -90,6 +91,8 @@ class Console(logging.Handler):
 
     def _take(self, record: logging.LogRecord) -> None:
         event = getattr(record, "event", None)
+        if event == "job_finished" and (job := self.running.get(record.job_id)) and job.outputs:
+            self.replaced(job.outputs[0])
         if event == "error":
             self._error(record)
         elif record.msg and str(record.msg).startswith("Terminating processes on user request"):
