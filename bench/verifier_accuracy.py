@@ -30,7 +30,7 @@ MARK = re.compile(r"<<([^<>\n]*)>>")
 
 
 def literal_value(text: str) -> Fraction | None:
-    """The value of Python arithmetic text, None where Python's parser or the whitelist refuses it."""
+    """The value of Python arithmetic text, None if Python's parser or the whitelist refuses it."""
     try:
         return _value(ast.parse(text.strip().rstrip("."), mode="eval").body)
     except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError):

@@ -135,7 +135,7 @@ def rows_of_part(
 
 
 def by_length(part: dict) -> int | None:
-    """How many rows a part gives that are chosen by their length; None where they are not."""
+    """How many rows a part gives that are chosen by their length; None if they are not."""
     return part["gap_rows"] if part.get("length_gap") else part["like_rows"] if part.get("like") else None
 
 
@@ -184,7 +184,7 @@ def dataset_counts(summary: dict) -> dict:
 
 
 def asked_for(counts: list[dict]) -> int | None:
-    """How many rows all parts were asked for; None where one gives what it has."""
+    """How many rows all parts were asked for; None if one gives what it has."""
     asked = [count["rows_asked"] for count in counts]
     return None if None in asked else sum(asked)
 

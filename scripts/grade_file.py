@@ -198,7 +198,7 @@ def read_parquet(path: Path) -> list[str]:
 
 
 def check_columns(rows: Sequence[dict], args: argparse.Namespace) -> None:
-    """Raises BadInput where a column that a flag names is in no row: all of them would be without a verdict."""
+    """Raises BadInput if a column that a flag names is in no row: all of them would be without a verdict."""
     there = {name: None for row in rows for name in row}
     for flag in ("gold_field", "prediction_field", "choices_field", "set_field"):
         name = getattr(args, flag)

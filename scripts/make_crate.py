@@ -54,7 +54,7 @@ def main(args: argparse.Namespace) -> int:
     out = Path(args.out) if args.out else results.path(f"{results.study.name}.crate.zip")
     crate = make(results)
     with replacing(out) as temporary:
-        written = Path(f"{temporary}.zip")  # the library adds the ending where it is missing
+        written = Path(f"{temporary}.zip")  # the library adds the ending if it is missing
         crate.write_zip(written)
         written.replace(temporary)
     files = sum(1 for entity in crate.get_entities() if entity.type == "File")

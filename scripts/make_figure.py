@@ -71,7 +71,7 @@ def training(axes, settings: dict, files: list[Path]) -> None:
 
 
 def run(axes, settings: dict, files: list[Path]) -> None:
-    """The training log of one run: its loss, and the reward margin where it has one."""
+    """The training log of one run: its loss, and the reward margin if it has one."""
     log = read_json(files[0])["losses"]
     axes.set_xlabel("optimizer step")
     axes.xaxis.get_major_locator().set_params(integer=True)

@@ -42,7 +42,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Writes the page, and the files beside it where there are any."""
+    """Writes the page, and the files beside it if there are any."""
     command = ["snakemake", *options_of([near(file) for file in args.configfiles], args.config)]
     results = Results(args.results, *(what_there_is(args, shlex.join(command)) if args.partial else ()))
     out = Path(args.out) if args.out else results.path("study.html")

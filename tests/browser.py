@@ -42,7 +42,7 @@ class Element:
                 yield from child.all(tag, **attributes)
 
     def one(self, tag: str | None = None, **attributes: str) -> "Element":
-        """The first of them; StopIteration where there is none."""
+        """The first of them; StopIteration if there is none."""
         return next(self.all(tag, **attributes))
 
     @property

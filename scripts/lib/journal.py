@@ -28,7 +28,7 @@ GROUP_S = 0.3
 
 @contextmanager
 def held(folder: str | Path, poll_s: float = 5.0) -> Iterator[Path]:
-    """Holds the state folder (made where missing) for this process, waiting for another holder to end.
+    """Holds the state folder (made if missing) for this process, waiting for another holder to end.
 
     The lock belongs to the operating system: a holder that dies by any signal, or with its host, releases it. While
     this waits, each change of holder is logged with its pid and host.
@@ -100,7 +100,7 @@ class _Tail:
     """The end of a file that only grows, and the way of its bytes to the disk.
 
     Args:
-        path: the file; it is made where it is missing.
+        path: the file; it is made if it is missing.
         end: where its last whole line ends; what follows is cut off.
         group_s: seconds between two syncs, in a thread of their own; 0 syncs each line before `add` returns.
     """

@@ -119,7 +119,7 @@ def sync_tree(path: str | Path, since: float = 0.0) -> None:
 
 
 def make_folder(path: str | Path) -> Path:
-    """Makes a folder and those above it, where they are missing; their names are on the disk then."""
+    """Makes a folder and those above it, if they are missing; their names are on the disk then."""
     path = Path(path)
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     for folder in reversed(missing):
@@ -236,7 +236,7 @@ def write_rows(path: str | Path, rows: Iterable[dict]) -> int:
 
 
 def append_line(path: str | Path, text: str) -> None:
-    """Appends a line to a file (made where it is missing); it is on the disk when this returns.
+    """Appends a line to a file (made if it is missing); it is on the disk when this returns.
 
     Raises:
         DiskFull: it cannot be written.

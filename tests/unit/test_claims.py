@@ -253,7 +253,7 @@ def test_claim_over_graded_answers_is_judged_by_their_resamples(check, tmp_path)
 
 
 def test_answers_that_do_not_give_the_table_are_refused(check) -> None:
-    with pytest.raises(BadInput, match=r"t, Before, GCD: the table has 0, its graded answers give 100. Make the table"):
+    with pytest.raises(BadInput, match=r"t, Before, GCD: the table has 0, its graded answers give 100. Rebuild"):
         check(verdict="authors-cft", wins=entry())
 
 

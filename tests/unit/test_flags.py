@@ -62,7 +62,7 @@ def test_a_training_is_flagged_for_rows_left_out_and_a_falling_loss() -> None:
     raised = flags.of_training({"counts": {**counts, "rows_trained": 90}, "losses": falling})
     assert raised["rows_left_out"] == pytest.approx(0.1) and raised["loss_falling"] == pytest.approx(0.087, abs=0.01)
     note = flags.note_of_trainings({"cft": {"counts": {**counts, "rows_trained": 90}, "losses": level}})
-    assert note == "Of a run: more than 1% of the rows were left out of its training (cft 10 %)."
+    assert note == "Of a run: more than 1% of the rows were dropped from its training (cft 10 %)."
 
 
 def test_answers_that_repeat_another_are_counted_where_a_question_has_several() -> None:
@@ -91,7 +91,7 @@ def test_a_table_says_which_training_sets_are_short_and_what_they_lost() -> None
     named = {"sft": whole, "cft": short, "dpo": lossy, "cgd-without": control, "cgd-other": untouched}
     notes = flags.notes_of_train_sets(named)
     assert notes == [
-        "Fewer training rows than asked for: cft 49,987 of 50,000.",
-        "Left out before training: dpo: 80 too long, 20 in a benchmark of web.",
+        "Fewer training rows than requested: cft 49,987 of 50,000.",
+        "Dropped before training: dpo: 80 too long, 20 in a benchmark of web.",
         "Rows of a control that keep their own critique unchanged: cgd-without 7 of 50,000.",
     ]

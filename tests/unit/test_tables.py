@@ -258,6 +258,6 @@ def test_metrics_that_are_shares_are_told_in_percent_with_their_own_error_and_nu
     said = notes.of_metrics(made)
     assert "pass@2 (pass_at_2, fraction): the chance that one of k answers is right" in said
     assert "first step accuracy (first_step_accuracy): of the wrong responses" in said
-    assert notes.of_judges(made).startswith("Verdicts on responses whose grade is known, not answers")
+    assert notes.of_judges(made).startswith("Verdicts on responses with a known grade, not answers")
     assert "pass_at_2 240" in notes.of_judges(made)
     assert notes.of_metrics(cells().values()) == notes.of_judges(cells().values()) == ""

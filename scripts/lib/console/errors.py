@@ -9,7 +9,7 @@ JOBS_FAILED = "At least one job did not complete successfully"
 
 
 def told(kind: str, text: str, command: str) -> str:
-    """An exception of Snakemake in the words of this project, or in its own.
+    """An exception of Snakemake, explained by this project if it can be, else unchanged.
 
     Args:
         kind: the exception's class.
@@ -32,12 +32,12 @@ def of_targets(kind: str, text: str) -> bool:
 
 
 def interrupted(command: str) -> str:
-    """What is said at the end of a run that Ctrl-C stopped."""
+    """The last message of a run that Ctrl-C stopped."""
     return f"Stopped by Ctrl-C; finished work is kept. The same command resumes: {command}"
 
 
 def locked(command: str) -> str:
-    """Who works in this folder, and since when, or that nobody does."""
+    """A message on a locked folder: which process holds the lock and since when, or that none does."""
     import psutil
 
     others = [pid for pid in snakemakes() if pid != os.getpid()]

@@ -23,23 +23,23 @@ from scripts.lib.console.outcome import outcome
 from scripts.lib.console.pace import Pace
 
 DEFAULT = "DefaultStreamHandler"  # the name of Snakemake's handler
-LAST_LINES = 8  # of a failed job's log
-SAID = re.compile(r"^\d\d:\d\d:\d\d [\w.]+: ")  # what cli.run puts before a message
-# What Snakemake says besides its events and is worth a line.
+LAST_LINES = 8  # lines shown of a failed job's log
+SAID = re.compile(r"^\d\d:\d\d:\d\d [\w.]+: ")  # the prefix of cli.run's messages
+# Messages of Snakemake without an event that are worth a line.
 AT_REST = "Nothing to be done"
 WORTH = ("Unlocking", "Trying to restart", "Removing output files of failed job")
 
 
 @dataclass
 class Running:
-    """A job that was started.
+    """A started job.
 
     Attributes:
         rule: its rule.
         wildcards: name to value.
         outputs: the files it makes.
-        log: its log, where it has one.
-        start: when it was started (monotonic).
+        log: its log file, if it has one.
+        start: its start time (monotonic clock).
     """
 
     rule: str
@@ -57,10 +57,10 @@ class Console(logging.Handler):
 
     Args:
         below: Snakemake's own handler.
-        plain: whether everything but errors is left to it.
-        quiet: whether nothing is shown but errors, and that nothing is to be done.
-        verbose: whether that includes what Snakemake says of itself.
-        command: how Snakemake was called, to say what to call again.
+        plain: whether that handler prints everything except errors.
+        quiet: whether to print only errors and the message that there is nothing to do.
+        verbose: whether to include Snakemake's messages about itself.
+        command: how Snakemake was called, for messages that name the command to run again.
     """
 
     def __init__(self, below: logging.StreamHandler, plain: bool, quiet: bool, verbose: bool, command: str) -> None:
@@ -81,7 +81,7 @@ class Console(logging.Handler):
             threading.Thread(target=self._keep_line, daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Prints a record, in Snakemake's words where this has none of its own."""
+        """Prints a record, as Snakemake does if this class has no format for it."""
         try:
             self._take(record)
         except (KeyboardInterrupt, SystemExit):
@@ -113,10 +113,10 @@ class Console(logging.Handler):
                 self._print(self.at_rest().rstrip())
 
     def _worth(self, record: logging.LogRecord) -> bool:
-        """Whether a message without an event is shown: warnings, what plugins say, and a little of Snakemake's."""
+        """Whether a message without an event is shown: warnings, plugins' messages, and a few of Snakemake's."""
         if record.levelno > logging.INFO:
             return not str(record.msg).startswith("Exiting because a job execution failed")
-        if str(record.msg).startswith(AT_REST):  # the whole result of such a call: only --quiet all takes it away
+        if str(record.msg).startswith(AT_REST):  # the whole result of such a call: only --quiet all hides it
             return bool(self.below.filter(record))
         of_plugin = "snakemake_" in record.pathname.rpartition("site-packages")[2].partition("/logging")[0]
         return not self.quiet and record.levelno == logging.INFO and (of_plugin or str(record.msg).startswith(WORTH))
@@ -124,10 +124,10 @@ class Console(logging.Handler):
     # --- events -------------------------------------------------------------------------------------------------------
 
     def begin(self, jobs: Iterable[tuple[str, Mapping[str, str], float]], timings: Path) -> None:
-        """Says what is to run.
+        """Announces the jobs to run.
 
         Args:
-            jobs: rule, wildcards and the plan's seconds of each job that makes something.
+            jobs: rule, wildcards and planned seconds of each job that makes something.
             timings: the folder with the times of earlier runs.
         """
         jobs = list(jobs)
@@ -165,7 +165,7 @@ class Console(logging.Handler):
             self._print(f"{job} failed" + (f": {reason}" if reason else "") + (f" (log: {job.log})" if job.log else ""))
 
     def _note_failure(self, record: logging.LogRecord) -> Running:
-        """Keeps the job for the last words of the run: its log is a cluster's own where the job has none."""
+        """Records a failed job for the end of the run; without a log of its own, its log is the cluster's."""
         job = self.running.pop(record.jobid, None) or Running(record.rule_name, {})
         job.log = next((name for name in record.log if tail(name, 1)), job.log)
         if not self.interrupted:
@@ -176,10 +176,10 @@ class Console(logging.Handler):
         self._print(self.below.format(record))
 
     def _error(self, record: logging.LogRecord) -> None:
-        """An exception: what failed and why, or what the exception means."""
+        """Prints an exception: what failed and why, or what it means."""
         text, kind = str(record.msg), getattr(record, "exception", "")
         if kind == "RuleException" and "CalledProcessError" in text:
-            return  # a job that failed, which is told with its log
+            return  # a failed job, which is reported with its log
         if errors.JOBS_FAILED in text:
             text = errors.interrupted(self.command) if self.interrupted else self._failures()
         elif self.final:
@@ -190,7 +190,7 @@ class Console(logging.Handler):
         self._print(text)
 
     def _failures(self) -> str:
-        """The last lines of the log of each failed job, and last what to call next."""
+        """The last lines of each failed job's log and, at the end, the command to run next."""
         if not self.failed:
             return f"A job did not complete (see above). Once that is fixed, run again: {self.command}"
         return "\n".join(failure(job, self.command) for job in self.failed)
@@ -204,7 +204,7 @@ class Console(logging.Handler):
             self.stream.flush()
 
     def _keep_line(self) -> None:
-        """Keeps the progress of the running jobs on the terminal's last line."""
+        """Updates the progress of the running jobs on the terminal's last line."""
         while True:
             time.sleep(1)
             with self.lock:
@@ -219,21 +219,21 @@ CLEAR = "\r\033[K"
 
 
 def width() -> int:
-    """The columns of the terminal, less one."""
+    """The number of columns of the terminal, minus one."""
     import shutil
 
     return shutil.get_terminal_size().columns - 1
 
 
 def progress_of(job: Running) -> str:
-    """A running job and how far it is, as its log says it."""
+    """A running job and its progress, from its log."""
     lines = [line for line in tail(job.log, 5) if " left" in line]
     said = lines[-1].partition(": ")[2] if lines else duration(time.monotonic() - job.start)
     return f"{job}: {said}" if job.outputs else ""
 
 
 def failure(job: Running, command: str) -> str:
-    """The end of a failed job's log, and in the last line what failed, why, where more stands, and what to call."""
+    """The end of a failed job's log; the last line says what failed, why, where the log is, and what to run."""
     lines = tail(job.log, LAST_LINES)
     cause = SAID.sub("", lines[-1]) if lines else "it wrote nothing"
     above = [f"The log of {job} ends:", *(f"    {line}" for line in lines)] if len(lines) > 1 else []
@@ -242,7 +242,7 @@ def failure(job: Running, command: str) -> str:
 
 
 def tail(file: str | None, count: int) -> list[str]:
-    """The last lines of a log that are not empty (none where there is no log)."""
+    """The last non-empty lines of a log (none if there is no log)."""
     if file is None or not Path(file).is_file():
         return []
     with Path(file).open("rb") as log:
@@ -253,7 +253,7 @@ def tail(file: str | None, count: int) -> list[str]:
 
 
 def install(workflow: Any) -> Console | None:
-    """Puts a console in the place of Snakemake's handler; none in a job's own Snakemake, or beside a logger plugin."""
+    """Replaces Snakemake's handler with a console, except inside a job's own Snakemake or with a logger plugin."""
     from snakemake.logging import logger
     from snakemake.settings.enums import Quietness
 
@@ -270,7 +270,7 @@ def install(workflow: Any) -> Console | None:
 
 
 def stop(console: Console | None, text: str) -> None:
-    """Ends this call of Snakemake with a text that says all, and with nothing after it."""
+    """Ends this call of Snakemake with a final text."""
     from snakemake.exceptions import WorkflowError
 
     if console:
@@ -279,5 +279,5 @@ def stop(console: Console | None, text: str) -> None:
 
 
 def called(words: list[str]) -> str:
-    """How Snakemake was called, as one would type it."""
+    """The command line of this call of Snakemake, as a user would type it."""
     return shlex.join(["snakemake", *words[1:]])

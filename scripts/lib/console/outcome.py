@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def outcome(rule: str, outputs: Sequence[str]) -> str:
-    """What a finished job made; nothing where its rule has no words here or its summary cannot be read."""
+    """The result of a finished job in words; empty if its rule has no entry here or its summary cannot be read."""
     words = WORDS.get(rule)
     file = next((Path(name) for name in outputs if name.endswith(".json")), None)
     try:
@@ -26,7 +26,7 @@ def _many(count: int, what: str) -> str:
 
 
 def _lines(summary: dict, outputs: list[str], what: str = "answer") -> str:
-    """The rows of an output that has no summary."""
+    """The number of rows in an output that has no summary."""
     with Path(outputs[0]).open("rb") as file:
         return _many(sum(bool(line.strip()) for line in file), what)
 
@@ -36,7 +36,7 @@ def _graded(summary: dict, outputs: list[str]) -> str:
 
 
 def _asked(summary: dict, outputs: list[str], what: str) -> str:
-    """How many texts a teacher was asked for, and how many of them failed."""
+    """The number of texts requested from a teacher, and how many of them failed."""
     return _many(summary["rows"], what) + (f", {summary['errors']} failed" if summary["errors"] else "")
 
 
@@ -51,7 +51,7 @@ def _score(summary: dict, outputs: list[str]) -> str:
 
 
 def _judged(summary: dict, outputs: list[str]) -> str:
-    """The mean rating of conversations, out of the highest one."""
+    """The mean rating of conversations, with the maximum rating."""
     shown = [f"{entry['accuracy'] * entry['out_of']:.2f}" for entry in summary["benchmarks"].values()]
     return f"rating {', '.join(shown)}"
 

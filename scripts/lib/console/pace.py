@@ -8,25 +8,25 @@ from pathlib import Path
 
 from scripts.lib.cli import duration
 
-SHORT_S = 3.0  # of a job of a rule of which nothing is known
+SHORT_S = 3.0  # assumed seconds of a job if nothing is known about its rule
 
 
 class Pace:
-    """Estimates the rest of a run.
+    """Estimates the remaining time of a run.
 
-    A job takes as long as those of its rule took in this run; where there was none, as long as the plan says, by the
-    ratio of this machine to the plan's so far, or as those of earlier runs of the study.
+    A job is assumed to take as long as jobs of the same rule took in this run. Without such jobs, the estimate is the
+    plan's time, scaled by this machine's speed so far, or the mean time in earlier runs of the study.
     """
 
     def __init__(self) -> None:
         self.took: dict[str, list[float]] = {}
-        self.pending: dict[tuple, float] = {}  # (rule, wildcards) of what has not finished, to seconds in the plan
+        self.pending: dict[tuple, float] = {}  # (rule, wildcards) of unfinished jobs → planned seconds
         self.before: dict[str, float] = {}
         self.planned = self.measured = 0.0
         self.start = time.monotonic()
 
     def plan(self, jobs: Mapping[tuple[str, Mapping[str, str]], float] | Iterable, timings: Path) -> None:
-        """Takes what is to run: (rule, wildcards, seconds in the plan), and the folder of earlier runs' times."""
+        """Sets the jobs to run, as (rule, wildcards) with their planned seconds, and the folder of earlier timings."""
         self.pending = {_key(rule, wildcards): seconds for rule, wildcards, seconds in jobs}
         self.before = {
             rule: seconds for rule in {key[0] for key in self.pending} if (seconds := earlier(timings / rule))
@@ -42,7 +42,7 @@ class Pace:
             self.measured += seconds
 
     def left(self, running: Iterable[float] = ()) -> str:
-        """`about 7 min left`, or nothing at the end. `running`: when the running jobs were started."""
+        """`about 7 min left`, or empty at the end. `running`: start times of the running jobs."""
         if not self.pending:
             return ""
         now = time.monotonic()
@@ -61,19 +61,19 @@ class Pace:
 
 
 def rounded(seconds: float) -> str:
-    """`7 min`, `3 h 10 min`: no finer than an estimate is."""
+    """`7 min`, `3 h 10 min`: a duration, rounded as an estimate deserves."""
     if seconds < 3600:
         return f"{round(seconds / 60)} min"
     return duration(600 * round(seconds / 600))
 
 
 def earlier(folder: Path) -> float | None:
-    """The mean seconds that jobs took whose times lie in a folder (None: there are none that can be read)."""
+    """The mean seconds of the jobs whose timings are in a folder (None: there are none that can be read)."""
     found = []
     for file in folder.rglob("*.jsonl"):
         try:
             found.append(float(json.loads(file.read_text(encoding="utf-8").splitlines()[-1])["s"]))
-        except (OSError, ValueError, KeyError, IndexError, TypeError):  # empty after a loss of power
+        except (OSError, ValueError, KeyError, IndexError, TypeError):  # e.g. empty after a power loss
             continue
     return statistics.mean(found) if found else None
 

@@ -10,13 +10,13 @@ from scripts.lib.cli import ROOT
 
 
 def wrong_target(target: str, names: Collection[str], study: str, folders: Iterable[str]) -> str:
-    """What is wrong with a target that is no rule and no file, and the way out.
+    """What is wrong with a target that is neither a rule nor a file, and how to fix it.
 
     Args:
-        target: what was asked for.
-        names: the targets that there are, without rules that need wildcards.
+        target: the requested target.
+        names: the existing targets, without rules that need wildcards.
         study: the study's name.
-        folders: what its rules write to, such as `results/laptop`.
+        folders: the folders that its rules write to, such as `results/laptop`.
     """
     if Path(target).suffix in (".yaml", ".yml"):
         return f"{target} is a config, not a target. Name it before `--`: snakemake --configfile {target} -- all_tables"
@@ -48,7 +48,7 @@ def shipped() -> list[str]:
 
 
 def named_in(file: str) -> set[str]:
-    """The tables and figures that a shipped config has itself."""
+    """The tables and figures that a shipped config defines itself."""
     try:
         values = yaml.load((ROOT / file).read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError:

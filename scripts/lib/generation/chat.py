@@ -81,13 +81,13 @@ def rendered(tokenizer, messages: list[Message], opened: bool, where: str = "the
 
 
 def answer_end(tokenizer, where: str = "the chat template") -> str | None:
-    """The token that the chat template puts after an answer, or None where no known token follows it."""
+    """The token that the chat template puts after an answer, or None if no known token follows it."""
     after = rendered(tokenizer, [*ASKED, ANSWERED], False, where).rpartition(ANSWERED["content"])[2].lstrip()
     return max((token for token in tokenizer.get_added_vocab() if after.startswith(token)), key=len, default=None)
 
 
 def _check_opening(tokenizer, where: str) -> None:
-    """Raises BadInput where the template ignores `add_generation_prompt`, so that the model would write the heading."""
+    """Raises BadInput if the template ignores `add_generation_prompt`, so that the model would write the heading."""
     closed, opened = (rendered(tokenizer, ASKED, flag, where).rstrip() for flag in (False, True))
     whole = rendered(tokenizer, [*ASKED, ANSWERED], False, where)
     follows = whole.startswith(opened) and whole[len(opened) :].lstrip().startswith(ANSWERED["content"])

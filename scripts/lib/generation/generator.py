@@ -89,7 +89,7 @@ class Generator:
         Args:
             rows: questions: all rows that belong together (a dataset or a benchmark). A prompt may show `response`
                 and `choices` too, where the rows have them.
-            entry: prompt, temperature, top_p, max_tokens, samples, seed, (or null) template and, where there are any,
+            entry: prompt, temperature, top_p, max_tokens, samples, seed, (or null) template and, if there are any,
                 stop (texts and token ids) and self_critique (the model judges its own answers).
             shard: (i, n) answers the chunks i, i + n, i + 2n, … only, counted over all samples.
 

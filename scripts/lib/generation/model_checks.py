@@ -13,7 +13,7 @@ DRAWING = {"temperature": 1.0, "top_p": 1.0, "top_k": 50, "typical_p": 1.0, "min
 
 
 def check_model_folder(folder: Path, name: str) -> None:
-    """Raises BadInput where the folder is no whole model, needs code, or its tokenizer knows tokens that it has not.
+    """Raises BadInput if the folder is no whole model, needs code, or its tokenizer knows tokens that it has not.
 
     Args:
         folder: the folder.
@@ -54,7 +54,7 @@ def _check_vocabulary(folder: Path, name: str) -> None:
 
 
 def check_generation_config(folder: str | Path) -> None:
-    """Raises BadInput where the folder's generation config would end a training at its first save; logs what is mended.
+    """Raises BadInput if the folder's generation config would end a training at its first save; logs what is mended.
 
     `save_pretrained` refuses a config at odds with itself, as many published ones are.
     """
@@ -115,7 +115,7 @@ def _mended_padding(config) -> list[str]:
 
 
 def check_savable(model) -> None:
-    """Raises BadInput where a checkpoint of the model could not be written, found out without its weights."""
+    """Raises BadInput if a checkpoint of the model could not be written, found out without its weights."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             model.config.save_pretrained(folder)

@@ -104,7 +104,7 @@ def hashes_of(folder: Path) -> dict[str, str]:
 
 
 def checked_hashes(folder: Path) -> dict[str, str]:
-    """The same, compared with what `redpen.json` recorded, where there is one.
+    """The same, compared with what `redpen.json` recorded, if there is one.
 
     Raises:
         BadInput: a file is missing, or its bytes are others.

@@ -69,7 +69,7 @@ RETRACTED = re.compile(
 
 
 def extract(text: str) -> str | None:
-    r"""The final answer of `text`, or None where it has none.
+    r"""The final answer of `text`, or None if it has none.
 
     >>> extract("First \\boxed{3}, no: \\boxed{\\frac{1}{2}}.")
     '\\frac{1}{2}'
@@ -80,7 +80,7 @@ def extract(text: str) -> str | None:
 
 
 def reading(text: str) -> tuple[str, str | None]:
-    """The name of the first of READINGS that finds an answer in `text`, and the answer; None where none does."""
+    """The name of the first of READINGS that finds an answer in `text`, and the answer; None if none does."""
     for part in parts(text):
         for read in READINGS:
             found = read(part)
@@ -430,7 +430,7 @@ ADVERBIAL = re.compile(
 
 
 def _after_phrase(rest: str) -> str | None:
-    """The answer at the start of `rest`, the text after "the answer is"; None where that only speaks of the answer."""
+    """The answer at the start of `rest`, the text after "the answer is"; None if that only speaks of the answer."""
     rest = rest[: 2 * MAX_ANSWER].lstrip(" \t*:=").lstrip()
     if rest.startswith("}"):  # $$\text{Answer: } 460$$
         rest = re.split(r"(?<!\\)\$\$?|\\\]|\\\)", rest[1:])[0]
@@ -468,7 +468,7 @@ def _without_mark(line: str) -> str:
 
 
 def _number_in_words(line: str) -> str | None:
-    """Which number of a sentence is the answer; None where the line is no sentence."""
+    """Which number of a sentence is the answer; None if the line is no sentence."""
     line = ADVERBIAL.sub("", line)
     words = re.findall(r"[A-Za-z]{2,}", line)
     numbers = [match[0].strip() for match in LAST_NUMBER.finditer(line)]

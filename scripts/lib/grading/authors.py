@@ -113,7 +113,7 @@ class Rules:
         units: words that are units are removed from an answer, but for the sets of KEEP_UNITS.
         rounds: numbers that are alike to one decimal place are equal, and a power of ten is a number.
         lists: lists of whole numbers are sorted, and a number may stand as a word in \\text.
-        behind_phrase: on GPQA, the letter is the first one behind the last "The answer is", and A where there is none.
+        behind_phrase: on GPQA, the letter is the first one behind the last "The answer is", and A if there is none.
     """
 
     units: bool
@@ -139,7 +139,7 @@ def verdict(rules: Rules, prediction: str, gold: str, kind: str = "math", of_set
 
 
 def extract(rules: Rules, text: str, of_set: str = "") -> str:
-    """The answer that the grader of `rules` compares; empty where the text has none."""
+    """The answer that the grader of `rules` compares; empty if the text has none."""
     answer = re.sub(r"\n\s*", "", _found(text)[:MAX_ANSWER])
     answer = answer.removeprefix(":").removesuffix(".").removesuffix("/")
     return strip(rules, strip(rules, answer, of_set), of_set)  # the authors do so twice
@@ -230,7 +230,7 @@ def _listed(text: str) -> str:
 
 
 def _as_number(text: str, otherwise: str) -> str:
-    """The number that the number words of `text` make, as word2number has it, or `otherwise` where there are none."""
+    """The number that the number words of `text` make, as word2number has it, or `otherwise` if there are none."""
     if text.strip().isdecimal():
         return str(int(text))
     words = [
@@ -454,7 +454,7 @@ def letter(rules: Rules, text: str, of_set: str = "") -> str | None:
         match = re.search(pattern, text)
         if match:
             return match[1]
-    return _last_of("ABCDEFGHIJ", text)  # the authors draw a letter where there is none; ours counts that as wrong
+    return _last_of("ABCDEFGHIJ", text)  # the authors draw a letter if there is none; ours counts that as wrong
 
 
 def _letter_behind_phrase(text: str) -> str:

@@ -48,12 +48,12 @@ _AFTER_I = r"(?=[)\]}.:,;*_\"'`$!?\\]|\s*$|\s*\n|\s+(?:because|since|and|or|is|n
 
 
 def choice_letter(text: str, choices: Sequence[str] = (), options: int = 0) -> str | None:
-    """The letter that `text` chooses, or None where it chooses none or several.
+    """The letter that `text` chooses, or None if it chooses none or several.
 
     Args:
         text: a whole response.
         choices: texts of the options, in order, where they are known.
-        options: how many options there are, where their texts are not known; 26 if neither is given.
+        options: how many options there are, where their texts are unknown; 26 if neither is given.
     """
     return reading(text, choices, options)[1]
 

@@ -155,7 +155,7 @@ def _same_statements(gold: str, answer: str, context: Context) -> bool:
 
 
 def _statement(gold: str, answer: str, context: Context) -> bool | None:
-    """The verdict on statements of several parts; None where neither is one."""
+    """The verdict on statements of several parts; None if neither is one."""
     for step in STEPS:
         verdict = step(gold, answer, lambda g, a: _same(g, a, context), context)
         if verdict is not None:
@@ -180,7 +180,7 @@ def _one_shape(text: str, context: Context) -> str:
 
 
 def _same_families(gold: str, gold_integer: str, answer: str, answer_integer: str, context: Context) -> bool | None:
-    """The verdict where a value is meant for all integers; None where none is."""
+    """The verdict where a value is meant for all integers; None if none is."""
     if not gold_integer and not answer_integer and "\\pi" not in gold and "°" not in gold:
         return None
     left, right = pieces.items(gold), pieces.items(answer)

@@ -43,7 +43,7 @@ def equal(left: Formula, right: Formula, digits: int = AGREED, aliases: Mapping[
 
 
 def _agreed(left: Formula, right: Formula, where: list[Point], digits: int) -> int | None:
-    """At how many points the two agree; None where they differ at one."""
+    """At how many points the two agree; None if they differ at one."""
     agreed = 0
     for point in where:
         try:

@@ -73,7 +73,7 @@ class Formula:
         """The value where its symbols have the values of `point`, to about `digits` digits where it is not rational.
 
         Raises:
-            UnreadableError: where it has none (a division by zero) or it is too large.
+            UnreadableError: if it has none (a division by zero) or it is too large.
         """
         import mpmath
 

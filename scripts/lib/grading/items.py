@@ -23,8 +23,8 @@ class Item:
     """One answer to grade.
 
     Attributes:
-        prediction: the whole text of the model; None where it gave none.
-        gold: the reference answer; None where there is none.
+        prediction: the whole text of the model; None if it gave none.
+        gold: the reference answer; None if there is none.
         kind: `math` or `choice`.
         choices: texts of the options, in order (`choice` only).
         options: what the benchmark says of the gold: `answer_type`, `error` (a tolerance) and `unit`.
@@ -44,11 +44,11 @@ class Grade:
     """What the graders say of one item.
 
     Attributes:
-        verdict: ours; None where there is no gold, and with `error` set where it failed or passed its deadline.
-        extracted: the answer that ours was given; None where the text has none.
-        math_verify: math-verify's verdict on the whole text; None where it failed or does not apply (letters).
-        authors_cft: the verdict of CFT's grader; None where it failed.
-        authors_thinkpo: the verdict of ThinkPO's; None where it failed.
+        verdict: ours; None if there is no gold, and with `error` set where it failed or passed its deadline.
+        extracted: the answer that ours was given; None if the text has none.
+        math_verify: math-verify's verdict on the whole text; None if it failed or does not apply (letters).
+        authors_cft: the verdict of CFT's grader; None if it failed.
+        authors_thinkpo: the verdict of ThinkPO's; None if it failed.
         error: which part failed and why.
     """
 

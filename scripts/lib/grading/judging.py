@@ -46,7 +46,7 @@ def _graded(row: dict, judged: Mapping, cluster: str) -> dict:
 
 
 def summarise_verdicts(graded: Sequence[dict], without: Iterable[str] = ()) -> dict:
-    """The figures of a judge beside its accuracy, each a fraction with its standard error; None where it has none.
+    """The figures of a judge beside its accuracy, each a fraction with its standard error; None if it has none.
 
     They are of all critiques together (accuracy is the mean over questions). A standard error is that of a bootstrap
     over questions, each with all its responses; `…_n` is the number of questions with
@@ -80,7 +80,7 @@ def _counted(row: Mapping) -> list:
 
 
 def _errors(clusters: Sequence[Counter]) -> dict[str, float | None]:
-    """The standard error of each figure; None where no two resamples differ, or the figure is not always there."""
+    """The standard error of each figure; None if no two resamples differ, or the figure is not always there."""
     import numpy
 
     counts = numpy.array([[cluster[kind] for kind in KINDS] for cluster in clusters])

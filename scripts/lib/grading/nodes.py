@@ -84,7 +84,7 @@ def _bounded(value: Value) -> Value:
 
 
 def _check_ratio(left: Value, right: Value) -> None:
-    """Raises where an exact result would have to be shortened for too long."""
+    """Raises if an exact result would have to be shortened for too long."""
     if isinstance(left, Fraction) and isinstance(right, Fraction):
         whole = left.denominator == right.denominator == 1
         if not whole and _bits(left) + _bits(right) > 4 * MAX_RATIO_BITS:

@@ -104,7 +104,7 @@ def plus_minus(text: str) -> list[str]:
 
 
 def group(text: str) -> tuple[str, list[str], str] | None:
-    """(opening sign, items, closing sign) of a bracketed list, or None where the text is none."""
+    """(opening sign, items, closing sign) of a bracketed list, or None if the text is none."""
     if text[0] not in "([⦃⟦" or text[-1] not in ")]⦄⟧":
         return None
     depth = 0
@@ -150,7 +150,7 @@ def sides(text: str) -> list[str]:
 
 
 def left(item: str) -> str:
-    """The name in `name = value`; nothing where there is none."""
+    """The name in `name = value`; nothing if there is none."""
     return compact(item.partition("=")[0]) if "=" in item else ""
 
 

@@ -1,6 +1,6 @@
 r"""Statements of several parts, each part of which counts: congruences, implications, ratios, sequences, families.
 
-Each function gives a verdict on two cleaned answers, or None where they are no statements of its kind. `same` compares
+Each function gives a verdict on two cleaned answers, or None if they are no statements of its kind. `same` compares
 two parts.
 """
 

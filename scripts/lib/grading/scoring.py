@@ -80,7 +80,7 @@ def shares_of(graded: Iterable[dict], verdict: str = "ours", without: Iterable[s
     """For each question, by id, the share of its answers that a verdict calls right.
 
     Rows without a gold are left out. Where a grader has no verdict on an answer with a gold, it has not accepted it;
-    where it has none at all, it does not apply, and there are no shares.
+    if it has none at all, it does not apply, and there are no shares.
 
     Args:
         graded: rows of one benchmark.
@@ -172,7 +172,7 @@ def duplicates(graded: Sequence[dict]) -> dict[str, float]:
 
 
 def full_mark(scores: list[dict]) -> float | None:
-    """What an accuracy of 1 is printed as: 100, or 10 for ratings; None where the scores differ in it."""
+    """What an accuracy of 1 is printed as: 100, or 10 for ratings; None if the scores differ in it."""
     marks = {found.get("out_of", 100) for found in scores}
     return marks.pop() if len(marks) == 1 else None
 

@@ -152,7 +152,7 @@ def known(word: str) -> str | None:
 
 @functools.lru_cache(maxsize=4096)
 def parse(text: str) -> Unit | None:
-    r"""The unit that `text` states, or None where a part of it is no unit of the table.
+    r"""The unit that `text` states, or None if a part of it is no unit of the table.
 
     >>> parse("\\text{km/h}").size
     Fraction(5, 18)

@@ -89,7 +89,7 @@ class Context:
         budget: comparisons of pieces that are left, so that lists in lists end.
         depth: how deep in pieces of pieces the comparison is.
         formulas: what was read, so that nothing is read twice.
-        steps: what was compared and how, for `--explain`; None where nobody asks.
+        steps: what was compared and how, for `--explain`; None if nobody asks.
     """
 
     tolerance: Fraction | None = None
@@ -302,7 +302,7 @@ def _times(value, scale: Fraction):
 
 
 def infinity(text: str) -> str:
-    """The sign of an infinite value; nothing where it is finite."""
+    """The sign of an infinite value; empty if it is finite."""
     match = re.fullmatch(r"([-+]?)\s*∞", text)
     return (match[1].replace("+", "") or "+") if match else ""
 
@@ -328,7 +328,7 @@ class Decimal:
 
 
 def decimal(text: str) -> Decimal | None:
-    """How exactly `text` states a number; None where it is no decimal."""
+    """How exactly `text` states a number; None if it is no decimal."""
     match = DECIMAL.fullmatch(text.strip())
     if match is None:
         return None

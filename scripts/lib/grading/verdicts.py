@@ -52,7 +52,7 @@ _SENTENCES = re.compile(r"\n+|(?<=[.!?])\s+(?=[A-Z\-*])")
 
 
 def parse_verdict(text: str) -> str | None:
-    """`right` or `wrong` as `text` states it, or None where it states none, or two different ones.
+    """`right` or `wrong` as `text` states it, or None if it states none, or two different ones.
 
     >>> parse_verdict("Step 2 is false. **Conclusion: Wrong** [END]")
     'wrong'
@@ -72,7 +72,7 @@ def parse_verdict(text: str) -> str | None:
 
 
 def parse_wrong_step(text: str) -> int | None:
-    """The number of the step that `text` calls the first wrong one, or None where it names none.
+    """The number of the step that `text` calls the first wrong one, or None if it names none.
 
     >>> parse_wrong_step("Step 1 is right. Step 2: 3 + 4 = 8 is wrong. Conclusion: wrong [END]")
     2

@@ -58,7 +58,7 @@ def time_of_day(text: str) -> tuple[int, int, str] | None:
 
 
 def same_text(gold: str, answer: str) -> bool | None:
-    """The verdict where at least one side is words; None where they are to be compared as values."""
+    """The verdict where at least one side is words; None if they are to be compared as values."""
     left, right = words(gold), words(answer)
     if left and left == right and is_text(gold) and is_text(answer):
         return True

@@ -10,15 +10,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
-WAIT_S = 10  # between two looks for a free GPU
+WAIT_S = 10  # seconds between two checks for a free GPU
 _held: list[TextIO] = []  # the locks of this process's GPUs
 log = logging.getLogger(__name__)
 
 
 def visible() -> dict[str, float]:
-    """The GPUs that jobs may use, by index or UUID, with their memory in GB; none where there is no NVIDIA driver.
+    """The GPUs that jobs may use, by index or UUID, with their memory in GB; none without an NVIDIA driver.
 
-    CUDA_VISIBLE_DEVICES counts: of those that it lists, the ones that are there.
+    If CUDA_VISIBLE_DEVICES is set, only the listed GPUs that exist.
     """
     query = ["nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits"]
     try:
@@ -40,10 +40,10 @@ def cards() -> list[float]:
 
 
 def take(count: int = 1, folder: Path | None = None) -> None:
-    """Makes this process use `count` GPUs that no other job of this machine holds, until it ends.
+    """Reserves `count` GPUs of this machine for this process until it ends.
 
-    Jobs that Slurm started, and processes of a launcher, have theirs already; a machine that has no more
-    leaves no choice. Where too few are free (another Snakemake's jobs have them) it waits.
+    Slurm jobs and processes of a launcher already have theirs, and a machine without further GPUs
+    leaves no choice. If too few are free (jobs of another Snakemake use them), it waits.
     """
     there = {} if {"SLURM_JOB_ID", "LOCAL_RANK"} & os.environ.keys() else visible()
     if len(there) <= count:
@@ -58,7 +58,7 @@ def take(count: int = 1, folder: Path | None = None) -> None:
 
 
 def _locked(names: Iterable[str], count: int, folder: Path) -> list[str]:
-    """`count` of the GPUs, locked; none, and no lock, where fewer are free."""
+    """`count` of the GPUs, locked; none, without locks, if fewer are free."""
     taken = {}
     for name in names:
         file = (folder / name).open("w")

@@ -19,8 +19,8 @@ class Job:
         wildcards: name to value.
         inputs: the files it reads.
         outputs: the files it makes.
-        pending: whether it would run; else its outputs are there and up to date.
-        gpu: whether its rule asks for a GPU.
+        pending: whether it would run; else its outputs are up to date.
+        gpu: whether its rule requests a GPU.
         needs: the jobs that make its inputs.
     """
 
@@ -36,7 +36,7 @@ class Job:
         return " ".join([self.rule, *self.wildcards.values()])
 
     def upstream(self) -> list["Job"]:
-        """This job and all that it needs, directly or not, each once."""
+        """This job and all jobs that it needs, directly or not, each once."""
         jobs: dict[Job, None] = {}
         pending = [self]
         while pending:
@@ -49,7 +49,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Graph:
-    """The jobs behind some targets, done or not, and the study that they belong to."""
+    """The jobs behind some targets, done or pending, and their study."""
 
     study: Study
     jobs: list[Job]
@@ -58,13 +58,13 @@ class Graph:
 def graph(
     targets: Sequence[str], configfiles: Sequence[str | Path] = (), overrides: Mapping[str, Any] | None = None
 ) -> Graph:
-    """The graph of the targets as a call of Snakemake here would see it.
+    """The graph of the targets, as a call of Snakemake in this folder would build it.
 
-    It builds the graph in this process, as a dry run does, and runs nothing. What runs again follows the triggers of
-    profiles/default. Snakemake has no public call that gives the graph: this uses two methods of its Workflow.
+    It builds the graph in this process, like a dry run, and runs nothing. The triggers in profiles/default decide which
+    jobs would rerun. Snakemake has no public API for the graph, so this uses two methods of its Workflow.
 
     Raises:
-        BadInput: the config is wrong, or a target is not there.
+        BadInput: the config is invalid, or a target does not exist.
     """
     import logging
 
@@ -83,7 +83,7 @@ def graph(
     profile = yaml.safe_load((ROOT / "profiles" / "default" / "config.yaml").read_text(encoding="utf-8"))
     triggers = frozenset(RerunTrigger.parse_choice(name) for name in profile["rerun-triggers"])
     before = logging.root.manager.disable
-    logging.disable(logging.INFO)  # Snakemake sets the level of its own logger anew
+    logging.disable(logging.INFO)  # Snakemake resets the level of its own logger
     try:
         with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
             workflow_api = api.workflow(
@@ -111,7 +111,7 @@ def graph(
 
 
 def as_job(job, pending: bool) -> Job:
-    """Snakemake's job as ours, without what it needs."""
+    """Converts Snakemake's job to ours, without the jobs that it needs."""
     return Job(
         rule=job.rule.name,
         wildcards=dict(job.wildcards_dict),

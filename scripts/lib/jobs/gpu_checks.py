@@ -11,17 +11,17 @@ SEES_GPU = "import sys, torch; sys.exit(not torch.cuda.is_available())"
 
 
 def sees_gpu(python: str) -> bool:
-    """Whether the torch of an interpreter finds a GPU."""
+    """Whether an interpreter's torch finds a GPU."""
     return subprocess.run([python, "-c", SEES_GPU], capture_output=True, check=False).returncode == 0
 
 
 def too_large(study: Mapping[str, Any], runs: Mapping[str, int], memory: float) -> list[str]:
-    """What is wrong with the runs of which not even one row fits a card: the run, its need, the card, the ways out.
+    """Errors for runs of which not even one row fits a GPU: the run, its need, the GPU, and what to do.
 
     Args:
         study: the resolved study.
         runs: each run with the number of GPUs that share its weights.
-        memory: of one card, in GB.
+        memory: memory of one GPU, in GB.
     """
     estimator = Estimator(study)
     wrong = []
@@ -42,12 +42,12 @@ def too_large(study: Mapping[str, Any], runs: Mapping[str, int], memory: float) 
 def without_gpu(
     study: Mapping[str, Any], jobs: Iterable[tuple[str, str, str]], sees: Callable[[str], bool] = sees_gpu
 ) -> list[str]:
-    """What is wrong with the jobs of large models whose torch finds no GPU: a message for each interpreter.
+    """Errors for jobs with large models whose torch finds no GPU: a message for each interpreter.
 
     Args:
-        study: the resolved study; `largest_on_cpu` is the size from which models are large.
+        study: the resolved study; `largest_on_cpu` is the size above which models are large.
         jobs: rule, checkpoint and interpreter of each.
-        sees: (interpreter) → whether its torch finds a GPU; called once for each.
+        sees: (interpreter) → whether its torch finds a GPU; called once per interpreter.
     """
     estimator = Estimator(study)
     large: dict[str, dict[str, float]] = {}

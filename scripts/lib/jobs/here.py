@@ -9,11 +9,11 @@ def snakemakes(jobs: bool = True) -> list[int]:
     """The pids of snakemake processes whose working directory is this one.
 
     Args:
-        jobs: also those that a cluster started here to run one job.
+        jobs: whether to include those that a cluster started to run one job.
     """
     found = []
     here = Path.cwd().resolve()
-    # Of a process that ended meanwhile, or is another user's, both are None.
+    # Both are None for a process that has ended or belongs to another user.
     for process in psutil.process_iter(["cmdline", "cwd"]):
         words, folder = process.info["cmdline"], process.info["cwd"]
         if not words or not folder or Path(folder) != here:
@@ -31,7 +31,7 @@ def runs_snakemake(words: list[str]) -> bool:
         return False
     rest = iter(words[1:])
     for word in rest:
-        if word in ("-X", "-W"):  # options with a value of their own
+        if word in ("-X", "-W"):  # options with a separate value
             next(rest, None)
         elif word == "-m":
             return next(rest, None) == "snakemake"

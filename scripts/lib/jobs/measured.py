@@ -16,24 +16,24 @@ from scripts.lib.jsonl import BadInput, each_row, read_json
 
 @dataclass(frozen=True)
 class Job:
-    """What one job did: tokens times billions of parameters, in so many seconds."""
+    """The work of one job, in tokens times billions of parameters, and its seconds."""
 
     work: float
     seconds: float
 
 
 def tokens_per_second(training: dict) -> float | None:
-    """Tokens a second that a training has seen, all its processes together, from its summary; None without a second."""
+    """Tokens per second of a training, over all processes, from its summary; None if it took no time."""
     if "tokens_per_s" in training:
         return training["tokens_per_s"] or None
-    counts, seconds = training["counts"], training["train_seconds"]  # a summary of an earlier version
+    counts, seconds = training["counts"], training["train_seconds"]  # a summary from an earlier version
     tokens = counts["prompt_tokens"] + counts["completion_tokens"]
     seen = tokens * training["steps"] * training["recipe"]["global_batch"] / max(counts["rows_trained"], 1)
     return seen / seconds if seconds else None
 
 
 def trainings(estimator: Estimator) -> Iterator[tuple[Job, int, str]]:
-    """(job, processes, device) of each training that is done."""
+    """(job, processes, device) of each finished training."""
     for slug, run in estimator.study["runs"].items():
         file = estimator.results / "checkpoints" / slug / "train.json"
         size = estimator.billions(slug)
@@ -42,13 +42,13 @@ def trainings(estimator: Estimator) -> Iterator[tuple[Job, int, str]]:
         summary = read_json(file)
         speed, processes, seconds = tokens_per_second(summary), summary["processes"], summary["train_seconds"]
         if not speed:
-            continue  # its last part had nothing left to train
+            continue  # it was resumed with nothing left to train
         passes = REFERENCE_PASSES if run["method"] in PREFERENCE else 1
         yield Job(passes * size * speed / processes * seconds, seconds), processes, summary["made_by"]["device"]
 
 
 def generations(estimator: Estimator) -> Iterator[Job]:
-    """The jobs that generated answers and are done."""
+    """The finished jobs that generated answers."""
     folder = Path("timings") / estimator.study["study"]
     for rule, made, model_of in (
         ("generate", "generations", lambda slug: slug),
@@ -66,15 +66,15 @@ def generations(estimator: Estimator) -> Iterator[Job]:
 
 
 def _is_known(study: dict, slug: str) -> bool:
-    """Whether the study has such a checkpoint or such responses still."""
+    """Whether the study still has this checkpoint or these responses."""
     return any(slug in study[section] for section in ("models", "runs", "responses"))
 
 
 def entry(study: dict) -> str:
-    """The `machines:` entry of the machine that the study ran on.
+    """The `machines:` entry for the machine that the study ran on.
 
     Raises:
-        BadInput: no training, or no generation, is done.
+        BadInput: no training, or no generation, is finished.
     """
     estimator = Estimator(study)
     trained, generated = list(trainings(estimator)), list(generations(estimator))
@@ -97,6 +97,6 @@ def entry(study: dict) -> str:
 
 
 def speed(jobs) -> float:
-    """Tokens a second times billions of parameters, to three digits."""
+    """Tokens per second times billions of parameters, to three digits."""
     jobs = list(jobs)
     return float(f"{sum(job.work for job in jobs) / sum(job.seconds for job in jobs):.3g}")

@@ -10,27 +10,27 @@ from typing import Any, NamedTuple
 from scripts.lib.jobs.planning import PREFERENCE
 
 GB = 2**30
-# Bytes of a trained weight with its gradient and Adam's two moments. Autocast (mixed) keeps a bfloat16 copy beside it.
+# Bytes per trained weight with its gradient and Adam's two moments. Autocast (mixed) adds a bfloat16 copy.
 TRAINED = {"bfloat16": 2 + 2 + 4, "mixed": 4 + 4 + 8 + 2, "float32": 4 + 4 + 8}
 REFERENCE = {"bfloat16": 2, "mixed": 4 + 2, "float32": 4}
 FROZEN = {"bfloat16": 2, "mixed": 2, "float32": 4}  # a weight of a linear layer under LoRA
-MOMENT = {"bfloat16": 2, "mixed": 4, "float32": 4}  # rmsprop has one less
+MOMENT = {"bfloat16": 2, "mixed": 4, "float32": 4}  # of one moment; rmsprop has one instead of two
 ADAPTER = 16  # peft keeps an adapter in float32
 ACTIVATION = {"bfloat16": 2, "mixed": 2, "float32": 4}
-LAYER_VALUES = 17  # activations of one layer for its backward pass, in widths of the model, for each token
+LAYER_VALUES = 17  # activations per token and layer that the backward pass needs, in multiples of the model's width
 LOGIT = 10  # bytes: a bfloat16 logit, its float32 copy, and the gradient of that
 VOCABULARY = 152_000  # Qwen2.5's; smaller ones need less
-CONTEXT = 1.0  # GB of CUDA's own
+CONTEXT = 1.0  # GB of the CUDA context
 REFERENCE_FREE = ("simpo", "orpo")  # losses
 
 
 class Need(NamedTuple):
-    """What a training needs on one GPU, in GB.
+    """The memory that a training needs on one GPU, in GB.
 
     Attributes:
-        fixed: weights, gradients, optimizer, reference and CUDA's own.
+        fixed: weights, gradients, optimizer, reference and CUDA context.
         row: one row of the recipe's max_tokens.
-        share: rows of a step on this GPU.
+        share: rows per step on this GPU.
     """
 
     fixed: float
@@ -38,22 +38,22 @@ class Need(NamedTuple):
     share: int
 
     def rows_in(self, memory: float) -> int:
-        """How many rows fit at once: the most, of those that divide the rows of a step; 0 where not one fits."""
+        """The largest number of rows per pass that fits and divides the rows per step; 0 if not even one fits."""
         fits = (memory - self.fixed) / self.row
         return max((rows for rows in range(1, self.share + 1) if self.share % rows == 0 and rows <= fits), default=0)
 
     def of(self, rows: int) -> float:
-        """GB with so many rows at once."""
+        """GB with this many rows per pass."""
         return self.fixed + rows * self.row
 
 
 def need(run: Mapping[str, Any], billions: float, gpus: int = 1) -> Need:
-    """What a run's training needs, on each of `gpus` GPUs that share its weights.
+    """The memory that a run's training needs on each of `gpus` GPUs that share its weights.
 
     Args:
         run: a resolved run.
         billions: parameters of the model that it starts from, in billions.
-        gpus: how many GPUs one training uses.
+        gpus: number of GPUs of one training.
     """
     recipe, weights = run["hyperparameters"], billions * 1e9
     precision, lora = recipe["precision"], recipe["lora"]
@@ -70,16 +70,16 @@ def need(run: Mapping[str, Any], billions: float, gpus: int = 1) -> Need:
 
 
 def has_reference(run: Mapping[str, Any]) -> bool:
-    """Whether full fine-tuning keeps a second model beside the one that is trained."""
+    """Whether full fine-tuning keeps a reference model besides the trained one."""
     recipe = run["hyperparameters"]
     return run["method"] in PREFERENCE and not (recipe["precompute_reference"] or recipe["loss"] in REFERENCE_FREE)
 
 
 def frozen(precision: str, billions: float, gpus: int) -> float:
-    """Bytes of the weights below a LoRA adapter.
+    """Bytes of the frozen weights below a LoRA adapter.
 
-    With `mixed`, those of linear layers are kept in bfloat16 and embeddings in float32; on several GPUs that share the
-    model all are in float32 (scripts/lib/training/trainers.py).
+    With `mixed`, linear layers are kept in bfloat16 and embeddings in float32; on several GPUs that share the
+    model, all weights are in float32 (scripts/lib/training/trainers.py).
     """
     weights = billions * 1e9
     if precision != "mixed":
@@ -91,7 +91,7 @@ def frozen(precision: str, billions: float, gpus: int) -> float:
 
 
 def adapter(rank: int, billions: float) -> float:
-    """Weights of a LoRA adapter on all linear layers (rank 16 on 0.135, 1.5 and 7.6 billion: 4.9, 18, 40 million)."""
+    """The size of a LoRA adapter on all linear layers (rank 16 on 0.135, 1.5 and 7.6 billion: 4.9, 18, 40 million)."""
     return 14.6e6 * rank / 16 * math.sqrt(billions)
 
 

@@ -20,24 +20,24 @@ from scripts.lib.teachers.requests import requests_of
 from scripts.lib.teachers.teaching import journals
 
 PREFERENCE = ("dpo", "spin", "thinkpo")
-TRAINING_PASSES = 3  # of a forward pass: what a training step costs
-# A preference step sees two answers, and the frozen reference passes over both: one pass beside the policy's three.
+TRAINING_PASSES = 3  # cost of a training step, in forward passes
+# A preference step reads two answers, and the frozen reference adds one pass to the policy's three.
 REFERENCE_PASSES = (TRAINING_PASSES + 1) / TRAINING_PASSES
 PREFERENCE_FACTOR = 2 * REFERENCE_PASSES
-# The rules that ask an endpoint, and the section of their entries.
+# The rules that call an endpoint, and the section of their entries.
 WRITTEN_BY_API = {"critique_by_api": "critiques", "refine_responses": "refinements", "answer_questions": "answers"}
-CHOICES = 4  # answers that lm-eval compares for a question, about
+CHOICES = 4  # answers that lm-eval compares per question, roughly
 WEIGHT_BYTES = 2  # bfloat16
-STATE_BYTES = 16  # to resume full fine-tuning: float32 weights, gradients' place and two moments
+STATE_BYTES = 16  # per weight, to resume full fine-tuning: float32 weights, gradients and two moments
 
 
 @dataclass
 class Cost:
-    """What jobs would take.
+    """The cost of jobs.
 
     Attributes:
-        gpu_hours: hours of one GPU (of the whole machine, where it has none).
-        dollars: what teachers behind endpoints would be paid.
+        gpu_hours: hours of one GPU (of the whole machine, if it has none).
+        dollars: cost of teachers behind endpoints.
     """
 
     gpu_hours: float = 0.0
@@ -56,7 +56,7 @@ class Estimator:
         state: folder of the teachers' journals.
 
     Attributes:
-        unknown: what could not be counted, each once.
+        unknown: what could not be estimated, each once.
     """
 
     study: dict
@@ -66,7 +66,7 @@ class Estimator:
 
     @property
     def results(self) -> Path:
-        """The study's results."""
+        """The study's results folder."""
         return Path("results") / self.study["study"]
 
     @property
@@ -77,7 +77,7 @@ class Estimator:
     # --- jobs -------------------------------------------------------------------------------------------------------
 
     def cost(self, job: Job) -> Cost:
-        """What one job would take; nothing for rules that take minutes on a CPU."""
+        """The cost of one job; zero for rules that take minutes on a CPU."""
         slug = next(iter(job.wildcards.values()), "")
         if job.rule == "train":
             return self._hours("training", slug, self.training_tokens(slug))
@@ -115,7 +115,7 @@ class Estimator:
         return Cost()
 
     def training_tokens(self, slug: str) -> float:
-        """Tokens that a run passes over, those of a preference pair counted for all their passes."""
+        """Tokens that a run processes; those of a preference pair count once per pass."""
         run = self.study["runs"][slug]
         recipe = run["hyperparameters"]
         rows = self.rows_of("runs", slug) * recipe["epochs"]
@@ -139,20 +139,20 @@ class Estimator:
         )
 
     def harness_tokens(self, benchmark: str) -> float:
-        """Tokens that lm-eval reads for a benchmark: each question with its examples, once for each answer."""
+        """Tokens that lm-eval reads for a benchmark: each question with its examples, once per answer."""
         shots = self.study["benchmarks"][benchmark]["shots"] or 0
         read = CHOICES * (shots + 1) * self.study["plan"]["shot_tokens"]
         return self.rows_of("benchmarks", benchmark) * read
 
     def judging(self, benchmark: str) -> float:
-        """What the judge of one checkpoint's conversations would be paid: a judgement of each of two turns."""
+        """The cost of judging one checkpoint's conversations: one judgement for each of two turns."""
         entry = self.study["benchmarks"][benchmark]
         teacher = self.study["teachers"][entry["teacher"]]
         if teacher["kind"] != "openai":
             return 0.0
         self._check_price(entry["teacher"], teacher)
         rows = 2 * self.rows_of("benchmarks", benchmark)
-        read = self.study["plan"]["question_tokens"] + 1.5 * self._length(entry)  # of the second turn, both answers
+        read = self.study["plan"]["question_tokens"] + 1.5 * self._length(entry)  # turn 2 has both answers
         ledger = Ledger(teacher["price"], teacher["budget"])
         return ledger.cost(rows * read, rows * teacher["expected_tokens"], teacher["mode"] == "batch")
 
@@ -174,7 +174,7 @@ class Estimator:
     # --- sizes ------------------------------------------------------------------------------------------------------
 
     def billions(self, checkpoint: str) -> float | None:
-        """Parameters of a model, or of the model that a run starts from, in billions; None where it is not known."""
+        """Parameters of a model, or of the model that a run starts from, in billions; None if it is unknown."""
         while checkpoint in self.study["runs"]:
             checkpoint = self.study["runs"][checkpoint]["start"]
         model = self.study["models"][checkpoint]
@@ -190,7 +190,7 @@ class Estimator:
         return None
 
     def rows_of(self, section: str, slug: str) -> float:
-        """Rows of an entry: questions, answers, critiques, or the rows that a run trains on."""
+        """Number of rows of an entry: questions, answers, critiques, or training rows of a run."""
         entry = self.study[section][slug]
         if section in ("datasets", "benchmarks"):
             source = entry.get("questions", {}) if section == "benchmarks" else entry  # lm-eval's tasks have none
@@ -217,23 +217,23 @@ class Estimator:
         return sum(map(self._part_rows, runs.parts(entry)))
 
     def _part_rows(self, part: dict) -> float:
-        """Rows of one part of a run's data."""
+        """Number of rows of one part of a run's data."""
         sources = [(section, slug) for _, section, slug in runs.sources(part) if section != "runs"]
         rows = [self.rows_of(section, slug) for section, slug in sources]
-        if "self_play" in part:  # the iterations of SPIN add up; of other pairs one source decides
+        if "self_play" in part:  # the iterations of SPIN add up; for other pairs one source decides
             return sum(rows)
         return min([*rows, *([part["like_rows"]] if "like" in part else [])])
 
     # --- teachers ---------------------------------------------------------------------------------------------------
 
     def dollars(self, section: str, slug: str) -> float:
-        """What an entry of critiques, refinements or answers would cost beyond what the journals hold."""
+        """The cost of an entry of critiques, refinements or answers, beyond what the journals already have."""
         if (section, slug) not in self._dollars:
             self._dollars[section, slug] = self._priced(section, slug)
         return self._dollars[section, slug]
 
     def _check_price(self, slug: str, teacher: dict) -> None:
-        """Notes what keeps a teacher's cost from being known, or the teacher from being asked."""
+        """Records why a teacher's cost is unknown, or why it cannot be called."""
         if teacher["price"] is None:
             self.unknown[f"teachers.{slug}: no price, counted as free"] = None
         elif teacher["budget"] is None:
@@ -267,18 +267,18 @@ class Estimator:
     # --- disk -------------------------------------------------------------------------------------------------------
 
     def disk(self, jobs: Iterable[Job]) -> dict[str, float]:
-        """Gigabytes that the weights of the jobs take.
+        """Gigabytes of disk for the weights of the jobs.
 
         Returns:
-            models and checkpoints: for good; candidates: for good where the study keeps them, else of the run that has
-            most; training: to resume the largest run that trains all weights, while it trains.
+            models and checkpoints: permanent; candidates: permanent if the study keeps them, else those of the run with
+            the most; training: temporary, to resume the largest run that trains all weights.
         """
         found = {"models": 0.0, "checkpoints": 0.0, "candidates": 0.0, "training": 0.0}
         for job in jobs:
             slug = next(iter(job.wildcards.values()), "")
             if job.rule not in ("fetch_model", "train", "select_checkpoint"):
                 continue
-            size = self.billions(slug) or 0.0  # a billion parameters of one byte are one gigabyte
+            size = self.billions(slug) or 0.0  # a billion parameters of one byte each are one gigabyte
             if job.rule == "fetch_model":
                 found["models"] += WEIGHT_BYTES * size
             elif job.rule == "select_checkpoint":
@@ -294,7 +294,7 @@ class Estimator:
 
 
 def longest_chain(jobs: Iterable[Job], hours) -> list[Job]:
-    """The jobs, first to last, that cannot run side by side and take longest.
+    """The longest chain of jobs that must run one after the other, first to last.
 
     Args:
         jobs: those that would run.

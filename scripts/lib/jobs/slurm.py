@@ -10,10 +10,10 @@ log = logging.getLogger(__name__)
 
 
 def call(*command: str) -> str:
-    """What a Slurm command prints.
+    """The output of a Slurm command.
 
     Raises:
-        BadInput: it fails, or is not there.
+        BadInput: it fails or does not exist.
     """
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
@@ -26,13 +26,13 @@ def call(*command: str) -> str:
 
 
 def queue_again() -> None:
-    """Lets Slurm queue the job of this process again, where one that was told to stop would count as failed.
+    """Requeues the Slurm job of this process, which would otherwise count as failed after a signal to stop.
 
     Called by a training that has saved its progress, and for all other jobs by their shell (Snakefile).
 
-    A preempted job is told, and has its partition's GraceTime; `--signal` tells one before its time is up. If it ends
-    by itself then, it has failed, and Snakemake, which counts tries, tries it again. A job that Slurm is ending (it is
-    COMPLETING) is left alone, or one that was cancelled would come back.
+    A preempted job gets a signal and its partition's GraceTime; with `--signal`, a job gets one before its time limit.
+    If it then ends by itself, it has failed, and Snakemake retries it and counts the attempt. A job that Slurm is
+    ending (it is COMPLETING) is not requeued, since that would revive cancelled jobs.
     """
     job = os.environ.get("SLURM_JOB_ID")
     if job is None:
@@ -41,5 +41,5 @@ def queue_again() -> None:
         if call("squeue", "--noheader", f"--jobs={job}", "--format=%T").strip() == "RUNNING":
             call("scontrol", "requeue", job)
             log.warning("job %s is requeued", job)
-    except BadInput as error:  # no command here (a container), or Slurm does not allow it: Snakemake tries again
+    except BadInput as error:  # no such command (in a container), or Slurm refuses: Snakemake retries
         log.warning("job %s cannot requeue itself: %s", job, error)

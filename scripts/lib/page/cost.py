@@ -49,8 +49,8 @@ def trainings(results: Results) -> list[dict]:
 def teachers(results: Results) -> list[dict]:
     """For each entry that calls an endpoint: its estimated cost (US dollars) and what was spent.
 
-    `estimated` is what `snakemake estimate` says before any request, None where the input rows are missing or the
-    teacher has no price. `spent` holds answers, tokens and dollars, None where there is no result yet.
+    `estimated` is what `snakemake estimate` says before any request, None if the input rows are missing or the
+    teacher has no price. `spent` holds answers, tokens and dollars, None if there is no result yet.
     """
     entries = {entry["name"]: entry for entry in results.study.priced_entries()}
     rows = [
@@ -73,7 +73,7 @@ def summary_of(name: str) -> tuple[str, str]:
 
 
 def spent(summary: Mapping | None) -> dict | None:
-    """Answers, tokens and dollars from a summary, None where it has no cost."""
+    """Answers, tokens and dollars from a summary, None if it has no cost."""
     keys = ("answers_used", "prompt_tokens", "completion_tokens", "cost_usd")
     return {key: summary[key] for key in keys} if summary and "cost_usd" in summary else None
 

@@ -104,7 +104,7 @@ def shown_tables(results: Results, left_out: Mapping) -> dict[str, dict]:
 
 
 def averages(results: Results, name: str, cells: Sequence[Mapping]) -> list[dict]:
-    """Each average of a table, with the cells that it is the mean of, as they are shown in the table."""
+    """Each average of a table, with the cells that it averages, as the table shows them."""
     settings = results.study["tables"][name]
     places = {(cell["row"], cell["column"]): cell for cell in cells}
     links = of_cells(name, settings, results.scores, cells)
@@ -233,7 +233,7 @@ def claims(results: Results) -> list[dict]:
 
 
 def cells_of(results: Results, claim: Mapping, where: Mapping) -> list[tuple[str, str]]:
-    """The cells that a name in a claim stands for: a text each, and its place in the page (else that of the table)."""
+    """The cells behind a name in a claim: a text each, and its address in the page (or the table's)."""
     found = []
     for at in places(claim, where):
         table = at["table"]

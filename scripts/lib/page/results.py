@@ -47,7 +47,7 @@ class Results:
     Args:
         folder: results/<study>, which holds study.yaml, the resolved study.
         partial: by table, cells that replace the file of a table that is missing or outdated.
-        verdicts: verdicts that replace claims.json where it is missing or outdated, in the same format.
+        verdicts: verdicts that replace claims.json if it is missing or outdated, in the same format.
 
     Raises:
         BadInput: study.yaml does not exist.

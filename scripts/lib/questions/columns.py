@@ -10,11 +10,11 @@ _STEPS = re.compile(r"\[(-?\d+)\]|\.?([^.\[\]]+)")
 def value_at(row: Mapping, place: str | Mapping) -> Any:
     """The value that `place` names in `row`.
 
-    `messages[0].content` is the content of the first message; `{"column": "input", "after": "Solution:\\n"}` is what
-    stands behind the mark.
+    `messages[0].content` is the content of the first message; `{"column": "input", "after": "Solution:\\n"}` is the
+    text after the mark.
 
     Raises:
-        LookupError: the row has no such place, or a mark is not in its text.
+        LookupError: the row has no such place, or its text lacks the mark.
     """
     path = place if isinstance(place, str) else place["column"]
     value: Any = row

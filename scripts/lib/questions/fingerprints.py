@@ -16,7 +16,7 @@ from pathlib import Path
 
 from scripts.lib.jsonl import each_row
 
-# --- requests that are no part of the question ------------------------------------------------------------------------
+# --- instructions that are not part of the question -------------------------------------------------------------------
 
 _BOXED = r"\$?\\?boxed\s*(?:\{[^{}]{0,20}\})?\$?"
 _ONES = "(?:it|this|this out|it out|the problem|this problem|the following problem|through it)"
@@ -40,7 +40,7 @@ _LABEL = (
 
 
 def _spaced(*patterns: str) -> str:
-    """One pattern for all, where a space is any white space."""
+    """One pattern that matches any of `patterns`; a space matches any white space."""
     return "|".join(patterns).replace("[- ]", r"[-\s]").replace(" ", r"\s+")
 
 
@@ -50,7 +50,7 @@ _LONGEST_REQUEST = 300  # characters
 
 
 def _bare(question: str) -> str:
-    """The question without the label before it and the requests around it, where anything is left then."""
+    """The question without its label and surrounding instructions, unless nothing would be left."""
     text = question.strip()
     while True:
         found = _AT_END.search(text, max(0, len(text) - _LONGEST_REQUEST))
@@ -64,7 +64,7 @@ def _bare(question: str) -> str:
 
 # --- typography -------------------------------------------------------------------------------------------------------
 
-# One spelling for what is set in several ways; a name stands for the LaTeX command and its sign.
+# One spelling for signs that can be typeset in several ways; a name covers the LaTeX command and its sign.
 _SIGNS = {
     **dict.fromkeys("−‐‑‒–—﹣", "-"),
     **dict.fromkeys("’‘′‵ʹ", "'"),
@@ -105,7 +105,7 @@ _LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎", "0123456789
 _SCRIPTS = re.compile(f"([{''.join(_RAISED)}]+)|([{''.join(_LOWERED)}]+)")
 _VULGAR = re.compile("[¼-¾⅐-⅞]")
 
-# Other names of a LaTeX command, and commands that only set, size or space what follows.
+# Synonyms of LaTeX commands, and commands that only change the font, size or spacing.
 _NAMES = {
     **dict.fromkeys(("dfrac", "tfrac", "cfrac"), "frac"),
     **dict.fromkeys(("dbinom", "tbinom", "choose"), "binom"),
@@ -129,8 +129,8 @@ _SPACING = re.compile(r"\\[()\[\],;:! ]|\\\$|\$|(?<=\S)~(?=\S)")
 _ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-f]+|[a-z]+\d*);", re.IGNORECASE)
 _BOLD = re.compile(r"(?<![\w)\]*])\*\*(?=[^\s*])([^*\n]+)(?<=[^\s*])\*\*(?![\w(*])")
 _THOUSANDS = (
-    re.compile(r"(?<=\d)(?:\{,\}|,?\\[!,])(?=\d{3}(?!\d))"),  # as LaTeX sets it: nothing else is written so
-    # A number like 12,345, where it is not one of a list: no bracket beside it, and no other comma.
+    re.compile(r"(?<=\d)(?:\{,\}|,?\\[!,])(?=\d{3}(?!\d))"),  # LaTeX's thousands separators, which are unambiguous
+    # A number like 12,345 that is not part of a list: no bracket next to it, and no other comma.
     re.compile(r"(?<![\d.,(\[{])(?<!\d,\s)(?<!\d;\s)\d{1,3}(?:,\d{3})+(?!\.?\d|\s*[,;]\s*[\d-]|[)\]}])"),
 )
 _SHORT_FRACTION = re.compile(r"\\frac\s*(\d)\s*(\d)")
@@ -138,7 +138,7 @@ _SINGLE = re.compile(r"([_^]|\\sqrt)\s*\{\s*(-?[^\W_]+)\s*\}")
 
 
 def _typeset_alike(text: str) -> str:
-    """The text with one spelling for each sign, formula command and space, in lower case."""
+    """The text in lower case, with one spelling for each sign, LaTeX command and space."""
     text = _ENTITY.sub(lambda found: html.unescape(found[0]), text) if "&" in text else text
     if not text.isascii():
         text = _VULGAR.sub(lambda found: f" {found[0]}", text)
@@ -147,7 +147,7 @@ def _typeset_alike(text: str) -> str:
         text = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
     text = text.casefold()
     if not text.isascii():
-        text = text.translate(_TRANSLATED)  # capitals, now small
+        text = text.translate(_TRANSLATED)  # capitals that are now lower case
     if "**" in text:
         text = _BOLD.sub(r"\1", text)
     if "," in text:
@@ -165,7 +165,7 @@ def _script(found: re.Match) -> str:
 
 
 def _plain_commands(text: str) -> str:
-    """LaTeX commands by one name each, without the backslash; what only sets or spaces is gone."""
+    """The text with LaTeX commands by one name each, without the backslash; commands for layout are removed."""
     text = _DEGREE.sub(" degree ", text.replace(r"\\", " \n "))
     text = re.sub(r"\\([{}%#&_|])", r"\1", text)
     text = _NO_BRACKET.sub(" ", text)
@@ -185,7 +185,7 @@ _PRODUCT, _QUOTIENT = (re.compile(rf"(?<=\d) (?:{signs}) (?=(?:- )?[.\d])") for 
 
 
 def fingerprint(question: str) -> str:
-    """What makes the question another one, as tokens with a space between them.
+    """The tokens that identify the question, joined by spaces.
 
     Two questions with the same fingerprint count as the same question.
     """
@@ -196,7 +196,7 @@ def fingerprint(question: str) -> str:
 
 
 def _drawing(question: str) -> str:
-    """A digest of what a question draws with signs, where the spaces count; nothing where it draws nothing."""
+    """A digest of the question's ASCII drawing, in which spaces count; empty if it has none."""
     if question.count("\n") < 3:
         return ""
     lines = [line.rstrip() for line in question.splitlines() if line.strip()]
@@ -205,7 +205,7 @@ def _drawing(question: str) -> str:
 
 
 def _in_formula(tokens: list[str], place: int) -> bool:
-    """Whether the comma, full stop, mark or line end at `place` is part of a formula, not of a sentence."""
+    """Whether the punctuation mark or line end at `place` is part of a formula, not of a sentence."""
     token = tokens[place]
     before, after = _beside(tokens, place, -1), _beside(tokens, place, 1)
     if token == "!":  # 5!, n!, (2 + 3)!
@@ -216,7 +216,7 @@ def _in_formula(tokens: list[str], place: int) -> bool:
 
 
 def _beside(tokens: list[str], place: int, step: int) -> str:
-    """The nearest token before (-1) or after (1) a place that is no line end, or nothing."""
+    """The nearest token before (-1) or after (1) a place, skipping line ends; empty if there is none."""
     place += step
     while 0 <= place < len(tokens) and tokens[place] == "\n":
         place += step
@@ -229,12 +229,12 @@ def _formal(token: str) -> bool:
 
 
 def fingerprints_in(files: Iterable[Path]) -> set[str]:
-    """The fingerprints of all questions in prepared files."""
+    """The fingerprints of all questions in files of prepared rows."""
     return {fingerprint(row["question"]) for file in files for row in each_row(file, required=("question",))}
 
 
 def mark_validation(graded: Iterable[dict], questions: dict[str, dict], validation: set[str]) -> None:
-    """Sets `validation` in the rows whose question is one that the checkpoint was selected by.
+    """Sets `validation` in the rows whose question was used to select the checkpoint.
 
     Args:
         graded: rows of one benchmark.

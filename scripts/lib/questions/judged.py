@@ -17,14 +17,14 @@ LABELS = {
     **dict.fromkeys(("right", "correct", "true", "yes", "1"), "right"),
     **dict.fromkeys(("wrong", "incorrect", "false", "no", "0"), "wrong"),
 }
-NO_STEP = ("", "n/a", "na", "none", "null", "nan", "-1")  # how sets say that no step is wrong
+NO_STEP = ("", "n/a", "na", "none", "null", "nan", "-1")  # how datasets say that no step is wrong
 _NUMBERED = re.compile(r"\W*step\s+\d", re.IGNORECASE)
 
 
 def of_responses(path: str, noted: Counter) -> Iterator[dict]:
-    """The graded responses in a file with their grade as the label, by question and sample.
+    """The graded responses in a file, ordered by question and sample, with the grade as the label.
 
-    Those without a grade, and empty ones, are left out and counted in `noted`.
+    Responses without a grade and empty responses are skipped and counted in `noted`.
     """
     for row in read_rows(path, required=("id", "question", "response", "correct")):
         if row["correct"] is None:
@@ -37,17 +37,17 @@ def of_responses(path: str, noted: Counter) -> Iterator[dict]:
 
 
 def labelled(row: Mapping[str, Any], steps_from: int, place: str) -> dict[str, Any]:
-    """`response` as text, the label as `answer`, and `first_wrong_step` counted from 1, of a row that people labelled.
+    """A human-labelled row: `response` as text, the label as `answer`, and `first_wrong_step` counted from 1.
 
-    Without a label of its own, a row is wrong where it has a first wrong step.
+    A row without a label counts as wrong if it has a first wrong step.
 
     Args:
-        row: response (a text, or a list of steps), label and first_wrong_step as the set has them.
-        steps_from: what the set counts its steps from, 0 or 1.
-        place: what an error message calls the row.
+        row: response (a text, or a list of steps), label and first_wrong_step as in the dataset.
+        steps_from: the number of the dataset's first step, 0 or 1.
+        place: the row's name in error messages.
 
     Raises:
-        BadInput: a label or a step that cannot be read.
+        BadInput: a label or a step cannot be read.
     """
     step = _step(row.get("first_wrong_step"), place)
     step = None if step is None else step + 1 - steps_from
@@ -65,7 +65,7 @@ def _label(value: object, place: str) -> str:
 
 
 def _step(value: object, place: str) -> int | None:
-    """The number in a column of steps; tables of numbers hold 3.0, and some sets say "Step 3"."""
+    """The number in a column of steps, also if it is stored as 3.0 or "Step 3"."""
     text = str(value).strip().lower()
     if text in NO_STEP:
         return None
@@ -76,7 +76,7 @@ def _step(value: object, place: str) -> int | None:
 
 
 def _text(response: object) -> str:
-    """A response as one text. Steps of a list get their numbers, unless they have them."""
+    """A response as one text; the steps of a list are numbered unless they already are."""
     if isinstance(response, str) and response.lstrip().startswith("["):
         response = _from_table(response)
     if not isinstance(response, list):
@@ -86,7 +86,7 @@ def _text(response: object) -> str:
 
 
 def _from_table(text: str) -> str | list:
-    """The list of steps that a table's cell holds as Python text; the text where it is none."""
+    """The list of steps that a table cell stores as a Python literal; other text is unchanged."""
     try:
         found = ast.literal_eval(text)
     except (ValueError, SyntaxError):

@@ -7,21 +7,21 @@ from dataclasses import dataclass, field
 
 from scripts.lib.questions.fingerprints import fingerprint
 
-RUN = 13  # words and numbers in a row, as GPT-3 (arXiv 2005.14165, appendix C) and the field after it count an overlap
-# A run in more questions of one benchmark than these, its numbers aside, is how the benchmark asks.
+RUN = 13  # words and numbers in a row that count as an overlap, since GPT-3 (arXiv 2005.14165, appendix C)
+# A run that occurs in more questions of a benchmark than this, numbers aside, is the benchmark's standard wording.
 FORM_OF_WORDS = 10
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a question stands: the file's name without its ending, and the row's id."""
+    """The location of a question: the file's name without its suffix, and the row's id."""
 
     file: str
     id: str
 
 
 def runs_of_words(mark: str) -> set[str]:
-    """All runs of 13 words or numbers in a fingerprint; none where it is shorter."""
+    """All runs of 13 words or numbers in a fingerprint; none if it is shorter."""
     words = [token for token in mark.split() if token[0].isalnum()]
     return {" ".join(words[start : start + RUN]) for start in range(len(words) - RUN + 1)}
 
@@ -32,13 +32,13 @@ def _without_numbers(run: str) -> str:
 
 @dataclass
 class Overlap:
-    """Looks for a table's training questions among its benchmarks' questions, training question by training question.
+    """Searches a table's benchmarks for each of its training questions.
 
     Attributes:
         compared: number of questions by benchmark.
         trained: number of different training questions.
-        same: (benchmark's question, training question) of those that are one and the same.
-        near: the same of those that share a run of 13 words but are not the same.
+        same: pairs (benchmark question, training question) that are the same question.
+        near: pairs that share a run of 13 words but are not the same.
     """
 
     compared: Counter = field(default_factory=Counter)
@@ -49,7 +49,7 @@ class Overlap:
     _by_run: dict[str, list[Place]] = field(default_factory=dict)
 
     def add_benchmark(self, name: str, rows: Iterable[dict]) -> None:
-        """Takes in the questions of a benchmark; all benchmarks come before the first training question."""
+        """Adds the questions of a benchmark; all benchmarks must be added before the first training question."""
         found: dict[str, list[Place]] = {}
         forms: Counter = Counter()
         for row in rows:
@@ -65,7 +65,7 @@ class Overlap:
                 self._by_run.setdefault(run, []).extend(places)
 
     def add_trained(self, name: str, rows: Iterable[dict]) -> None:
-        """Compares the questions of a dataset."""
+        """Compares the questions of a dataset with the benchmarks."""
         for row in rows:
             mark = fingerprint(row["question"])
             if hash(mark) in self._seen:

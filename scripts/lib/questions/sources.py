@@ -25,15 +25,15 @@ from scripts.lib.questions.fingerprints import fingerprint
 
 
 def read_source(source: dict, noted: Counter) -> Iterator[dict]:
-    """The rows that a `datasets` entry (or a benchmark's `questions`) describes, without an end where it has none.
+    """The rows that a `datasets` entry (or a benchmark's `questions`) describes; a generated source never ends.
 
     Args:
         source: the entry.
-        noted: counts what the rows do not show: `wrong_reference` and `not_chosen`, rows that are left out for it, and
-            `lone_surrogates`, characters that were mended.
+        noted: counts skipped rows by reason (`wrong_reference`, `not_chosen`) and replaced characters
+            (`lone_surrogates`).
 
     Raises:
-        BadInput: the file, the fields or a row are not what the entry says.
+        BadInput: the file, the fields or a row are not as the entry says.
     """
     readers = {"reasoning-gym": _reasoning_gym, "jsonl": _jsonl, "hub": _hub, "responses": _responses}
     yield from readers[source["source"]](source, noted)
@@ -47,13 +47,13 @@ def _responses(source: dict, noted: Counter) -> Iterator[dict]:
 
 
 def _reasoning_gym(source: dict, noted: Counter) -> Iterator[dict]:
-    """Rows of the tasks in turn, so that any number of rows holds each task equally often; it never ends."""
+    """Endless rows of the tasks in turn, so that any number of rows has each task equally often."""
     import reasoning_gym
 
     tasks = {}
     for task, settings in source["tasks"].items():
         try:
-            # The size is an upper limit only: rows are made one by one when they are asked for.
+            # The size is only an upper limit: rows are generated on demand.
             tasks[task] = reasoning_gym.create_dataset(task, size=1_000_000, seed=source["seed"], **settings)
         except (ValueError, TypeError, AssertionError) as error:
             raise BadInput(f"reasoning-gym task {task!r} with {settings}: {error}. Fix it in config.") from None
@@ -62,10 +62,10 @@ def _reasoning_gym(source: dict, noted: Counter) -> Iterator[dict]:
 
 
 def _task_rows(task: str, problems, noted: Counter) -> Iterator[dict]:
-    """One task's rows, without those whose reference answer is wrong, which are counted.
+    """One task's rows; rows with a wrong reference answer are skipped and counted.
 
-    Inside longer expressions basic_arithmetic divides with Python's `//` (49 / 1715 "is" 0), and simple_equations at
-    times asks for the value of a variable in `0 = 0`.
+    Inside longer expressions basic_arithmetic divides with Python's `//` (49 / 1715 "is" 0), and simple_equations
+    sometimes asks for the value of a variable in `0 = 0`.
     """
     for index in range(1_000_000):
         row = problems[index]
@@ -85,7 +85,7 @@ def _task_rows(task: str, problems, noted: Counter) -> Iterator[dict]:
         }
         if re.fullmatch(r"-?\d+", row["answer"]):
             made["grading"] = {"answer_type": COMPUTED}
-        # The terse answer needs no solution, but a task without one has nothing that it could be shorter than.
+        # The terse answer needs no solution, but without a solution there is nothing to shorten.
         yield made if solution is None else {**made, "solution": solution, "terse": worked.terse(row["answer"])}
 
 
@@ -98,7 +98,7 @@ def _jsonl(source: dict, noted: Counter) -> Iterator[dict]:
 
 
 def _listed(path: str) -> list[dict]:
-    """The rows of a JSON file that is one list of them, as some repositories keep their data."""
+    """The rows of a JSON file that is a single list, a format that some repositories use."""
     try:
         rows = json.loads(Path(path).read_text(encoding="utf-8-sig"), parse_float=AsWritten)
     except (OSError, ValueError) as error:
@@ -116,12 +116,12 @@ def _hub(source: dict, noted: Counter) -> Iterator[dict]:
         rows = load_dataset(source["repo"], name=source["config"], split=source["split"], revision=commit_of(source))
         if source.get("shuffle") is not None:
             rows = rows.shuffle(seed=source["shuffle"])
-    except Exception as error:  # the hub, the network and the formats each raise their own kinds
+    except Exception as error:  # the hub, the network and the file formats raise various exceptions
         raise BadInput(
             f"{place}: could not be loaded ({type(error).__name__}: {error}). Check repo, config, split and revision, "
             "and that this machine reaches the hub (or has the set in its cache)."
         ) from None
-    # Columns that are not asked for are not even decoded: some hold pictures.
+    # Other columns are not even decoded: some contain images.
     used = [*source["fields"].values(), *source.get("choices_from", {}).get("columns", ()), *source.get("where", ())]
     if all(column in rows.column_names for column in used):
         rows = rows.select_columns(list(dict.fromkeys(used)))
@@ -130,7 +130,7 @@ def _hub(source: dict, noted: Counter) -> Iterator[dict]:
 
 
 def _shortest(row: dict, columns: list[str]) -> dict:
-    """The row with the numbers of short floats as the file's writer had them: 0.3, not 0.30000001192092896."""
+    """The row with float32 numbers in their shortest form: 0.3, not 0.30000001192092896."""
     import numpy
 
     short = {name: float(str(numpy.float32(row[name]))) for name in columns if row[name] is not None}
@@ -138,7 +138,7 @@ def _shortest(row: dict, columns: list[str]) -> dict:
 
 
 def commit_of(source: dict) -> str | None:
-    """The commit that a hub source names, the newest where it is `unpinned` (None for a local folder)."""
+    """The commit of a hub source, the newest if it is `unpinned` (None for a local folder)."""
     if source.get("revision") != "unpinned":
         return source.get("revision")
     from huggingface_hub import HfApi
@@ -146,15 +146,15 @@ def commit_of(source: dict) -> str | None:
     return HfApi().dataset_info(source["repo"]).sha
 
 
-MAX_CHOICES = 10  # A to J, as many as the graders know
-SHOWN_VALUES = 5  # of a column in which no row has the value that `where` names
+MAX_CHOICES = 10  # A to J, the letters that the graders know
+SHOWN_VALUES = 5  # values that a message lists of a column in which no row has the value of `where`
 OPTIONAL = ("choices", "subject", "level", "reference", "first_wrong_step", *GRADER_OPTIONS)  # a row may lack these
 
 
 def _chosen(rows, source: dict, place: str, noted: Counter) -> Iterator[tuple[int, dict]]:
-    """The rows that have the values of `where`, with their numbers in the source; the others are counted."""
+    """The rows that match `where`, with their numbers in the source; the others are counted."""
     wanted, chosen = source.get("where", {}), 0
-    other: dict[str, dict] = {column: {} for column in wanted}  # the values that rows have in its place
+    other: dict[str, dict] = {column: {} for column in wanted}  # values that other rows have in the column
     for number, row in enumerate(rows, 1):
         try:
             found = {column: value_at(row, column) for column in wanted}
@@ -178,7 +178,7 @@ def _chosen(rows, source: dict, place: str, noted: Counter) -> Iterator[tuple[in
 
 
 def _mapped(rows, source: dict, place: str, noted: Counter) -> Iterator[dict]:
-    """Rows with our names: the source's `fields` maps ours to theirs."""
+    """Rows with our field names: the source's `fields` maps ours to its own."""
     fields, split = source["fields"], source.get("choices_from")
     never_seen = {fields[ours] for ours in OPTIONAL if ours in fields}
     for number, row in _chosen(rows, source, place, noted):
@@ -223,18 +223,18 @@ def _mapped(rows, source: dict, place: str, noted: Counter) -> Iterator[dict]:
 
 
 def _answer(found: object, how: str | None, place: str) -> str | None:
-    """The reference answer in a column's value, as the source's `answer_from` says; None where it is empty."""
+    """The reference answer, extracted from a column's value by the source's `answer_from`; None if it is empty."""
     taken = {None: _as_text, "list": _from_list, "box": _from_box, "hashes": _from_hashes}[how](found, place)
     return taken if taken.strip() else None
 
 
 def _as_text(found: object, place: str) -> str:
-    missing = isinstance(found, float) and found != found  # a table's column of numbers has NaN for none
+    missing = isinstance(found, float) and found != found  # a column of numbers has NaN for missing values
     return "" if missing else str(found)
 
 
 def _from_list(found: object, place: str) -> str:
-    # Some files hold the list as Python text, "['2', '3']".
+    # Some files store the list as a Python literal, "['2', '3']".
     found = ast.literal_eval(found) if isinstance(found, str) else found
     return ", ".join(str(answer).strip() for answer in found)
 
@@ -254,26 +254,26 @@ def _from_hashes(found: str, place: str) -> str:
     if not hashes:
         raise BadInput(f"{place}: no #### to take the answer from. Correct answer_from or the row.")
     answer = answer.strip()
-    if re.match(r"\\left|\\?[(\[{]", answer):  # a point, an interval or a set: its commas stand between parts
+    if re.match(r"\\left|\\?[(\[{]", answer):  # a point, an interval or a set: its commas separate parts
         return answer
     return _THOUSANDS.sub(lambda number: number[0].replace(",", ""), answer)
 
 
 def _hint(answer: str | None) -> dict[str, str]:
-    """Which words a yes-no question may be answered with; empty for others."""
+    """The words that may answer a yes-no question; empty for other questions."""
     pairs = [pair for pair in (("True", "False"), ("Yes", "No")) if (answer or "").strip().capitalize() in pair]
     return {"hint": f"({' or '.join(pairs[0])})"} if pairs else {}
 
 
 def _shuffled(options: list[str], seed: str) -> tuple[list[str], str]:
-    """The options in an order drawn with `seed`, and the letter of the one that came first."""
+    """The options in an order drawn with `seed`, and the new letter of the first one."""
     order = list(range(len(options)))
     random.Random(seed).shuffle(order)
     return [str(options[index]).strip() for index in order], LETTERS[order.index(0)]
 
 
 def _check_choices(row: dict, place: str) -> None:
-    """Raises BadInput where the options or the answer's letter cannot be graded."""
+    """Raises BadInput if the options or the answer's letter cannot be graded."""
     choices, answer = row["choices"], row["answer"]
     where = f"{place}, row {row['id']!r}"
     if not isinstance(choices, list) or not 1 <= len(choices) <= MAX_CHOICES:
@@ -282,16 +282,16 @@ def _check_choices(row: dict, place: str) -> None:
         raise BadInput(f"{where}: the answer is {answer!r}, not a letter of its {len(choices)} options. Fix it.")
 
 
-LEFT_OUT = ("wrong_reference", "not_chosen", "without_a_grade", "empty_response")  # what a source's reader notes
-FEW_ROWS = 10  # of which nothing is said
-SAME_QUESTION = 0.9  # share of rows with one question that no set of questions has
+LEFT_OUT = ("wrong_reference", "not_chosen", "without_a_grade", "empty_response")  # counted by a reader
+FEW_ROWS = 10  # too few rows to warn about
+SAME_QUESTION = 0.9  # share of rows with the same question that is implausible for a set of questions
 
-# What a row is for beyond its question: with one of these it is another row for another text, and no repeat.
+# A row's content beyond its question: rows whose texts differ here are not repeats.
 WITH_QUESTION = ("choices", "turns", "solution", "response", "critique", "refined", "chosen", "rejected")
 
 
 def identity(row: dict) -> tuple[str, bytes]:
-    """What makes a row another one: its question's fingerprint, and a digest of the texts that stand beside it."""
+    """The identity of a row: its question's fingerprint, and a digest of its other texts."""
     beside = {name: row[name] for name in WITH_QUESTION if name in row}
     texts = repr({name: " ".join(str(text).split()) for name, text in beside.items()})
     return fingerprint(row["question"]), hashlib.sha256(texts.encode()).digest() if beside else b""
@@ -300,20 +300,19 @@ def identity(row: dict) -> tuple[str, bytes]:
 def prepare(source: dict, excluded: set[str] = frozenset()) -> tuple[list[dict], dict[str, int]]:
     """The rows of a source, in a fixed order, without repeats and without the questions in `excluded`.
 
-    A row repeats another one where the question is the same and so is what the row is for: a response, a critique, a
-    solution, a pair.
+    A row repeats another one if the question and its other texts are the same: response, critique, solution, pair.
 
     Args:
-        source: a `datasets` entry or a benchmark's `questions`; `rows` limits how many are taken (None: all), and with
-            `when_short: take-all` fewer will do. With `expect_rows`, the source must have exactly so many rows, and
-            repeats are kept; `where` chooses rows by the values of columns.
+        source: a `datasets` entry or a benchmark's `questions`; `rows` limits the number of rows (None: all), and with
+            `when_short: take-all` fewer are accepted. With `expect_rows`, the source must have exactly that many rows,
+            and repeats are kept; `where` chooses rows by the values of columns.
         excluded: fingerprints of questions that must not occur.
 
     Returns:
-        The rows and how many were left out by reason. Characters that were mended are not counted (`Preparation`).
+        The rows, and the number of skipped rows by reason. Replaced characters are not counted (see `Preparation`).
 
     Raises:
-        BadInput: an empty question, a repeated id, fewer rows than `rows` asks for, or not `expect_rows` of them.
+        BadInput: an empty question, a repeated id, fewer rows than `rows`, or a number other than `expect_rows`.
     """
     made = Preparation(source, excluded)
     made.read()
@@ -321,13 +320,13 @@ def prepare(source: dict, excluded: set[str] = frozenset()) -> tuple[list[dict],
 
 
 class Preparation:
-    """Takes the rows of a source one by one.
+    """Reads a source row by row and keeps the rows that are wanted.
 
     Attributes:
-        rows: the rows that are taken.
-        examined: how many were read.
-        left_out: how many were left out by reason.
-        mended: characters that were replaced, by kind.
+        rows: the kept rows.
+        examined: number of rows that were read.
+        left_out: number of skipped rows, by reason.
+        mended: number of replaced characters, by kind.
     """
 
     def __init__(self, source: dict, excluded: set[str] = frozenset()) -> None:
@@ -369,13 +368,13 @@ class Preparation:
         self._check()
 
     def _take(self, row: dict) -> None:
-        """Takes the row, or counts why not."""
+        """Keeps the row, or counts the reason for skipping it."""
         if not isinstance(row.get("question"), str) or not row["question"].strip():
             raise BadInput(f"{self.place}, row {row['id']!r}: the question is empty. Fix or delete the row.")
         if row["id"] in self._ids:
             raise BadInput(f"{self.place}: id {row['id']!r} occurs twice. Give each row its own id.")
         mark = identity(row)
-        # One question may have hundreds of critiques, or of responses to judge.
+        # A question may have hundreds of critiques or of responses to judge.
         self._questions[mark[0]] += "critique" not in row and row.get("answer") not in ("right", "wrong")
         if mark in self._seen and self.source.get("expect_rows") is None:
             self._left_out["repeated_row" if "response" in row or "chosen" in row else "repeated_question"] += 1
@@ -387,7 +386,7 @@ class Preparation:
         self._seen.add(mark)
 
     def _check(self) -> None:
-        """Raises BadInput where there are not the rows that the entry says."""
+        """Raises BadInput if the number of rows is not what the entry says."""
         expected, wanted = self.source.get("expect_rows"), self.source["rows"]
         if expected is not None and self.examined != expected:
             raise BadInput(

@@ -7,8 +7,8 @@ import ast
 import re
 from fractions import Fraction
 
-# Tasks whose metadata hold an expression of whole numbers, and whose answer is its value. (countdown asks for the
-# expression itself, decimal_chain_sum rounds, circuit_logic is no arithmetic.)
+# Tasks whose metadata contain an expression of whole numbers, and whose answer is its value. (countdown asks for the
+# expression itself, decimal_chain_sum rounds, circuit_logic is not arithmetic.)
 _EXPRESSIONS = {"basic_arithmetic", "chain_sum", "products"}
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
@@ -18,7 +18,7 @@ def _number(value: Fraction, first: bool = False) -> str:
 
 
 def expression_solution(expression: str) -> str:
-    """The operations of an arithmetic expression in the order they are done, a line each.
+    """The operations of an arithmetic expression in the order of evaluation, one per line.
 
     >>> expression_solution("12 - 7 + 45")
     '12 - 7 = 5\\n5 + 45 = 50\\nThe answer is 50.'
@@ -101,7 +101,7 @@ def terse(answer: str) -> str:
 
 
 def solution(task: str, metadata: dict) -> str | None:
-    """The worked solution of one reasoning-gym row, or None where the task has none.
+    """The worked solution of one reasoning-gym row, or None if the task has none.
 
     Args:
         task: the reasoning-gym name of the task.

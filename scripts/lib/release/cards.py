@@ -20,7 +20,7 @@ from scripts.lib.study import runs
 from scripts.lib.tables import flags
 from scripts.lib.tables.escape import markdown_cell
 
-EXAMPLE = 160  # characters of a value in the table of columns
+EXAMPLE = 160  # characters of an example value in the table of columns
 DATA = ("critiques", "refinements", "responses", "answers")  # the sections whose rows can be published
 
 
@@ -28,7 +28,7 @@ def model_card(results: Results, run: str) -> str:
     """The card of a run's checkpoint, in Markdown with a YAML header.
 
     Raises:
-        BadInput: there is no such run, or it has not been trained.
+        BadInput: there is no such run, or it is not trained yet.
     """
     study = results.study
     if run not in study["runs"]:
@@ -62,17 +62,17 @@ def model_card(results: Results, run: str) -> str:
 
 
 def model_folder(run: str) -> tuple[str, ...]:
-    """The names of the folders down to a run's checkpoint."""
+    """The path of a run's checkpoint below the results folder."""
     return "checkpoints", run, "model"
 
 
 def origin(results: Results, run: str) -> Mapping[str, Any]:
-    """The entry of the model that a run goes back to."""
+    """The entry of the model at the root of a run's ancestry."""
     return results.study["models"][runs.tokenizer_behind(results.study.resolved, run)[0]]
 
 
 def scores_of(results: Results, run: str) -> Iterator[dict]:
-    """A checkpoint's score on each benchmark that it was asked."""
+    """A checkpoint's score on each benchmark that it was evaluated on."""
     for benchmark, score in results.scores.get(run, {}).items():
         if score["accuracy"] is None:
             continue
@@ -93,7 +93,7 @@ def scores_of(results: Results, run: str) -> Iterator[dict]:
 
 
 def model_header(results: Results, run: str, scores: list[dict]) -> ModelCardData:
-    """The header of a model's card: what the hub searches and sorts by."""
+    """The YAML header of a model card, by which the hub searches and sorts."""
     entry, root = results.study["runs"][run], origin(results, run)
     return ModelCardData(
         license=root.get("licence"),
@@ -120,7 +120,7 @@ def _evaluation(score: Mapping) -> EvalResult:
 
 
 def repos_behind(results: Results, run: str) -> set[str]:
-    """The hub's repositories of the datasets that a run, and the runs that it starts from, were trained on."""
+    """The hub repositories of the datasets that a run and its ancestors were trained on."""
     study, repos = results.study, set()
     while run in study["runs"]:
         for file in study.train_datasets(SimpleNamespace(run=run)):
@@ -140,7 +140,7 @@ def _explained(scores: list[dict], of_training: Mapping[str, float]) -> list[str
 
 
 def left_out_of_set(chosen: Mapping) -> dict[str, int]:
-    """How many rows were not taken into a training set, by reason."""
+    """The number of rows left out of a training set, by reason."""
     reasons: dict[str, int] = dict(chosen.get("left_out", {}))
     for part in chosen.get("parts", ()):
         for reason, count in part["left_out"].items():
@@ -149,7 +149,7 @@ def left_out_of_set(chosen: Mapping) -> dict[str, int]:
 
 
 def left_out_of_training(counts: Mapping[str, int]) -> dict[str, int]:
-    """How many rows of the training set were dropped or cut in training, by reason."""
+    """The number of rows of the training set that training dropped or truncated, by reason."""
     return {name: count for name, count in counts.items() if name.startswith(("rows_dropped", "rows_truncated"))}
 
 
@@ -159,7 +159,7 @@ def counted(reasons: Mapping[str, int]) -> str:
 
 
 def data_card(results: Results, section: str, slug: str) -> str:
-    """The card of the rows that a study made: critiques, refinements, responses, or a teacher's answers.
+    """The dataset card of rows that a study made: critiques, refinements, responses, or a teacher's answers.
 
     Args:
         results: the study's files.
@@ -167,7 +167,7 @@ def data_card(results: Results, section: str, slug: str) -> str:
         slug: the entry.
 
     Raises:
-        BadInput: the rows are not there.
+        BadInput: the rows do not exist.
     """
     file = data_file(results, section, slug)
     rows = results.rows(*file.relative_to(results.folder).parts)

@@ -8,11 +8,11 @@ reproduced, with the reason.
 import re
 from collections.abc import Iterator, Mapping
 
-# The kinds of benchmarks that are jobs of their own, with scores of their own in a suite's place.
+# The kinds of benchmarks that have their own jobs and scores, in place of a suite's.
 ALONE = ("harness", "judge")
 
 SOURCES = ("gap", "function", "fact", "setting", "text", "benchmark")
-# The facts of a run, and the kind of file that holds each.
+# The facts of a run, and the kind of file that each comes from.
 FACTS = {
     **dict.fromkeys(("rows", "tokens", "steps", "hours", "gpu_hours"), "train"),
     **dict.fromkeys(("learning_rate", "global_batch", "beta", "epochs"), "train"),
@@ -20,12 +20,12 @@ FACTS = {
     "best_validation": "validation",
     "sampling_hours": "sampling",
 }
-# In what unit a metric or fact is shown where the cell does not say it, and the digits of each unit.
+# The default unit of each metric or fact, and the digits of each unit.
 UNITS = {"accuracy": "percent", "best_validation": "percent", "mean_gap": "count"}
 UNITS |= dict.fromkeys(("length", "rows", "tokens", "steps"), "count")
 UNITS |= {"cut_off_share": "whole percent"}
 UNITS |= dict.fromkeys(("hours", "gpu_hours", "sampling_hours"), "hours")
-# Metrics beside accuracy that are shares, and what each says (docs/benchmarks.md).
+# Metrics other than accuracy that are shares, and what each means (docs/benchmarks.md).
 METRICS = {
     "pass_at_k": "the chance that one of k answers is right (unbiased estimate from all samples)",
     "maj_at_k": "the most frequent of the first k answers is right; of tied answers each counts its share",
@@ -42,12 +42,12 @@ METRICS = {
     "wrong_share": "of the responses, those that are wrong",
     "first_step_accuracy": "of the wrong responses with a known first wrong step, those judged wrong for that step",
 }
-# Those over samples, and the key of a benchmark that asks for each.
+# The metrics over samples, and the benchmark key that enables each.
 OVER_SAMPLES = {
     **{"pass_at_k": "pass_at", "maj_at_k": "majority_at", "maj_at_k_ties": "majority_at"},
     **dict.fromkeys(("best_of_n", "best_of_n_none_right", "own_verdict_accuracy", "own_no_verdict_share"), "best_of_n"),
 }
-# Of these a standard error is not that of a share of questions.
+# Metrics whose standard error is not that of a share of questions.
 NO_SHARES_OF_QUESTIONS = ("balanced_accuracy", "f1_wrong")
 DIGITS = {
     **{"percent": 1, "whole percent": 0, "change": 1, "fraction": 3, "points": 2},
@@ -61,7 +61,7 @@ def metric_kind(metric: str) -> str:
 
 
 def metric_title(metric: str) -> str:
-    """How a metric is called in prose.
+    """The name of a metric in prose.
 
     >>> metric_title("pass_at_8"), metric_title("balanced_accuracy")
     ('pass@8', 'balanced accuracy')
@@ -72,8 +72,8 @@ def metric_title(metric: str) -> str:
 def spec(table: Mapping, row: Mapping, column: Mapping) -> dict:
     """What one cell shows: one key of SOURCES (none: nothing), and of, metric, unit, over, best_of, previous beside it.
 
-    What the row says for this column alone comes first, then the row's gap or function, the column's, and then what
-    both say together, where the row wins. `$x` in a slug is `x` under `with`, of the row, the column or the table.
+    The row's setting for this column has precedence, then the row's gap or function, then the column's, then what
+    both set, where the row wins. `$x` in a slug is `x` under `with`, of the row, the column or the table.
     """
     own = row.get("cells", {}).get(column["name"], {})
     keys = {key: value for key, value in {**column, **row, **own}.items() if key not in ("name", "cells", "with")}
@@ -96,7 +96,7 @@ def spec(table: Mapping, row: Mapping, column: Mapping) -> dict:
 
 
 def filled(slug: str, *layers: Mapping) -> str:
-    """The slug with `$x` replaced by what the last of the layers says under `with`."""
+    """The slug with `$x` replaced by the value under `with` in the last layer that has one."""
     for name, value in {key: value for layer in layers for key, value in layer.get("with", {}).items()}.items():
         slug = slug.replace(f"${name}", value)
     return slug
@@ -126,13 +126,13 @@ def is_score(cell: Mapping) -> bool:
 
 
 def suite_of(table: Mapping, suites: Mapping[str, list[str]], benchmark: str) -> str | None:
-    """The suite of the table that holds a benchmark."""
+    """The suite of the table that contains a benchmark."""
     return next((suite for suite in table["suites"] if benchmark in suites.get(suite, ())), None)
 
 
 def scores_needed(table: Mapping, study: Mapping) -> list[tuple[str, str]]:
-    """(checkpoint, suite) of every score that the table shows, each once; a benchmark that is a job of its own (ALONE)
-    stands in the suite's place.
+    """(checkpoint, suite) of every score that the table shows, each once; a benchmark with its own job (ALONE)
+    takes the suite's place.
     """
     needed = {}
     for _, _, cell in specs(table):

@@ -14,9 +14,9 @@ from scripts.lib.study.urls import secret_in
 
 PREFERENCE = {"dpo", "spin", "thinkpo"}
 LOSSES = {True: ("logistic", "hinge", "ipo", "simpo", "orpo"), False: ("logistic", "dft")}  # of PREFERENCE, of others
-# What the fields of a benchmark's questions must name, by kind.
+# The fields that a benchmark's questions must have, by kind.
 FIELDS = {"judge": ("turns",), "ifeval": ("instruction_id_list", "kwargs"), "critique": ("response",)}
-# The sources that a part of each method may name.
+# The sources that a part may have, by method.
 ALLOWED = {
     "sft": [{"dataset"}, {"responses"}, {"critiques"}, {"answers"}],
     "cft": [{"critiques"}, {"dataset"}],
@@ -33,11 +33,11 @@ KEEPS = {
     "spin": {"all"},
     "thinkpo": {"all", "agree", "both-right"},
 }
-# Keys of `data` that may stand beside a mix.
+# Keys of `data` that are allowed beside a mix.
 BESIDE_MIX = {"mix", "rows", "keep", "format_only", "length_gap", "gap_rows", "like_rows", "pairs_per_question"}
 BESIDE_MIX |= {"refined", "critique_shown"}
 BESIDE_MIX |= {"slack", "when_short"}
-# What the rows of a dataset must hold for a method.
+# The columns that a method needs in a dataset.
 NEEDED = {
     "dpo": {"chosen", "rejected"},
     "thinkpo": {"chosen", "rejected"},
@@ -48,7 +48,7 @@ NEEDED = {
 
 
 class Checks(Mistakes):
-    """Finds every wrong name and contradiction in a study; it changes nothing."""
+    """Finds every unknown name and contradiction in a study, without changing it."""
 
     def all(self) -> None:
         """Checks every section."""
@@ -60,7 +60,7 @@ class Checks(Mistakes):
         self._values(self.study, ())
 
     def _values(self, value: object, path: tuple) -> None:
-        """Refuses, wherever they stand: NaN and infinity, characters that no file can hold, secrets in URLs."""
+        """Rejects NaN, infinity, characters that cannot be written to a file, and secrets in URLs, at any depth."""
         if isinstance(value, dict | list):
             for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
                 self._values(inner, (*path, key))
@@ -108,13 +108,13 @@ class Checks(Mistakes):
             self._source(entry, ("datasets", slug))
 
     def _is_made_from(self, benchmark: str, dataset: str) -> bool:
-        """Whether a benchmark judges responses to a dataset's questions."""
+        """Whether a benchmark judges responses to the dataset's questions."""
         questions = self.study["benchmarks"][benchmark].get("questions")
         responses = questions.get("responses") if isinstance(questions, dict) else None
         return self.sound("responses").get(responses, {}).get("dataset") == dataset
 
     def _source(self, source: dict, path: tuple) -> None:
-        """Whether the file of a source is there, and a hub repository is pinned."""
+        """Checks that the file of a source exists and that a hub repository is pinned."""
         if source["source"] == "jsonl" and not os.path.isfile(source["path"]):
             self.wrong((*path, "path"), "there is no such file. Correct the path.", source["path"])
         if source["source"] == "hub" and source["revision"] is None and not os.path.isdir(source["repo"]):
@@ -155,7 +155,7 @@ class Checks(Mistakes):
             self.wrong((*path, "questions", "fields"), text)
 
     def _judged(self, path: tuple, entry: dict) -> None:
-        """Whether a benchmark of kind critique, and no other, has responses with labels."""
+        """Checks that benchmarks of kind critique, and no others, have responses with labels."""
         source, at = entry["questions"], (*path, "questions")
         if entry["kind"] != "critique":
             text = "graded responses are only judged. Make it a benchmark of kind critique."
@@ -167,7 +167,7 @@ class Checks(Mistakes):
             self.wrong((*at, "fields"), text)
 
     def _over_samples(self, path: tuple, entry: dict) -> None:
-        """Whether there are as many different samples as pass@k, maj@k and the best of n are of."""
+        """Checks that there are enough different samples for pass@k, maj@k and the best of n."""
         for key in ("pass_at", "majority_at"):
             most = max(entry.get(key, (0,)))
             if most > entry["samples"]:
@@ -248,7 +248,7 @@ class Checks(Mistakes):
                 self.wrong((*path, "budget"), "it needs a price. Add price.")
 
     def _extra_body(self, path: tuple, entry: dict) -> None:
-        """Refuses further parameters that the entry has keys for, or that would change what comes back."""
+        """Rejects extra parameters that the entry has keys for, or that would change the form of the reply."""
         taken = ("model", "messages", "temperature", "top_p", "max_tokens", "max_completion_tokens")
         for name in entry.get("extra_body", {}):
             if name in taken:
@@ -286,7 +286,7 @@ class Checks(Mistakes):
             self._writer(("answers", slug, "teacher"), entry, advice)
 
     def _writer(self, path: tuple, entry: dict, advice: str) -> None:
-        """Whether the teacher of an entry is one that writes answers."""
+        """Checks that the teacher of an entry is of a kind that writes answers."""
         if not self.known(path, entry["teacher"], "teachers"):
             return
         if self.sound("teachers").get(entry["teacher"], {"kind": "openai"})["kind"] != "openai":
@@ -329,10 +329,10 @@ class Checks(Mistakes):
             self.wrong((*path, "select"), text, run["select"])
 
     def _recipe(self, path: tuple, run: dict) -> None:
-        """Whether the run's method reads what its recipe sets, and the recipe agrees with itself."""
+        """Checks that the run's method uses all settings of its recipe, and that these do not contradict each other."""
         recipe = run.get("hyperparameters")
         if recipe is None:
-            return  # of no known name
+            return  # unknown name
 
         def at(key: str) -> tuple:
             return (*path, "overrides", key) if key in run["overrides"] else ("recipes", run["recipe"], key)
@@ -370,7 +370,7 @@ class Checks(Mistakes):
             self._fields(part, path)
 
     def _filter(self, part: dict, path: tuple) -> None:
-        """Whether a part's `keep` is one that its method and its source have."""
+        """Checks that a part's `keep` exists for its method and source."""
         method, keep = part["method"], part["keep"]
         fields = self.study["datasets"].get(part.get("dataset"), {}).get("fields", {})
         judged = bool({"critiques", "refinements"} & set(part)) or "critique" in fields
@@ -387,7 +387,7 @@ class Checks(Mistakes):
             self.wrong(where, "a teacher's answers are not graded. Remove it.", keep)
 
     def _fields(self, part: dict, path: tuple) -> None:
-        """Whether the datasets behind a part have the columns that its method and its filter need."""
+        """Checks that the datasets behind a part have the columns that its method and filter need."""
         method, keep = part["method"], part["keep"]
         graded = keep in ("correct", "agreeing", "both-right") or (method == "dpo" and "responses" in part)
         sources = [source for source in runs.sources(part) if source[1] != "runs"]
@@ -410,12 +410,12 @@ class Checks(Mistakes):
                 self._refined(part, path, name, fields)
 
     def _refined(self, part: dict, path: tuple, dataset: str, fields: set[str]) -> None:
-        """Whether a part of CGD has the refined answers that it names, and what its control takes out of critiques."""
+        """Checks that a part of CGD has its refined answers, and what its control removes from critiques."""
         if part["critique_shown"] == "without-answer" and "answer" not in fields:
             text = f"dataset {dataset!r} has no reference answers, so none can be taken out. Name its answer field."
             self.wrong((*path, "critique_shown"), text, part["critique_shown"])
         if "refinements" in part:
-            return  # they hold their own
+            return  # they have their own
         responses = self.study["critiques"].get(part.get("critiques"), {}).get("responses")
         sampled = "critiques" in part and "field" not in self.study["responses"].get(responses, {})
         held = sorted(fields & {"solution"} if sampled else fields)
@@ -425,7 +425,7 @@ class Checks(Mistakes):
             self.wrong((*path, "refined"), text, part["refined"])
 
     def _start_cycles(self, entries: dict) -> None:
-        """Notes each run whose starts lead back to itself."""
+        """Reports each run whose chain of starts leads back to itself."""
         for slug in entries:
             trail = [slug]
             while trail[-1] in entries:
@@ -483,7 +483,7 @@ class Checks(Mistakes):
         return list(dict.fromkeys(name for suite in suites for name in self.sound("suites").get(suite, ())))
 
     def _lengths(self, path: tuple, suites: list[str]) -> None:
-        """Notes benchmarks whose answers have no length, where lengths are shown."""
+        """Reports benchmarks whose answers have no length in tables that show lengths."""
         kinds = {name: self.sound("benchmarks").get(name, {}).get("kind") for name in self._benchmarks_in(suites)}
         without = [name for name, kind in kinds.items() if kind == "harness"]
         if without:
@@ -504,7 +504,7 @@ class Checks(Mistakes):
                 self.wrong(path, "a table has this name too. Rename one of them.")
 
     def _line(self, path: tuple, kind: str, checkpoint: str) -> None:
-        """Whether a figure's line is of a run that has what the figure shows."""
+        """Checks that the run of a figure's line has the quantity that the figure shows."""
         run = self.study["runs"].get(checkpoint)
         if kind == "validation" and (run or {}).get("select", "last") == "last":
             text = f"{checkpoint} has no validation curve. Name runs whose checkpoint is selected by a benchmark."
@@ -529,7 +529,7 @@ class Checks(Mistakes):
             self._expression(path, claim)
 
     def _claimed_cell(self, path: tuple, claim: dict, name: str) -> None:
-        """Whether the cell that a name of a claim stands for is there, in a table that fits the schema."""
+        """Checks that the cell behind a name in a claim exists, if its table fits the schema."""
         cell = claim["cells"][name]
 
         def at(key: str) -> tuple:
@@ -542,7 +542,7 @@ class Checks(Mistakes):
         if lacking or not self.known(at("table"), wanted["table"], "tables"):
             return
         table = self.sound("tables").get(wanted["table"])
-        if table is None:  # it does not fit the schema, which is told elsewhere
+        if table is None:  # it does not fit the schema, which is reported elsewhere
             return
         for key, headings in headings_of(table, self.study).items():
             for heading in wanted[key] if isinstance(wanted[key], list) else [wanted[key]]:
@@ -563,6 +563,6 @@ class Checks(Mistakes):
 
 
 def headings_of(table: dict, study: dict) -> dict[str, list[str]]:
-    """The names of the rows and of the columns of a table's cells, under `row` and `column`."""
+    """The names of a table's rows and columns, under `row` and `column`."""
     table = as_cells(table, study)
     return {"row": [row["name"] for row in table["rows"]], "column": [column["name"] for column in table["columns"]]}

@@ -13,31 +13,31 @@ from scripts.lib.jsonl import content_key, file_hash, write_json
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[3]
-DIGITS = 16  # of a digest, hexadecimal
-MISSING = "missing"  # in a digest's place: the job that reads the file says what to do
-LARGE_BYTES = 1 << 20  # files of this size are hashed again only where size, time or inode differ
-# A template that another one names: {% include "x.j2" %}, {% extends %}, {% import %}, {% from %}.
+DIGITS = 16  # hexadecimal digits of a digest
+MISSING = "missing"  # replaces a digest: the job that reads the file says what to do
+LARGE_BYTES = 1 << 20  # larger files are hashed again only if size, time or inode differ
+# A template that another one includes: {% include "x.j2" %}, {% extends %}, {% import %}, {% from %}.
 NAMED = re.compile(r"\{%[-+]?\s*(?:include|extends|import|from)\s+[\"']([^\"']+)[\"']")
 
 
 def located(file: str | Path) -> Path:
-    """A file that a config names: in the working folder, or else in the project's."""
+    """A file that a config names, in the working folder or else in the project folder."""
     return Path(file) if os.path.exists(file) else ROOT / file
 
 
 def of_project(name: str) -> str:
-    """A file of the project as a rule names it: in another work folder, where the project is installed."""
+    """The path of a project file for rules: from another working folder, its installed location."""
     return name if Path.cwd() == ROOT else str(ROOT / name)
 
 
 def with_included(template: Path) -> list[Path]:
-    """A template and all that it includes, directly or not, each once; names are relative to its folder."""
+    """A template and everything that it includes, directly or not, each once; names are relative to its folder."""
     pending, seen = [template], {}
     while pending:
         file = pending.pop()
         if file not in seen and file.is_file():
             seen[file] = None
-            text = file.read_text(encoding="utf-8", errors="replace")  # who asks with it says where it is no UTF-8
+            text = file.read_text(encoding="utf-8", errors="replace")  # the program that uses it reports invalid UTF-8
             pending += [template.parent / name for name in NAMED.findall(text)]
     return list(seen)
 
@@ -45,10 +45,10 @@ def with_included(template: Path) -> list[Path]:
 class Contents:
     """Digests of files and folders.
 
-    Large files are not read at each call: what was hashed is remembered with its size, time of change and inode.
+    Large files are not read at each call: their digests are cached with size, modification time and inode.
 
     Args:
-        memory: the JSON file that remembers. It may be deleted at any time, which costs a reading.
+        memory: the JSON file of the cache. Deleting it only means that files are hashed again.
     """
 
     def __init__(self, memory: str | Path) -> None:
@@ -57,7 +57,7 @@ class Contents:
         self._digests: dict[str, str] = {}
 
     def digest(self, name: str) -> str:
-        """The digest of a file, with what it includes where it is a prompt, or of a folder: names and contents."""
+        """The digest of a file (of a prompt with its includes) or of a folder (names and contents)."""
         if name not in self._digests:
             self._digests[name] = self._digest(located(name))
         return self._digests[name]
@@ -89,19 +89,19 @@ class Contents:
         if self._remembered is None:
             try:
                 self._remembered = json.loads(self.memory.read_text(encoding="utf-8"))
-            except (OSError, ValueError):  # none yet, or torn: all is hashed again
+            except (OSError, ValueError):  # missing or damaged: everything is hashed again
                 self._remembered = {}
         return self._remembered
 
     def _remember(self) -> None:
         try:
             write_json(self.memory, self._remembered)
-        except OSError as error:  # a folder that may not be written to: hashing costs its time at each call
+        except OSError as error:  # a read-only folder: files are hashed at each call
             log.warning("%s cannot be written (%s): large files are hashed on each call", self.memory, error)
 
 
 def files_in(folder: Path) -> Iterator[Path]:
-    """The files below a folder, without hidden ones."""
+    """The files below a folder, except hidden ones."""
     for place, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))

@@ -7,17 +7,17 @@ from typing import Any
 from scripts.lib.study.cells import specs
 from scripts.lib.study.mistakes import Mistakes
 
-CHECKPOINTS = ("models", "runs", "seeds")  # what a table's row may be of
+CHECKPOINTS = ("models", "runs", "seeds")  # the sections that a table's row may refer to
 AVERAGE = "Average"
-# Columns of a table of checkpoints that tell what each was trained on, and the fact that each shows.
+# Columns of a table of checkpoints that describe the training, and the fact that each shows.
 TRAINED = {"Rows": "rows", "Epochs": "epochs", "Tokens": "tokens"}
-NOTHING = {"text": None}  # a cell in which there is nothing to say
+NOTHING = {"text": None}  # a cell that stays empty
 
-Families = Mapping[tuple[str, str], list[str]]  # (section, name with $axes) to the names made from it
+Families = Mapping[tuple[str, str], list[str]]  # (section, name with $axes) → the names made from it
 
 
 def expand_seeds(mistakes: Mistakes, families: Families) -> None:
-    """Puts the runs that each name under seeds stands for in the place of their family or glob."""
+    """Replaces families and globs under `seeds` by the runs that they stand for."""
     study = mistakes.study
     for slug, named in list(study["seeds"].items()):
         path = ("seeds", slug)
@@ -34,13 +34,13 @@ def expand_seeds(mistakes: Mistakes, families: Families) -> None:
 
 
 def _runs_named(named: list[str], mistakes: Mistakes, families: Families) -> list[str]:
-    """The runs that names, families and globs stand for, each once."""
+    """The runs behind names, families and globs, each once."""
     runs = mistakes.study["runs"]
     return list(dict.fromkeys(run for one in named for run in families.get(("runs", one)) or fnmatch.filter(runs, one)))
 
 
 def take_rows(tables: dict[str, Any], place: Callable[[tuple], str], mistakes: list[str]) -> dict[str, Any]:
-    """The tables, where each that names another one under `rows_of` has its keys and the rows that `only` names."""
+    """The tables; a table with `rows_of` takes the other table's keys and the rows that `only` names."""
     taken = dict(tables)
     for slug, table in tables.items():
         if not isinstance(table, dict) or "rows_of" not in table:
@@ -48,7 +48,7 @@ def take_rows(tables: dict[str, Any], place: Callable[[tuple], str], mistakes: l
         wrong = list(_not_taken(tables, table))
         mistakes += [f"{place(('tables', slug, key))}{text}" for key, text in wrong]
         if wrong:
-            del taken[slug]  # what else it lacks follows from this
+            del taken[slug]  # what else it lacks is a consequence
             continue
         source, only = tables[table["rows_of"]], table.get("only", ["*"])
         rows = [row for row in source["rows"] if any(fnmatch.fnmatchcase(row.get("name", ""), p) for p in only)]
@@ -58,7 +58,7 @@ def take_rows(tables: dict[str, Any], place: Callable[[tuple], str], mistakes: l
 
 
 def _not_taken(tables: dict[str, Any], table: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Why a table cannot have the rows of the one that it names: the key, and what is wrong with it."""
+    """Why a table cannot take the rows of the table that it names: the key, and its mistake."""
     name = table["rows_of"]
     source = tables.get(name) if isinstance(name, str) else None
     if not isinstance(source, dict) or not isinstance(source.get("rows"), list) or "rows_of" in source:
@@ -74,7 +74,7 @@ def _not_taken(tables: dict[str, Any], table: dict[str, Any]) -> Iterator[tuple[
 
 
 def expand_rows(mistakes: Mistakes, families: Families) -> None:
-    """Puts a row for each checkpoint in the place of each row of tables and figures that names a family or a glob."""
+    """Replaces each row of tables and figures that names a family or a glob by a row for each checkpoint."""
     study = mistakes.study
     for section in ("tables", "figures"):
         for slug, entry in mistakes.sound(section).items():
@@ -104,7 +104,7 @@ def _rows_of(row: dict, path: tuple, mistakes: Mistakes, families: Families) -> 
     if names is None and ("of" not in row or ("cells" in row and "$" in row["of"])):
         return [row]  # a row of cells may leave the checkpoint to its columns, or to `with`
     if names is None:
-        trained = [*mistakes.study["models"], *mistakes.study["runs"]]  # what a glob may stand for
+        trained = [*mistakes.study["models"], *mistakes.study["runs"]]  # what a glob may match
         is_checkpoint = any(row["of"] in mistakes.study[section] for section in CHECKPOINTS)
         names = [row["of"]] if is_checkpoint else fnmatch.filter(trained, row["of"])
     if not names:
@@ -113,7 +113,7 @@ def _rows_of(row: dict, path: tuple, mistakes: Mistakes, families: Families) -> 
 
 
 def _without_sampling(table: dict, responses: Mapping[str, Any]) -> None:
-    """Makes hours of sampling a gap where nothing is sampled, since the pairs are a released set."""
+    """Makes hours of sampling a gap if nothing is sampled because the pairs are a released set."""
     for row, column, cell in list(specs(table)):
         if cell.get("fact") == "sampling_hours" and cell.get("of") not in responses:
             row["cells"][column["name"]] = {"gap": "nothing is sampled: the pairs are a released set"}
@@ -123,7 +123,7 @@ def _without_sampling(table: dict, responses: Mapping[str, Any]) -> None:
 
 
 def as_cells(table: Mapping[str, Any], study: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A table of suites and rows as the table of cells that it stands for; a table of cells as it is."""
+    """A table of suites and rows, expanded to a table of cells; a table of cells is unchanged."""
     if "columns" in table:
         return table
     names = dict.fromkeys(name for suite in table["suites"] for name in study["suites"].get(suite, ()))
@@ -134,9 +134,9 @@ def as_cells(table: Mapping[str, Any], study: Mapping[str, Any]) -> Mapping[str,
 
 
 def checkpoints_as_rows(rows: list[dict], titles: Mapping[str, str], study: Mapping) -> tuple[list[dict], list[dict]]:
-    """Rows and columns: what each checkpoint was trained on, its score on each benchmark, and their average.
+    """Rows and columns: each checkpoint's training, its score on each benchmark, and their average.
 
-    Of several seeds, which have as many rows, the first one's training is told.
+    For several seeds, whose numbers of rows are equal, the first one's training is shown.
     """
     columns = [
         *({"name": name, "fact": fact} for name, fact in TRAINED.items()),
@@ -156,7 +156,7 @@ def checkpoints_as_rows(rows: list[dict], titles: Mapping[str, str], study: Mapp
 
 
 def _training_of(checkpoint: str | None, study: Mapping, untrained: dict) -> dict:
-    """What the cells on a checkpoint's training show that its row does not say."""
+    """Defaults of a checkpoint's training cells, for what its row does not set."""
     if checkpoint in study["seeds"]:
         first = study["seeds"][checkpoint][0]
         return {name: {"fact": fact, "of": first} for name, fact in TRAINED.items()}
@@ -164,10 +164,10 @@ def _training_of(checkpoint: str | None, study: Mapping, untrained: dict) -> dic
 
 
 def benchmarks_as_rows(rows: list[dict], titles: Mapping[str, str], study: Mapping) -> tuple[list[dict], list[dict]]:
-    """Rows and columns: accuracy and length of each checkpoint, and the relative change in the last step.
+    """Rows and columns: accuracy and length of each checkpoint, and the relative change between the last two.
 
-    The length is that of answers that ended by themselves, in tokens: a longer answer that was cut off at the token
-    limit says nothing about what the model would have written. The share that was cut off stands beside it.
+    The length is that of complete answers, in tokens: an answer that was cut off at the token
+    limit does not show how long it would have become. The share that was cut off has its own column.
     """
     columns: list[dict] = []
     for figure, keys in (("Accuracy", {}), ("Length", {"metric": "length", "unit": "tokens"})):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from numpy import ndarray
 
-# Fewest and most arguments of each function.
+# Minimum and maximum number of arguments of each function.
 FUNCTIONS = {"mean": (1, 1), "min": (1, 9), "max": (1, 9), "change": (2, 2), "abs": (1, 1)}
 _OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 
@@ -22,7 +22,7 @@ def names_in(expression: str) -> set[str]:
     """The names of cells in an expression.
 
     Raises:
-        ValueError: it is not an expression, or holds something that has no meaning here.
+        ValueError: it is not an expression, or uses something that is not supported.
     """
     names: set[str] = set()
 
@@ -55,7 +55,7 @@ def evaluate(expression: str, values: Mapping[str, "ndarray"]) -> "ndarray":
     """The expression's value, shape (draws, 1), from the values of each name, shape (draws, cells).
 
     Raises:
-        ValueError: it is not an expression, or not a single figure, or joins names of different numbers of cells.
+        ValueError: it is not an expression, its value is not a single number, or names have different numbers of cells.
     """
     import numpy
 
@@ -96,7 +96,7 @@ def evaluate(expression: str, values: Mapping[str, "ndarray"]) -> "ndarray":
 
 
 def change(before: "ndarray", after: "ndarray") -> "ndarray":
-    """The change in percent; from nothing to nothing it is 0, from nothing to something infinite."""
+    """The change in percent; from 0 to 0 it is 0, from 0 to anything else infinite."""
     import numpy
 
     with numpy.errstate(divide="ignore", invalid="ignore"):

@@ -11,12 +11,12 @@ from scripts.lib.study import papers, runs
 from scripts.lib.study.cells import ALONE, facts_needed, scores_needed
 from scripts.lib.study.contents import of_project
 
-# The kinds of benchmarks that `generate` answers suite by suite; those in ALONE are jobs of their own.
+# The kinds of benchmarks that `generate` answers suite by suite; those in ALONE have their own jobs.
 GENERATED = ("math", "choice", "critique", "ifeval")
 
 
 def one_of(slugs: Iterable[str]) -> str:
-    """A wildcard's pattern: one of these slugs."""
+    """A wildcard pattern that matches one of these slugs."""
     return "|".join(map(re.escape, slugs)) or "(?!)"
 
 
@@ -24,7 +24,7 @@ class Files:
     """The files of one resolved study. Methods take a rule's wildcards, or slugs.
 
     Args:
-        resolved: the study as `resolve` gives it.
+        resolved: the study as `resolve` returns it.
     """
 
     def __init__(self, resolved: Mapping[str, Any]) -> None:
@@ -39,7 +39,7 @@ class Files:
         return self["study"]
 
     def path(self, pattern: str) -> str:
-        """A path with its path variables filled in."""
+        """A path pattern with its variables filled in."""
         folders = {"results": "results", "logs": "logs", "benchmarks": "timings"}
         return re.sub(r"<(\w+)>", lambda match: f"{folders[match[1]]}/{self.name}", pattern)
 
@@ -56,15 +56,15 @@ class Files:
         return self.weights(wildcards.checkpoint)
 
     def excluded_questions(self, wildcards) -> list[str]:
-        """The benchmarks whose questions a dataset must not hold."""
+        """The benchmarks whose questions a dataset must not contain."""
         return self.questions(self["datasets"][wildcards.dataset]["exclude"])
 
     def benchmark_excludes(self, wildcards) -> list[str]:
-        """The benchmarks whose questions a benchmark must not hold."""
+        """The benchmarks whose questions a benchmark must not contain."""
         return self.questions(self["benchmarks"][wildcards.benchmark]["questions"]["exclude"])
 
     def sampled_dataset(self, wildcards) -> str:
-        """The dataset that an entry of responses answers."""
+        """The dataset behind an entry of responses."""
         return f"<results>/datasets/{self['responses'][wildcards.responses]['dataset']}.jsonl"
 
     def sampled_weights(self, wildcards) -> str:
@@ -72,13 +72,13 @@ class Files:
         return self.weights(self["responses"][wildcards.responses]["model"])
 
     def response_shards(self, wildcards) -> list[str]:
-        """All shards of one entry of responses, or the dataset whose own field they are."""
+        """All shards of one entry of responses, or the dataset that contains them in a field."""
         if "field" in self["responses"][wildcards.responses]:
             return [self.sampled_dataset(wildcards)]
         return self.shards("responses", wildcards.responses)
 
     def shards(self, section: str, slug: str) -> list[str]:
-        """All shards of one entry of responses, or of what a teacher writes."""
+        """All shards of one entry of responses or of a teacher's texts."""
         return [f"<results>/{section}/{slug}/shard-{shard}.jsonl" for shard in range(self[section][slug]["shards"])]
 
     def critique_shards(self, wildcards) -> list[str]:
@@ -98,7 +98,7 @@ class Files:
         return f"<results>/responses/{self['critiques'][wildcards.critiques]['responses']}/graded.jsonl"
 
     def refined_critiques(self, wildcards) -> str:
-        """The critiques that an entry of refinements follows."""
+        """The critiques that an entry of refinements is based on."""
         return f"<results>/critiques/{self['refinements'][wildcards.refinements]['critiques']}.jsonl"
 
     def critic_weights(self, wildcards) -> str:
@@ -116,7 +116,7 @@ class Files:
     # --- training -----------------------------------------------------------------------------------------------------
 
     def train_sources(self, wildcards) -> list[str]:
-        """What a run's training set is built from, part by part: datasets, graded responses, what teachers wrote."""
+        """The inputs of a run's training set, part by part: datasets, graded responses, teachers' texts."""
         folders = {
             "datasets": "<results>/datasets/{}.jsonl",
             "responses": "<results>/responses/{}/graded.jsonl",
@@ -129,9 +129,9 @@ class Files:
         return [folders[section].format(slug) for part in parts for _, section, slug in runs.sources(part)]
 
     def length_tokenizer(self, wildcards) -> list[str]:
-        """The model whose tokenizer counts a run's tokens, where rows are left out or chosen by their length.
+        """The model whose tokenizer counts a run's tokens, if rows are dropped or chosen by length.
 
-        It is the one that the run's starts go back to, so that no training set waits for a training.
+        It is the root of the run's chain of starts, so that no training set waits for a training.
         """
         run = self["runs"][wildcards.run]
         by_length = any(part.get("length_gap") or part.get("like") for part in runs.parts(run))
@@ -156,12 +156,12 @@ class Files:
         return self.questions([self["runs"][wildcards.run]["select"]])
 
     def curve(self, wildcards) -> list[str]:
-        """The validation curve of a run, where its checkpoint is selected by it."""
+        """The validation curve of a run whose checkpoint is selected by it."""
         selected = self["runs"][wildcards.run]["select"] != "last"
         return [f"<results>/checkpoints/{wildcards.run}/validation.json"] if selected else []
 
     def selected_by(self, checkpoint: str) -> list[str]:
-        """The benchmarks that a checkpoint, or one that it starts from, was selected by."""
+        """The benchmarks that a checkpoint, or one of its ancestors, was selected by."""
         benchmarks: dict[str, None] = {}
         while checkpoint in self["runs"]:
             run = self["runs"][checkpoint]
@@ -171,7 +171,7 @@ class Files:
         return list(benchmarks)
 
     def loaded_by(self, wildcards: Mapping[str, str]) -> str:
-        """The model or run whose weights a job with a GPU loads, by the names of its wildcards."""
+        """The model or run whose weights a GPU job loads, from the names of its wildcards."""
         if "responses" in wildcards:
             return self["responses"][wildcards["responses"]]["model"]
         if "critiques" in wildcards:
@@ -190,11 +190,11 @@ class Files:
         return self.benchmarks_in([suite], GENERATED)
 
     def of_kind(self, *kinds: str) -> str:
-        """A wildcard's pattern: the benchmarks of these kinds."""
+        """A wildcard pattern that matches the benchmarks of these kinds."""
         return one_of(name for name, entry in self["benchmarks"].items() if entry["kind"] in kinds)
 
     def critiqued_by(self, *kinds: str) -> str:
-        """A wildcard's pattern: the entries of critiques whose teacher is of one of these kinds."""
+        """A wildcard pattern that matches the critique entries whose teacher is of one of these kinds."""
         return one_of(slug for slug in self["critiques"] if self.teacher("critiques", slug)["kind"] in kinds)
 
     def questions(self, benchmarks: Iterable[str]) -> list[str]:
@@ -202,16 +202,16 @@ class Files:
         return [f"<results>/benchmarks/{name}.jsonl" for name in benchmarks]
 
     def judged_responses(self, wildcards) -> list[str]:
-        """The graded responses that a benchmark has judged, where it takes the study's own."""
+        """The graded responses that a benchmark gives to judge, if they are the study's own."""
         responses = self["benchmarks"][wildcards.benchmark]["questions"].get("responses")
         return [f"<results>/responses/{responses}/graded.jsonl"] if responses else []
 
     def suite_questions(self, wildcards) -> list[str]:
-        """The questions that a suite asks in one model load."""
+        """The questions of a suite, which are answered in one model load."""
         return self.questions(self.generated_in(wildcards.suite))
 
     def choosing_in(self, suite: str) -> list[str]:
-        """The benchmarks of a suite whose answers the checkpoint chooses from by its own critique."""
+        """The benchmarks of a suite in which the checkpoint picks among its answers by its own critiques."""
         return [name for name in self.generated_in(suite) if "best_of_n" in self["benchmarks"][name]]
 
     def choosing_questions(self, wildcards) -> list[str]:
@@ -219,7 +219,7 @@ class Files:
         return self.questions(self.choosing_in(wildcards.suite))
 
     def own_critiques(self, wildcards) -> list[str]:
-        """A checkpoint's critiques of its own answers to a suite, where a benchmark of the suite chooses by them."""
+        """A checkpoint's critiques of its own answers to a suite, if a benchmark of the suite needs them."""
         chosen = self.choosing_in(wildcards.suite)
         return [f"<results>/own_critiques/{wildcards.checkpoint}/{wildcards.suite}.jsonl"] if chosen else []
 
@@ -228,15 +228,15 @@ class Files:
         return self.questions(self.selected_by(wildcards.checkpoint))
 
     def sentence_splitter(self, wildcards) -> list[str]:
-        """What a suite's instructions are checked with, where it has any."""
+        """The sentence splitter that checks a suite's instructions, if it has any."""
         return ["<results>/nltk_data"] if self.has_instructions(wildcards.suite) else []
 
     def has_instructions(self, suite: str) -> bool:
-        """Whether a suite holds instructions that lm-eval's programs check."""
+        """Whether a suite has instructions that lm-eval's programs check."""
         return bool(self.benchmarks_in([suite], ["ifeval"]))
 
     def seed_scores(self, wildcards) -> list[str]:
-        """The score summaries of the runs that a name under seeds is the mean of."""
+        """The score summaries of the runs that a name under seeds averages."""
         return [f"<results>/scores/{run}/{wildcards.suite}.json" for run in self["seeds"][wildcards.checkpoint]]
 
     def seed_answers(self, wildcards) -> list[str]:
@@ -247,7 +247,7 @@ class Files:
 
     @property
     def targets(self) -> dict[str, list[str]]:
-        """Every table and figure, whose id is a target, and every name under targets: the files that it asks for."""
+        """The files of each target: of every table and figure, by its id, and of every name under `targets`."""
         made = {
             **{table: [f"<results>/tables/{table}.md"] for table in self["tables"]},
             **{figure: [f"<results>/figures/{figure}.svg"] for figure in self["figures"]},
@@ -255,7 +255,7 @@ class Files:
         return made | {name: [file for id in ids for file in made[id]] for name, ids in self["targets"].items()}
 
     def asked_for(self, targets: Collection[str]) -> list[str]:
-        """The tables, figures and claims that a call of Snakemake asks for, by their ids or by their files."""
+        """The tables, figures and claims that a call of Snakemake requests, by id or by file."""
         known = {**self.targets, "claims": ["<results>/claims.md"]}
         every = [*self.targets] if "all_tables" in targets else []
         by_id = [file for name, files in known.items() if name in {*targets, *every} for file in files]
@@ -270,7 +270,7 @@ class Files:
         return list(dict.fromkeys([*scored, *(run for _, run in facts_needed(table))]))
 
     def models_behind(self, table: Mapping[str, Any]) -> list[str]:
-        """The models that a table shows, or that its runs start from, each once."""
+        """The models that a table shows or that its runs start from, each once."""
         pending = self.checkpoints_in(table)
         pending += [run for name in pending for run in self["seeds"].get(name, ())]
         models: dict[str, None] = {}
@@ -281,18 +281,18 @@ class Files:
         return list(models)
 
     def summaries(self, checkpoints: Iterable[str], suites: Iterable[str]) -> list[str]:
-        """The score summaries of checkpoints: one for each suite and each benchmark that is a job of its own."""
+        """The score summaries of checkpoints: one for each suite and each benchmark with its own job."""
         suites = list(suites)
         names = [suite for suite in suites if self.generated_in(suite)] + self.benchmarks_in(suites, ALONE)
         return [f"<results>/scores/{checkpoint}/{name}.json" for checkpoint in checkpoints for name in names]
 
     def scores_in(self, table: Mapping[str, Any]) -> list[str]:
-        """The score summaries that a table is made of."""
+        """The score summaries that a table is made from."""
         needed = scores_needed(table, self.resolved)
         return [f"<results>/scores/{checkpoint}/{name}.json" for checkpoint, name in needed]
 
     def table_scores(self, wildcards) -> list[str]:
-        """The score summaries that a table is made of."""
+        """The score summaries that a table is made from."""
         return self.scores_in(self["tables"][wildcards.table])
 
     def table_answers(self, wildcards) -> list[str]:
@@ -300,7 +300,7 @@ class Files:
         return beside(self.table_scores(wildcards))
 
     def fact_files(self, kind: str, slug: str) -> list[str]:
-        """The files that hold the facts of one kind (a value of cells.FACTS) about a run."""
+        """The files with the facts of one kind (a value of cells.FACTS) about a run."""
         if kind == "sampling":
             shards = range(self["responses"][slug]["shards"])
             return [f"<benchmarks>/sample_responses/{slug}/{shard}.jsonl" for shard in shards]
@@ -312,12 +312,12 @@ class Files:
         return [files[kind].format(slug)]
 
     def table_facts(self, wildcards) -> list[str]:
-        """The summaries that hold the facts of a table: training, selection, train sets, time of sampling."""
+        """The summaries with the facts of a table: training, selection, training sets, time of sampling."""
         table = self["tables"][wildcards.table]
         return [file for kind, slug in facts_needed(table) for file in self.fact_files(kind, slug)]
 
     def runs_in(self, table: Mapping[str, Any]) -> list[str]:
-        """The runs that a table shows, those of its seeds in their place, each once."""
+        """The runs that a table shows, with seeds expanded, each once."""
         names = [run for name in self.checkpoints_in(table) for run in self["seeds"].get(name, [name])]
         return [name for name in dict.fromkeys(names) if name in self["runs"]]
 
@@ -339,7 +339,7 @@ class Files:
         return self.questions(self.benchmarks_in(self["tables"][wildcards.table]["suites"]))
 
     def table_datasets(self, wildcards) -> list[str]:
-        """The datasets whose questions the runs of a table were trained on, their starts included."""
+        """The datasets whose questions the runs of a table and their ancestors were trained on."""
         datasets: set[str] = set()
         pending = self.checkpoints_in(self["tables"][wildcards.table])
         pending += [run for name in pending for run in self["seeds"].get(name, ())]
@@ -356,7 +356,7 @@ class Files:
         return sorted(datasets)
 
     def paper(self, wildcards) -> list[str]:
-        """The file that holds the paper's values of a table, where it is a paper's."""
+        """The file with the paper's values for a table, if the table is from a paper."""
         paper = self["tables"][wildcards.table].get("paper")
         return [of_project(f"papers/{papers.paper_of(paper)}.yaml")] if paper else []
 
@@ -381,7 +381,7 @@ class Files:
         return [f"<results>/tables/{table}.json" for table in self.tables_in_claims()]
 
     def claim_scores(self, wildcards=None) -> list[str]:
-        """The score summaries that those tables are made of, each once."""
+        """The score summaries that those tables are made from, each once."""
         scores = (score for table in self.tables_in_claims() for score in self.scores_in(self["tables"][table]))
         return list(dict.fromkeys(scores))
 

@@ -12,12 +12,12 @@ from typing import Any
 from scripts.lib.study.mistakes import close
 
 Place = Callable[[tuple], str]
-MOST_MEMBERS = 10_000  # of one family
-TEMPLATE = "_"  # what the name of an entry starts with that is only there to be extended
+MOST_MEMBERS = 10_000  # members of one family
+TEMPLATE = "_"  # the prefix of entries that only serve as templates
 
 
 class Written(str):
-    """A text of a config file, and the folder that the file lies in."""
+    """A text of a config file that knows the file's folder."""
 
     folder: Path
 
@@ -42,14 +42,14 @@ def merge(below: dict, above: dict) -> dict:
 
 
 def expand(entries: dict, section: str, place: Place, families: dict, mistakes: list[str]) -> dict:
-    """The section's entries with `extends` and `for_each` worked out, without the templates.
+    """The section's entries with `extends` and `for_each` expanded, without templates.
 
     Args:
         entries: slug to entry.
         section: its name, for messages.
-        place: says where a key stands.
-        families: takes (section, name with $axes) to the names made from it.
-        mistakes: takes what is wrong.
+        place: describes the location of a key.
+        families: collects (section, name with $axes) to the names made from it.
+        mistakes: collects mistakes.
     """
     expanded: dict = {}
     for name in entries:
@@ -108,12 +108,12 @@ def dotted(path: tuple) -> str:
 
 
 def origin(path: tuple, written: dict, members: dict[tuple, str]) -> tuple:
-    """Where the value at `path` was written: in the entry itself, or in one that it extends.
+    """The path at which the value at `path` was written: in the entry itself or in one that it extends.
 
     Args:
         path: section, slug and the keys below.
-        written: the sections as they stand in the files.
-        members: (section, slug) of what a family makes, to the family's name.
+        written: the sections as in the files.
+        members: (section, slug) of a family's member → the family's name.
     """
     if len(path) < 3 or not isinstance(written.get(path[0]), dict):
         return path
@@ -130,7 +130,7 @@ def origin(path: tuple, written: dict, members: dict[tuple, str]) -> tuple:
 
 
 def _somewhere(name: str, entries: dict, keys: list, seen: list) -> bool:
-    """Whether an entry, or one that it extends, holds the keys."""
+    """Whether an entry, or one that it extends, has the keys."""
     entry = entries.get(name)
     if not isinstance(entry, dict):
         return False
@@ -140,7 +140,7 @@ def _somewhere(name: str, entries: dict, keys: list, seen: list) -> bool:
 
 
 def orphans(entries: Any) -> set[str]:
-    """The entries that extend, directly or not, one that is not there: what they lack is no mistake of their own."""
+    """The entries that extend, directly or not, a missing one: what they lack is not their own mistake."""
     if not isinstance(entries, dict):
         return set()
     named = {name: _named(entry) if isinstance(entry, dict) else [] for name, entry in entries.items()}
@@ -157,7 +157,7 @@ def _named(entry: dict) -> list[str]:
 
 
 def _holds(value: Any, keys: list) -> bool:
-    """Whether a mapping holds a value below the keys."""
+    """Whether a mapping has a value at the keys."""
     for key in keys:
         if isinstance(value, list) and isinstance(key, int):
             return True
@@ -168,7 +168,7 @@ def _holds(value: Any, keys: list) -> bool:
 
 
 def _extended(name: Any, entries: dict, section: str, place: Place, mistakes: list[str], seen: tuple) -> Any:
-    """The entry laid over those that it extends, and each of these over the ones after it."""
+    """The entry merged over those that it extends; earlier names win over later ones."""
     entry = entries[name]
     if not isinstance(entry, dict) or "extends" not in entry:
         return entry
@@ -180,7 +180,7 @@ def _extended(name: Any, entries: dict, section: str, place: Place, mistakes: li
 
 
 def _parents(given: Any, entries: dict, section: str, place: Place, mistakes: list[str], trail: tuple) -> list:
-    """The names that `extends` gives; what is no name or leads back into the trail is told and left out."""
+    """The names under `extends`; invalid names and cycles are reported and skipped."""
     listed = isinstance(given, list)
     wrong, parents = [], []
     if given == []:
@@ -195,7 +195,7 @@ def _parents(given: Any, entries: dict, section: str, place: Place, mistakes: li
             wrong.append(f"{where}: a cycle ({' → '.join(map(str, cycle))}). Break it.")
         else:
             parents.append(parent)
-    mistakes += [mistake for mistake in wrong if mistake not in mistakes]  # told once, however many entries extend it
+    mistakes += [mistake for mistake in wrong if mistake not in mistakes]  # reported once, whatever extends it
     return parents
 
 

@@ -12,7 +12,7 @@ _NO_VALUE = object()
 
 
 def close(word: Any, known: Sequence[Any]) -> str:
-    """` Did you mean cft?` where a known word is near."""
+    """` Did you mean cft?` if a known word is similar."""
     near = difflib.get_close_matches(str(word), [str(item) for item in known], n=1)
     return f" Did you mean {near[0]}?" if near else ""
 
@@ -22,7 +22,7 @@ class Mistakes:
 
     Args:
         study: all sections, with defaults filled in.
-        place: says where a key stands: what brought the value (a file, the command line) and the keys down to it.
+        place: gives a key's origin (a file, the command line) and path.
         broken: (section, slug) of the entries that do not fit the schema; their names count, nothing else of them.
     """
 
@@ -31,14 +31,14 @@ class Mistakes:
         self.told: list[str] = []
 
     def wrong(self, path: tuple, text: str, value: Any = _NO_VALUE) -> None:
-        """Notes a mistake once: what is wrong at `path` (with its value, where it matters), and the way out."""
+        """Records a mistake once: the problem at `path` (with its value, if that matters), and how to fix it."""
         where = self.place(path) if value is _NO_VALUE else f"{self.place(path)} = {value!r}"
         mistake = f"{where}: {text}"
         if mistake not in self.told:
             self.told.append(mistake)
 
     def known(self, path: tuple, name: str | None, *sections: str) -> bool:
-        """Whether an entry of this name is in one of the sections; where it is not, that is a mistake."""
+        """Whether one of the sections has an entry of this name; if not, records a mistake."""
         names = [slug for section in sections for slug in self.study[section]]
         if name in names:
             return True
@@ -49,7 +49,7 @@ class Mistakes:
         return False
 
     def file_there(self, path: tuple, file: str | None) -> None:
-        """Notes a mistake where the file that a key names is not there."""
+        """Records a mistake if the file that a key names does not exist."""
         if file is not None and not os.path.isfile(ROOT / file) and not os.path.isfile(file):
             self.wrong(path, "there is no such file. Correct the path or add the file.", file)
 

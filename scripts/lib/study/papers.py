@@ -13,7 +13,7 @@ def paper(name: str) -> dict:
     """The file of one paper (cft, one_shot, spin, thinkpo).
 
     Raises:
-        ValueError: a key stands twice in it.
+        ValueError: a key occurs twice in it.
     """
     values, wrong = strict_yaml.parse((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
     if wrong:
@@ -22,7 +22,7 @@ def paper(name: str) -> dict:
 
 
 def paper_of(table_id: str) -> str | None:
-    """The paper that a table's id begins with (`one_shot_main`: one_shot); None where no file has the name."""
+    """The paper that a table's id begins with (`one_shot_main`: one_shot); None if no file has the name."""
     names = [file.stem for file in FOLDER.glob("*.yaml") if table_id.startswith(f"{file.stem}_")]
     return max(names, key=len, default=None)
 
@@ -36,8 +36,8 @@ def known_tables() -> list[str]:
 def printed(table_id: str) -> dict[str, dict]:
     """The rows of one table of a paper, by label: column to printed value (a number, a text such as 50K, or None).
 
-    A row's label is its name; where several rows have it, with the model before it (`Qwen2.5-7B: Base`) or, within one
-    model, the value of the table's first column behind it (`Direct inference, 0.1`).
+    A row's label is its name. If several rows have it, the model precedes it (`Qwen2.5-7B: Base`) or, within one
+    model, the value of the table's first column follows it (`Direct inference, 0.1`).
 
     Raises:
         KeyError: no paper has such a table.

@@ -16,11 +16,11 @@ from scripts.lib.study.language import Written
 from scripts.lib.study.mistakes import Place
 
 log = logging.getLogger(__name__)
-OF_PROJECT = "project-file"  # the format of a key in the schema whose file may be one of the project's
+OF_PROJECT = "project-file"  # schema format of keys whose file may be one of the project's own
 
 
 def written_in(value: Any, folder: Path) -> Any:
-    """`value` of a config file in `folder`, whose texts know that."""
+    """`value` of a config file, with texts that know its `folder`."""
     if isinstance(value, dict):
         return {key: written_in(item, folder) for key, item in value.items()}
     if isinstance(value, list):
@@ -29,7 +29,7 @@ def written_in(value: Any, folder: Path) -> Any:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Whether two files say the same: equal values, whose texts name no two different files."""
+    """Whether two files have equal values, in which equal texts also name the same file."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(alike(value, other[key]) for key, value in one.items())
     if isinstance(one, list) and isinstance(other, list):
@@ -50,9 +50,9 @@ def plain(value: Any) -> Any:
 
 
 def settled(study: dict, place: Place) -> dict:
-    """The study, in which each file that a config file names is named from the work folder.
+    """The study, with each file that a config file names given relative to the working folder.
 
-    What lies there already, and what a command line names, keeps its name: no job runs again for another one.
+    Files that exist there, and files named on the command line, keep their names, so that no job reruns for a new one.
     """
     for holder, key, path, rule in schema.files_named(study, schema.schema()):
         if isinstance(holder[key], Written):
@@ -84,7 +84,7 @@ def _settled(file: Written, rule: Mapping[str, Any], where: str) -> str:
 
 
 def _named(file: Path, may_be_the_projects: bool) -> str:
-    """The name of a file that is there, the same wherever the project is installed."""
+    """The name of an existing file, independent of where the project is installed."""
     place = Path(os.path.abspath(file))
     if may_be_the_projects and place.is_relative_to(ROOT) and _same(place, located(place.relative_to(ROOT))):
         return str(place.relative_to(ROOT))
@@ -96,6 +96,6 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def short(file: str | Path) -> str:
-    """A path as short as may be: from the work folder where it lies there."""
+    """A path, relative to the working folder if it is inside it."""
     path, here = Path(os.path.normpath(file)), Path.cwd()
     return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)

@@ -15,13 +15,13 @@ FILTERS = {"correct", "judged-right", "judged-wrong", "agreeing", "agree", "both
 
 
 class Quota(NamedTuple):
-    """What one part of a run's data asks for.
+    """The number of rows that one part of a run's data requests.
 
     Attributes:
-        path: the keys of the number in the run.
-        asked: rows or pairs.
-        least: how few will do.
-        most: how many the part can have at most; None where that is not known.
+        path: the key path of the number in the run.
+        asked: requested rows or pairs.
+        least: the smallest acceptable number.
+        most: the largest number that the part can have; None if unknown.
     """
 
     path: tuple
@@ -31,12 +31,12 @@ class Quota(NamedTuple):
 
 
 def least(asked: int, when_short: str, slack: float) -> int:
-    """How few of the rows that are asked for will do."""
+    """The smallest acceptable number of the requested rows."""
     return 1 if when_short == "take-all" else max(1, math.ceil(round(asked * (1 - slack), 6)))
 
 
 def quotas(study: Mapping[str, Any], run: Mapping[str, Any]) -> list[tuple[Quota, dict]]:
-    """The quotas of a run, each with its part; none of parts that give what they have."""
+    """The quotas of a run, each with its part; parts that take all rows have none."""
     data, parts = run["data"], runs.parts(run)
     total = sum(part["weight"] for part in parts)
     found = []
@@ -56,7 +56,7 @@ def quotas(study: Mapping[str, Any], run: Mapping[str, Any]) -> list[tuple[Quota
 
 
 def most_rows(study: Mapping[str, Any], part: Mapping[str, Any]) -> int | None:
-    """How many rows or pairs a part can have at most, as the config's numbers say; None where they do not."""
+    """The most rows or pairs that a part can have according to the config; None if it does not say."""
     sources = [(section, slug) for _, section, slug in runs.sources(part) if section != "runs"]
     if part["method"] == "dpo" and "responses" in part:
         entry = study["responses"].get(part["responses"], {})
@@ -67,13 +67,13 @@ def most_rows(study: Mapping[str, Any], part: Mapping[str, Any]) -> int | None:
         return None
     if "self_play" in part:
         return sum(counts)
-    if "long" in part:  # one pair a question
+    if "long" in part:  # one pair per question
         return min(count // _samples(study, *source) for count, source in zip(counts, sources, strict=True))
     return min(counts)
 
 
 def rows_in(study: Mapping[str, Any], section: str, slug: str) -> int | None:
-    """How many rows an entry has at most, of datasets, responses or what teachers write; None where it is not known."""
+    """The most rows that an entry of datasets, responses or teachers' texts can have; None if it is unknown."""
     entry = study[section].get(slug, {})
     if section == "datasets":
         return entry.get("rows") or entry.get("expect_rows")
@@ -87,7 +87,7 @@ def rows_in(study: Mapping[str, Any], section: str, slug: str) -> int | None:
 
 
 def _questions(study: Mapping[str, Any], entry: Mapping[str, Any]) -> int | None:
-    """How many questions an entry of responses or answers is about."""
+    """The number of questions behind an entry of responses or answers."""
     return _least(rows_in(study, "datasets", entry.get("dataset")), entry.get("rows"))
 
 
@@ -100,7 +100,7 @@ def _least(*counts: int | None) -> int | None:
 
 
 def survivors(study: Mapping[str, Any], part: Mapping[str, Any]) -> float:
-    """The share of a part's rows that are left where every teacher makes as many errors as its entry allows."""
+    """The share of a part's rows that remains if every teacher makes as many errors as its entry allows."""
     names = {section: part.get(section) for section in ("critiques", "refinements", "answers")}
     names["critiques"] = study["refinements"].get(names["refinements"], {}).get("critiques", names["critiques"])
     left = 1.0
@@ -113,7 +113,7 @@ def survivors(study: Mapping[str, Any], part: Mapping[str, Any]) -> float:
 
 
 def losses(run: Mapping[str, Any], part: Mapping[str, Any]) -> list[str]:
-    """What a part's rows are left out for that the config does not count."""
+    """The reasons for dropping a part's rows that the config cannot count in advance."""
     found = [f"keep: {part['keep']}"] if part["keep"] in FILTERS else []
     if runs.drops_long_rows(run):
         found.append("the recipe's too_long: drop")
@@ -123,7 +123,7 @@ def losses(run: Mapping[str, Any], part: Mapping[str, Any]) -> list[str]:
 
 
 def check(mistakes: Mistakes) -> None:
-    """Notes each quota that cannot be reached, or that a loss which is to be expected would break."""
+    """Records each quota that cannot be reached, or that an expected loss of rows would break."""
     sections = ("datasets", "responses", "critiques", "refinements", "answers", "teachers")
     study = {section: mistakes.sound(section) for section in sections}
     for slug, run in mistakes.sound("runs").items():
@@ -149,10 +149,10 @@ def _advice(slack: float) -> str:
 
 
 def pools(study: Mapping[str, Any], names: list[str]) -> list[str]:
-    """A line for each part of these runs that has a quota: how many rows it asks for, can have, and is likely to have.
+    """A line for each part of these runs with a quota: the rows that it requests, can have, and is likely to have.
 
     Args:
-        study: the resolved study; `plan.kept_share` is the share of rows that is expected to pass a filter.
+        study: the resolved study; `plan.kept_share` is the expected share of rows that pass a filter.
         names: runs.
     """
     sizes = study["plan"]["rows"]

@@ -23,11 +23,11 @@ SECTIONS = (
     *("answers", "recipes", "runs", "seeds", "benchmarks", "suites", "tables", "figures", "targets", "claims"),
 )
 
-OF_SWEEPS = ("inputs", "plan")  # what a sweep may say anew
+OF_SWEEPS = ("inputs", "plan")  # what a sweep may override
 
 
 class ConfigError(Exception):
-    """All mistakes of a config, one a line."""
+    """All mistakes in a config, one per line."""
 
     def __init__(self, mistakes: Sequence[str]) -> None:
         self.mistakes = [masked(mistake) for mistake in mistakes]
@@ -40,8 +40,8 @@ def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = N
     """The resolved study: every section present, every default filled in, every name checked.
 
     Args:
-        files: the config files, in the order they were named.
-        overrides: values from the command line; mappings merge deeply, lists are replaced, `base` is one more file.
+        files: the config files, in order.
+        overrides: values from the command line; mappings merge deeply, lists are replaced, `base` names a further file.
 
     Raises:
         ConfigError: with every mistake found.
@@ -52,10 +52,10 @@ def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = N
     raw, origin = merge_files(files, mistakes)
     raw = written = language.merge(raw, overrides)
     families: dict[tuple[str, str], list[str]] = {}
-    members: dict[tuple[str, str], str] = {}  # (section, name made from a family) to the family
+    members: dict[tuple[str, str], str] = {}  # (section, name made from a family) → the family
 
     def place(path: Sequence[str | int]) -> str:
-        """`config.yaml: runs.cft.start`: what brought the value (a file, the command line), and the keys down to it."""
+        """`config.yaml: runs.cft.start`: the value's origin (a file, the command line) and its key path."""
         if not path:
             return ", ".join(map(paths.short, files)) or "command line"
         path = language.origin(tuple(path), written, members) if path[0] in SECTIONS else path
@@ -101,10 +101,10 @@ def resolve(files: Sequence[str | Path], overrides: Mapping[str, Any] | None = N
 
 
 def read_files(files: Sequence[str | Path], mistakes: list[str]) -> dict[str, dict]:
-    """What each config file holds, by its name; a file that another names under `base` or `include` comes before it.
+    """The content of each config file, by its name; files under `base` or `include` precede the file that names them.
 
-    Such names are relative to the file that holds them. A file that is named several times is read once. `base` stays
-    in what is read: it makes the file a sweep.
+    Such names are relative to the file that contains them. A file that is named several times is read once. `base`
+    stays in the content, since it marks the file as a sweep.
     """
     read: dict[str, dict] = {}
     seen: set[Path] = set()
@@ -155,12 +155,12 @@ def merge_files(files: Sequence[str | Path], mistakes: list[str]) -> tuple[dict,
     """The files' values merged, and the file that each key (section,) and entry (section, slug) comes from."""
     merged: dict = {}
     origin: dict[tuple, str] = {}
-    swept: dict[tuple, str] = {}  # (key, inner key) to the sweep that sets it
+    swept: dict[tuple, str] = {}  # (key, inner key) → the sweep that sets it
     for name, values in read_files(files, mistakes).items():
         sweeps = bool(values.pop("base", None))
         for key, value in values.items():
             if sweeps and key in OF_SWEEPS and isinstance(value, dict) and isinstance(merged.get(key, {}), dict):
-                # What a sweep says wins over the study that it adds to, but not over another sweep.
+                # A sweep's values win over the study that it extends, but not over another sweep's.
                 there = merged.setdefault(key, {})
                 for inner, item in value.items():
                     if (key, inner) in swept and there[inner] != item:
@@ -194,7 +194,7 @@ def _is_name(file: Any) -> bool:
 
 
 def _sets(overrides: Mapping[str, Any], path: Sequence[str | int]) -> bool:
-    """Whether the overrides hold the value at `path`, not only a mapping that was merged into others."""
+    """Whether the overrides set the value at `path` itself, not just part of a mapping."""
     value: Any = overrides
     for key in path:
         if not isinstance(value, Mapping):
@@ -206,7 +206,7 @@ def _sets(overrides: Mapping[str, Any], path: Sequence[str | int]) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """The value with ordinary dicts and lists."""
+    """The value, with plain dicts and lists."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else copy.deepcopy(value)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 Place = Callable[[tuple], str]
 SOURCES = {key: key for key in ("responses", "critiques", "refinements", "answers")} | {"dataset": "datasets"}
-# What a teacher is asked about for an entry of each section: rows of a file under results/<study>/.
+# For each section, the file under results/<study>/ whose rows a teacher is asked about.
 ASKED_ABOUT = {
     "critiques": "responses/{responses}/graded.jsonl",
     "refinements": "critiques/{critiques}.jsonl",
@@ -13,7 +13,7 @@ ASKED_ABOUT = {
 
 
 def parts(run: dict) -> list[dict]:
-    """The parts of a run's data, each with the method, prompt and weight that hold for it."""
+    """The parts of a run's data, each with its effective method, prompt and weight."""
     common = {"method": run["method"], "prompt": run["prompt"], "weight": 1.0}
     data = run["data"]
     return [{**common, **part} for part in data["mix"]] if "mix" in data else [{**common, **data}]
@@ -32,20 +32,20 @@ def sources(part: dict) -> list[tuple[tuple, str, str]]:
 
 
 def drops_long_rows(run: dict) -> bool:
-    """Whether a run's trainer would leave out rows that are too long: packed ones are cut instead."""
+    """Whether a run's trainer would drop rows that are too long; with packing they are cut instead."""
     recipe = run["hyperparameters"]
     return recipe.get("too_long") == "drop" and not recipe.get("packing")
 
 
 def drops_rows(run: dict) -> bool:
-    """Whether a run's trainer would leave out rows: too long ones, or those that hold the end token inside."""
+    """Whether a run's trainer would drop rows that are too long or contain the end token."""
     return drops_long_rows(run) or run["hyperparameters"].get("end_inside") == "drop"
 
 
 def tokenizer_behind(study: dict, run: str) -> tuple[str, str | None]:
-    """The model whose tokenizer a run's rows are counted with, and the chat template (None: the model's own).
+    """The model whose tokenizer counts a run's rows, and the chat template (None: the model's own).
 
-    A run saves its start's tokenizer, with its own template where it names one.
+    A run saves its start's tokenizer, with its own template if it names one.
     """
     template, slug = None, run
     while slug in study["runs"]:
@@ -55,7 +55,7 @@ def tokenizer_behind(study: dict, run: str) -> tuple[str, str | None]:
 
 
 def dataset_behind(study: dict, section: str, slug: str) -> str | None:
-    """The dataset whose questions an entry of datasets, responses, critiques, refinements or answers is about."""
+    """The dataset behind an entry of datasets, responses, critiques, refinements or answers."""
     if section == "refinements":
         section, slug = "critiques", study["refinements"].get(slug, {}).get("critiques")
     if section == "critiques":
@@ -66,7 +66,7 @@ def dataset_behind(study: dict, section: str, slug: str) -> str | None:
 
 
 def sampled_answers(run: dict, sampling: dict, model: str, t: int) -> dict:
-    """The entry of the answers that iteration t of a spin run plays against: its starting checkpoint's own."""
+    """The entry of the answers that iteration t of a SPIN run plays against, those of its starting checkpoint."""
     return {
         "dataset": run["data"].get("dataset"),
         "model": model,
@@ -79,18 +79,18 @@ def sampled_answers(run: dict, sampling: dict, model: str, t: int) -> dict:
 def expand_spin(
     study: dict, broken: set[tuple], families: dict, default_sampling: dict, with_overrides, place: Place
 ) -> list[str]:
-    """Replaces each spin run by the entries `<name>.t0 … <name>.tN`; returns what is wrong with it.
+    """Replaces each SPIN run by the entries `<name>.t0 … <name>.tN`; returns its mistakes.
 
     Iteration t starts from iteration t − 1 (t0 from the run's `start`), which is also its opponent and reference. From
     t1 on the pairs of the iteration before are mixed in (SPIN, appendix B.1).
 
     Args:
         study: the conformed study; its runs and responses change.
-        broken: (section, slug) of entries that do not fit the schema: left alone.
-        families: takes the names made from each spin run.
+        broken: (section, slug) of entries that do not fit the schema, which are skipped.
+        families: collects the names made from each SPIN run.
         default_sampling: how a run without `sampling` answers the questions.
-        with_overrides: (recipe, overrides, path) → the full recipe and what is wrong with it.
-        place: says where a key stands.
+        with_overrides: (recipe, overrides, path) → the full recipe and its mistakes.
+        place: describes the location of a key.
     """
     wrong: list[str] = []
     runs: dict = {}
@@ -144,7 +144,7 @@ def expand_spin(
             if "responses" in given:
                 data["self_play"] = [given["responses"]]
             if ("responses" in given or "pairs" in given) and given["rows"] is not None:
-                data["rows"] = given["rows"] * len(data["self_play"])  # what is sampled is limited by its own rows
+                data["rows"] = given["rows"] * len(data["self_play"])  # sampling is limited by its own rows
             runs[name] = {**kept, "start": previous, "hyperparameters": recipe, "data": data}
             previous = name
         families["runs", slug] = names

@@ -2,7 +2,7 @@
 
 
 def scaled(study: dict) -> dict:
-    """The study shrunk as `scale` says: fewer rows, steps and tokens, and a random tiny model for each model."""
+    """The study, shrunk by `scale`: fewer rows, steps and tokens, and a random tiny model for each model."""
     scale = study["scale"]
     study["study"] = f"{study['study']}-{scale['suffix']}"
     study["threads"] = 1  # jobs this small gain nothing from more
@@ -24,7 +24,7 @@ def scaled(study: dict) -> dict:
         for key, most in (("samples", "samples"), ("max_tokens", "max_tokens"), ("limit", "rows")):
             if key in entry:
                 less(entry, key, scale[most])
-        if "samples" in entry:  # the metrics keep their names, which tables hold
+        if "samples" in entry:  # the metrics keep their names, which tables use
             entry["samples"] = max(entry["samples"], *entry.get("pass_at", (1,)), *entry.get("majority_at", (1,)))
         if "best_of_n" in entry:
             less(entry["best_of_n"], "max_tokens", scale["max_tokens"])
@@ -34,14 +34,14 @@ def scaled(study: dict) -> dict:
             less(entry["self_critique"], "regenerations", scale["samples"])
     for entry in study["responses"].values():
         if entry.get("temperature") == 0:
-            entry["temperature"] = 1.0  # greedy answers of a random model are all blank, and none could be trained on
+            entry["temperature"] = 1.0  # a random model's greedy answers are all blank and useless for training
     written = [entry for section in ("critiques", "refinements", "answers") for entry in study[section].values()]
     for entry in (*written, *benchmarks):
         if "max_errors" in entry:
-            entry["max_errors"] = 1.0  # a random model writes no verdict
+            entry["max_errors"] = 1.0  # a random model states no verdict
         if entry.get("kind") == "harness" and scale["hub"] is not None:
             entry["task_path"] = f"{scale['hub']}/lm-eval"
-            entry["shots"] = entry["shots"] and 1  # null and 0 stay
+            entry["shots"] = entry["shots"] and 1  # null and 0 are kept
     for entry in (*study["responses"].values(), *written):
         entry["shards"] = 1
     for teacher in study["teachers"].values():
@@ -54,7 +54,7 @@ def scaled(study: dict) -> dict:
             for key in ("gap_rows", "like_rows"):
                 less(part, key, scale["rows"])
         less(run["hyperparameters"], "global_batch", scale["rows"])
-        # A random model gets nothing right, so a filter would leave no row: it is loosened, and the summary says so.
+        # A random model gets nothing right, so no row would pass a filter: it is loosened, and the summary says so.
         run["data"]["when_short"] = "take-unfiltered"
         steps = [step for step in run["hyperparameters"]["candidate_steps"] if step < scale["max_steps"]]
         run["hyperparameters"] |= {"max_steps": scale["max_steps"], "save_steps": 1, "candidate_steps": steps}

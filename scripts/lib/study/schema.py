@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 SCHEMA = Path(__file__).resolve().parents[3] / "config" / "schema.yaml"
 
-# YAML 1.1 reads 5e-4 as text, since it has no full stop.
+# YAML 1.1 reads 5e-4 as text, since it has no decimal point.
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 @cache
 def schema() -> dict:
-    """The config's JSON schema, with what stands under `$shared` put where `$properties` names it."""
+    """The config's JSON schema, with the parts under `$shared` inserted where `$properties` names them."""
     written = strict_yaml.parse(SCHEMA.read_text(encoding="utf-8"))[0]
     shared = written.pop("$shared")
     return _with_shared(written, shared)
@@ -49,7 +49,7 @@ def dereferenced(node: dict) -> dict:
 
 
 def branch(node: dict, value: Any) -> tuple[dict | None, str | None]:
-    """The branch of a `oneOf` that `value` chooses, and the key that chooses it (source, kind), where there is one."""
+    """The branch of a `oneOf` that `value` selects, and the key that selects it (source, kind), if there is one."""
     options = [dereferenced(option) for option in node["oneOf"]]
     for option in options:
         for key, rule in option["properties"].items():
@@ -58,7 +58,7 @@ def branch(node: dict, value: Any) -> tuple[dict | None, str | None]:
                     return option, key
                 break
         else:
-            # No key with a constant: the branch whose required keys are there.
+            # No key with a constant: the branch whose required keys are present.
             if isinstance(value, dict) and set(option["required"]) <= set(value):
                 return option, None
     chooser = next((key for key, rule in options[0]["properties"].items() if "const" in rule), None)
@@ -66,7 +66,7 @@ def branch(node: dict, value: Any) -> tuple[dict | None, str | None]:
 
 
 def conform(value: Any, node: dict, path: tuple) -> Any:
-    """`value` with its leaves converted to the schema's types where that is safe, and with defaults filled in."""
+    """`value` with leaves converted to the schema's types where that is safe, and defaults filled in."""
     node = dereferenced(node)
     if "oneOf" in node:
         node = branch(node, value)[0] or {}
@@ -108,7 +108,7 @@ def _leaf(value: Any, node: dict) -> Any:
 
 
 def files_named(value: Any, node: dict, path: tuple = ()) -> Iterator[tuple[Any, Any, tuple, dict]]:
-    """(what holds it, its key, the keys down to it, its schema) of each text in `value` that names a file."""
+    """(container, key, key path, schema) of each text in `value` that names a file."""
     node = dereferenced(node)
     if "oneOf" in node:
         node = branch(node, value)[0] or {}
@@ -123,13 +123,13 @@ def files_named(value: Any, node: dict, path: tuple = ()) -> Iterator[tuple[Any,
 
 
 def with_values(overrides: Any, nodes: Sequence[dict] | None = None) -> Any:
-    """Values of the command line, which Snakemake gives as text, with those read as YAML that no type is set for.
+    """Values from the command line, which Snakemake passes as text; those without a schema type are read as YAML.
 
-    What has a type in the schema is left to `conform`; a task's own settings, for example, have none.
+    Values with a type are left to `conform`; a task's own settings, for example, have none.
 
     Args:
         overrides: the values.
-        nodes: what the schema may have for them (at first: itself).
+        nodes: the schema nodes that may apply to them (initially the schema itself).
     """
     nodes = [schema()] if nodes is None else nodes
     if isinstance(overrides, dict):
@@ -140,7 +140,7 @@ def with_values(overrides: Any, nodes: Sequence[dict] | None = None) -> Any:
 
 
 def _read(text: str) -> Any:
-    """A number or truth value that a text is; else the text."""
+    """The number or boolean that a text states, else the text."""
     words = {"true": True, "false": False, "null": None}
     if text in words:
         return words[text]
@@ -150,7 +150,7 @@ def _read(text: str) -> Any:
 
 
 def _below(nodes: Sequence[dict], key: Any) -> list[dict]:
-    """What the schema may have for a key of a mapping, or an item of a list; nothing where anything goes."""
+    """The schema nodes that may apply to a key of a mapping or an item of a list; empty if anything is allowed."""
     found = []
     for node in map(dereferenced, nodes):
         for option in map(dereferenced, node.get("oneOf", [node])):
@@ -163,12 +163,12 @@ def _below(nodes: Sequence[dict], key: Any) -> list[dict]:
 
 
 def validate(study: dict, place: Place, lost: Set[tuple] = frozenset()) -> tuple[list[str], set[tuple]]:
-    """Every way in which `study` breaks the schema, and the (section, slug) of the entries that do.
+    """All violations of the schema in `study`, and the (section, slug) of the entries with one.
 
     Args:
         study: all sections, with defaults filled in.
-        place: says where a key stands.
-        lost: entries that extend one that is not there, which is told: whether they are whole is not asked.
+        place: describes the location of a key.
+        lost: entries that extend a missing one, which is reported: their missing keys are not.
     """
     errors = list(_flat(_errors(study, schema())))
     mistakes = _described(
@@ -177,7 +177,7 @@ def validate(study: dict, place: Place, lost: Set[tuple] = frozenset()) -> tuple
     broken = {tuple(error.absolute_path)[:2] for error in errors} | set(lost)
     recipes = study["recipes"]
     both = isinstance(study["runs"], dict) and isinstance(recipes, dict)
-    sound: dict[tuple[str, str], dict] = {}  # of the seeds of a run, one is checked
+    sound: dict[tuple[str, str], dict] = {}  # of the seeds of a run, only one is checked
     for slug, run in study["runs"].items() if both else ():
         name = run.get("recipe") if isinstance(run, dict) else None
         recipe = recipes.get(name) if isinstance(name, str) else None
@@ -196,12 +196,12 @@ def validate(study: dict, place: Place, lost: Set[tuple] = frozenset()) -> tuple
 
 
 def _of_keys(error: "ValidationError") -> bool:
-    """Whether an error is about keys that an entry has, not about those that it lacks."""
+    """Whether an error is about existing keys, not about missing ones."""
     return error.validator == "additionalProperties"
 
 
 def with_overrides(recipe: dict, overrides: dict, path: tuple, place: Place) -> tuple[dict, list[str]]:
-    """The recipe with a run's overrides, and what is wrong with them (the recipe itself is checked elsewhere)."""
+    """The recipe with a run's overrides, and the mistakes in them (the recipe itself is checked elsewhere)."""
     node = {"$ref": "#/$defs/recipe", "$defs": schema()["$defs"]}
     full = conform(language.merge(recipe, overrides), node, ())
     wrong = []
@@ -216,7 +216,7 @@ def _errors(value: Any, node: dict) -> Iterable["ValidationError"]:
     import jsonschema
 
     def pattern(validator, wanted: str, text: Any, _: dict) -> Iterator["ValidationError"]:
-        # In Python `$` matches before a line break at the end too, which would stand in a file's name.
+        # In Python `$` also matches before a trailing line break, which would end up in a file name.
         if isinstance(text, str) and not re.search(re.sub(r"\$$", r"\\Z", wanted), text):
             yield jsonschema.ValidationError(f"{text!r} does not match {wanted!r}")
 
@@ -225,7 +225,7 @@ def _errors(value: Any, node: dict) -> Iterable["ValidationError"]:
 
 
 def _flat(errors: Iterable["ValidationError"]) -> list["ValidationError"]:
-    """The errors, with each failed `oneOf` replaced by the errors of the branch that the value chooses."""
+    """The errors, with each failed `oneOf` replaced by the errors of the branch that the value selects."""
     flat = []
     for error in errors:
         if error.validator != "oneOf":
@@ -244,8 +244,8 @@ def _flat(errors: Iterable["ValidationError"]) -> list["ValidationError"]:
 
 
 def _described(errors: Sequence["ValidationError"], place: Place, below: tuple = ()) -> list[str]:
-    """The errors as place, problem and way out, each once; a key that lacks since it is misspelt is one mistake."""
-    meant: dict[tuple, set[str]] = {}  # the keys that misspelt ones stand for, by the mapping that they are in
+    """The errors as place, problem and fix, each once; a misspelt key counts once, not also as a missing one."""
+    meant: dict[tuple, set[str]] = {}  # the keys meant by misspelt ones, by their mapping
     mistakes = []
     for error in errors:
         if error.validator == "additionalProperties":
@@ -264,7 +264,7 @@ def _described(errors: Sequence["ValidationError"], place: Place, below: tuple =
 
 
 def _describe(error: "ValidationError", place: Place, path: tuple) -> str:
-    """One error as place, problem and way out."""
+    """One error as place, problem and fix."""
     value, rule = error.instance, error.validator_value
     where = place(path)
     if error.validator == "oneOf":

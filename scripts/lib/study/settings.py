@@ -15,11 +15,11 @@ from scripts.lib.study.cells import specs
 from scripts.lib.study.contents import Contents
 from scripts.lib.study.files import Files
 
-# Keys of an engine that change no output, so that another machine asks for nothing again.
+# Keys of an engine that change no output, so that nothing reruns on another machine.
 MACHINE_KEYS = ("memory_share",)
-# Kinds of teachers that are a model of the study, through its engine.
+# Kinds of teachers that are a model of the study, run by its engine.
 LOCAL_TEACHERS = ("transformers", "vllm")
-# What decides a teacher's texts, by its kind. The rest of its entry does not (rates, price, endpoint).
+# The keys that determine a teacher's texts, by its kind. The rest of the entry does not (rates, price, endpoint).
 DECIDING = {
     "verifier": ("kind", "style"),
     "openai": (
@@ -31,11 +31,11 @@ DECIDING = {
     ),
 }
 PROMPTS = ("critique_prompt", "refine_prompt", "answer_prompt")
-GRADER = "grader"  # the name under which its version stands among the programs'
+GRADER = "grader"  # the grader's name among the programs' versions
 
 
 def program_versions(folder: Path) -> dict[str, int]:
-    """The `VERSION` of each program in the folder scripts, by its name, and the grader's. Nothing is imported."""
+    """The `VERSION` of each program in scripts/, by name, and the grader's, read without imports."""
     texts = {file.stem: file.read_text(encoding="utf-8") for file in folder.glob("*.py")}
     texts[GRADER] = (folder / "lib" / "grading" / "items.py").read_text(encoding="utf-8")
     versions = {name: re.search(r"^(?:GRADER_)?VERSION = (\d+)", text, re.MULTILINE) for name, text in texts.items()}
@@ -43,7 +43,7 @@ def program_versions(folder: Path) -> dict[str, int]:
 
 
 def as_json(values: Any) -> str:
-    """JSON with sorted keys: the same text for the same values."""
+    """JSON with sorted keys: equal values give equal text."""
     return json.dumps(values, sort_keys=True)
 
 
@@ -51,7 +51,7 @@ class Study(Files):
     """A resolved study: the paths of its files, and the settings of its jobs.
 
     Args:
-        resolved: the study as `resolve` gives it.
+        resolved: the study as `resolve` returns it.
         versions: the programs' `VERSION`, by name (`program_versions`).
     """
 
@@ -61,7 +61,7 @@ class Study(Files):
         self.contents = Contents("state/contents.json")
 
     def _settings(self, program: str, files: Iterable[str | None] = (), **values: Any) -> str:
-        """The values, the program's VERSION, and the digest of each file that the job reads by its name."""
+        """The values, the program's VERSION, and the digest of each file that the values name."""
         digests = {file: self.contents.digest(file) for file in files if file is not None}
         tracked = {"files": digests} if digests else {}
         return as_json({**values, **tracked, "script_version": self.versions[program]})
@@ -69,7 +69,7 @@ class Study(Files):
     # --- engines ------------------------------------------------------------------------------------------------------
 
     def engine(self, slug: str | None = None) -> Mapping[str, Any]:
-        """An engine that generates text, by default the study's (empty where the study generates nothing)."""
+        """An engine that generates text, by default the study's (empty if the study generates nothing)."""
         return self["engines"].get(slug or self.resolved.get("engine"), {})
 
     def engine_env(self, slug: str | None = None) -> str:
@@ -77,17 +77,17 @@ class Study(Files):
         return "vllm-gpu" if self.engine(slug).get("kind") == "vllm" else "laptop"
 
     def engine_settings(self, slug: str | None = None) -> dict[str, Any]:
-        """What decides the engine's texts."""
+        """The settings that determine the engine's texts."""
         return {key: value for key, value in self.engine(slug).items() if key not in MACHINE_KEYS}
 
     def machine(self, slug: str | None, gpus: int) -> str:
-        """The rest of the engine's entry, and the job's GPUs."""
+        """The engine's other settings, and the job's GPUs."""
         engine = self.engine(slug)
         values = {key: value for key, value in engine.items() if key in MACHINE_KEYS}
         return json.dumps({**values, "gpus": gpus} if engine.get("kind") == "vllm" else values)
 
     def critic_engine(self, wildcards) -> str | None:
-        """The engine that a local teacher speaks through, where it names one of its own."""
+        """The engine of a local teacher, if it names one."""
         return self.teacher("critiques", wildcards.critiques)["engine"]
 
     def critic_env(self, wildcards) -> str:
@@ -107,7 +107,7 @@ class Study(Files):
         return self._settings("fetch_model", files, **entry)
 
     def adapter_base(self, wildcards) -> list[str]:
-        """The folder of the model that an adapter is merged into, where the model is one."""
+        """The folder of the model that an adapter is merged into, if the model is an adapter."""
         entry = self["models"][wildcards.model]
         return [self.weights(entry["base"])] if entry["source"] == "adapter" else []
 
@@ -138,23 +138,23 @@ class Study(Files):
         return self._settings("sample_responses", files, engine=self.engine_settings(), **values)
 
     def response_grading(self, wildcards) -> str:
-        """What grade_responses reads: the grader's version, and the dataset's own field that holds the responses."""
+        """What grade_responses reads: the grader's version, and the dataset field that contains the responses."""
         field = self["responses"][wildcards.responses].get("field")
         return self._settings("grade_responses", field=field, grader=self.versions[GRADER])
 
     def response_field(self, wildcards, output) -> str:
-        """The flag for responses that are a dataset's own field (tracked in the version)."""
+        """The flag for responses that are a field of the dataset (tracked in the version)."""
         entry = self["responses"][wildcards.responses]
         return f"--field {entry['field']}" if "field" in entry else ""
 
     def response_shard_count(self, wildcards) -> int:
-        """How many shards an entry of responses has."""
+        """The number of shards of an entry of responses."""
         return self["responses"][wildcards.responses]["shards"]
 
     # --- teachers -----------------------------------------------------------------------------------------------------
 
     def critique_values(self, entry: Mapping[str, Any]) -> dict[str, Any]:
-        """What decides an entry's critiques."""
+        """The settings that determine an entry's critiques."""
         teacher = self["teachers"][entry["teacher"]]
         values = deciding(teacher)
         if teacher["kind"] != "verifier":
@@ -163,19 +163,19 @@ class Study(Files):
         return {"teacher": values, "rows": entry["rows"], **local}
 
     def refinement_values(self, entry: Mapping[str, Any]) -> dict[str, Any]:
-        """What decides an entry's refined answers."""
+        """The settings that determine an entry's refined answers."""
         teacher = self["teachers"][entry["teacher"]]
         values = {**deciding(teacher), "refine_prompt": teacher["refine_prompt"]}
         return {"teacher": values, "rows": entry["rows"]}
 
     def answer_values(self, entry: Mapping[str, Any]) -> dict[str, Any]:
-        """What decides an entry's answers."""
+        """The settings that determine an entry's answers."""
         teacher = self["teachers"][entry["teacher"]]
         values = {**deciding(teacher), "answer_prompt": teacher["answer_prompt"]}
         return {"teacher": values, "rows": entry["rows"], "samples": entry["samples"]}
 
     def limit_values(self, entry: Mapping[str, Any]) -> dict[str, Any]:
-        """What decides how an entry is asked for, but none of its texts."""
+        """The settings of an entry's requests that do not affect its texts."""
         rest = limits(self["teachers"][entry["teacher"]])
         return {**rest, "teacher": entry["teacher"], "max_errors": entry["max_errors"]}
 
@@ -187,11 +187,11 @@ class Study(Files):
         return self._settings("critique_responses", files, **values)
 
     def critique_limits(self, wildcards, output) -> str:
-        """How critiques are asked for. It takes `output`, so that Snakemake does not track it."""
+        """How critiques are requested. It takes `output`, so that Snakemake does not track it."""
         return as_json(self.limit_values(self["critiques"][wildcards.critiques]))
 
     def critique_shard_count(self, wildcards) -> int:
-        """How many shards an entry of critiques has."""
+        """The number of shards of an entry of critiques."""
         return self["critiques"][wildcards.critiques]["shards"]
 
     def refinement_settings(self, wildcards) -> str:
@@ -201,11 +201,11 @@ class Study(Files):
         return self._settings("refine_responses", files, **values)
 
     def refinement_limits(self, wildcards, output) -> str:
-        """How refined answers are asked for. It takes `output`, so that Snakemake does not track it."""
+        """How refined answers are requested. It takes `output`, so that Snakemake does not track it."""
         return as_json(self.limit_values(self["refinements"][wildcards.refinements]))
 
     def refinement_shard_count(self, wildcards) -> int:
-        """How many shards an entry of refinements has."""
+        """The number of shards of an entry of refinements."""
         return self["refinements"][wildcards.refinements]["shards"]
 
     def answer_settings(self, wildcards) -> str:
@@ -215,19 +215,19 @@ class Study(Files):
         return self._settings("answer_questions", files, **values)
 
     def answer_limits(self, wildcards, output) -> str:
-        """How answers are asked for. It takes `output`, so that Snakemake does not track it."""
+        """How answers are requested. It takes `output`, so that Snakemake does not track it."""
         return as_json(self.limit_values(self["answers"][wildcards.answers]))
 
     def answer_shard_count(self, wildcards) -> int:
-        """How many shards an entry of answers has."""
+        """The number of shards of an entry of answers."""
         return self["answers"][wildcards.answers]["shards"]
 
     def priced_entries(self) -> list[dict[str, Any]]:
-        """What `estimate` looks at: the entries whose teacher is behind an endpoint, by teacher.
+        """The input of `estimate`: the entries whose teacher is behind an endpoint, by teacher.
 
         Returns:
             name, file (of the rows that are asked about), settings and limits of each entry; `after` is the entry of
-            critiques whose own teacher must be paid before the file is there, else None.
+            critiques whose own teacher must be paid before the file exists, else None.
         """
         values = {
             "critiques": self.critique_values,
@@ -254,11 +254,11 @@ class Study(Files):
         return f"critiques.{critiques}" if paid else None
 
     def priced_files(self, wildcards=None) -> list[str]:
-        """The rows that priced entries ask about, without those that cost something themselves."""
+        """The input rows of priced entries, except those that cost something themselves."""
         return [entry["file"] for entry in self.priced_entries() if not entry["after"]]
 
     def priced(self) -> str:
-        """What estimate reads: the priced entries, with real paths."""
+        """What `estimate` reads: the priced entries, with real paths."""
         return json.dumps([{**entry, "file": self.path(entry["file"])} for entry in self.priced_entries()])
 
     # --- training -----------------------------------------------------------------------------------------------------
@@ -284,7 +284,7 @@ class Study(Files):
         )
 
     def _trainer_limit(self, name: str) -> dict[str, Any] | None:
-        """What a run's trainer goes by where it leaves out rows; else another limit changes no training set."""
+        """The trainer's limit for rows, if it drops any; else a changed limit changes no training set."""
         run = self["runs"][name]
         if not runs.drops_rows(run):
             return None
@@ -316,13 +316,13 @@ class Study(Files):
     # --- evaluation ---------------------------------------------------------------------------------------------------
 
     def decoding(self, benchmark: str) -> dict[str, Any]:
-        """What generation reads of a benchmark."""
+        """The settings of a benchmark that generation reads."""
         entry = self["benchmarks"][benchmark]
         keys = ("prompt", "template", "temperature", "temperature_by_subject", "top_p", "samples", "max_tokens", "seed")
         return {key: entry[key] for key in (*keys, "stop", "self_critique") if key in entry}
 
     def decoding_files(self, benchmarks: Iterable[str]) -> list[str | None]:
-        """The prompts and templates that benchmarks are asked with."""
+        """The prompts and templates of benchmarks."""
         entries = [self["benchmarks"][name] for name in benchmarks]
         critiques = [entry["self_critique"]["prompt"] for entry in entries if "self_critique" in entry]
         return [*(entry.get(key) for entry in entries for key in ("prompt", "template")), *critiques]
@@ -356,7 +356,7 @@ class Study(Files):
         return self._settings("judge_turns", [entry["judge_prompt"]], teacher=teacher, **shown)
 
     def judge_limits(self, wildcards, output) -> str:
-        """How the judge is asked. It takes `output`, so that Snakemake does not track it."""
+        """How the judge is called. It takes `output`, so that Snakemake does not track it."""
         return as_json(self.limit_values(self["benchmarks"][wildcards.benchmark]))
 
     def harness_settings(self, wildcards) -> str:
@@ -366,8 +366,8 @@ class Study(Files):
         return self._settings("evaluate_harness", [entry["task_path"]], **values)
 
     def grader_settings(self, wildcards) -> str:
-        """What score reads: the kind of each benchmark, its metric, the set that it is to the authors' graders, and
-        what it tells of its samples.
+        """What score reads: the kind of each benchmark, its metric, its set for the authors' graders, and
+        its metrics over samples.
         """
         entries = {name: self["benchmarks"][name] for name in self.generated_in(wildcards.suite)}
         kinds = {name: entry["kind"] for name, entry in entries.items()}
@@ -392,7 +392,7 @@ class Study(Files):
         return json.dumps({**table, **more})
 
     def unpinned(self, wildcards) -> list[str]:
-        """The inputs of a table, `section.slug`, that name no revision of their hub repository."""
+        """The inputs of a table, as `section.slug`, without a pinned revision of their hub repository."""
         slugs = {
             "models": self.models_behind(self["tables"][wildcards.table]),
             "datasets": [Path(file).stem for file in self.table_datasets(wildcards)],
@@ -403,7 +403,7 @@ class Study(Files):
 
     @property
     def scale(self) -> str | None:
-        """The suffix of the scale that shrinks the study, where one does."""
+        """The suffix of the scale that shrinks the study, if any."""
         return self.resolved.get("scale", {}).get("suffix")
 
     def figure_settings(self, wildcards) -> str:
@@ -412,7 +412,7 @@ class Study(Files):
         return json.dumps({**figure, "columns": self.column_titles(figure.get("suites", []))})
 
     def claim_sources(self) -> str:
-        """What check_claims reads of each table: its checkpoints, verdict, and what becomes of validation questions."""
+        """What check_claims reads of each table: its checkpoints, verdict, and treatment of validation questions."""
         tables = {name: self["tables"][name] for name in self.tables_in_claims()}
         return as_json(
             {
@@ -426,30 +426,30 @@ class Study(Files):
 
 
 def over_samples(benchmark: Mapping[str, Any]) -> dict[str, Any]:
-    """What score tells of a benchmark's samples; the critiques that the best of n is chosen by are asked elsewhere."""
+    """The metrics over a benchmark's samples; the critiques behind the best of n have their own job."""
     told = {key: benchmark[key] for key in ("pass_at", "majority_at") if key in benchmark}
     return told | ({"best_of_n": True} if "best_of_n" in benchmark else {})
 
 
 def source_files(source: Mapping[str, Any]) -> list[str]:
-    """The file, or the folder in the place of a hub repository, that questions are read from."""
+    """The file that questions are read from, or the folder that replaces a hub repository."""
     if source["source"] == "jsonl":
         return [source["path"]]
     return [source["repo"]] if source["source"] == "hub" and Path(source["repo"]).is_dir() else []
 
 
 def deciding(teacher: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides a teacher's texts, its prompts aside."""
+    """The settings that determine a teacher's texts, apart from its prompts."""
     return {key: teacher[key] for key in DECIDING[teacher["kind"]] if key in teacher}
 
 
 def limits(teacher: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides how a teacher is asked, but none of its texts: rates, price, endpoint."""
+    """The settings of a teacher's requests that do not affect its texts: rates, price, endpoint."""
     return {key: value for key, value in teacher.items() if key not in (*DECIDING[teacher["kind"]], *PROMPTS)}
 
 
 def part_settings(part: Mapping[str, Any]) -> dict[str, Any]:
-    """What build_train_set reads of one part of a run's data."""
+    """The settings of one part of a run's data that build_train_set reads."""
     sources = runs.sources(part)
     values = {"files": len(sources), **{key: part[key] for key in ("method", "prompt", "weight", "keep")}}
     if part["method"] == "thinkpo" and "long" in part:

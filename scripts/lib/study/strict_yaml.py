@@ -13,18 +13,18 @@ import yaml
 
 _MERGE = "tag:yaml.org,2002:merge"
 MOST_CHARACTERS = 10_000_000
-MOST_VALUES = 200_000  # with every alias written out; the longest file of the project has 4,100
+MOST_VALUES = 200_000  # with all aliases expanded; the project's longest file has 4,100
 MOST_LEVELS = 60
 
 
 class TooMuch(yaml.YAMLError):
-    """A text that is refused for its size, its depth or its aliases."""
+    """A text is rejected because of its size, depth or aliases."""
 
 
 def parse(text: str) -> tuple[Any, list[str]]:
-    """The value of a YAML text, and what is wrong with its mappings, each as line, problem and way out.
+    """The value of a YAML text, and the mistakes in its mappings, each as line, problem and fix.
 
-    The value is what other readers make of the text: merged, and with the last value of a key that stands twice.
+    The value is that of other YAML readers: merged, and with the last value of a repeated key.
 
     Raises:
         yaml.YAMLError: it is not YAML, or too much of it.
@@ -40,21 +40,21 @@ def parse(text: str) -> tuple[Any, list[str]]:
         return loader.construct_document(node), [f"line {line}: {problem}" for line, problem in sorted(loader.wrong)]
     except TooMuch:
         raise
-    except ValueError as error:  # a date that there is not, a number of thousands of digits
+    except ValueError as error:  # an impossible date, a number with thousands of digits
         raise yaml.YAMLError(str(error)) from None
     except yaml.YAMLError:
-        with suppress(RecursionError):  # of a text that is nested more deeply than it can follow
-            yaml.safe_load(text)  # raises too, and quotes the place, which the parser in C does not
+        with suppress(RecursionError):  # from text that is nested too deeply
+            yaml.safe_load(text)  # raises too, and quotes the place, unlike the C parser
         raise
     finally:
         loader.dispose()
 
 
 def _values_in(node: yaml.Node, known: dict[int, int], level: int) -> int:
-    """How many values a node is with every alias in it written out; `known` holds those that were counted.
+    """The number of values in a node with all aliases expanded; `known` caches counted nodes.
 
     Raises:
-        TooMuch: there are too many, or they are nested too deeply, or within themselves.
+        TooMuch: there are too many, or they are nested too deeply or in themselves.
     """
     line = f"line {node.start_mark.line + 1}"
     if known.setdefault(id(node), 0):
@@ -71,7 +71,7 @@ def _values_in(node: yaml.Node, known: dict[int, int], level: int) -> int:
 
 
 def unreadable(file: str | Path) -> str | None:
-    """Why a file is not YAML, with its line, or None. A file that cannot be read is told by whoever reads it."""
+    """Why a file is not YAML, with its line, or None. A file that cannot be opened is reported by its reader."""
     try:
         parse(Path(file).read_text(encoding="utf-8"))
     except TooMuch as error:
@@ -84,7 +84,7 @@ def unreadable(file: str | Path) -> str | None:
 
 
 def syntax(error: yaml.YAMLError) -> str:
-    """A slip as line, problem and way out."""
+    """A syntax error as line, problem and fix."""
     mark = getattr(error, "problem_mark", None)
     where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
     problem = " ".join(str(getattr(error, "problem", None) or error).split())
@@ -93,16 +93,16 @@ def syntax(error: yaml.YAMLError) -> str:
     return f"not YAML{where}: {problem}{opened}. Correct the line: a bracket, a quote, a colon or the indentation."
 
 
-# In C it is eight times as fast: each call of Snakemake reads the config and the papers.
+# The C loader is eight times as fast, and each call of Snakemake reads the config and the papers.
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """A safe loader that keeps what is wrong with the mappings, as (line, problem)."""
+    """A safe loader that collects mistakes in mappings, as (line, problem)."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.wrong: set[tuple[int, str]] = set()
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Looks at a mapping as it is written, before its merge keys are worked out (also where others merge it)."""
+        """Checks a mapping as written, before its merge keys are resolved (also if others merge it)."""
         self.wrong.update(self._wrong_with(node))
         super().flatten_mapping(node)
 

@@ -11,7 +11,7 @@ from scripts.lib.study.mistakes import Mistakes
 
 
 def check_cells(path: tuple, table: Mapping, mistakes: Mistakes) -> None:
-    """Whether each cell of a table shows something that there is, and each row of the paper's table has its row."""
+    """Checks that each cell of a table shows something that exists, and that each row of the paper's table is there."""
     _Table(path, table, mistakes).check()
 
 
@@ -51,7 +51,7 @@ class _Table:
         self.mistakes.wrong((*self.path, "rows"), text)
 
     def _whole(self, printed: Mapping) -> None:
-        """Whether the paper's rows and columns are all there, and no row that it has not."""
+        """Checks that all rows and columns of the paper are there, and no other rows."""
         there = {"rows": (self._wanted(printed), self.rows)}
         if "only" not in self.table:
             there["columns"] = (list(next(iter(printed.values()))), self.columns)
@@ -67,7 +67,7 @@ class _Table:
             self._tell(f"{names} is not a row of {self.table['paper']} (its rows: {rows}). Correct the name.")
 
     def _wanted(self, printed: Mapping) -> list[str]:
-        """The rows of the paper's table that must be there: all, or those of `only`."""
+        """The required rows of the paper's table: all, or those under `only`."""
         only = self.table.get("only", ["*"])
         for pattern in only:
             if not fnmatch.filter(printed, pattern):
@@ -76,7 +76,7 @@ class _Table:
         return [name for name in printed if any(fnmatch.fnmatchcase(name, pattern) for pattern in only)]
 
     def _names(self, row: Mapping, column: Mapping, cell: Mapping) -> None:
-        """Whether the checkpoints, benchmarks and runs that a cell names exist."""
+        """Checks that the checkpoints, benchmarks and runs that a cell names exist."""
         at = _at(row, column)
         for name in (cell.get("of"), *cell.get("best_of", ())):
             if name is not None and all(name not in self.study[section] for section in CHECKPOINTS):
@@ -106,7 +106,7 @@ class _Table:
             self._tell(f"{at}: previous = {cell['previous']!r} is not a row of the table. Correct it.")
 
     def _metric(self, at: str, name: str, metric: str) -> None:
-        """Whether the benchmark makes the metric over samples that a cell shows, or is of the kind that does."""
+        """Checks that the benchmark has the metric that a cell shows, by its settings over samples or its kind."""
         entry, kind = self.study["benchmarks"][name], metric_kind(metric)
         if kind not in METRICS or not isinstance(entry, dict):
             return
@@ -122,7 +122,7 @@ class _Table:
             self._tell(f"{at}: metric = {metric!r}: {name!r} does not report it. Correct it, or {add}.")
 
     def _function(self, row: Mapping, column: Mapping, cell: Mapping) -> None:
-        """Whether a function is over what the table has, and over as many as it takes."""
+        """Checks that a function's arguments exist in the table and have the right number."""
         at, function = _at(row, column), cell["function"]
         of_rows = "function" in row and "function" not in row["cells"].get(column["name"], {})
         wrong = [name for name in cell.get("over", []) if name not in (self.rows if of_rows else self.columns)]

@@ -9,7 +9,7 @@ _PARAMETER = re.compile(rf"([?&#;][^\s=&#;?]*{_SECRET}=)[^\s&#;'\"]+", re.IGNORE
 
 
 def secret_in(url: str) -> str | None:
-    """What a URL gives away: "a user name or a password", or a parameter by its name; None where it gives away nothing.
+    """The secret in a URL: "a user name or a password", or a parameter by its name; None if there is none.
 
     >>> secret_in("https://example.org/v1?key=abc")
     "the parameter 'key'"

@@ -18,20 +18,20 @@ from scripts.lib.study.expressions import evaluate
 
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = "reproduced", "not reproduced", "inconclusive"
 DRAWS = 10_000
-_CHUNK = 500  # resamples held in memory at once: 500 × 14,042 questions of MMLU are 56 MB
+_CHUNK = 500  # resamples in memory at once: 500 × 14,042 questions of MMLU are 56 MB
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure and how it varies. Exactly one of the ways is given; with none its error is not known.
+    """A value and how it varies: by `questions`, `error`, `exact` or `items`; without any, its error is unknown.
 
     Attributes:
         value: as the table shows it (percent, tokens, points).
-        questions: how many questions a percentage is the share of (binomial draws).
+        questions: number of questions behind a percentage (binomial draws).
         error: its standard error (normal draws).
-        exact: it is a count or a setting and has no error.
-        items: for each question the sum of what its answers scored and their number; `ids` names the questions. The
-            value is the ratio of the two sums, times `scale`.
+        exact: whether it is a count or a setting, without error.
+        items: for each question, the sum of its answers' scores and their number; `ids` names the questions. The
+            value is the ratio of the two totals, times `scale`.
     """
 
     value: float
@@ -44,7 +44,7 @@ class Cell:
 
     @property
     def has_error(self) -> bool:
-        """Whether it is known how the figure varies."""
+        """Whether the value's error is known."""
         return self.exact or any(part is not None for part in (self.questions, self.error, self.items))
 
 
@@ -56,17 +56,17 @@ def judge(
     Args:
         expression: arithmetic over the names (scripts/lib/study/expressions.py).
         above: the threshold.
-        cells: what each name stands for.
+        cells: the cells that each name stands for.
         draws: number of draws.
-        seed: of the draws.
+        seed: seed of the draws.
 
     Returns:
-        `value`, `low`, `high` and `verdict`: reproduced where the interval lies wholly above the threshold, not
-        reproduced where it lies wholly below, else inconclusive. Where a cell's error is not known there is no interval
-        (`low` and `high` are None), so the verdict is inconclusive.
+        `value`, `low`, `high` and `verdict`: reproduced if the whole interval is above the threshold, not reproduced if
+        the whole interval is below it, else inconclusive. If a cell's error is unknown there is no interval (`low` and
+        `high` are None), so the verdict is inconclusive.
 
     Raises:
-        ValueError: the expression is not one, or is not a single figure.
+        ValueError: the expression is invalid, or its value is not a single number.
     """
     point = evaluate(expression, {name: numpy.array([[cell.value for cell in row]]) for name, row in cells.items()})
     found = {"value": float(point[0, 0]), "low": None, "high": None, "verdict": INCONCLUSIVE}
@@ -115,15 +115,15 @@ def sample(cells: Sequence[Cell], draws: int, seed: int) -> numpy.ndarray:
 
 
 def verdict_of(claim: dict, tables: dict[str, list[dict]], cell_of) -> dict:
-    """The verdict on one claim, with the `flags` that its cells have.
+    """The verdict on one claim, with the `flags` of its cells.
 
     Args:
         claim: its entry.
         tables: the cells of each table.
-        cell_of: (table, cell of it) → `Cell`.
+        cell_of: maps a table and one of its cells to a `Cell`.
 
     Raises:
-        BadInput: a cell that the claim names is not there, or its expression is not one figure.
+        BadInput: a cell that the claim names is missing, or its expression is not a single number.
     """
     cells, raised, outdated = {}, set(), []
     missing: dict[str, list[str]] = {}  # by reason
@@ -153,13 +153,13 @@ def verdict_of(claim: dict, tables: dict[str, list[dict]], cell_of) -> dict:
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:
-    """The first of them, and how many more there are."""
+    """The first names, and the number of further ones."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return "; ".join(names[:most]) + more
 
 
 def places(claim: dict, where: dict) -> list[dict]:
-    """Table, row and column of each cell that a name stands for; what it leaves out, the claim says."""
+    """Table, row and column of each cell that a name stands for; the claim supplies the defaults."""
     at = {key: where.get(key, claim.get(key)) for key in ("table", "row", "column")}
     lists = {key: value if isinstance(value, list) else [value] for key, value in at.items()}
     return [{"table": at["table"], "row": row, "column": column} for row in lists["row"] for column in lists["column"]]
@@ -169,7 +169,7 @@ def look_up(tables: dict[str, list[dict]], at: dict) -> dict:
     """The cell of a table.
 
     Raises:
-        BadInput: it is not there; the message lists the rows and columns that are.
+        BadInput: there is no such cell; the message lists the rows and columns.
     """
     cells = tables.get(at["table"], [])
     for cell in cells:
@@ -182,16 +182,16 @@ def look_up(tables: dict[str, list[dict]], at: dict) -> dict:
     )
 
 
-# What is read of a graded answer.
+# The fields that are read from a graded answer.
 KEPT = ("question_id", "cluster", "validation", "tokens", "finished", *scoring.VERDICTS.values())
 
 
 class Items:
-    """Cells with the graded answers that they are made of, each file read once and only when it is needed.
+    """Cells with the graded answers behind them; each file is read once, on demand.
 
     Args:
         files: scores/<checkpoint>/<suite>.json, with the graded answers beside them.
-        made_of: by table, its checkpoints, the verdict that counts in it, and what becomes of validation questions.
+        made_of: by table: its checkpoints, the verdict that counts, and how it treats validation questions.
     """
 
     def __init__(self, files: list[str], made_of: dict[str, dict]) -> None:
@@ -199,10 +199,10 @@ class Items:
         self._rows: dict[str, dict[str, list[dict]]] = {}
 
     def cell(self, table: str, cell: dict) -> Cell:
-        """A table's cell, resampled by question where its answers are at hand, else with its standard error.
+        """A table's cell, resampled by question if its answers are available, else with its standard error.
 
         Raises:
-            BadInput: the answers do not give the cell's value.
+            BadInput: the answers do not yield the cell's value.
         """
         rows = self._answers(cell.get("checkpoint"), cell.get("benchmark"))
         unit, shares = cell.get("unit", "percent"), {}
@@ -230,7 +230,7 @@ class Items:
         if not math.isclose(value, cell["value"], rel_tol=1e-6, abs_tol=1e-9):
             raise BadInput(
                 f"{table}, {cell['row']}, {cell['column']}: the table has {cell['value']:g}, its graded answers give "
-                f"{value:g}. Make the table again (snakemake {table})."
+                f"{value:g}. Rebuild the table (snakemake {table})."
             )
         return Cell(cell["value"], items=items, ids=tuple(shares), scale=scale)
 

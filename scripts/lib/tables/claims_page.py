@@ -25,7 +25,7 @@ def page(entries: dict[str, dict], verdicts: dict[str, dict]) -> str:
 
 
 def rows(entries: dict[str, dict], verdicts: dict[str, dict]) -> list[dict]:
-    """The verdicts as claims.json has them: infinite figures are None."""
+    """The rows of claims.json, one per verdict; infinite numbers are None."""
     fields, numbers = ("says", "section", "value", "above"), ("value", "low", "high")
     return [
         {"claim": name, **{key: entries[name][key] for key in fields}, **verdict}
@@ -35,7 +35,7 @@ def rows(entries: dict[str, dict], verdicts: dict[str, dict]) -> list[dict]:
 
 
 def interval(verdict: dict) -> str:
-    """`3.5 [1.2, 5.8]`, without what is not known."""
+    """`3.5 [1.2, 5.8]`, without the parts that are unknown."""
     if verdict["value"] is None:
         return "–"
     if verdict["low"] is None:
@@ -44,12 +44,12 @@ def interval(verdict: dict) -> str:
 
 
 def number(value: float) -> str:
-    """A figure with two digits behind the point below 10, else one."""
+    """A number with two decimal places below 10, else one."""
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
 
 
 def finite(value: float | None) -> float | None:
-    """The value, None where it is infinite or not a number."""
+    """The value, None if it is infinite or NaN."""
     return value if value is not None and math.isfinite(value) else None

@@ -7,12 +7,12 @@ from scripts.lib.jsonl import read_json, read_rows
 
 
 def read_trainings(files: Iterable[str]) -> dict[str, dict]:
-    """The training summaries of runs, checkpoints/<run>/train.json, by run."""
+    """The training summaries (checkpoints/<run>/train.json), by run."""
     return {Path(file).parent.name: read_json(file) for file in files}
 
 
 def epochs_of(training: dict) -> float:
-    """How often a run went over its rows: as its recipe says, or as many times as its `max_steps` make."""
+    """The epochs of a run: as in its recipe, or the number that its `max_steps` amounts to."""
     recipe = training["recipe"]
     if recipe.get("max_steps") is None:
         return recipe["epochs"]
@@ -22,7 +22,7 @@ def epochs_of(training: dict) -> float:
 def read_facts(files: list[str]) -> dict[tuple[str, str], float | None]:
     """The facts in summaries: (fact, run) to value.
 
-    The kind of a file is read from its path: checkpoints/<run>/train.json and selection.json, train_sets/<run>.json,
+    The path of a file tells its kind: checkpoints/<run>/train.json and selection.json, train_sets/<run>.json,
     timings/<study>/sample_responses/<responses>/<shard>.jsonl.
     """
     facts: dict[tuple[str, str], float | None] = {}

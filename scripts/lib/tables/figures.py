@@ -21,14 +21,14 @@ from scripts.lib.tables.statistics import average_error, difference_to_best, mcn
 
 
 class Cells:
-    """The figures of a table's cells, each computed once.
+    """The values of a table's cells, each computed once.
 
     Args:
-        table: the resolved entry; `settings` holds the resolved benchmarks that it shows settings of.
-        scores: by checkpoint and benchmark: the summary, with `shares` (for each question, the share of its answers
-            that is right) where there are graded answers, and `accuracy_ours` where `verdict` is another grader's.
+        table: the resolved entry; `settings` has the resolved benchmarks whose settings it shows.
+        scores: by checkpoint and benchmark: the summary, with `shares` (for each question, the share of right answers)
+            if there are graded answers, and `accuracy_ours` if `verdict` is another grader's.
         facts: by (fact, run).
-        paper: the printed row by label (empty: the table is of no paper).
+        paper: the paper's rows by label (empty: the table is not from a paper).
     """
 
     def __init__(self, table: Mapping, scores: Mapping, facts: Mapping, paper: Mapping[str, Mapping]) -> None:
@@ -38,8 +38,8 @@ class Cells:
         self.done: dict[tuple[str, str], dict] = {}
 
     def all(self) -> list[dict]:
-        """Every cell, row by row: row, column, value, se, n, unit, paper; the difference to the paper and its mark
-        (within, above, below) where both are numbers; the reason of a gap; `best` where the table marks it.
+        """Every cell, row by row: row, column, value, se, n, unit, paper; the difference from the paper and its mark
+        (within, above, below) if both are numbers; the reason for a gap; `best` if the table marks the best.
         """
         cells = [self.cell(row, column) for row in self.rows for column in self.columns]
         return best_in_columns(cells) if self.table.get("mark_best") else cells
@@ -88,12 +88,12 @@ class Cells:
         return {**self._score(cell), **unit} if "benchmark" in cell else {}
 
     def _score(self, cell: Mapping) -> dict:
-        """One metric of a checkpoint on a benchmark, with what it was measured on."""
+        """One metric of a checkpoint on a benchmark, with the number of questions or answers behind it."""
         if cell.get("best_of"):
             return self._minus_best(cell, [cell["benchmark"]], cell["benchmark"])
         score, metric = self.scores[cell["of"]][cell["benchmark"]], cell.get("metric", "accuracy")
         figure = {"checkpoint": cell["of"], "benchmark": cell["benchmark"], "metric": metric}
-        if metric == "length":  # of the answers that ended by themselves
+        if metric == "length":  # of the answers that were not cut off
             n = score["responses"] - score["cut_off"]
             figure |= {"value": score["mean_tokens_finished"], "n": n, "unit": "count"}
             return figure | ({} if n else {"gap": "no answer ended by itself"})
@@ -105,7 +105,7 @@ class Cells:
                 f"{cell['of']}, {cell['benchmark']}: no metric {metric!r} (there are: {known}). Correct the metric."
             )
         figure |= _flagged([of_score(score)])
-        full = score.get("out_of", 100)  # of accuracy: ratings are told out of 10
+        full = score.get("out_of", 100)  # of accuracy: ratings are out of 10
         is_share = metric == "accuracy" or metric_kind(metric) in METRICS
         unit = cell.get("unit", "points" if full == 10 else "percent" if is_share else UNITS.get(metric, "points"))
         factor = full if is_share and unit != "fraction" else 1
@@ -132,7 +132,7 @@ class Cells:
         return figure
 
     def _minus_best(self, cell: Mapping, benchmarks: list[str], wanted: str | None) -> dict:
-        """A checkpoint's score minus the best of others: paired by question where there are graded answers."""
+        """A checkpoint's score minus the best of others, paired by question if there are graded answers."""
         compared = [{slug: self.scores[of][slug] for slug in benchmarks} for of in (cell["of"], *cell["best_of"])]
         every = [score for scores in compared for score in scores.values()]
         full = full_mark(every)
@@ -155,7 +155,7 @@ class Cells:
         return {"value": full * (means[0] - means[best]), "se": full * error, **facts}
 
     def _average(self, row: str, column: str, cell: Mapping) -> dict:
-        """The plain mean of other columns of the row, or, for a row of averages, of other rows of the column."""
+        """The plain mean of other columns in the row or, in a row of averages, of other rows in the column."""
         over = [self.cell(*place) for place in self._averaged(row, column, cell)]
         if cell.get("best_of") and "function" not in self.rows[row]:
             benchmarks = [self.spec(row, name)["benchmark"] for name in cell["over"]]
@@ -190,7 +190,7 @@ class Cells:
         return figure
 
     def _change(self, row: str, column: str, cell: Mapping) -> dict:
-        """The change from one column to another of the row, in percent of the first."""
+        """The change from one column to another in the row, in percent of the first."""
         before, after = (self.cell(row, name) for name in cell["over"])
         for item in (before, after):
             if item["value"] is None:
@@ -199,7 +199,7 @@ class Cells:
         return {"value": value, "unit": "change"} | ({"gap": "a change from 0 has no size"} if value is None else {})
 
     def _gain(self, row: str, column: str, cell: Mapping) -> dict:
-        """A column's value minus the same in the row named by `previous`; without one there is nothing to compare."""
+        """A column's value minus its value in the row named by `previous`, if there is one."""
         if "previous" not in cell:
             return {}
         (name,) = cell["over"]
@@ -213,10 +213,10 @@ class Cells:
     # --- beside the paper -------------------------------------------------------------------------------------------
 
     def _compared(self, figure: Mapping, row: str, column: str) -> dict:
-        """The difference to the printed value, and whether it is within the noise of both (1.96 standard errors).
+        """The difference from the paper's value, and whether it is within the noise of both (1.96 standard errors).
 
-        The paper's own error is that of a share p of n questions, sqrt(p (1 − p) / n); averages and differences combine
-        those of their parts as if they were independent.
+        The paper's error is that of a share p of n questions, sqrt(p (1 − p) / n); averages and differences combine
+        the errors of their parts as if those were independent.
         """
         if not all(isinstance(value, int | float) for value in (figure["value"], figure["paper"])):
             return {}
@@ -229,7 +229,7 @@ class Cells:
         return {"difference": difference, "mark": mark}
 
     def _printed_variance(self, row: str, column: str) -> float | None:
-        """The variance of a printed share, average or difference, in the cell's unit; None where it is not known."""
+        """The variance of a paper's share, average or difference, in the cell's unit; None if it is unknown."""
         if row not in self.rows or column not in self.columns:
             return None
         cell, value = self.spec(row, column), self.paper.get(row, {}).get(column)
@@ -248,7 +248,7 @@ class Cells:
         if not is_score(cell) or cell.get("metric", "accuracy") != "accuracy" or not isinstance(value, int | float):
             return None
         figure = self.cell(row, column)
-        scale = {"percent": 100, "fraction": 1}.get(figure["unit"])  # a rating is no share
+        scale = {"percent": 100, "fraction": 1}.get(figure["unit"])  # a rating is not a share
         return scale and scale**2 * (value / scale) * (1 - value / scale) / figure["n"]
 
     def _rows_of(self, checkpoints: list[str]) -> list[str]:
@@ -266,7 +266,7 @@ def _times(factor: float, value: float | None) -> float | None:
 
 
 def _by_seed(values: dict[str, float]) -> dict:
-    """A figure's value by training seed, and how far the seeds lie apart (their standard deviation)."""
+    """The value for each training seed, and their standard deviation."""
     return {"by_seed": values, "seed_deviation": statistics.stdev(values.values())}
 
 
@@ -275,7 +275,7 @@ def _sum(parts: list[float | None], wanted: int) -> float | None:
 
 
 def _setting(entry: Mapping, path: str):
-    """`questions.rows` of a benchmark's entry."""
+    """The setting at a dotted path of a benchmark's entry, such as `questions.rows`."""
     value = entry
     for key in path.split("."):
         value = value[key]
@@ -283,7 +283,7 @@ def _setting(entry: Mapping, path: str):
 
 
 def _flagged(flags: Iterable[Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    """The `flags` of a cell that is made of several scores: each flag with the largest figure; empty without flags."""
+    """The `flags` of a cell made from several scores, each with its largest value; empty if there are none."""
     union: dict[str, float] = {}
     for each in flags:
         union |= {name: max(value, union.get(name, value)) for name, value in each.items()}
@@ -291,9 +291,9 @@ def _flagged(flags: Iterable[Mapping[str, float]]) -> dict[str, dict[str, float]
 
 
 def best_in_columns(cells: list[dict]) -> list[dict]:
-    """The cells, with `best` where a score is the highest of its column; differences do not count.
+    """The cells, with `best` on the highest score of each column; differences do not count.
 
-    A column in which all are equal has no best.
+    A column whose scores are all equal has no best.
     """
     columns: dict[str, list[float]] = {}
     for cell in cells:

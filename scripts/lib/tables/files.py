@@ -18,7 +18,7 @@ CSV_FIELDS += ("seed_deviation", "low", "high", "gap", "state")
 
 
 def number(value: float | int | str | None, unit: str, signed: bool = False) -> str:
-    """A figure as it is read: 71.1, 5,603, 1.0e-07; a dash where there is none."""
+    """A number for readers: 71.1, 5,603, 1.0e-07; a dash if there is none."""
     if value is None:
         return "–"
     if isinstance(value, str):
@@ -31,7 +31,7 @@ def number(value: float | int | str | None, unit: str, signed: bool = False) -> 
 
 
 def figure(cell: Mapping) -> str:
-    """What was measured: `75.1 ± 1.9`, of several seeds `75.1 ± 1.9 (0.6)`, at an edge `0.0 (0.0 to 3.7)`, or `gap`.
+    """Our value: `75.1 ± 1.9`, for several seeds `75.1 ± 1.9 (0.6)`, at 0 or 100 % `0.0 (0.0 to 3.7)`, or `gap`.
 
     In a partial table it may also be `not run`, or `75.1 ± 1.9 (outdated)`.
     """
@@ -50,10 +50,10 @@ def figure(cell: Mapping) -> str:
 
 
 def beside(cell: Mapping) -> str:
-    """What the paper printed: `71.1, +4.0 ▲`; empty where it printed nothing."""
+    """The paper's value, our difference and its mark: `71.1, +4.0 ▲`; empty if the paper has none."""
     if cell["paper"] is None:
         return ""
-    # Beside a gap or a text it stands as it is printed.
+    # Beside a gap or a text, the paper's value is shown as printed.
     plain = cell["value"] is None or cell["unit"] not in DIGITS
     parts = [str(cell["paper"]) if plain else number(cell["paper"], cell["unit"])]
     if "difference" in cell:
@@ -70,7 +70,7 @@ def text(cell: Mapping) -> str:
 
 
 def gaps(cells: Sequence[Mapping]) -> list[str]:
-    """One line for each reason why cells are gaps, with the cells that it concerns."""
+    """One line for each reason for gaps, with the cells concerned."""
     reasons: dict[str, dict[str, list[str]]] = {}
     for cell in cells:
         if "gap" in cell and cell["value"] is None:
@@ -95,13 +95,13 @@ def write(
     """Writes `<out>.md .tex .csv .html`.
 
     Args:
-        out: path without an ending.
+        out: path without a suffix.
         table_id: for the LaTeX label.
-        title: above the table.
+        title: title above the table.
         cells: row by row (see scripts.lib.tables.figures.Cells).
-        notes: paragraphs below it.
-        heading: of the rows' names.
-        links: by row and column, or by row: the place in the study page that the HTML table leads to.
+        notes: paragraphs below the table.
+        heading: heading of the column of row names.
+        links: by row and column, or by row: the address in the study page that the HTML table links to.
     """
     shown = texts(cells, heading)
     reasons = gaps(cells)
@@ -114,7 +114,7 @@ def write(
 
 
 def texts(cells: Sequence[Mapping], heading: str):
-    """The cells as a data frame of texts, with the rows' names as its index."""
+    """The cells as a data frame of texts, with the row names as its index."""
     import pandas
 
     rows = list(dict.fromkeys(cell["row"] for cell in cells))
@@ -126,7 +126,7 @@ def texts(cells: Sequence[Mapping], heading: str):
 
 
 def markdown(shown, title: str, notes: Sequence[str], reasons: Sequence[str]) -> str:
-    """The table in Markdown; a cell is text that is shown as it is, also where it reads like a number."""
+    """The table in Markdown; cells are text, shown unchanged even if they look like numbers."""
     plain = shown.map(markdown_cell).rename(index=markdown_cell, columns=markdown_cell)
     parts = [f"**{title}**", plain.reset_index().to_markdown(index=False, disable_numparse=True), *notes]
     parts += ["Gaps:", "\n".join(f"- {reason}" for reason in reasons)] if reasons else []
@@ -134,7 +134,7 @@ def markdown(shown, title: str, notes: Sequence[str], reasons: Sequence[str]) ->
 
 
 def csv_frame(cells: Sequence[Mapping]):
-    """The cells as a data frame, a cell a line: figures as numbers, counts as integers, flags by name."""
+    """The cells as a data frame, one cell per line: numbers as floats, counts as integers, flags by name."""
     import pandas
 
     rows = [{**cell, "flags": " ".join(cell["flags"]) if "flags" in cell else None} for cell in cells]
@@ -150,7 +150,7 @@ def csv_frame(cells: Sequence[Mapping]):
 
 
 def page(shown, title: str, cells: Sequence[Mapping], notes: Sequence[str], links: Mapping[object, str]) -> str:
-    """The table as one HTML page that needs no other file; its links lead into the study page, one folder above."""
+    """The table as one self-contained HTML page; its links lead to the study page, one folder above."""
     import jinja2
 
     by_place = {(cell["row"], cell["column"]): cell for cell in cells}
@@ -171,7 +171,7 @@ def page(shown, title: str, cells: Sequence[Mapping], notes: Sequence[str], link
 
 
 def _shown(cell: Mapping) -> dict[str, str]:
-    """What the page shows of a cell: kind (a class), figure, beside, hint (its gap, its flags, its interval)."""
+    """What the page shows for a cell: kind (a CSS class), figure, beside, hint (its gap, flags, interval)."""
     kind = "gap" if cell["value"] is None and "gap" in cell else cell.get("mark", "")
     hints = [cell["gap"]] if "gap" in cell else [flags.FLAGS[name].says for name in cell.get("flags", {})]
     return {"kind": kind, "figure": figure(cell), "beside": beside(cell), "hint": "; ".join(hints)}

@@ -1,7 +1,7 @@
-"""Flags: conditions of the measurement that the reader of a cell must know. Each is defined here, once.
+"""Flags: conditions of a measurement that readers of a cell must know. Each is defined here, once.
 
-A score carries flags of its own (cut off, no answer …), a row those of its training. Tables, claims and the study's
-page read them from the cells' `flags`: the flag's name to the figure that raised it.
+A score has its own flags (cut off, no answer …), a row those of its training. Tables, claims and the study page read
+them from the cells' `flags`: the flag's name to the value that raised it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,11 +10,11 @@ from typing import Any
 
 CUT_OFF_SHARE = 0.20
 NO_ANSWER_SHARE = 0.05
-APART = 0.02  # of accuracy, between the graders that differ most
+APART = 0.02  # of accuracy, between the most and the least lenient grader
 DUPLICATE_SHARE = 0.50
 LEFT_OUT_SHARE = 0.01
-EPSILON = 1e-9  # a difference of two shares is not exact
-FALLING = 0.05  # of the loss: how much lower its last tenth is than the tenth before
+EPSILON = 1e-9  # the difference of two shares is not exact in floating point
+FALLING = 0.05  # relative drop of the mean loss from the second-last to the last tenth of the steps
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Flag:
     """One condition.
 
     Attributes:
-        mark: what stands behind the figure of a flagged cell.
+        mark: the mark behind the value of a flagged cell.
         says: what it means, for the note under the table.
-        percent: whether the figure that raises it is a share.
+        percent: whether the value that raises it is a share.
     """
 
     mark: str
@@ -34,20 +34,20 @@ class Flag:
 
 FLAGS = {
     "cut_off": Flag("ᶜ", f"more than {CUT_OFF_SHARE:.0%} of the answers are cut off at the token limit"),
-    "no_answer": Flag("ⁿ", f"more than {NO_ANSWER_SHARE:.0%} of the responses hold no answer"),
+    "no_answer": Flag("ⁿ", f"more than {NO_ANSWER_SHARE:.0%} of the responses have no answer"),
     "graders_apart": Flag("ᵍ", f"the graders' accuracies differ by more than {100 * APART:g} points"),
     "selected_by": Flag("ᵛ", "the checkpoint was selected on these questions", percent=False),
     "duplicates": Flag("ᵈ", f"more than {DUPLICATE_SHARE:.0%} of the sampled answers repeat another one"),
-    "rows_left_out": Flag("ʳ", f"more than {LEFT_OUT_SHARE:.0%} of the rows were left out of its training"),
+    "rows_left_out": Flag("ʳ", f"more than {LEFT_OUT_SHARE:.0%} of the rows were dropped from its training"),
     "loss_falling": Flag("ˡ", "its training loss was still falling at the end"),
 }
 
 
 def of_score(score: Mapping[str, Any]) -> dict[str, float]:
-    """The flags of a checkpoint's score on a benchmark, with the figure that raised each.
+    """The flags of a checkpoint's score on a benchmark, with the value that raised each.
 
     Args:
-        score: the benchmark's part of a score summary.
+        score: the benchmark's entry in a score summary.
     """
     figures = {
         "cut_off": (score.get("cut_off_share"), CUT_OFF_SHARE),
@@ -60,9 +60,9 @@ def of_score(score: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _apart(score: Mapping[str, Any]) -> float:
-    """How far the graders that differ most are apart, as a fraction; 0 where only one judges.
+    """The largest difference between the graders' accuracies, as a fraction; 0 if there is only one grader.
 
-    An author's grader counts only where the table is by it: elsewhere it is known to accept more, whatever the answers.
+    An authors' grader counts only in tables that use its verdicts: it is known to be more lenient in general.
     """
     others = score.get("verdicts", {}).items()
     named = [found["accuracy"] for name, found in others if name in ("math-verify", score.get("verdict"))]
@@ -82,9 +82,9 @@ def of_training(training: Mapping[str, Any]) -> dict[str, float]:
 
 
 def loss_fall(losses: Sequence[float]) -> float | None:
-    """By what share the mean of the last tenth of the losses is lower than that of the tenth before.
+    """The relative drop of the mean loss from the second-last to the last tenth of the losses.
 
-    None of fewer than 40 losses, whose tenths say nothing.
+    None for fewer than 40 losses, whose tenths are too short.
     """
     tenth = len(losses) // 10
     if tenth < 4:
@@ -100,7 +100,7 @@ def marks_of(cell: Mapping[str, Any]) -> str:
 
 
 def notes_of(cells: Iterable[Mapping[str, Any]]) -> list[str]:
-    """A line for each flag that a table's cells have: what it means, and which cells have it, with their figures."""
+    """A line for each flag in a table: what it means, and which cells have it, with their values."""
     cells, notes = list(cells), []
     for name, flag in FLAGS.items():
         rows: dict[str, list[str]] = {}
@@ -116,7 +116,7 @@ def notes_of(cells: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def note_of_trainings(trainings: Mapping[str, Mapping[str, Any]]) -> str:
-    """What the reader must know of the trainings behind a table, by run; empty where there is nothing."""
+    """The flags of the trainings behind a table, by run; empty if there are none."""
     lines = []
     for name, flag in FLAGS.items():
         figures = {run: of_training(training).get(name) for run, training in trainings.items()}
@@ -126,8 +126,8 @@ def note_of_trainings(trainings: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def notes_of_train_sets(train_sets: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Which training sets are smaller than asked for, which lost more than a trace of their rows, and what controls of
-    CGD left as it is.
+    """Notes on training sets: fewer rows than requested, more than a trace of rows dropped, and critiques that controls
+    of CGD left unchanged.
     """
     short = [
         f"{run} {summary['rows']:,} of {summary['rows_asked']:,}"
@@ -140,13 +140,13 @@ def notes_of_train_sets(train_sets: Mapping[str, Mapping[str, Any]]) -> list[str
         for run, summary in train_sets.items()
         if summary.get("critiques_unchanged")
     ]
-    notes = [f"Fewer training rows than asked for: {'; '.join(short)}."] if short else []
-    notes += [f"Left out before training: {'; '.join(lost)}."] if lost else []
+    notes = [f"Fewer training rows than requested: {'; '.join(short)}."] if short else []
+    notes += [f"Dropped before training: {'; '.join(lost)}."] if lost else []
     return notes + ([f"Rows of a control that keep their own critique unchanged: {'; '.join(same)}."] if same else [])
 
 
 def losses_of(summary: Mapping[str, Any]) -> str:
-    """What was left out of a training set and of the datasets behind it, where it is more than a trace."""
+    """What was dropped from a training set and the datasets behind it, if it is more than a trace."""
     parts = {"": summary, **{f" of {name}": dataset for name, dataset in summary.get("datasets", {}).items()}}
     listed = []
     for place, part in parts.items():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scripts.lib.tables import flags
 
-WIDE = 6  # columns beside the rows' names: with more it takes both columns of a page
+WIDE = 6  # columns besides the row names: a table with more spans both columns of a page
 SPECIAL = {character: f"\\{character}" for character in "&%$#_{}"}
 SPECIAL |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 NAMES = {"±": r"$\pm$", "★": r"$\star$", "▲": r"$\uparrow$", "▼": r"$\downarrow$", "–": "--", "−": r"$-$"}
@@ -14,7 +14,7 @@ NAMES |= {"Δ": r"$\Delta$", "λ": r"$\lambda$"}
 
 
 def letter(mark: str) -> str:
-    """The letter that a raised one stands for: c for ᶜ."""
+    """The plain letter of a superscript one: c for ᶜ."""
     return unicodedata.normalize("NFKC", mark)
 
 
@@ -23,7 +23,7 @@ ESCAPES = str.maketrans(SPECIAL | NAMES | RAISED)
 
 
 def escaped(plain: str) -> str:
-    """Plain text as LaTeX shows it; a minus before a digit is one.
+    """Plain text, escaped for LaTeX; a hyphen before a digit becomes a minus sign.
 
     >>> escaped("-6.8 ± 2.1 %")
     '$-$6.8 $\\\\pm$ 2.1 \\\\%'
@@ -35,10 +35,10 @@ def latex_table(shown, title: str, table_id: str, notes: Sequence[str] = ()) -> 
     """A data frame of texts as a LaTeX table.
 
     Args:
-        shown: the texts, with the rows' names as its index.
-        title: its caption.
-        table_id: for its label.
-        notes: paragraphs below it.
+        shown: the texts, with the row names as its index.
+        title: the caption.
+        table_id: for the label.
+        notes: paragraphs below the table.
     """
     wide = len(shown.columns) > WIDE
     head = " & ".join(map(escaped, [str(shown.index.name or "").strip(), *shown.columns]))

@@ -9,22 +9,22 @@ Places = dict[tuple[str, str], str]  # row and column → a fragment of the page
 
 
 def link(*names: str, **query: str) -> str:
-    """A place in the page: `#/table/cft_table2/CFT/Equations?show=flipped`."""
+    """An address in the page: `#/table/cft_table2/CFT/Equations?show=flipped`."""
     path = "#/" + "/".join(quote(name, safe="") for name in names)
     more = "&".join(f"{key}={quote(value, safe='')}" for key, value in query.items())
     return f"{path}?{more}" if more else path
 
 
 def of_cells(table: str, settings: Mapping, scores: Mapping, cells: Sequence[Mapping]) -> Places:
-    """The answers behind each cell: its own, or, of a difference, those that it loses to the best of the others.
+    """The answers behind each cell; for a difference, those that the checkpoint loses to the best of the others.
 
-    An average leads to the list of the cells that it is the mean of, where one of them has answers.
+    An average links to the list of its cells, if one of them has answers.
 
     Args:
         table: its id.
         settings: its entry in the study, or its settings.
-        scores: by checkpoint and benchmark, with the `accuracy` of each; what is not there has no answers to show.
-        cells: of the table.
+        scores: by checkpoint and benchmark, with the `accuracy` of each; missing ones have no answers to show.
+        cells: the table's cells.
     """
     rows_of = row_names(cells)
     found = {
@@ -44,7 +44,7 @@ def of_cells(table: str, settings: Mapping, scores: Mapping, cells: Sequence[Map
 
 
 def of_averages(settings: Mapping) -> Iterator[tuple[tuple[str, str], list[tuple[str, str]]]]:
-    """The (row, column) of each average of a table, and of the cells that it is the mean of."""
+    """The (row, column) of each average of a table, and of the cells that it averages."""
     for row, column, cell in specs(settings):
         if cell.get("function") == "average":
             yield (row["name"], column["name"]), averaged(settings, row, column, cell)
@@ -56,6 +56,6 @@ def row_names(cells: Sequence[Mapping]) -> Places:
 
 
 def of_rows(settings: Mapping, runs: Collection[str]) -> dict[str, str]:
-    """What the run of each row was trained on, for rows that show one of `runs`."""
+    """The address of each row's training data, for rows that show one of `runs`."""
     shown = {row["name"]: row.get("of") for row in settings["rows"] if "best_of" not in row}
     return {name: link("train", of) for name, of in shown.items() if of in runs}

@@ -24,7 +24,7 @@ NOT_RUN, OUTDATED = "not run", "outdated"
 
 
 class NotRun(Exception):
-    """A cell needs a file that is not there; `target` is the file."""
+    """A cell needs a file that does not exist; `target` is the file."""
 
     def __init__(self, target: str) -> None:
         super().__init__(target)
@@ -34,13 +34,13 @@ class NotRun(Exception):
 def cells(
     table: str, configfiles: list[str] | None = None, overrides: Mapping | None = None
 ) -> tuple[dict, Path, list[dict]]:
-    """The table's settings, the path of its files without an ending, and its cells.
+    """The table's settings, the path of its files without a suffix, and its cells.
 
-    A cell that cannot be computed has `state: not run` and, in `gap`, the target that makes what is missing. One that
-    is computed from a file that Snakemake would make again has `state: outdated`.
+    A cell that cannot be computed has `state: not run` and, in `gap`, the target that makes the missing file. A cell
+    computed from a file that Snakemake would rebuild has `state: outdated`.
 
     Raises:
-        BadInput: the config is wrong, or it has no such table.
+        BadInput: the config is invalid, or it has no such table.
     """
     graph = dag.graph([table], configfiles or [], overrides)
     if table not in graph.study["tables"]:
@@ -57,13 +57,13 @@ def table_jobs(graph: dag.Graph) -> list[dag.Job]:
 
 
 def of_job(graph: dag.Graph, job: dag.Job, command: str) -> tuple[dict, list[dict]]:
-    """The settings and the cells of the table that a job makes; `command` makes the target that is put behind it."""
+    """The settings and the cells of the table that a job makes; `command` is the call that a target is appended to."""
     settings = json.loads(graph.study.table_settings(SimpleNamespace(**job.wildcards)))
     return settings, list(of_cells(settings, Files(graph, job), command))
 
 
 def tables_of(graph: dag.Graph, command: str) -> dict[str, list[dict]]:
-    """The cells of every table of a graph: of one that is made and up to date as they are, else as far as they go."""
+    """The cells of every table of a graph: from the file if it is up to date, else as many as can be computed."""
     made = {
         job.wildcards["table"]: of_job(graph, job, command)[1] if job.pending else read_json(cells_file(job))
         for job in table_jobs(graph)
@@ -77,24 +77,24 @@ def cells_file(job: dag.Job) -> str:
 
 
 def verdicts_of(study: Study, tables: Mapping[str, list[dict]]) -> dict[str, dict]:
-    """The verdict on every claim by the cells that are there; one that lacks a cell is inconclusive and says why."""
+    """The verdict on every claim from the existing cells; a claim that lacks a cell is inconclusive and says why."""
     files = [study.path(file) for file in study.claim_scores()]
     items = claims.Items([file for file in files if Path(file).is_file()], json.loads(study.claim_sources()))
     return {name: claims.verdict_of(claim, tables, items.cell) for name, claim in study["claims"].items()}
 
 
 def options_of(configfiles: Sequence[str], overrides: Mapping) -> list[str]:
-    """The options that bring the same config files and overrides to a call of snakemake."""
+    """The options that pass the same config files and overrides to snakemake."""
     files = ["--configfile", *map(str, configfiles)] if configfiles else []
     values = ["--config", *(f"{key}={json.dumps(value)}" for key, value in overrides.items())] if overrides else []
     return [*files, *values, "--"]
 
 
 class Files:
-    """The files that a table is made of, read when a cell asks for them.
+    """The files that a table is made from, read on demand.
 
     Attributes:
-        outdated: whether a file was read, since `fresh` was called, that Snakemake would make again.
+        outdated: whether a file that Snakemake would rebuild was read since the last call of `fresh`.
     """
 
     def __init__(self, graph: dag.Graph, job: dag.Job) -> None:
@@ -104,7 +104,7 @@ class Files:
         self._pending = {file for other in graph.jobs if other.pending for file in other.outputs}
 
     def fresh(self) -> None:
-        """Forgets what was read: a new cell begins."""
+        """Resets `outdated` for a new cell."""
         self.outdated = False
 
     def _need(self, file: str) -> str:
@@ -116,7 +116,7 @@ class Files:
     def score(self, checkpoint: str, benchmark: str) -> dict:
         """A checkpoint's score on a benchmark, as make_table reads it."""
         for file in map(Path, self.inputs):
-            of_suite = self.study["suites"].get(file.stem, (file.stem,))  # or of a benchmark that is a job of its own
+            of_suite = self.study["suites"].get(file.stem, (file.stem,))  # or a benchmark with its own job
             if file.suffix == ".json" and file.parts[-3:-1] == ("scores", checkpoint) and benchmark in of_suite:
                 self._need(str(file))
                 self._need(str(file.with_suffix(".jsonl")))
@@ -125,7 +125,7 @@ class Files:
 
     @cached_property
     def _scores(self) -> dict:
-        """All scores that are there, read together: what one checkpoint was selected by is left out of all."""
+        """All existing scores, read together, since the validation questions of one checkpoint are excluded for all."""
         files = [file for file in self.inputs if "/scores/" in file and file.endswith(".json")]
         there = [file for file in files if Path(file).exists() and Path(f"{file}l").exists()]
         return scoring.read_scores(there, self.table["verdict"], self.table["validation_questions"])
@@ -137,7 +137,7 @@ class Files:
 
 
 class Lazy(Mapping):
-    """A mapping that asks a function for the value of each key."""
+    """A mapping that computes each key's value with a function."""
 
     def __init__(self, value_of, keys: tuple = ()) -> None:
         self.value_of, self.known = value_of, keys
@@ -153,7 +153,7 @@ class Lazy(Mapping):
 
 
 def scores_in(files: Files) -> Lazy:
-    """Scores by checkpoint and benchmark, read when they are asked for."""
+    """Scores by checkpoint and benchmark, read on demand."""
     return Lazy(lambda checkpoint: Lazy(lambda benchmark: files.score(checkpoint, benchmark)))
 
 
@@ -170,11 +170,11 @@ def cell_of(row: str, column: str, files: Files, command: str, compute) -> dict:
 
 
 def of_cells(settings: dict, files: Files, command: str = "snakemake --") -> Iterator[dict]:
-    """The cells of a table, in order; `command` makes the target that is put behind it."""
+    """The cells of a table, in order; `command` is the call that a target is appended to."""
     printed = papers.printed(settings["paper"]) if settings["paper"] else {}
     facts = Lazy(lambda key: files.fact(*key))
     for row, column, _ in specs(settings):
-        # A table of its own for each cell: what one cell has read must not count for another.
+        # Each cell gets its own table, so that files read for one cell do not count for another.
         figure = figures.Cells(settings, scores_in(files), facts, printed)
         compute = partial(figure.cell, row["name"], column["name"])
         cell = cell_of(row["name"], column["name"], files, command, compute)

@@ -5,18 +5,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy
 
-Shares = Mapping[str, numpy.ndarray]  # benchmark → for each question, the share of its answers that is right
+Shares = Mapping[str, numpy.ndarray]  # benchmark → for each question, the share of right answers
 
 
 def average_error(errors: Sequence[float]) -> float:
-    """The standard error of the plain mean of independent figures."""
+    """The standard error of the plain mean of independent values."""
     return math.sqrt(sum(error**2 for error in errors)) / len(errors)
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:
     """Wilson's 95 % interval of a share of `count` questions, as fractions.
 
-    At the edge it says what a standard error of 0 does not: none of 100 right is 0 to 3.7 %.
+    It is informative at the edge, where the standard error is 0: none of 100 right is 0 to 3.7 %.
 
     >>> tuple(round(100 * limit, 1) for limit in wilson(0.0, 100))
     (0.0, 3.7)
@@ -33,15 +33,15 @@ def difference_to_best(
 ) -> dict[str | None, dict[str, float]]:
     """Accuracy minus the best accuracy among `others`, with a paired bootstrap interval.
 
-    Each resample draws questions with replacement, the same ones for every checkpoint, and takes the best of `others`
-    anew: the interval covers the choice of the best as well. It covers question sampling only, not training seeds. A
-    benchmark's draws depend on its name and on nothing else, so its error is the same in every table.
+    Each resample draws questions with replacement, the same ones for every checkpoint, and picks its own best of
+    `others`, so the interval covers the choice of the best. It covers question sampling only, not training seeds. A
+    benchmark's draws depend on its name alone, so its error is the same in every table.
 
     Args:
         mine: shares of the checkpoint that is compared.
         others: shares of each checkpoint it is compared with, on the same questions.
         draws: number of resamples.
-        seed: of the draws.
+        seed: seed of the draws.
 
     Returns:
         By benchmark, and under None for the average over benchmarks: value, standard error (`se`) and 95 % interval
@@ -51,7 +51,7 @@ def difference_to_best(
     for benchmark, shares in mine.items():
         generator = numpy.random.default_rng([seed, *benchmark.encode()])
         stacked = numpy.stack([shares, *(other[benchmark] for other in others)])
-        # Resampled means without a (draws × questions) array of values: how often each question is drawn.
+        # Resampled means from the number of times that each question is drawn, without a (draws × questions) array.
         weights = generator.multinomial(stacked.shape[1], numpy.full(stacked.shape[1], 1 / stacked.shape[1]), draws)
         means = weights @ stacked.T / stacked.shape[1]
         resampled_mine.append(means[:, 0])
@@ -69,9 +69,9 @@ def difference_to_best(
 def mcnemar(mine: Shares, other: Shares) -> dict[str | None, dict[str, float]]:
     """McNemar's exact test: whether one checkpoint is right on more questions than another, on the same questions.
 
-    Only the questions on which the two differ count; under the null hypothesis each of them is as likely to fall to one
-    as to the other (Binomial(n, 1/2), two-sided). With several samples a question, the one with the larger share of
-    right answers has it, which is the sign test.
+    Only the questions on which the two differ count. Under the null hypothesis each of them is equally likely to go
+    either way (Binomial(n, 1/2), two-sided). With several samples per question, the checkpoint with the larger share of
+    right answers wins the question, which is the sign test.
 
     Returns:
         By benchmark, and under None for all questions together: the questions that `mine` answers `better` and `worse`
@@ -89,10 +89,10 @@ def mcnemar(mine: Shares, other: Shares) -> dict[str | None, dict[str, float]]:
 
 
 def mcnemar_to_best(mine: Shares, others: Sequence[Shares]) -> dict[str | None, dict[str, float]]:
-    """McNemar's test against the best of `others`, column by column as `difference_to_best` takes it.
+    """McNemar's test against the best of `others`, chosen per column as in `difference_to_best`.
 
     Returns:
-        As `mcnemar`; under None, all questions against the one whose average over benchmarks is best.
+        As `mcnemar`; under None, all questions against the checkpoint with the best average over benchmarks.
     """
     found = {}
     for benchmark, shares in mine.items():
@@ -103,7 +103,7 @@ def mcnemar_to_best(mine: Shares, others: Sequence[Shares]) -> dict[str | None, 
 
 
 def _two_sided(better: int, worse: int) -> float:
-    """The probability of a split at least as uneven, where both sides are equally likely (exact, in whole numbers)."""
+    """The probability of a split at least as uneven if both sides are equally likely (exact, in integers)."""
     total, term, tail = better + worse, 1, 0
     for count in range(min(better, worse) + 1):
         tail += term

@@ -265,7 +265,7 @@ class _Batches:
         self._end(part, "ended", status=batch.status)
 
     def _characters(self, part: str) -> dict[str, int]:
-        """Length of the messages of each request of a part, by key; empty where its file is gone."""
+        """Length of the messages of each request of a part, by key; empty if its file is gone."""
         if not self.events.file(part).exists():
             return {}
         with self.events.file(part).open("rb") as lines:

@@ -19,7 +19,7 @@ _MARKS = re.compile(r"<<[^<>\n]*>>|(?i:\[END\]|conclusion\s*:\s*(?:right|wrong)?
 
 
 def derive(solution: str | None, answer: str) -> list[str] | None:
-    """The lines of a derivation, the last of which states the reference answer; None where there is none to show.
+    """The lines of a derivation, the last of which states the reference answer; None if there is none to show.
 
     Args:
         solution: a worked solution.

@@ -27,7 +27,7 @@ class Endpoint:
     Attributes:
         url: the base URL, without its query.
         query: what stands behind its question mark, sent with each request (Azure's api-version).
-        key: what authorises; None where the endpoint needs nothing.
+        key: what authorises; None if the endpoint needs nothing.
     """
 
     url: str

@@ -50,7 +50,7 @@ def row_fault(error: Exception) -> str | None:
 
 
 def lasting_fault(error: Exception, slug: str, model: str, endpoint: Endpoint, key_env: str | None) -> str | None:
-    """What is wrong and what to mend, where every further request would meet the same; None where one may succeed."""
+    """What is wrong and what to mend, where every further request would meet the same; None if one may succeed."""
     if isinstance(error, openai.APIStatusError):
         return _refusal(error, slug, model, endpoint, key_env)
     for cause in _causes(error):

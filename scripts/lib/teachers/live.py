@@ -159,7 +159,7 @@ class _Client:
             self._stop("answers can no longer be written to disk")
 
     async def _answer(self, request: Request) -> dict | None:
-        """The journal record of one request, after as many attempts as it takes; None where all is to stop."""
+        """The journal record of one request, after as many attempts as it takes; None if all is to stop."""
         ledger, expected = self.teaching.ledger, self.teaching.expected_tokens
         tokens = ledger.prompt_tokens(request.characters) + ledger.completion_tokens(expected)
         cost = ledger.cost(ledger.prompt_tokens(request.characters), ledger.completion_tokens(expected), False)

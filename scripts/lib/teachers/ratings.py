@@ -10,7 +10,7 @@ RATING = re.compile(r"\[\[\s*(\d+(?:\.\d+)?)\s*(?:/\s*10\s*)?\]\]")
 
 
 def parse_rating(text: str) -> float | None:
-    """The rating in double brackets, from 1 to 10; None where there is none, or two that differ.
+    """The rating in double brackets, from 1 to 10; None if there is none, or two that differ.
 
     >>> parse_rating("Helpful, but one step is wrong. Rating: [[6]]")
     6.0

@@ -41,14 +41,14 @@ def body_of(teacher: dict, request: Request) -> dict:
 
 
 def critique_request(teacher: dict, row: dict) -> Request | None:
-    """What a teacher is asked about a graded response; None where the row came with an error."""
+    """What a teacher is asked about a graded response; None if the row came with an error."""
     if "error" in row:
         return None
     return request_of(teacher, render(teacher["critique_prompt"], question=row["question"], response=row["response"]))
 
 
 def refine_request(teacher: dict, row: dict) -> Request | None:
-    """What a teacher is asked about a response and its critique; None where the row came with an error."""
+    """What a teacher is asked about a response and its critique; None if the row came with an error."""
     if "error" in row:
         return None
     shown = {key: row[key] for key in ("question", "response", "critique")}

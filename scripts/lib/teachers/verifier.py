@@ -39,8 +39,8 @@ class Critique:
     Attributes:
         text: plain English that ends with "Conclusion: right [END]" or "Conclusion: wrong [END]".
         verdict: equal to the grader's.
-        first_wrong_step: 1-based over `split_steps(response)`; None where no step could be named.
-        reason: what the flaw was found by; None where none was found; "arithmetic" also for a slip
+        first_wrong_step: 1-based over `split_steps(response)`; None if no step could be named.
+        reason: what the flaw was found by; None if none was found; "arithmetic" also for a slip
             on the way to a right answer.
         derived: whether the text works the problem out first.
     """
@@ -225,7 +225,7 @@ class _Way:
     Attributes:
         steps: the solution's calculations.
         agreed: the response's calculations whose results the solution has too, up to the first that it never has.
-        strange: that first one; None where there is none.
+        strange: that first one; None if there is none.
     """
 
     steps: list[Statement]

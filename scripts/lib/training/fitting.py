@@ -47,7 +47,7 @@ def fit(recipe: dict, start: str | Path, tokenizer, state: Path, settings: Machi
 
 
 def attempt(recipe: dict, start, tokenizer, state: Path, settings: Machine, stop: trainers.StopOnSignal) -> dict | None:
-    """The same, once; None where memory ran out and fewer rows in a pass are noted."""
+    """The same, once; None if memory ran out and fewer rows in a pass are noted."""
     micro = rows_in_pass(recipe, start, tokenizer, state, settings)
     try:
         return train(recipe, start, tokenizer, state, settings, micro, stop)

@@ -79,7 +79,7 @@ class StopOnNoRate(TrainerCallback):
 
 
 def refuse_unmoved(start: Path, model: torch.nn.Module, where: str) -> None:
-    """Raises BadInput where no weight of the model differs from the model that the training started from.
+    """Raises BadInput if no weight of the model differs from the model that the training started from.
 
     Args:
         start: the model folder that it started from. Without safetensors, nothing is compared.
@@ -103,7 +103,7 @@ def refuse_unmoved(start: Path, model: torch.nn.Module, where: str) -> None:
 
 
 def refuse_non_finite(model: torch.nn.Module, where: str) -> None:
-    """Raises BadInput where a weight of the model is NaN or infinite.
+    """Raises BadInput if a weight of the model is NaN or infinite.
 
     Args:
         model: what is about to be written.

@@ -17,9 +17,9 @@ class Ruler:
     """Says which rows a run's trainer would leave out, and counts tokens.
 
     Args:
-        model: a model folder; its tokenizer counts. None where nothing is counted.
+        model: a model folder; its tokenizer counts. None if nothing is counted.
         limit: what the trainer goes by: `max_tokens` (null where it drops no long row), `end_inside`, `loss_on`, and
-            `template`, a chat template file or null. None where it leaves out no row.
+            `template`, a chat template file or null. None if it leaves out no row.
     """
 
     def __init__(self, model: str | None, limit: dict[str, Any] | None) -> None:
@@ -51,7 +51,7 @@ class Ruler:
         return min(self.limit["max_tokens"], places or math.inf)
 
     def objection(self, messages: list[Message], *answers: str) -> str | None:
-        """Why the trainer would leave out a row with this answer, or these two; None where it would not.
+        """Why the trainer would leave out a row with this answer, or these two; None if it would not.
 
         Returns:
             end_inside, equal_tokens or over_max_tokens. Rows that the trainer refuses, and all others with them, are
@@ -95,7 +95,7 @@ def by_gap(pool: list[Row], where: str, wanted: int, tokens: Callable[[str], int
 
 
 def mean_gap(rows: list[Row], tokens: Callable[[str], int]) -> float | None:
-    """The mean gap of pairs, None where there are none."""
+    """The mean gap of pairs, None if there are none."""
     return sum(gap(row, tokens) for row in rows) / len(rows) if rows else None
 
 

@@ -48,7 +48,7 @@ class Machine:
 
 
 def refuse_missing(settings: Machine) -> None:
-    """Raises BadInput where a setting needs what is not here."""
+    """Raises BadInput if a setting needs what is not here."""
     missing = None
     if settings.liger and not is_liger_kernel_available():
         missing = "the package liger-kernel is not installed. Install it in this environment (pip install liger-kernel)"
@@ -126,7 +126,7 @@ def pass_over_longest(trainer, rows: list[dict], size: int) -> None:
 
 
 def noted(state: Path) -> int | None:
-    """The most rows of a pass since memory ran out; None where it did not."""
+    """The most rows of a pass since memory ran out; None if it did not."""
     file = state / NOTE
     return read_json(file) if file.is_file() else None
 

@@ -61,7 +61,7 @@ class LeftOut:
         return most, f"max_tokens = {most}"
 
     def refuse(self, rows: int, end: str) -> None:
-        """Raises BadInput where the recipe refuses such rows, or where none is left.
+        """Raises BadInput if the recipe refuses such rows, or where none is left.
 
         Args:
             rows: number of all rows.
@@ -292,7 +292,7 @@ def _numbered_lines(data: Path) -> Iterator[dict]:
 
 
 def refuse_repeated(data: Path, made: Dataset) -> None:
-    """Raises BadInput where two rows have the same id."""
+    """Raises BadInput if two rows have the same id."""
     names = made.data.column("id").combine_chunks()
     if len(names.unique()) == len(names):
         return

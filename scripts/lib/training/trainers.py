@@ -70,7 +70,7 @@ def least(value: int, device: torch.device) -> int:
 
 
 def check_global_batch(global_batch: int, config: TrainingArguments) -> None:
-    """Raises BadInput where a step of the trainer would not see `global_batch` rows."""
+    """Raises BadInput if a step of the trainer would not see `global_batch` rows."""
     rows = config.train_batch_size * config.gradient_accumulation_steps * config.world_size
     if rows != global_batch:
         raise BadInput(
@@ -124,7 +124,7 @@ def sums_of_rows(values: torch.Tensor, inputs: dict, positions: torch.Tensor | s
 
 @torch.no_grad()
 def refuse_mixed_rows(model, inputs: dict) -> None:
-    """Raises BadInput where the last of the joined rows reads the rows before it: then its loss would be another one.
+    """Raises BadInput if the last of the joined rows reads the rows before it: then its loss would be another one.
 
     Not every attention and not every model goes by the position ids. Where other tokens stand in the rows before, the
     last logits must stay as they are.

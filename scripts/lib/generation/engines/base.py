@@ -22,7 +22,7 @@ class Sampling:
     stop_ids: tuple[int, ...] = ()
 
     def key(self) -> dict:
-        """What a journal's key holds of it: nothing of the stops where there are none."""
+        """What a journal's key holds of it: nothing of the stops if there are none."""
         return {name: value for name, value in asdict(self).items() if value != ()}
 
 
@@ -62,7 +62,7 @@ def stop_ids(model: str | Path, tokenizer) -> list[int]:
 
 
 def positions(config) -> int | None:
-    """How many tokens a model of this configuration (transformers') can place, or None where it sets no limit."""
+    """How many tokens a model of this configuration (transformers') can place, or None if it sets no limit."""
     text = config.get_text_config()
     told = getattr(text, "max_position_embeddings", None) or 0
     rope = getattr(text, "rope_parameters", None) or {}

@@ -13,7 +13,7 @@ from scripts.lib.generation.engines.base import Completion, Sampling, ended, pos
 
 
 class TransformersEngine:
-    """Holds one model, on the GPU where there is one, and generates chunk by chunk."""
+    """Holds one model, on the GPU if there is one, and generates chunk by chunk."""
 
     def __init__(self, model: str | Path, tokenizer, dtype: str) -> None:
         import torch

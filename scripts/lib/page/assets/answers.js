@@ -203,7 +203,7 @@ async function textAt(checkpoint, benchmark, index) {
   return (await redpen.read(`rest/${checkpoint}/${benchmark}`))[index];
 }
 
-// What an average is made of: each cell as its table shows it, which leads to its answers.
+// The cells of an average, as the table shows them, with links to their answers.
 function averageView(names) {
   const [, table, row, column] = names;
   const known = Object.hasOwn(redpen.core.tables, table) ? redpen.core.tables[table].averages : [];

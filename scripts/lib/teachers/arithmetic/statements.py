@@ -24,7 +24,7 @@ class Statement:
         left: the left side as written, calculator marks and line breaks taken out.
         right: the right side as written.
         holds: False only if no reading makes the statement true.
-        value: what the left side comes to; None where the units of the sides differ, so that it is not comparable.
+        value: what the left side comes to; None if the units of the sides differ, so that it is not comparable.
         stated: what the right side comes to.
         literal: the right side is a single number, not a calculation.
         bare: both sides are single numbers.
@@ -96,7 +96,7 @@ def show_number(value: Fraction, decimals: int = 2) -> str:
 
 
 def _judge(text: str, left: Side, relation: Token, right: Side) -> Statement | None:
-    """The statement made by two sides; None where it is a definition, a label or a conversion, or cannot be read."""
+    """The statement made by two sides; None if it is a definition, a label or a conversion, or cannot be read."""
     left_number, right_number = left.literal, right.literal
     money = left_number and right_number and left_number.unit == right_number.unit == UNITS["$"]
     if left_number and not left.whole and (left.labelled or left_number.named or right_number and not money):
