@@ -21,9 +21,9 @@ from scripts.lib.study.settings import Study, program_versions
 CONSOLE = handler.install(workflow)
 
 
-# A sweep names the study that it adds to (base); files named in files are read by resolve.
+# A sweep names the study that it extends (base); `resolve` reads files named inside files.
 if not config.keys() & {"study", "base"}:
-    # The work folder's, or else the laptop study of the folder where the project is installed.
+    # The working folder's config, or else the laptop study where the project is installed.
     DEFAULT = "config.yaml" if Path("config.yaml").exists() else str(ROOT / "config.yaml")
     if mistake := strict_yaml.unreadable(DEFAULT):
         handler.stop(CONSOLE, mistake)
@@ -57,15 +57,15 @@ rule all_tables:
 include: "rules/common.smk"
 
 
-# On a cluster's node a job finds on disk what it needs, and does not ask the hub, which it may not reach. It queues again
-# where Slurm preempts it: its processes are told to end (SIGTERM), and a job that ends of that has failed.
+# On a cluster node, a job reads local files only, since the hub may be unreachable. If Slurm preempts a job, its processes
+# get SIGTERM; a job that ends because of it would count as failed, so it is requeued.
 QUEUE_AGAIN = f'{shlex.quote(interpreter_of("laptop"))} -c "from scripts.lib.jobs import slurm; slurm.queue_again()"'
 ON_NODE = f"trap {shlex.quote(QUEUE_AGAIN)} TERM; export HF_HUB_OFFLINE=1; " if workflow.remote_exec else ""
-# In another work folder Python finds the programs where the project is installed, and nothing here by their names.
+# From another working folder, Python imports the programs from where the project is installed.
 INSTALLED = f"{shlex.quote(str(ROOT))}${{PYTHONPATH:+:$PYTHONPATH}}"
 ELSEWHERE = "" if Path.cwd() == ROOT else f"export PYTHONSAFEPATH=1 PYTHONPATH={INSTALLED}; "
 PREFIX = f"{ON_NODE}{ELSEWHERE}export TOKENIZERS_PARALLELISM=false HF_HUB_DISABLE_TELEMETRY=1; set -euo pipefail; "
-# Snakemake fills in what stands in braces.
+# Snakemake fills in the text in braces.
 shell.prefix(PREFIX.replace("{", "{{").replace("}", "}}"))
 
 

@@ -32,12 +32,12 @@ SEEDS = one_of(STUDY["seeds"])
 # The journals of teachers that cost money: shared by all studies, never deleted by a rule.
 TEACHERS_STATE = "state/teachers"
 
-# Of a job that computes on several cores.
+# Environment of a job that computes on several cores.
 THREADS = STUDY["threads"]
 
 
 def code_of(*names):
-    """The files that hold the code of programs (`score`) and rooms of the library (`grading`)."""
+    """The code files of programs (`score`) and library folders (`grading`)."""
     scripts = ROOT / "scripts"
     files = [scripts / f"{name}.py" for name in names]
     files += [
@@ -74,17 +74,17 @@ def interpreter_of(env):
 
 
 def limit_gpu_jobs():
-    """Lets as many jobs with a GPU run at once as this machine has GPUs, where `--resources gpu=N` does not say it."""
+    """Limits parallel GPU jobs to this machine's number of GPUs, unless `--resources gpu=N` is given."""
     found = len(cards.cards()) if "gpu" not in workflow.global_resources else 0
     if found:
         workflow.register_resource("gpu", found)
 
 
 def check_gpus():
-    """Stops before the first job where a model is too large for this machine's GPU, or there is none for it."""
+    """Stops before the first job if a model is too large for this machine's GPU, or needs a GPU and there is none."""
     jobs = [job for job in workflow.dag.needrun_jobs() if "gpu" in job.rule.resources]
     there = cards.cards()
-    # ddp keeps all weights on each GPU; fsdp and zero3 share them out.
+    # ddp keeps all weights on each GPU; fsdp and zero3 shard them.
     trained = {
         job.wildcards.run: 1 if job.resources.parallel == "ddp" else gpus_of(job.resources)
         for job in jobs
@@ -124,7 +124,7 @@ def gpus_of_training(wildcards, **job):
     return workflow.get_rule("train").resources["gpu_full"].evaluate(wildcards, **job).value
 
 
-# Prints a port that is free on this node.
+# Prints a free port of this node.
 FREE_PORT = "import socket; s = socket.socket(); s.bind((str(), 0)); print(s.getsockname()[1])"
 
 
@@ -139,7 +139,7 @@ def train_command(wildcards, output, threads, resources):
         return f"{python} -m scripts.train"
     launch = f"{python} -m scripts.launch --parallel {resources.parallel} --processes {processes}"
     if nodes > 1:
-        # Where a node's processes have ended, the others have a minute.
+        # When a node's processes have ended, the others have a minute.
         srun = f"{resources.mpi} --nodes={nodes} --ntasks={nodes} --gres={resources.gres} --wait=60 --cpu-bind=q"
         srun += f" --cpus-per-task={resources.get('cpus_per_task', threads)}"
         main = f'"$(hostname):$({python} -c {shlex.quote(FREE_PORT)})"'
@@ -153,7 +153,7 @@ def tracker(wildcards, output):
 
 
 def check_tracker():
-    """Stops before the first job where a training would lack the package of its tracker."""
+    """Stops before the first job if the package of a training's tracker is missing."""
     if STUDY["tracker"] != "none" and any(job.rule.name == "train" for job in workflow.dag.needrun_jobs()):
         python = interpreter_of("laptop")
         finds = f"import importlib.util, sys; sys.exit(importlib.util.find_spec('{STUDY['tracker']}') is None)"
@@ -162,12 +162,12 @@ def check_tracker():
 
 
 def machine_of(engine=lambda wildcards: None):
-    """A param: what of an engine changes no text, and the job's GPUs. It takes `resources`: not tracked."""
+    """A param: the engine settings that do not affect texts, and the job's GPUs. It takes `resources`: not tracked."""
     return lambda wildcards, resources: STUDY.machine(engine(wildcards), gpus_of(resources))
 
 
 def state_of(rule, *names):
-    """A param: the state folder of a job, or of the entry that these wildcards name. It takes `output`: not tracked."""
+    """A param: the state folder of a job, or of the entry named by `wildcards`. It takes `output`: not tracked."""
 
     def state(wildcards, output):
         chosen = [wildcards[name] for name in names] if names else wildcards
@@ -176,12 +176,12 @@ def state_of(rule, *names):
     return state
 
 
-# A file beside the log, by which a job reads one of its params as JSON: a command stays short enough to read.
+# A file beside the log that passes a long param to a job as JSON, so that its command stays readable.
 BY_FILE = re.compile(r"\{log:q\}\.(\w+)\.json")
 
 
 def write_settings(jobs):
-    """Writes the params that jobs read by file, as `logs/laptop/train/cft.log.recipe.json`.
+    """Writes the params that jobs read from files, such as `logs/laptop/train/cft.log.recipe.json`.
 
     Snakemake tracks the params themselves, so these files may be deleted at any time: the next call writes them.
     """
@@ -191,7 +191,7 @@ def write_settings(jobs):
 
 
 def seconds_planned(jobs):
-    """(rule, wildcards, seconds that the plan gives it) of each job that makes something; 0 where it counts none."""
+    """(rule, wildcards, planned seconds) of each job that makes something; 0 if the plan has no estimate."""
     estimator = Estimator(STUDY.resolved)
     for job in jobs:
         if job.output:
@@ -224,7 +224,7 @@ def write_study():
 
 
 def sync_records():
-    """Waits until Snakemake's notes of these jobs are on the disk: without them it would not see a changed setting.
+    """Syncs Snakemake's metadata of these jobs to the disk: without it, a changed setting would go unnoticed.
 
     Measured: 0.25 s after 70 jobs, 15 s after 5,000.
     """
@@ -233,12 +233,12 @@ def sync_records():
 
 
 def last_words():
-    """The tables that were asked for, and where the answers behind them are shown."""
+    """The requested tables, and where the answers behind them are shown."""
     return said(STUDY, workflow.dag_settings.targets, bool(workflow.output_settings.quiet))
 
 
 def wrong_targets():
-    """What is wrong with the targets that nothing makes."""
+    """Error messages for targets that no rule makes."""
     named = {rule.name for rule in workflow.rules if not rule.has_wildcards()}
     return [
         wrong_target(asked, named, STUDY.name, [f"results/{STUDY.name}"])

@@ -100,7 +100,7 @@ rule critique_by_api:
 
 
 rule gather_critiques:
-    """Put the shards of one entry of critiques together."""
+    """Merge the shards of one entry of critiques."""
     input:
         STUDY.critique_shards,
     output:

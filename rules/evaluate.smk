@@ -161,7 +161,7 @@ rule judge_turns:
 
 
 rule evaluate_harness:
-    """Let lm-eval ask and score one checkpoint on one of its tasks."""
+    """Let lm-eval evaluate one checkpoint on one of its tasks."""
     input:
         benchmark="<results>/benchmarks/{benchmark}.jsonl",
         model=STUDY.checkpoint_weights,

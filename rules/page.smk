@@ -8,7 +8,7 @@ OUTPUTS  <results>/study.html, and <results>/study/data-0.js … where the page 
 rule study_page:
     """Make the page that shows the answers behind the study's numbers, from what there is."""
     input:
-        # The tables, figures and claims that the same call asks for: the page is made after them.
+        # The tables, figures and claims of the same call, so that the page is made after them.
         lambda wildcards: STUDY.asked_for(workflow.dag_settings.targets),
     output:
         report(
@@ -24,7 +24,7 @@ rule study_page:
     params:
         python=python_for("laptop"),
         budget=STUDY["page"]["budget_mb"],
-        there=lambda wildcards: state_of_results(STUDY),  # tracked: the page is made again where a file has changed
+        there=lambda wildcards: state_of_results(STUDY),  # tracked: the page is rebuilt if a file has changed
         folder=lambda wildcards, output: os.path.dirname(output[0]),
         files=lambda wildcards, output: list(map(str, workflow.config_settings.configfiles)),
         config=lambda wildcards, output: as_json(dict(workflow.config_settings.config)),

@@ -18,7 +18,7 @@ rule check_overlap:
         "<logs>/check_overlap/{table}.log",
     benchmark:
         "<benchmarks>/check_overlap/{table}.jsonl"
-    priority: 100  # before anything costly is started
+    priority: 100  # before any costly job starts
     localrule: True
     conda:
         "../envs/laptop.yaml"

@@ -41,7 +41,7 @@ rule train:
         data="<results>/train_sets/{run}.jsonl",
         start=STUDY.start_weights,
     output:
-        # The losers go once one candidate is selected: `keep_candidates: true` leaves them.
+        # Once a candidate is selected, the others are removed, unless `keep_candidates: true`.
         weights=(directory if STUDY["keep_candidates"] else lambda path: temp(directory(path)))(
             "<results>/checkpoints/{run}/candidates"
         ),
@@ -56,13 +56,13 @@ rule train:
     resources:
         gpu=gpus_of_training,  # 1 under LoRA, else gpu_full
         gpu_full=1,  # of a training of all weights
-        parallel="ddp",  # with more GPUs: a file in envs/accelerate/
+        parallel="ddp",  # for several GPUs: a file in envs/accelerate/
         # Rows per device and pass; the global batch is the recipe's. A retry takes fewer.
         micro_batch=lambda wildcards, attempt: "auto" if attempt == 1 else max(1, 8 // 2 ** (attempt - 1)),
         attention="default",  # or sdpa, eager, flash_attention_2
         compile=0,  # 1: torch.compile
-        recompute=0,  # 1: activations are computed twice, which saves memory
-        padding_free=0,  # 1: the rows of a pass are joined into one, without padding
+        recompute=0,  # 1: recompute activations in the backward pass, which saves memory
+        padding_free=0,  # 1: join the rows of a pass into one, without padding
         liger=0,  # 1: the kernels of liger-kernel
     params:
         command=train_command,
@@ -70,7 +70,7 @@ rule train:
         state=state_of("train"),
         tracker=tracker,
     shell:
-        # The script saves a checkpoint on SIGTERM; the shell must not die of it before.
+        # The script saves a checkpoint on SIGTERM, so the shell must survive the signal.
         "trap '' TERM; {params.command} --recipe {log:q}.recipe.json --data {input.data:q} --start {input.start:q}"
         " --micro-batch {resources.micro_batch} --attention {resources.attention} --compile {resources.compile}"
         " --recompute {resources.recompute} --padding-free {resources.padding_free} --liger {resources.liger}"

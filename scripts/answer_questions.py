@@ -36,7 +36,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Asks what is missing and writes a row for each question and sample; one without an answer has an error."""
+    """Requests missing answers and writes a row for each question and sample; a row without an answer has an error."""
     settings = args.settings
     teacher = settings["teacher"]
     summary = cli.Summary("answer_questions", settings)
@@ -48,7 +48,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def fields(value: dict | None, error: str | None, with_thoughts: bool) -> dict:
-    """What a row takes from an answer: its text, what the model thought before it, its tokens, whether it is whole."""
+    """The fields of a row from an answer: its text, the thoughts before it, its tokens, whether it is complete."""
     if value is None:
         return {"finished": False}
     thoughts = value["thoughts"]

@@ -52,7 +52,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def average(seeds: list[dict], rows: list[dict]) -> dict:
-    """One benchmark's summary: the mean of each figure of the seeds, with accuracy and error over all their answers.
+    """One benchmark's summary: the mean of each value over the seeds, with accuracy and error over all answers.
 
     COUNTS are summed. `seed_deviation` is the standard deviation of the seeds'
     accuracies. Scores without graded answers of ours (lm-eval's metrics, ratings) keep the mean of the seeds' figures.

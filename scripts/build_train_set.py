@@ -40,7 +40,7 @@ from scripts.lib.training.stored import Row
 VERSION = 2  # raise by hand when the training set would differ
 log = logging.getLogger(__name__)
 
-# Counts of a part that are no loss: the config asks for them.
+# Counts of a part that are not losses: the config asks for them.
 ASKED_FOR = ("filtered_out", "questions_without_contrast", "format_only", "pairs")
 
 
@@ -85,7 +85,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def split(rows: int | None, weights: list[float]) -> list[int | None]:
-    """`rows` in the proportion of `weights`, adding up to it (None: each part gives all it has).
+    """`rows`, split in proportion to `weights` (None: each part gives all its rows).
 
     >>> split(10, [1, 2])
     [3, 7]
@@ -99,18 +99,18 @@ def split(rows: int | None, weights: list[float]) -> list[int | None]:
 def rows_of_part(
     settings: dict, part: dict, files: list[str], wanted: int | None, ruler: lengths.Ruler, datasets: dict
 ) -> tuple[list[Row], dict]:
-    """The rows of one part that are trained on, and its counts.
+    """The training rows of one part, and its counts.
 
     Args:
-        settings: the job's.
+        settings: the job's settings.
         part: one of its parts.
         files: the part's files.
-        wanted: how many rows the part shall give (None: all it has, or as many as `gap_rows` or `like_rows` says).
+        wanted: number of rows from the part (None: all, or the number under `gap_rows` or `like_rows`).
         ruler: measures rows.
-        datasets: what is known of the datasets behind the part, for an error's text.
+        datasets: facts about the datasets behind the part, for error messages.
 
     Raises:
-        BadInput: there are fewer than the settings allow.
+        BadInput: there are fewer rows than the settings allow.
     """
     *files, like = [*files, None] if not part.get("like") else files
     limit, seed = Limit(part, ruler), settings["seed"]
@@ -135,17 +135,17 @@ def rows_of_part(
 
 
 def by_length(part: dict) -> int | None:
-    """How many rows a part gives that are chosen by their length; None if they are not."""
+    """The number of rows of a part that chooses them by length; None for other parts."""
     return part["gap_rows"] if part.get("length_gap") else part["like_rows"] if part.get("like") else None
 
 
 def enough(asked: int | None, settings: dict) -> int:
-    """How few rows will do."""
+    """The smallest acceptable number of rows."""
     return least(asked or 1, settings["when_short"], settings.get("slack", 0.0))
 
 
 def choose_each(pool: list[Row], part: dict, wanted: int | None, seed: int, fits: Callable[[Row], bool]) -> list[Row]:
-    """`choose`, for SPIN from the pairs of each iteration in equal shares."""
+    """`choose`; for SPIN, in equal shares from the pairs of each iteration."""
     if part["method"] != "spin" or wanted is None:
         return choose(pool, wanted, seed, fits)
     shares = split(wanted, [1.0] * len(part["iterations"]))
@@ -157,9 +157,9 @@ def choose_each(pool: list[Row], part: dict, wanted: int | None, seed: int, fits
 
 
 def choose(pool: list[Row], wanted: int | None, seed: int, fits: Callable[[Row], bool] = lambda row: True) -> list[Row]:
-    """`wanted` rows of the pool that fit, drawn by a hash of seed and id: one of each question before a second of any.
+    """`wanted` rows of the pool that fit, by a hash of seed and id: one of each question before a second of any.
 
-    Rows are asked whether they fit only until there are enough.
+    Rows are tested for fit only until there are enough.
     """
     waiting: dict[str, Iterator[tuple[float, str, Row]]] = {}
     for draw in sorted(((drawn(row, seed), row["id"], row) for row in pool), key=lambda item: item[:2]):
@@ -178,19 +178,19 @@ def choose(pool: list[Row], wanted: int | None, seed: int, fits: Callable[[Row],
 
 
 def dataset_counts(summary: dict) -> dict:
-    """What a dataset's summary says of its rows."""
+    """The counts of rows in a dataset's summary."""
     left_out = {reason: count for reason, count in summary.get("left_out", {}).items() if count}
     return {"rows": summary["rows"], "rows_asked": summary.get("rows_asked"), "left_out": left_out}
 
 
 def asked_for(counts: list[dict]) -> int | None:
-    """How many rows all parts were asked for; None if one gives what it has."""
+    """The number of rows requested from all parts; None if one gives all its rows."""
     asked = [count["rows_asked"] for count in counts]
     return None if None in asked else sum(asked)
 
 
 def losses(counts: list[dict]) -> dict[str, int]:
-    """What the parts have left out, by reason, but for what the config asks to leave out."""
+    """The rows dropped from the parts, by reason, except those that the config asks to drop."""
     total: Counter = Counter()
     for count in counts:
         for reason, number in count["left_out"].items():
@@ -199,13 +199,13 @@ def losses(counts: list[dict]) -> dict[str, int]:
 
 
 def unchanged(counts: list[dict]) -> dict[str, int]:
-    """In how many rows of a control of CGD the critique shown is the row's own; {} where there is no control."""
+    """The number of rows of a CGD control that show the row's own critique; {} if there is no control."""
     found = [count["critiques_unchanged"] for count in counts if "critiques_unchanged" in count]
     return {"critiques_unchanged": sum(found)} if found else {}
 
 
 def tell(run: str, fields: dict) -> None:
-    """Logs what is lacking."""
+    """Logs missing rows and losses."""
     if fields["rows_asked"] is not None and fields["rows"] < fields["rows_asked"]:
         log.warning("run %s: %d of the %d rows requested", run, fields["rows"], fields["rows_asked"])
     if fields["left_out"]:
@@ -221,7 +221,7 @@ def tell(run: str, fields: dict) -> None:
 
 
 def too_few(settings: dict, part: dict, files: list[str], count: dict, found: int, asked: int | None) -> str:
-    """What to say when the pool is too small, with the size that would do."""
+    """The error message for a pool that is too small, with the size that would suffice."""
     run, wanted = settings["run"], asked or 0
     share = found / count["rows_in"] if count["rows_in"] else 0
     about = f"about {round(wanted / share)} would do" if share else "none passes, so more rows may not help"
@@ -237,7 +237,7 @@ def too_few(settings: dict, part: dict, files: list[str], count: dict, found: in
 
 
 def told_of(datasets: dict) -> str:
-    """What the datasets behind a run have left out, for its error."""
+    """What the datasets behind a run have dropped, for its error message."""
     lines = [
         f" Of dataset {name}, {sum(made['left_out'].values())} rows were left out earlier ({made['left_out']})."
         for name, made in datasets.items()

@@ -30,7 +30,7 @@ def folder_of(name: str, results: str | None) -> Path:
     """The folder of a model: a path, or a run or model of the study.
 
     Raises:
-        BadInput: neither is there.
+        BadInput: neither exists.
     """
     if (Path(name) / "config.json").is_file():
         return Path(name)

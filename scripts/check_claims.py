@@ -48,7 +48,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Judges every claim and writes the page and its figures as JSON."""
+    """Judges every claim and writes the page, and its numbers as JSON."""
     if args.partial:
         return write_partial(args.configfile, args.config)
     tables = {Path(file).stem: read_json(file) for file in args.tables}
@@ -59,7 +59,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def write_partial(configfiles: list[str], overrides: dict) -> int:
-    """The claims by what there is; prints them too."""
+    """Writes and prints the claims, judged from the existing results."""
     from scripts.lib.jobs import dag
     from scripts.lib.tables import partial
 
@@ -74,7 +74,7 @@ def write_partial(configfiles: list[str], overrides: dict) -> int:
 
 def write(out: str, entries: dict, verdicts: dict, scaled: str | None) -> None:
     """Writes the page, and the verdicts as JSON."""
-    # JSON has no infinity: a change from nothing is told on the page.
+    # JSON has no infinity: only the page shows a change from 0.
     write_json(f"{out}.json", claims_page.rows(entries, verdicts))
     warning = f"Scale {scaled}: random models and few questions. THE VERDICTS MEAN NOTHING.\n\n" if scaled else ""
     write_text(f"{out}.md", warning + claims_page.page(entries, verdicts))

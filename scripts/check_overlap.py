@@ -16,7 +16,7 @@ from scripts.lib import cli
 from scripts.lib.jsonl import BadInput, each_row, write_json
 from scripts.lib.questions.overlap import Overlap
 
-SHOWN = 20  # near questions that the report names
+SHOWN = 20  # similar questions that the report names
 log = logging.getLogger(__name__)
 
 
@@ -31,7 +31,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Compares question by question; any common question is an error that names it."""
+    """Compares all questions; common questions are an error that names them."""
     summary = cli.Summary("check_overlap", {"table": args.table})
     overlap = Overlap()
     for file in args.benchmarks:
@@ -58,7 +58,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def common(table: str, overlap: Overlap) -> str:
-    """What to say of questions that were trained on."""
+    """The error message about benchmark questions that were trained on."""
     asked, trained = next(iter(overlap.same.items()))
     return (
         f"table {table}: {len(overlap.same)} benchmark questions are also training questions, the first: {asked.id} "

@@ -27,7 +27,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Unlocks the working directory, or says who holds it."""
+    """Unlocks the working directory, or says which process holds it."""
     locks = list(Path(".snakemake/locks").glob("*"))
     if not locks:
         if not args.quiet:

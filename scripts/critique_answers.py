@@ -62,7 +62,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def judged(questions: Sequence[dict], answers: Sequence[dict]) -> list[dict]:
-    """What is criticised: each question as it was asked, with one of its answers, under the answer's id."""
+    """The input of critiques: each question as it was asked, with one of its answers, under the answer's id."""
     by_id = {row["id"]: row for row in questions}
     return [{**by_id[row["question_id"]], "id": row["id"], "response": row["response"]} for row in answers]
 

@@ -49,7 +49,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Criticises the rows of this shard; a row that cannot be judged keeps its place with an error."""
+    """Critiques the rows of this shard; a row that cannot be judged is kept with an error."""
     summary = cli.Summary("critique_responses", args.settings)
     ways = {"verifier": by_verifier, "openai": by_api, "transformers": by_model, "vllm": by_model}
     counts = ways[args.settings["teacher"]["kind"]](args)
@@ -70,10 +70,10 @@ def own(args: argparse.Namespace) -> Iterator[dict]:
 
 
 def finish(args: argparse.Namespace, rows: Iterable[dict], usage: Usage | None = None) -> dict:
-    """Writes the rows as they come and returns what the summary counts.
+    """Writes the rows one by one and returns the counts for the summary.
 
     Raises:
-        BadInput: more rows than allowed have no usable critique. Nothing is written then.
+        BadInput: more rows than allowed have no usable critique; then nothing is written.
     """
     counts = dict.fromkeys(("rows", "right", "wrong", "errors", "pointed_at_a_step", "with_gold", "agreeing"), 0)
     reasons: Counter[str] = Counter()
@@ -104,7 +104,7 @@ def finish(args: argparse.Namespace, rows: Iterable[dict], usage: Usage | None =
 
 
 def judged(row: dict, text: str | None, error: str | None, thoughts: str = "", with_thoughts: bool = False) -> dict:
-    """The row with a critique that a model wrote, and the verdict read from it; thoughts state none."""
+    """The row with a model's critique and the verdict parsed from it; thoughts are not parsed."""
     if thoughts:
         row["thoughts"] = thoughts
     if text:
@@ -118,7 +118,7 @@ def judged(row: dict, text: str | None, error: str | None, thoughts: str = "", w
 
 
 def by_verifier(args: argparse.Namespace) -> dict:
-    """The exact teacher. In the style `derive` each row says whether a worked solution allowed a derivation."""
+    """Critiques by the exact teacher; with style `derive`, each row says whether a solution allowed a derivation."""
     style = args.settings["teacher"]["style"]
 
     def critiques() -> Iterator[dict]:
@@ -152,7 +152,7 @@ def by_verifier(args: argparse.Namespace) -> dict:
 
 
 def by_api(args: argparse.Namespace) -> dict:
-    """A teacher behind an endpoint."""
+    """Critiques by a teacher behind an endpoint."""
     teacher = args.settings["teacher"]
     with Teaching(args.limits["teacher"], teacher, args.limits, args.state) as teaching:
         ask(teaching, lambda: (critique_request(teacher, row) for row in responses(args)), (args.shard, args.shards))
@@ -173,7 +173,7 @@ def by_api(args: argparse.Namespace) -> dict:
 
 
 def by_model(args: argparse.Namespace) -> dict:
-    """A model on this machine. Its shards are chunks of rows, as those of sampled responses are."""
+    """Critiques by a model on this machine. Its shards are chunks of rows, as for sampled responses."""
     from scripts.lib.generation.generator import Generator
     from scripts.lib.journal import Journal, held
 
@@ -199,9 +199,9 @@ def by_model(args: argparse.Namespace) -> dict:
 
 
 def said_by_model(answer: dict) -> tuple[str, str | None, str]:
-    """(text, why it cannot be used, thoughts) of what a model on this machine wrote."""
+    """(text, why it is unusable, thoughts) of a local model's critique."""
     thoughts, text = thoughts_and_answer({"text": answer["response"], "thoughts": None})
-    text, end, _ = text.partition("[END]")  # a small model may go on after it
+    text, end, _ = text.partition("[END]")  # a small model may continue after it
     cut = None if end or answer["finished"] else CUT_OFF
     unsaid = THOUGHTS_ALONE if thoughts and not text.strip() else None
     return text + end, answer.get("error") or cut or unsaid, thoughts

@@ -93,13 +93,13 @@ def page() -> str:
 
 
 def printed_verdicts(paper: str, entries: dict[str, dict]) -> dict[str, dict]:
-    """What the figures in papers/<paper>.yaml give for each claim."""
+    """The verdict on each claim by the numbers in papers/<paper>.yaml."""
     tables = printed_tables(paper)
     return {name: claims.verdict_of(claim, tables, printed_cell) for name, claim in entries.items()}
 
 
 def claims_of(paper: str) -> dict[str, dict]:
-    """The claims of config/claims/<paper>.yaml, with `extends` and `for_each` worked out and defaults filled in."""
+    """The claims of config/claims/<paper>.yaml, with `extends` and `for_each` expanded and defaults filled in."""
     given = read_yaml(f"config/claims/{paper}.yaml")["claims"]
     mistakes: list[str] = []
     entries = language.expand(given, "claims", lambda path: f"config/claims/{paper}.yaml: {path}", {}, mistakes)
@@ -115,7 +115,7 @@ def printed_tables(paper: str) -> dict[str, list[dict]]:
     for table in (entry["id"] for entry in papers.paper(paper)["tables"]):
         for row, values in papers.printed(table).items():
             for column, value in values.items():
-                # A table has its benchmarks as columns or as rows; lengths are no percentages.
+                # A table has its benchmarks as columns or as rows; lengths are not percentages.
                 count = None if column.startswith("len_") else sizes.get(column) or sizes.get(row)
                 cell = {"row": row, "column": column, "value": value, "se": None, "n": count}
                 tables.setdefault(table, []).append(cell)
@@ -123,7 +123,7 @@ def printed_tables(paper: str) -> dict[str, list[dict]]:
 
 
 def printed_cell(table: str, cell: dict) -> claims.Cell:
-    """A printed figure: binomial where the number of questions is known, else without a known error."""
+    """A printed number: binomial if the number of questions is known, else with unknown error."""
     return claims.Cell(cell["value"], questions=cell["n"])
 
 

@@ -55,7 +55,7 @@ def page() -> str:
 
 
 def variants(entry: dict) -> list[str]:
-    """The tables of an entry: one, or one for each form that it may take."""
+    """The tables of an entry: one, or one for each of its variants."""
     if "oneOf" not in entry:
         return rows_of(entry)
     parts = []
@@ -65,7 +65,7 @@ def variants(entry: dict) -> list[str]:
 
 
 def rows_of(entry: dict) -> list[str]:
-    """The table of an entry's keys, and below it the tables of keys that hold mappings."""
+    """The table of an entry's keys, followed by the tables of keys that contain mappings."""
     if "items" not in entry and "properties" not in entry:
         return ["Each is a name.\n"]
     if "properties" not in entry:
@@ -85,7 +85,7 @@ def rows_of(entry: dict) -> list[str]:
 def table(properties: dict, required: set[str]) -> str:
     """One Markdown table of keys."""
     lines = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
-    # The key that chooses the form comes first, also where the others are merged into it.
+    # The key that selects the variant comes first, also if the others are merged into it.
     for key, node in sorted(properties.items(), key=lambda item: "const" not in item[1]):
         node = dereferenced(node)
         default = "required" if key in required else f"`{dumps(node['default'])}`" if "default" in node else ""
@@ -94,7 +94,7 @@ def table(properties: dict, required: set[str]) -> str:
 
 
 def kind_of(node: dict) -> str:
-    """What values a key takes, in a few words."""
+    """The type of a key's values, in a few words."""
     if "const" in node:
         return f"`{node['const']}`"
     if "enum" in node:

@@ -8,11 +8,11 @@ from scripts.lib.jobs.memory import need
 
 SIZES = (0.5, 1.5, 7, 14, 32)  # billions
 TOKENS = 2048
-SHARING = 8  # GPUs, of the second table
+SHARING = 8  # GPUs in the second table
 RECIPE = {"optimizer": "adamw_torch", "max_tokens": TOKENS, "activation_checkpointing": True, "global_batch": 64}
 RECIPE |= {"loss": "logistic", "precompute_reference": False, "lora": None}
 LORA = {"lora": {"rank": 16}}
-# Method, what the first column says of it, and settings.
+# Method, its text in the first column, and settings.
 WORKS = (
     ("sft", "SFT, CFT", "full", {}),
     ("sft", "SFT, CFT", "LoRA", LORA),
@@ -45,7 +45,7 @@ def page() -> str:
 
 
 def table(gpus: int) -> str:
-    """Memory of each kind of training with one row in a pass, on each of so many GPUs."""
+    """Memory of each kind of training with one row per pass, on each of `gpus` GPUs."""
     lines = [
         [title, weights, f"`{precision}`", *(f"{memory(method, size, gpus, precision, given):.0f}" for size in SIZES)]
         for method, title, weights, given in WORKS
@@ -64,12 +64,12 @@ def table_of_rows() -> str:
 
 
 def memory(method: str, billions: float, gpus: int, precision: str, given: dict) -> float:
-    """GB on each GPU with one row in a pass."""
+    """GB on each GPU with one row per pass."""
     return need(run(method, precision, given), billions, gpus).of(1)
 
 
 def run(method: str, precision: str, given: dict) -> dict:
-    """A resolved run, as far as the estimate reads it."""
+    """A resolved run with the keys that the estimate reads."""
     return {"method": method, "hyperparameters": {**RECIPE, "precision": precision, **given}}
 
 

@@ -26,7 +26,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Prints a line for each entry and the sum of each teacher; 1 where a budget does not suffice."""
+    """Prints a line for each entry and the sum of each teacher; returns 1 if a budget is too small."""
     if not args.entries:
         sys.stdout.write("No entry uses a teacher that costs anything.\n")
         return 0
@@ -37,7 +37,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def print_teacher(teacher: str, entries: list[dict], state: Path) -> bool:
-    """Prints what a teacher's entries would take; whether its budget suffices."""
+    """Prints the cost of a teacher's entries; returns whether its budget suffices."""
     limits = entries[0]["limits"]
     ledger = Ledger(limits["price"], limits["budget"])
     cost = 0.0
@@ -65,7 +65,7 @@ def print_teacher(teacher: str, entries: list[dict], state: Path) -> bool:
 
 
 def no_budget(spent: float, cost: float) -> str:
-    """What to add where something costs and no budget is set."""
+    """Advice if an entry costs something and no budget is set."""
     return (
         f"NO BUDGET: no request is made until you add `budget: {budget_for(spent + cost)}`" if cost else "no budget set"
     )

@@ -69,17 +69,17 @@ def main(args: argparse.Namespace) -> int:
 
 
 def evaluated(settings: dict, model: str, cache: Path, micro_batch: int) -> dict:
-    """lm-eval's results. Where the power took a part of its answers so far, all are asked for again.
+    """lm-eval's results. If a power loss has damaged its cached answers, all are generated again.
 
     Raises:
-        DiskFull: they cannot be kept.
+        DiskFull: they cannot be written.
     """
     from scripts.lib.generation import harness
 
     with writing(cache):
         try:
             return harness.evaluate(settings, model, cache, micro_batch)
-        except sqlite3.OperationalError:  # no damage: a full disk, a lock
+        except sqlite3.OperationalError:  # not damaged: a full disk or a lock
             raise
         except sqlite3.DatabaseError as error:
             log.warning("%s: the saved answers are damaged (%s): generating all of them again", cache, error)

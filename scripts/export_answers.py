@@ -67,7 +67,7 @@ def prompts_of(results: Results, checkpoint: str, benchmark: str, questions: Ite
     """The text that a checkpoint was sent for each question, by id.
 
     Raises:
-        BadInput: the benchmark is not asked question by question.
+        BadInput: the benchmark does not send one prompt per question.
     """
     entry = results.study["benchmarks"][benchmark]
     if entry["kind"] not in GENERATED:
@@ -80,7 +80,7 @@ def prompts_of(results: Results, checkpoint: str, benchmark: str, questions: Ite
 def lm_eval_samples(
     rows: Sequence[dict], questions: Mapping[str, dict], prompts: Mapping[str, str], entry: Mapping
 ) -> Iterable[dict]:
-    """A line a question, with all samples of its answer."""
+    """One line per question, with all samples of its answer."""
     decoding = {"temperature": entry.get("temperature"), "max_gen_toks": entry.get("max_tokens"), "until": []}
     by_question: dict[str, list[dict]] = {}
     for row in rows:
@@ -107,7 +107,7 @@ def lm_eval_samples(
 
 
 def mean(values: Sequence[float | None]) -> float | None:
-    """The mean of the verdicts that there are."""
+    """The mean of the verdicts that are not None."""
     known = [float(value) for value in values if value is not None]
     return sum(known) / len(known) if known else None
 
@@ -126,7 +126,7 @@ def inspect_log(
     questions: Mapping[str, dict],
     prompts: Mapping[str, str],
 ) -> dict:
-    """An evaluation as Inspect logs it; `made` is when it was scored."""
+    """An evaluation in Inspect's log format; `made` is the time of scoring."""
     accuracies = {"ours": score, **score.get("verdicts", {})}
     scorers = [
         {
@@ -159,7 +159,7 @@ def inspect_log(
 
 
 def inspect_sample(checkpoint: str, row: dict, question: dict, prompts: Mapping[str, str]) -> dict:
-    """One answer as Inspect logs it."""
+    """One answer in Inspect's log format."""
     said = {"role": "assistant", "content": text_of(row), "source": "generate"}
     asked = prompts[question["id"]]
     extracted = row.get("extracted")

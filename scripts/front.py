@@ -66,7 +66,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 
 def told_plainly(args: argparse.Namespace) -> int:
-    """`main`, whose errors are told without the time and module that a log has."""
+    """`main`, with errors printed without the time and module of log messages."""
     try:
         return main(args)
     except BadInput as error:
@@ -75,7 +75,7 @@ def told_plainly(args: argparse.Namespace) -> int:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Calls what the command stands for."""
+    """Runs the command."""
     if args.command in ("show", "chat"):
         return called([sys.executable, "-m", f"scripts.{args.command}", *args.rest])
     if args.command == "clean":
@@ -102,7 +102,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def located(file: str) -> str:
-    """A file that the user names, from the project's folder: as short as it can be said."""
+    """A file that the user names, relative to the project folder if that is shorter."""
     path = Path(os.environ.get("REDPEN_CALLED_FROM", ".")) / file
     if not path.exists():
         if (cli.ROOT / file).exists():
@@ -113,7 +113,7 @@ def located(file: str) -> str:
 
 
 def values_of(settings: Sequence[str]) -> dict[str, Any]:
-    """`runs.sft.seed=3` and so on as nested mappings; a value is JSON where it can be read so, else text."""
+    """Settings such as `runs.sft.seed=3` as nested mappings; a value is JSON if it can be parsed, else text."""
     values: dict[str, Any] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
@@ -130,26 +130,26 @@ def values_of(settings: Sequence[str]) -> dict[str, Any]:
 
 
 def snakemake(files: Sequence[str], overrides: Mapping[str, Any], targets: Sequence[str], more: Sequence[str]) -> list:
-    """The call of snakemake that makes targets."""
+    """The snakemake command that makes targets."""
     configs = ["--configfile", *files] if files else []
     values = ["--config", *(f"{key}={json.dumps(value)}" for key, value in overrides.items())] if overrides else []
     return [sys.executable, "-m", "snakemake", *more, *configs, *values, "--", *targets]
 
 
 def called(command: Sequence[str]) -> int:
-    """Prints a command as one would type it, runs it, and returns its status."""
+    """Prints a command as a user would type it, runs it, and returns its status."""
     module = command[2]
     shown = ["snakemake", *command[3:]] if module == "snakemake" else ["python", *command[1:]]
     sys.stderr.write(f"+ {shlex.join(shown)}\n")
     sys.stderr.flush()
     try:
         return subprocess.run(command, cwd=cli.ROOT).returncode
-    except KeyboardInterrupt:  # the command has it too, and says what it means
+    except KeyboardInterrupt:  # the command receives it too, and reports it
         return 130
 
 
 def as_typed(args: argparse.Namespace) -> str:
-    """The options of a call, to put behind `redpen make`."""
+    """The options of a call, to append to `redpen make`."""
     words = [word for file in args.config for word in ("-c", file)]
     words += [word for setting in args.set for word in ("--set", setting)]
     return f" {shlex.join(words)}" if words else ""
@@ -159,7 +159,7 @@ def as_typed(args: argparse.Namespace) -> str:
 
 
 def status(files: Sequence[str], overrides: Mapping[str, Any], options: str) -> str:
-    """What the study has: each table and figure as made, outdated or missing, and what to call next."""
+    """The state of each table and figure (made, outdated or missing), and the next command."""
     from scripts.lib.jobs import dag
 
     graph = dag.graph(["all_tables"], files, overrides)
@@ -191,10 +191,10 @@ def state_of(job: Any) -> tuple[str, int]:
 
 
 def checked(files: Sequence[str]) -> str:
-    """What configs hold that have no mistake.
+    """A summary of valid configs.
 
     Raises:
-        BadInput: they have mistakes, each told with its file, and a slip of YAML with its line.
+        BadInput: they have mistakes; each is reported with its file, and a YAML syntax error with its line.
     """
     from scripts.lib.study.resolve import ConfigError, resolve
 
@@ -210,7 +210,7 @@ def checked(files: Sequence[str]) -> str:
 
 
 def readable(file: str) -> str:
-    """The file, which is YAML.
+    """The file, if it is valid YAML.
 
     Raises:
         BadInput: it is not.
@@ -230,7 +230,7 @@ def readable(file: str) -> str:
 
 
 def evaluation(args: argparse.Namespace, overrides: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The overrides and the target that score a model folder, in a study of its own beside the config's.
+    """The overrides and the target that score a model folder in a separate study.
 
     Raises:
         BadInput: there is no such folder or suite, or the config has mistakes.
@@ -251,7 +251,7 @@ def evaluation(args: argparse.Namespace, overrides: Mapping[str, Any]) -> tuple[
         )
     slug = re.sub(r"[^a-z0-9.-]+", "-", folder.resolve().name.lower()).strip("-.") or "model"
     if any(slug in study[section] for section in ("models", "runs", "seeds")):
-        slug = f"{slug}-folder"  # no entry of the study is changed
+        slug = f"{slug}-folder"  # so that no entry of the study changes
     ours = {
         "study": "eval" if args.limit is None else f"eval-first-{args.limit}",
         "models": {slug: {"source": "folder", "path": str(folder.resolve()), "family": family}},
@@ -260,14 +260,14 @@ def evaluation(args: argparse.Namespace, overrides: Mapping[str, Any]) -> tuple[
         },
     }
     if not args.config:
-        ours["base"] = "config.yaml"  # which snakemake leaves out where a study is named
+        ours["base"] = "config.yaml"  # which snakemake skips if a study is named
     if args.limit is not None:
         ours["benchmarks"] = {name: limited(study["benchmarks"][name], args.limit) for name in study["suites"][suite]}
     return language.merge(dict(overrides), ours), ["evaluation"]
 
 
 def limited(benchmark: Mapping[str, Any], count: int) -> dict[str, Any]:
-    """What makes a benchmark ask so many questions at most."""
+    """The override that limits a benchmark to `count` questions."""
     if benchmark["kind"] == "harness":
         return {"limit": count}
     rows = benchmark["questions"].get("rows")
@@ -275,10 +275,10 @@ def limited(benchmark: Mapping[str, Any], count: int) -> dict[str, Any]:
 
 
 def family_of(folder: Path) -> str:
-    """The family of a model folder, as its config.json says it.
+    """The family of a model folder, from its config.json.
 
     Raises:
-        BadInput: it is no model folder.
+        BadInput: it is not a model folder.
     """
     file = folder / "config.json"
     if not file.is_file():

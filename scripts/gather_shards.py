@@ -37,7 +37,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def merged(files: list[str]) -> Iterator[dict]:
-    """The rows of files that are sorted by id, in the order of their ids.
+    """The rows of files sorted by id, merged in the order of their ids.
 
     Raises:
         BadInput: two rows have the same id.
@@ -52,7 +52,7 @@ def merged(files: list[str]) -> Iterator[dict]:
 
 
 def added(parts: list[dict]) -> dict:
-    """The sums of the numbers in the shards' summaries, and of the reasons that they count."""
+    """The sums of the numbers in the shards' summaries, including counts by reason."""
     total: dict = {"error_reasons": Counter()}
     for part in parts:
         for name, value in part.items():

@@ -35,7 +35,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Generates turn after turn, and writes a row for each."""
+    """Generates the turns one after the other, and writes a row for each."""
     questions = read_rows(args.benchmark, required=("id", "turns"))
     for row in questions:
         if not isinstance(row["turns"], list) or not row["turns"]:
@@ -62,7 +62,7 @@ def turns(generator: Generator, questions: list[dict], entry: dict) -> list[dict
             asked = [question for question in group if len(question["turns"]) >= turn]
             for question in asked:
                 messages = render(entry["prompt"], question=question["turns"][turn - 1])
-                # What the prompt says as system stands once, at the top.
+                # The prompt's system message occurs once, at the top.
                 talks[question["id"]] += [said for said in messages if turn == 1 or said["role"] != "system"]
             conversations = [talks[question["id"]] for question in asked]
             completions = generator.replies(conversations, {**entry, "temperature": temperature})

@@ -65,7 +65,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def read_items(lines: Sequence[str], args: argparse.Namespace) -> tuple[list[dict], list[Item], list[str | None]]:
-    """Rows, items and errors, one of each for each line; a line that cannot be read has an item without a gold."""
+    """Rows, items and errors, one of each per line; a line that cannot be parsed has an item without a gold answer."""
     rows, items, errors = [], [], []
     for line in lines:
         row, item, error = {}, Item(None, None, args.kind), None
@@ -102,12 +102,12 @@ def _item(row: dict, args: argparse.Namespace) -> Item:
 
 
 def _set(row: dict, args: argparse.Namespace) -> str:
-    """The set of a row: the authors' graders keep units on minerva and read letters otherwise on gpqa."""
+    """The set of a row: the authors' graders keep units on minerva and read letters differently on gpqa."""
     return str(row.get(args.set_field) or "") if args.set_field else ""
 
 
 def warn_of_sets(items: Sequence[Item]) -> None:
-    """Logs which sets the authors' graders know nothing of: a mistyped name would lose its rules unseen."""
+    """Logs the sets that the authors' graders do not know, since a misspelt name would silently lose its rules."""
     unknown = sorted({item.of_set for item in items if item.of_set} - set(SETS))
     if unknown:
         LOG.warning("no set of the authors' graders: %s (known: %s)", ", ".join(unknown), ", ".join(SETS))
@@ -141,7 +141,7 @@ def line_out(row: dict, result: Grade, error: str | None) -> str:
 
 
 def explanations(rows: Sequence[dict], items: Sequence[Item], wanted: str) -> list[str]:
-    """How our verdict comes about, for the row whose id is `wanted` or for all rows with a gold.
+    """How our verdict is reached, for the row whose id is `wanted` or for all rows with a gold answer.
 
     Raises:
         BadInput: no row has that id.
@@ -160,7 +160,7 @@ def explanations(rows: Sequence[dict], items: Sequence[Item], wanted: str) -> li
 
 
 def read_lines(path: Path) -> list[str]:
-    """The rows of a file as lines of JSON; bytes that are no UTF-8 become U+FFFD.
+    """The rows of a file as lines of JSON; bytes that are not UTF-8 become U+FFFD.
 
     Raises:
         BadInput: it cannot be read.
@@ -185,7 +185,7 @@ def read_parquet(path: Path) -> list[str]:
     """The rows of a Parquet file as lines of JSON.
 
     Raises:
-        BadInput: it is none.
+        BadInput: it is not a Parquet file.
     """
     import pyarrow
     from pyarrow import parquet
@@ -198,7 +198,7 @@ def read_parquet(path: Path) -> list[str]:
 
 
 def check_columns(rows: Sequence[dict], args: argparse.Namespace) -> None:
-    """Raises BadInput if a column that a flag names is in no row: all of them would be without a verdict."""
+    """Raises BadInput if a column that a flag names is in no row, so that no row would get a verdict."""
     there = {name: None for row in rows for name in row}
     for flag in ("gold_field", "prediction_field", "choices_field", "set_field"):
         name = getattr(args, flag)

@@ -61,7 +61,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def item_of(row: dict) -> Item:
-    """What is graded of a row, with what its dataset says of the gold."""
+    """The item to grade in a row, with its dataset's facts about the gold answer."""
     return Item(prediction=row["response"], gold=row["answer"], options=row.get("grading", {}))
 
 

@@ -38,7 +38,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Asks for every rating that the journal does not hold, writes rows and summary."""
+    """Requests every rating that is not in the journal, writes rows and summary."""
     summary = cli.Summary("judge_turns", args.settings)
     teacher, slug = args.settings["teacher"], Path(args.benchmark).stem
     questions = {row["id"]: row for row in read_rows(args.benchmark, required=("id", "turns"))}
@@ -79,7 +79,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def rated(row: dict, judgement: str | None, error: str | None) -> dict:
-    """The row with the judgement, the rating read from it, and its share of the full mark."""
+    """The row with the judgement, the rating parsed from it, and its share of the maximum."""
     rating = parse_rating(judgement or "") if error is None else None
     rated_row = {
         **row,

@@ -18,7 +18,7 @@ import signal
 from scripts.lib import cli
 from scripts.lib.jobs import cards
 
-SMALLER = 76  # a script's status: its memory ran out, and it is to be started again, with less in a pass
+SMALLER = 76  # exit status of a script that ran out of memory and must be restarted with fewer rows per pass
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -36,21 +36,21 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Starts this node's processes and waits until they end; returns the status of the first that failed."""
+    """Starts this node's processes and waits for them; returns the status of the first one that fails."""
     from accelerate.commands import launch
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
     cards.take(args.processes)
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
-    host, _, port = (args.main or ":0").rpartition(":")  # 0: a free one
+    host, _, port = (args.main or ":0").rpartition(":")  # 0: any free port
     options = ["--config_file", str(cli.ROOT / "envs" / "accelerate" / f"{args.parallel}.yaml")]
     options += ["--num_processes", str(args.processes), "--main_process_port", port]
     if args.nodes > 1:
-        # No rendezvous backend: under one, the other launchers fail when that of node 0 ends before them.
+        # No rendezvous backend: with one, the other launchers fail if node 0's launcher ends first.
         options += ["--num_machines", str(args.nodes), "--machine_rank", str(args.node), "--main_process_ip", host]
     wanted = launch.launch_command_parser().parse_args([*options, "--module", args.script, *args.arguments])
-    wanted.signals_to_handle = "SIGINT"  # of torchrun, which would end the script soon after SIGTERM
+    wanted.signals_to_handle = "SIGINT"  # torchrun would otherwise kill the script soon after SIGTERM
     while True:
         try:
             launch.launch_command(wanted)

@@ -24,7 +24,7 @@ from scripts.lib.page.results import Results, default_folder
 
 PROFILES = ("process", "workflow")
 PROFILE_VERSION = "0.5"
-# The workflow's own files, and the files of the study that are packed.
+# The workflow's own files, and the study's files that are included.
 WORKFLOW = ("rules/*.smk", "config.yaml", "config/**/*.yaml", "prompts/**/*.j2", "prompts/**/*.jinja", "papers/*.yaml")
 WORKFLOW += ("envs/*.lock.txt", "CITATION.cff", "LICENSE", "README.md")
 PACKED = ("study.yaml", "tables/*", "figures/*", "claims.*", "checkpoints/*/*.json", "train_sets/*.json")
@@ -63,10 +63,10 @@ def main(args: argparse.Namespace) -> int:
 
 
 def make(results: Results) -> ROCrate:
-    """The crate of a study: what is there of it.
+    """The crate of a study, with its existing files.
 
     Raises:
-        BadInput: no table of the study has been made.
+        BadInput: no table of the study exists yet.
     """
     if not any(results.path("tables").glob("*.json")):
         raise BadInput(f"{results.path('tables')}: no table has been made. First: snakemake all_tables")
@@ -86,7 +86,7 @@ def make(results: Results) -> ROCrate:
 
 
 def _add_workflow(crate: ROCrate):
-    """The Snakefile as the main workflow, its rules and configs beside it; the profiles that the crate follows."""
+    """Adds the Snakefile as the main workflow, with its rules and configs, and the profiles that the crate follows."""
     workflow = crate.add_workflow(cli.ROOT / "Snakefile", "Snakefile", main=True, lang="snakemake")
     for pattern in WORKFLOW:
         for file in sorted(cli.ROOT.glob(pattern)):
@@ -100,7 +100,7 @@ def _add_workflow(crate: ROCrate):
 
 
 def _pack(crate: ROCrate, results: Results):
-    """Adds the study's small files below results/; the entity of the resolved study."""
+    """Adds the study's small files below results/; returns the entity of the resolved study."""
     for pattern in PACKED:
         for file in sorted(results.folder.glob(pattern)):
             if file.is_file():
@@ -109,7 +109,7 @@ def _pack(crate: ROCrate, results: Results):
 
 
 def _add_steps(crate: ROCrate, results: Results) -> Iterator:
-    """One action for each file behind a score that says what made it."""
+    """Adds one action for each file behind a score that records what made it."""
     facts = provenance.of(results)
     for file, fact in facts.items():
         made_by = fact.get("made_by")
@@ -139,7 +139,7 @@ def _program(crate: ROCrate, made_by: dict):
 
 
 def _named(crate: ROCrate, results: Results, file: str, facts: dict):
-    """A file of a step: the packed one, or one that is only named, with its hash."""
+    """A file of a step: an included one, or one that is only named, with its hash."""
     packed = crate.get(f"results/{Path(file).relative_to(f'results/{results.folder.name}').as_posix()}")
     if packed:
         return packed

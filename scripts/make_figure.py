@@ -12,7 +12,7 @@ from pathlib import Path
 from scripts.lib import cli
 from scripts.lib.jsonl import BadInput, read_json, read_rows, replacing
 
-# Okabe and Ito's palette, and a marker for each, so that no line is told by its colour alone.
+# Okabe and Ito's palette, with a marker each, so that lines do not differ by colour alone.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "osD^vPX"
 QUANTITIES = {"loss": "loss", "margin": "reward margin"}
@@ -34,7 +34,7 @@ def main(args: argparse.Namespace) -> int:
     os.environ.setdefault("MPLBACKEND", "Agg")
     import matplotlib
 
-    # The same bytes for the same figure: no date, no random ids.
+    # No date and no random ids, so that the same figure has the same bytes.
     matplotlib.rcParams.update({"svg.hashsalt": "redpen", "font.size": 11, "axes.spines.top": False})
     matplotlib.rcParams.update({"axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3})
     from matplotlib import pyplot
@@ -56,7 +56,7 @@ def style(number: int) -> dict:
 
 
 def training(axes, settings: dict, files: list[Path]) -> None:
-    """A quantity of the training log (loss, margin) over steps, a line for each run."""
+    """Draws a quantity of the training log (loss, margin) over steps, a line for each run."""
     logs = {file.parent.name: read_json(file)["losses"] for file in files}
     for number, row in enumerate(settings["rows"]):
         points = [
@@ -71,7 +71,7 @@ def training(axes, settings: dict, files: list[Path]) -> None:
 
 
 def run(axes, settings: dict, files: list[Path]) -> None:
-    """The training log of one run: its loss, and the reward margin if it has one."""
+    """Draws the training log of one run: its loss, and the reward margin if it has one."""
     log = read_json(files[0])["losses"]
     axes.set_xlabel("optimizer step")
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -85,7 +85,7 @@ def run(axes, settings: dict, files: list[Path]) -> None:
 
 
 def validation(axes, settings: dict, files: list[Path]) -> None:
-    """The candidates' score on the validation benchmark over steps, a line for each run."""
+    """Draws the candidates' score on the validation benchmark over steps, a line for each run."""
     curves = {file.parent.name: read_json(file)["curve"] for file in files}
     for number, row in enumerate(settings["rows"]):
         points = [(p["step"], 100 * p["accuracy"]) for p in curves[row["of"]] if p["accuracy"] is not None]
@@ -97,9 +97,9 @@ def validation(axes, settings: dict, files: list[Path]) -> None:
 
 
 def accuracy(axes, settings: dict, files: list[Path]) -> None:
-    """Accuracy with standard errors, checkpoint by checkpoint: a mark for each benchmark and one for their average.
+    """Draws accuracy with standard errors by checkpoint: a marker for each benchmark and one for their average.
 
-    Checkpoints are no scale, so no line joins them.
+    Checkpoints are not ordered, so no line joins them.
     """
     from scripts.lib.tables.statistics import average_error
 
@@ -119,7 +119,7 @@ def accuracy(axes, settings: dict, files: list[Path]) -> None:
 
 
 def lengths(axes, settings: dict, files: list[Path]) -> None:
-    """The share of answers that are at most so long, of those that ended by themselves, a line for each checkpoint."""
+    """Draws the share of complete answers up to each length, a line for each checkpoint."""
     tokens: dict[str, list[int]] = {}
     cut_off: dict[str, int] = {}
     for file in files:

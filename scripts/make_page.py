@@ -58,7 +58,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def what_there_is(args: argparse.Namespace, command: str) -> tuple[dict[str, list[dict]], list[dict] | None]:
-    """The cells, as far as they are there, of all tables, and the verdicts on claims that Snakemake would judge now."""
+    """The existing cells of all tables, and verdicts on the claims that Snakemake would judge now."""
     graph = dag.graph(["all_tables", "claims"], args.configfiles, args.config)
     tables, entries = partial.tables_of(graph, command), graph.study["claims"]
     pending = any(job.pending for job in graph.jobs if job.rule == "check_claims")
@@ -66,7 +66,7 @@ def what_there_is(args: argparse.Namespace, command: str) -> tuple[dict[str, lis
 
 
 def near(file: str) -> str:
-    """A path below the working folder without it, so that the page is the same wherever the project lies."""
+    """A path relative to the working folder, so that the page does not depend on the project's location."""
     path = Path(file).absolute()
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
 

@@ -64,7 +64,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def write_partial(table: str, configfiles: list[str], overrides: dict) -> int:
-    """A table of what there is; prints it too."""
+    """Writes and prints a table of the existing results."""
     from scripts.lib.tables import partial
 
     settings, out, cells = partial.cells(table, configfiles, overrides)
@@ -80,13 +80,13 @@ def write_partial(table: str, configfiles: list[str], overrides: dict) -> int:
 def write(
     out: Path, table: str, settings: dict, cells: list[dict], notes: list[str], to: Mapping | None = None
 ) -> None:
-    """Writes the cells and the files to read; `to`: where cells and rows lead to in the study page."""
+    """Writes the cells and the readable files; `to`: the study page addresses of cells and rows."""
     write_json(f"{out}.json", cells)
     heading = HEADINGS.get(settings.get("layout"), " ")
     table_files.write(out, table, settings["title"], cells, notes, heading, to)
 
 
-# What the first column of a table holds.
+# The heading of a table's first column.
 HEADINGS = {"checkpoints-as-rows": "Model", "benchmarks-as-rows": "Benchmark"}
 
 

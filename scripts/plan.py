@@ -45,7 +45,7 @@ def main(args: argparse.Namespace) -> int:
 def report(study: dict, jobs: list[dag.Job], targets: list[str]) -> str:
     """The plan as text."""
     estimator = Estimator(study)
-    jobs = [job for job in jobs if job.outputs]  # targets are names only
+    jobs = [job for job in jobs if job.outputs]  # targets make nothing themselves
     pending = [job for job in jobs if job.pending]
     costs = {job: estimator.cost(job) for job in pending}
     machine = study["plan"]["machine"]
@@ -84,7 +84,7 @@ def report(study: dict, jobs: list[dag.Job], targets: list[str]) -> str:
 
 
 def by_rule(jobs: list[dag.Job], costs: dict[dag.Job, Cost], hours: str) -> str:
-    """Jobs to run and done, hours and cost of each rule."""
+    """Pending and finished jobs, hours and cost of each rule."""
     to_run, done = Counter(), Counter()
     sums: dict[str, Cost] = {}
     for job in jobs:
@@ -96,14 +96,14 @@ def by_rule(jobs: list[dag.Job], costs: dict[dag.Job, Cost], hours: str) -> str:
 
 
 def by_run(study: dict, pending: list[dag.Job]) -> list[str]:
-    """How many rows the training sets to come ask for, and how large what they draw from can be."""
+    """The rows that pending training sets request, and the possible size of their sources."""
     names = sorted(job.wildcards["run"] for job in pending if job.rule == "build_train_set")
     lines = quotas.pools(study, names)
     return ["\n".join(["rows to train on", *(f"  {line}" for line in lines)])] if lines else []
 
 
 def gpu_memory(estimator: Estimator, pending: list[dag.Job]) -> list[str]:
-    """What each training needs of a GPU's memory, and how many rows it can hold at once on the machine's."""
+    """The GPU memory that each training needs, and the rows per pass that fit on the machine's GPU."""
     machine = estimator.machine or {"gpus": 1}
     by_need: dict[Need, list[str]] = {}
     for job in pending:
@@ -127,7 +127,7 @@ def needed(found: Need, machine: dict) -> str:
 
 
 def by_table(jobs: list[dag.Job], costs: dict[dag.Job, Cost], hours: str) -> str:
-    """What each table or figure needs by itself; what tables share is in each of them."""
+    """The cost of each table or figure by itself; shared jobs count in each of them."""
     rows = []
     for job in jobs:
         if job.rule not in ("make_table", "make_figure"):
@@ -140,7 +140,7 @@ def by_table(jobs: list[dag.Job], costs: dict[dag.Job, Cost], hours: str) -> str
 
 
 def table(heading: str, rows: list[tuple[str, int, int, Cost]], hours: str) -> str:
-    """Rows of name, jobs to run, jobs done and cost, as text in columns."""
+    """Name, pending jobs, finished jobs and cost of each row, as text in columns."""
     lines = [(heading, "to run", "done", hours, "teachers, USD")]
     for name, to_run, done, cost in rows:
         lines.append((name, f"{to_run:,}", f"{done:,}", f"{cost.gpu_hours:,.2f}", f"{cost.dollars:,.2f}"))

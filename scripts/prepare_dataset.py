@@ -58,7 +58,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def tell(made: sources.Preparation, asked: int | None) -> None:
-    """Logs what is not in the rows, and what was changed in them."""
+    """Logs what was dropped from the rows and what was changed in them."""
     if left_out := {reason: count for reason, count in made.left_out.items() if count}:
         reasons = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in left_out.items())
         log.warning("%s: %d rows taken, %d left out: %s", made.place, len(made.rows), sum(left_out.values()), reasons)

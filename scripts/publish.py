@@ -66,7 +66,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def write_all(results: Results) -> list[Path]:
-    """Writes the card of each checkpoint and of each data set that is there; returns the cards."""
+    """Writes the card of each existing checkpoint and dataset; returns the cards."""
     written = [write_model_card(results, run) for run in results.trainings]
     for section in cards.DATA:
         for slug in results.study[section]:
@@ -90,7 +90,7 @@ def write_data_card(results: Results, section: str, slug: str) -> Path:
 
 
 def model_files(results: Results, run: str) -> dict[str, Path]:
-    """What a model's repository holds, by its name there: the checkpoint's files and the card."""
+    """The files of a model's repository, by name: the checkpoint's files and the card."""
     card = write_model_card(results, run)
     folder = results.path(*cards.model_folder(run))
     if not (folder / "config.json").is_file():
@@ -99,11 +99,11 @@ def model_files(results: Results, run: str) -> dict[str, Path]:
 
 
 def _is_public(file: Path) -> bool:
-    return file.is_file() and not file.name.startswith(".")  # Snakemake leaves its own mark in a folder
+    return file.is_file() and not file.name.startswith(".")  # Snakemake leaves a marker file in a folder
 
 
 def data_files(results: Results, named: str) -> dict[str, Path]:
-    """What a data set's repository holds: the rows, their summary and the card."""
+    """The files of a dataset's repository: the rows, their summary and the card."""
     section, _, slug = named.partition("/")
     if section not in cards.DATA or slug not in results.study[section]:
         known = [f"{section}/{slug}" for section in cards.DATA for slug in results.study[section]]
@@ -125,7 +125,7 @@ def push(repo: str, kind: str, files: dict[str, Path], private: bool) -> None:
     """Uploads the files in one commit.
 
     Raises:
-        BadInput: there is no token, or the hub refuses.
+        BadInput: there is no token, or the hub refuses the upload.
     """
     hub = HfApi(library_name="redpen")
     operations = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=str(file)) for name, file in files.items()]

@@ -32,7 +32,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Cancels, unlocks, goes on."""
+    """Cancels queued jobs, unlocks the folder, and restarts the run."""
     alive = here.snakemakes(jobs=False)
     if alive:
         raise BadInput(
@@ -57,7 +57,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def run_names(logs: Path) -> set[str]:
-    """The names that the runs of this folder gave to their jobs: snakemake's log says `SLURM run ID: <name>`."""
+    """The Slurm job names of this folder's runs, from `SLURM run ID: <name>` in snakemake's logs."""
     return {
         name
         for file in logs.glob("*.snakemake.log")
@@ -66,7 +66,7 @@ def run_names(logs: Path) -> set[str]:
 
 
 def queued(names: set[str]) -> list[str]:
-    """The ids of this user's jobs with one of these names that have not ended."""
+    """The ids of this user's active jobs with one of these names."""
     if not names:
         return []
     lines = slurm.call("squeue", "--noheader", "--user", getpass.getuser(), "--format=%A|%j").splitlines()

@@ -40,7 +40,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Asks what is missing and writes the rows with their refined answers; one without an answer has an error."""
+    """Requests missing answers and writes the rows with refined answers; a row without an answer has an error."""
     settings = args.settings
     teacher = settings["teacher"]
     summary = cli.Summary("refine_responses", settings)
@@ -56,7 +56,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def fields(value: dict | None, error: str | None, with_thoughts: bool) -> dict:
-    """What a row takes from a refined answer; response, critique and their tokens stay as they are."""
+    """The fields of a row from a refined answer; response, critique and their tokens are unchanged."""
     if value is None:
         return {}
     thoughts = value["thoughts"]

@@ -42,7 +42,7 @@ def main(args: argparse.Namespace) -> int:
     questions = {row["id"]: row for row in rows}
     progress = cli.Progress("sampled", len(rows) * settings["samples"] // args.shards)
     with held(Path(args.state) / f"shard-{args.shard}") as state:
-        # The other shards' journals are read too: after a change of `shards` the chunks lie elsewhere.
+        # The other shards' journals are read too: after a change of `shards`, chunks are in other journals.
         others = [file for file in Path(args.state).glob("shard-*/chunks.jsonl") if file.parent != state]
         with Journal(state / "chunks.jsonl", others) as journal:
             generator = Generator(args.model, settings["engine"] | args.machine, journal, progress)

@@ -65,7 +65,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def graded_answers(slug: str, rows: list[dict], questions: dict[str, dict], args: argparse.Namespace) -> list[dict]:
-    """The generations of one benchmark with their grades, as its kind is graded."""
+    """The generations of one benchmark, graded as its kind requires."""
     settings = args.settings
     kind = settings["benchmarks"][slug]
     if kind == "ifeval":
@@ -79,7 +79,7 @@ def graded_answers(slug: str, rows: list[dict], questions: dict[str, dict], args
 
 
 def add_own_verdicts(graded: list[dict], file: str) -> None:
-    """Sets `own_verdict` in the rows: what the checkpoint's own critique says of each answer."""
+    """Sets `own_verdict` in the rows: the verdict of the checkpoint's own critique on each answer."""
     verdicts = {row["id"]: row["verdict"] for row in read_rows(file, required=("id", "verdict"))}
     for row in graded:
         if row["id"] not in verdicts:
@@ -88,12 +88,12 @@ def add_own_verdicts(graded: list[dict], file: str) -> None:
 
 
 def further_figures(slug: str, graded: list[dict], settings: dict) -> dict:
-    """What a summary states beside accuracy: IFEval's metrics, a judge's figures, figures over samples."""
+    """A summary's further metrics: IFEval's, those of a judge, and those over samples."""
     kind, validation = settings["benchmarks"][slug], validation_ids(graded)
     if kind == "ifeval":
         return summarise_all(graded)
     if kind == "critique":
-        return {**summarise_verdicts(graded, validation), "verdicts": {}}  # of no other grader
+        return {**summarise_verdicts(graded, validation), "verdicts": {}}  # no other grader applies
     over_samples = settings.get("samples", {}).get(slug)
     return summarise_samples(graded, over_samples, validation) if over_samples else {}
 

@@ -27,7 +27,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Chooses, links the files, writes the selection."""
+    """Selects a candidate, links its files, and writes the selection."""
     candidates = sorted(path.name for path in Path(args.candidates).glob("step-*"))
     if not candidates:
         raise BadInput(f"{args.candidates}: there are no candidates. Run rule train again.")
@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> int:
     if args.train_state:
         with held(args.train_state) as state:
             for progress in list(filter(Path.is_dir, state.iterdir())):
-                # Renamed first: half a folder under its own name would pass for a training that can resume.
+                # Renamed first, since a half-removed folder under its own name would look like a training to resume.
                 shutil.rmtree(progress.rename(progress.with_name(f".{progress.name}.removed")))
     return 0
 
@@ -55,7 +55,7 @@ def main(args: argparse.Namespace) -> int:
 def _link(source: str, target: str) -> None:
     try:
         os.link(source, target)
-    except OSError:  # another disk, or a file system without links
+    except OSError:  # a different disk, or a file system without links
         shutil.copyfile(source, target)
 
 

@@ -50,7 +50,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Prints what is asked for, and how much of it there is."""
+    """Prints the requested rows and their number."""
     results = Results(args.results or default_folder())
     if args.critiques:
         found = critiques(results, args.critiques)
@@ -71,7 +71,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def answers(results: Results, args: argparse.Namespace) -> Iterator[str]:
-    """The answers that are asked for, each as text."""
+    """The requested answers, each as text."""
     wanted = filter_of(args)
     other = {row["id"]: row for row in graded(results, args.against, args.benchmark)} if args.against else {}
     questions: dict[str, dict[str, dict]] = {}
@@ -106,7 +106,7 @@ def graded(results: Results, checkpoint: str, benchmark: str | None) -> Iterator
 
 
 def filter_of(args: argparse.Namespace) -> Callable[[dict, dict | None], bool]:
-    """Whether an answer, with the other checkpoint's answer beside it, is asked for."""
+    """A filter for answers, given the other checkpoint's answer."""
     if args.wrong:
         return lambda row, other: row["correct"] is not None and row["correct"] < 1
     if args.flipped:
@@ -124,7 +124,7 @@ def verdicts_of(row: dict) -> dict[str, bool | float | None]:
 
 
 def answer_text(id: str, question: dict, said: list[tuple[str, dict]]) -> str:
-    """A question with its gold, and what each checkpoint said."""
+    """A question with its gold answer, and each checkpoint's answer."""
     lines = [id, "", str(question.get("question", "")), "", f"gold: {question.get('answer', '–')}"]
     for checkpoint, row in said:
         verdicts = ", ".join(f"{name} {SIGNS.get(verdict, verdict)}" for name, verdict in verdicts_of(row).items())
@@ -162,7 +162,7 @@ def critiques(results: Results, entry: str) -> Iterator[str]:
 
 
 def train_rows(results: Results, run: str) -> Iterator[str]:
-    """The rows of a run's training set as the model reads them: the tokens that the loss counts stand in ⟦ ⟧."""
+    """The rows of a run's training set as the model reads them: the tokens that the loss counts are between ⟦ and ⟧."""
     if not results.path("train_sets", f"{run}.jsonl").is_file():
         raise BadInput(f"{run}: no training set yet (runs: {', '.join(results.study['runs'])}).")
     reader = training.reader_of(results, *runs.tokenizer_behind(results.study.resolved, run))

@@ -78,7 +78,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 
 def settings_of(args: argparse.Namespace) -> "Machine":
-    """How the training runs on this machine."""
+    """The settings of the training on this machine."""
     from scripts.lib.training.machine import Machine
 
     return Machine(
@@ -111,7 +111,7 @@ def main(args: argparse.Namespace) -> int:
     refuse_missing(settings)
     disable_progress_bars()
     cards.take()
-    # DeepSpeed calls torch by names of the past, several times a step.
+    # DeepSpeed calls deprecated torch functions several times per step.
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed\.")
     recipe, start, weights = args.recipe, Path(args.start), Path(args.weights)
     summary = cli.Summary("train", recipe)
@@ -125,7 +125,7 @@ def main(args: argparse.Namespace) -> int:
         if processes.is_main_process:
             for other in Path(args.state).iterdir():
                 if other.is_dir() and other != state:
-                    shutil.rmtree(other)  # progress of an earlier recipe, data set or start
+                    shutil.rmtree(other)  # progress of an earlier recipe, dataset or start
             trainers.drop_incomplete_checkpoints(state)
             if not rows.is_prepared(state / "rows"):
                 rows.prepare(Path(args.data), state / "rows", tokenizer, recipe, longest, args.workers)
@@ -145,7 +145,7 @@ def main(args: argparse.Namespace) -> int:
         if not processes.is_main_process:
             return 0
         facts = read_json(state / "facts.json")
-        unset_hf_deepspeed_config()  # ZeRO-3 would share what is loaded from here on with processes that have ended
+        unset_hf_deepspeed_config()  # else ZeRO-3 would shard models loaded from here on over processes that have ended
         shutil.rmtree(weights, ignore_errors=True)
         make_folder(weights)
         candidates = {}

@@ -37,7 +37,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Generates and grades for each candidate in turn."""
+    """Generates and grades the answers of each candidate in turn."""
     settings = args.settings
     summary = cli.Summary("validate", settings)
     rows = read_rows(args.benchmark, required=("id", "question", "answer"))

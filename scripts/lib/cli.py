@@ -28,7 +28,7 @@ PACKAGES = (
 
 
 def json_argument(text: str) -> Any:
-    """Reads a flag's value: JSON, or the name of a file of JSON, whose name ends so (argparse shows the error)."""
+    """Parses a flag's value: JSON, or the name of a .json file (argparse shows the error)."""
     try:
         return json.loads(Path(text).read_text(encoding="utf-8") if text.endswith(".json") else text)
     except OSError as error:
@@ -42,7 +42,7 @@ def run(
 ) -> None:
     """Runs a script's `main` with its parsed command line and ends the process.
 
-    An error in the input, or a disk that cannot be written, ends it with status 1 and one line that says what to do;
+    An input error or a disk that cannot be written ends it with status 1 and one line that says what to do;
     any other error keeps its traceback.
     """
     logging.basicConfig(
@@ -60,7 +60,7 @@ def run(
         log.error("%s", error)
         sys.exit(1)
     except OSError as error:
-        reading = error.errno == errno.EACCES  # perhaps: then the traceback says more
+        reading = error.errno == errno.EACCES  # ambiguous: the traceback says more
         refusal = None if reading else disk_full(error, error.filename or "a file of this job")
         if refusal is None:
             raise
@@ -69,7 +69,7 @@ def run(
 
 
 def run_page(page: Callable[[], str], description: str) -> None:
-    """Runs a script that writes a page of the docs, made by `page`, to the file that `--out` names."""
+    """Runs a script that writes the docs page made by `page` to the file given by `--out`."""
 
     def parse_args(argv: list[str]) -> argparse.Namespace:
         parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -92,7 +92,7 @@ class Progress:
         self.start = self.last = time.monotonic()
 
     def skip(self, count: int) -> None:
-        """Counts rows that an earlier run has done: they do not enter the rate."""
+        """Counts rows that an earlier run has done; they do not affect the rate."""
         self.done += count
         self.skipped += count
 
@@ -112,7 +112,7 @@ class Progress:
 
 
 def duration(seconds: float) -> str:
-    """A length of time as a person says it: `45 s`, `2 min 24 s`, `3 h 05 min`."""
+    """A duration in words: `45 s`, `2 min 24 s`, `3 h 05 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -133,7 +133,7 @@ def versions() -> dict[str, str]:
 
 
 def code_hash(*modules: str) -> str:
-    """A digest (12 hex characters) of the scripts and of the library, to show which code made an output."""
+    """A digest (12 hex characters) of the scripts and of the library, to record which code made an output."""
     digest = hashlib.sha256()
     for file in sorted((ROOT / "scripts").rglob("*.py")):
         if file.parent != ROOT / "scripts" or file.stem in modules:
@@ -142,7 +142,7 @@ def code_hash(*modules: str) -> str:
 
 
 def git_commit() -> str | None:
-    """The commit of the checkout, with `+` where files differ from it, or None outside a repository."""
+    """The commit of the checkout, with `+` if files differ from it, or None outside a repository."""
     try:
         answer = subprocess.run(
             ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],
@@ -156,14 +156,14 @@ def git_commit() -> str | None:
 
 
 def quiet() -> None:
-    """Turns off the progress bars of transformers, which fill a log with one line a tensor."""
+    """Turns off transformers' progress bars, which write one log line per tensor."""
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
 
 
 def device_name() -> str:
-    """The GPU's name where torch is loaded and sees one, else the processor's architecture and core count."""
+    """The GPU's name if torch is loaded and sees one, else the processor's architecture and core count."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         return torch.cuda.get_device_name()
@@ -171,7 +171,7 @@ def device_name() -> str:
 
 
 class Summary:
-    """Collects what a job's summary file says; `fields()` adds where and with what it was made.
+    """Collects the content of a job's summary file; `fields()` adds how it was made.
 
     >>> summary = Summary("score", recipe)
     >>> write_json(args.summary, summary.fields(rows_in=100, rows_out=100))

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 DAY_S = 86_400.0
-# What keeps a file from being written, and what to do about it.
+# Reasons why a file cannot be written, and what to do.
 UNWRITABLE = {
     errno.ENOSPC: ("the disk is full", "Make room there"),
     errno.EDQUOT: ("the quota is used up", "Delete files there, or ask for a larger quota"),
@@ -27,22 +27,22 @@ UNWRITABLE = {
     errno.EROFS: ("the file system is read-only", "Mount it for writing, or work in another folder"),
     errno.EACCES: ("you may not write there", "Change its permissions, or work in another folder"),
 }
-# Some file systems sync files, and refuse it for folders.
+# Some file systems can sync files but not folders.
 NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 
 
 class BadInput(ValueError):
-    """An input file is not what it should be; the message names the file, the row and the way out."""
+    """An input file is invalid; the message names the file, the row and the fix."""
 
 
 class DiskFull(BadInput):
-    """A file cannot be written: a full disk, a quota, a size limit, or no right to write. What was there stays."""
+    """A file cannot be written: full disk, quota, size limit, or no permission. The old file is kept."""
 
     problem, way_out = UNWRITABLE[errno.ENOSPC]
 
 
 def disk_full(error: BaseException | None, path: str | Path) -> DiskFull | None:
-    """The refusal that an error stands for, where it, or one that it came from, says that `path` cannot be written."""
+    """A `DiskFull` if an error, or one of its causes, says that `path` cannot be written; else None."""
     while error is not None:
         found = _unwritable(error, Path(path))
         if found:
@@ -58,9 +58,9 @@ def disk_full(error: BaseException | None, path: str | Path) -> DiskFull | None:
 
 
 def _unwritable(error: BaseException, path: Path) -> tuple[str, str] | None:
-    """What one error says of `path` in the terms of UNWRITABLE; some libraries say it in their text only."""
+    """An error about `path` as an entry of UNWRITABLE; some libraries only say it in the message."""
     if isinstance(error, OSError):
-        # An input that may not be read is another matter.
+        # An input without read permission is a different error.
         foreign = error.filename is not None and not str(error.filename).startswith(str(path.parent))
         return None if foreign and error.errno == errno.EACCES else UNWRITABLE.get(error.errno or 0)
     if found := re.search(r"\(os error (\d+)\)", str(error)):  # libraries in Rust
@@ -74,10 +74,10 @@ def _unwritable(error: BaseException, path: Path) -> tuple[str, str] | None:
 
 @contextmanager
 def writing(path: str | Path) -> Iterator[None]:
-    """Turns what the block meets when `path` cannot be written into one line that says what to do.
+    """Converts errors of the block, if `path` cannot be written, to one line that says what to do.
 
     Raises:
-        DiskFull: in place of the error.
+        DiskFull: instead of the error.
     """
     try:
         yield
@@ -112,26 +112,26 @@ def sync_tree(path: str | Path, since: float = 0.0) -> None:
         for name in files:
             file = os.path.join(folder, name)
             if not os.path.islink(file):
-                with suppress(FileNotFoundError):  # the temporary file of another process that shares the folder
+                with suppress(FileNotFoundError):  # a temporary file of another process in the same folder
                     if not since or os.stat(file).st_mtime >= since:
                         sync_file(file)
         sync_folder(folder)
 
 
 def make_folder(path: str | Path) -> Path:
-    """Makes a folder and those above it, if they are missing; their names are on the disk then."""
+    """Makes a folder and its parents, if they are missing, and syncs their names to the disk."""
     path = Path(path)
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     for folder in reversed(missing):
         folder.mkdir(exist_ok=True)
         sync_folder(folder.parent)
-    path.mkdir(exist_ok=True)  # says so where it is a file
+    path.mkdir(exist_ok=True)  # raises if it is a file
     return path
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary sibling of `path` to write to; it takes the place of `path` when the block ends without an error.
+    """A temporary sibling of `path` to write to; it replaces `path` if the block ends without an error.
 
     Raises:
         DiskFull: it cannot be written.
@@ -161,7 +161,7 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
             yield temporary
             sync_tree(temporary)
             if path.exists():
-                os.replace(path, before)  # at once: a folder that is being removed is neither whole nor gone
+                os.replace(path, before)  # atomically: a folder that is being removed is neither complete nor gone
             os.replace(temporary, path)
             sync_folder(path.parent)
         finally:
@@ -170,7 +170,7 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
 
 
 def _temporary(path: Path) -> Path:
-    """The temporary sibling of this process, which is not there; those that ended processes left are removed."""
+    """The path of this process's temporary sibling, not yet made; leftovers of ended processes are removed."""
     host = socket.gethostname()
     pattern = re.compile(rf"\.{re.escape(path.name)}\.(?P<pid>\d+)(?:@(?P<host>.+?))?(?:\.old)?\.tmp")
     for entry in os.scandir(path.parent):
@@ -181,9 +181,9 @@ def _temporary(path: Path) -> Path:
 
 
 def _in_use(entry: os.DirEntry, pid: int, here: bool) -> bool:
-    """Whether the process that began a temporary file may still be writing it.
+    """Whether the process that started a temporary file may still be writing it.
 
-    A process of another host cannot be asked: it counts as ended a day after its last write.
+    A process on another host cannot be checked: it counts as ended a day after its last write.
     """
     import psutil
 
@@ -191,7 +191,7 @@ def _in_use(entry: os.DirEntry, pid: int, here: bool) -> bool:
         changed = entry.stat(follow_symlinks=False).st_mtime
         if not here:
             return time.time() - changed < DAY_S
-        # A process that started later has the number only.
+        # A process that started later has merely reused the pid.
         return pid != os.getpid() and psutil.Process(pid).create_time() <= changed + 1
     except (FileNotFoundError, psutil.Error):
         return False
@@ -205,25 +205,25 @@ def _remove(path: Path) -> None:
 
 
 def dumps(value: Any) -> str:
-    """One line of JSON: sorted keys, no escapes for Unicode, the same text for the same value."""
+    """One line of JSON: sorted keys, no Unicode escapes; equal values give equal text."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Writes `text` as UTF-8, whole or not at all."""
+    """Writes `text` as UTF-8, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Writes `value` as indented JSON, whole or not at all."""
+    """Writes `value` as indented JSON, atomically."""
     write_text(path, json.dumps(value, sort_keys=True, ensure_ascii=False, indent=2) + "\n")
 
 
 def write_rows(path: str | Path, rows: Iterable[dict]) -> int:
-    """Writes `rows` as JSON Lines, whole or not at all, and returns how many there were.
+    """Writes `rows` as JSON Lines, atomically, and returns their number.
 
-    No rows are one empty line: a file without a byte is never whole, and its reader says so.
+    Without rows it writes one empty line: an empty file is never complete, and its reader rejects it.
     """
     count = 0
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as out:
@@ -236,7 +236,7 @@ def write_rows(path: str | Path, rows: Iterable[dict]) -> int:
 
 
 def append_line(path: str | Path, text: str) -> None:
-    """Appends a line to a file (made if it is missing); it is on the disk when this returns.
+    """Appends a line to a file (made if missing) and syncs it to the disk.
 
     Raises:
         DiskFull: it cannot be written.
@@ -251,7 +251,7 @@ def append_line(path: str | Path, text: str) -> None:
                 os.fsync(file.fileno())
         except OSError:
             if path.exists():
-                os.truncate(path, before or 0)  # half a line would spoil the next one
+                os.truncate(path, before or 0)  # half a line would corrupt the next one
             raise
         if before is None:
             sync_folder(path.parent)
@@ -272,7 +272,7 @@ def read_json(path: str | Path) -> Any:
 
 
 class AsWritten(float):
-    """A number with a fraction or an exponent, whose text is the one that it was read from."""
+    """A number with a fraction or an exponent that keeps its original text."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -294,15 +294,15 @@ def read_rows(
     Args:
         path: the file; it may be gzipped (`.gz`) and may begin with a byte order mark.
         required: keys that every row must have.
-        unique: the key whose values must differ from row to row, or None.
-        may_be_empty: whether no rows are fine, as in a shard beyond the last chunk. A file without a byte never is.
-        number: makes a number with a fraction or an exponent of its text; `AsWritten` keeps the text.
-        mended: counts what was mended in reading: `lone_surrogates`, characters that no UTF-8 file can hold. They are
+        unique: the key whose values must be unique, or None.
+        may_be_empty: whether a file may have no rows, as for a shard beyond the last chunk (an empty file never may).
+        number: converts the text of a number with a fraction or an exponent; `AsWritten` keeps the text.
+        mended: counts replaced characters: `lone_surrogates`, which UTF-8 cannot encode. They become
             U+FFFD in the rows.
 
     Raises:
-        BadInput: no such file, no rows, a line that is not a JSON object (NaN and Infinity are no JSON), a missing key,
-            or a repeated `unique` value.
+        BadInput: no such file, no rows, a line that is not a JSON object (NaN and Infinity are not JSON), a missing
+            key, or a repeated `unique` value.
     """
     rows: list[dict] = []
     seen: dict[str, int] = {}
@@ -317,17 +317,17 @@ def read_rows(
 
 
 def each_row(path: str | Path, required: Iterable[str] = (), may_be_empty: bool = False) -> Iterator[dict]:
-    """The rows of a JSON Lines file one by one, in file order: for files that need not fit into memory.
+    """The rows of a JSON Lines file one by one, in file order, for files that may not fit into memory.
 
     Raises:
-        BadInput: as `read_rows`, as soon as the reading comes to it; repeated ids are not looked for.
+        BadInput: as `read_rows`, when the row is reached; repeated ids are not checked.
     """
     for _, row in _some(Path(path), may_be_empty, _numbered(Path(path), required)):
         yield row
 
 
 def _some(path: Path, may_be_empty: bool, numbered: Iterable[tuple[int, dict]]) -> Iterator[tuple[int, dict]]:
-    """What `_numbered` gives; none is an error, unless the file may be empty and says so itself."""
+    """The rows of `_numbered`; none is an error, unless the file may be without rows and is not empty."""
     last = 0
     for last, row in numbered:
         yield last, row
@@ -336,7 +336,7 @@ def _some(path: Path, may_be_empty: bool, numbered: Iterable[tuple[int, dict]]) 
 
 
 def no_rows(path: str | Path) -> BadInput:
-    """What says that a file has no rows."""
+    """The error for a file without rows."""
     return BadInput(
         f"{path}: it has no rows, but must have some. If a rule made it, a disk may have lost its end (power, a lost "
         "node): delete the file and run the same command again."
@@ -344,7 +344,7 @@ def no_rows(path: str | Path) -> BadInput:
 
 
 def repeated(path: str | Path, line: int, key: str, value: str, before: int) -> BadInput:
-    """What says that a row's value (as JSON) is that of a row before."""
+    """The error for a row that repeats the value (as JSON) of an earlier row."""
     return BadInput(
         f"{path}, line {line}: {key} {json.loads(value)!r} is also on line {before}. Give each row its own {key}."
     )
@@ -369,11 +369,11 @@ def parsed(
     number: Callable[[str], float] = float,
     mended: Counter | None = None,
 ) -> dict:
-    """The row that a line of a JSON Lines file holds; arguments and errors as for `read_rows`.
+    """The row in a line of a JSON Lines file; further arguments and errors as for `read_rows`.
 
     Args:
         path: the file, for messages.
-        place: the number of the line, likewise.
+        place: the line number, for messages.
         line: its text.
     """
     try:
@@ -420,7 +420,7 @@ def placed_lines(path: str | Path) -> Iterator[tuple[int, int, str]]:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turns what the block meets when `path` cannot be read into one line that says what to do."""
+    """Converts errors of the block, if `path` cannot be read, to one line that says what to do."""
     import gzip
     import zlib
 
@@ -435,7 +435,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 class _NoNumber(ValueError):
-    """A word that Python's JSON reads as a number, and JSON does not have."""
+    """A word that Python's JSON parser accepts as a number, but JSON does not allow."""
 
 
 def _refused(word: str) -> None:
@@ -443,7 +443,7 @@ def _refused(word: str) -> None:
 
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_LONE = re.compile("[\ud800-\udfff]")  # of an escaped pair the reader has made one character
+_LONE = re.compile("[\ud800-\udfff]")  # the parser has already joined escaped pairs
 
 
 def without_lone_surrogates(value: Any, count: Counter) -> Any:
@@ -461,7 +461,7 @@ def without_lone_surrogates(value: Any, count: Counter) -> Any:
 
 
 def content_key(*parts: Any) -> str:
-    """A hex digest (16 characters) that is the same for the same values, whatever the order of their keys."""
+    """A hex digest (16 characters) of values; the order of keys does not matter."""
     return hashlib.sha256(dumps(parts).encode()).hexdigest()[:16]
 
 

@@ -8,10 +8,10 @@ from scripts.lib.tables import flags
 
 GRADERS = {
     "authors-cft": (
-        "Graded by CFT's authors' grader, which accepts numbers that round to the same first decimal place: too "
+        "Graded by the rules of CFT's authors, which accept numbers that round to the same first decimal place: too "
         "lenient on Minerva and TheoremQA (docs/grading.md)."
     ),
-    "authors-thinkpo": "Graded by ThinkPO's authors' grader, the Qwen2.5-Math harness (docs/grading.md).",
+    "authors-thinkpo": "Graded by the rules of ThinkPO's authors, the Qwen2.5-Math harness (docs/grading.md).",
     "math-verify": "Graded by math-verify.",
 }
 

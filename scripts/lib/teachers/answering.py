@@ -29,7 +29,7 @@ def write_answers(
             from its answer.
 
     Raises:
-        BadInput: more rows than allowed have no usable answer. Nothing is written then.
+        BadInput: more rows than allowed have no usable answer; then nothing is written.
     """
     counts: Counter[str] = Counter(rows=0, errors=0)
     reasons: Counter[str] = Counter()
