@@ -32,7 +32,7 @@ SEEDS = one_of(STUDY["seeds"])
 # The journals of teachers that cost money: shared by all studies, never deleted by a rule.
 TEACHERS_STATE = "state/teachers"
 
-# Environment of a job that computes on several cores.
+# Cores of a job that can use several.
 THREADS = STUDY["threads"]
 
 
