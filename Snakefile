@@ -57,8 +57,8 @@ rule all_tables:
 include: "rules/common.smk"
 
 
-# On a cluster node, a job reads local files only, since the hub may be unreachable. If Slurm preempts a job, its processes
-# get SIGTERM; a job that ends because of it would count as failed, so it is requeued.
+# On a cluster node, a job reads local files only, since the hub may be unreachable. If Slurm preempts a job, its
+# processes get SIGTERM; a job that ends because of it would count as failed, so it is requeued.
 QUEUE_AGAIN = f'{shlex.quote(interpreter_of("laptop"))} -c "from scripts.lib.jobs import slurm; slurm.queue_again()"'
 ON_NODE = f"trap {shlex.quote(QUEUE_AGAIN)} TERM; export HF_HUB_OFFLINE=1; " if workflow.remote_exec else ""
 # From another working folder, Python imports the programs from where the project is installed.

@@ -16,7 +16,7 @@ from scripts.lib.training.stored import Row
 REMOVED = "[removed]"
 SHOWN = ("own", "none", "other", "without-answer")
 
-# A number that stands by itself, its sign included where it is no subtraction. The number of a step is none.
+# A number on its own, with its sign unless it is a subtraction. The number of a step does not count.
 _NUMBER = re.compile(
     r"(?<![\w.])(?<!step )(?:(?<![\d)\]}] )(?<![)\]}])[-−])?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?!\w)(?!\.\d)",
     re.IGNORECASE,
@@ -25,17 +25,17 @@ _MARKS = re.compile(r"^[\s$]+|[\s$.]+$")
 
 
 def question_of(row: Mapping) -> str:
-    """What tells rows of one question: its id, or its text where the row is a dataset's own."""
+    """The key that rows of one question share: its id, or its text if the row is from a dataset."""
     return row["question_id"] if "question_id" in row else row["question"]
 
 
 def shown(rows: list[Row], which: str, seed: int) -> list[Row]:
-    """The rows with the critique that each is shown; `critique_unchanged` tells those whose control is their own.
+    """The rows with the critique that each one shows; `critique_unchanged` marks those that keep their own.
 
     Args:
         rows: with question, critique and, for `without-answer`, answer and extracted.
         which: one of SHOWN.
-        seed: of the order in which `other` passes critiques on.
+        seed: seed of the order in which `other` swaps critiques.
     """
     if which == "own":
         return rows
@@ -54,11 +54,11 @@ def without_answer(row: Row) -> str:
 
 
 def of_other_questions(rows: list[Row], seed: int) -> Iterator[Row]:
-    """Each row with another row's critique, each critique at most once; without rows that none is left for.
+    """Each row with another row's critique; each critique is used at most once, and rows that get none are dropped.
 
-    The rows are laid out in a circle, those of a question side by side, the questions in an order drawn by the seed.
-    Each row takes the critique that stands as many places on as the most frequent question has rows: so it is one of
-    another question, unless a question has more than half of all rows.
+    The rows form a circle in which those of a question are adjacent; the seed draws the order of the questions.
+    Each row takes the critique k places further, where k is the number of rows of the most frequent question. So it
+    belongs to another question, unless a question has more than half of all rows.
     """
     circle = sorted(rows, key=lambda row: (_drawn(question_of(row), seed), question_of(row), row["id"]))
     most = max((len(list(group)) for _, group in groupby(circle, key=question_of)), default=0)
@@ -78,9 +78,9 @@ def final_answers(row: Mapping) -> list[str]:
 
 
 def without(critique: str, answers: list[str]) -> str:
-    """The critique with REMOVED wherever one of the answers stands by itself.
+    """The critique with REMOVED in place of each of the answers, where it is not part of something longer.
 
-    A number is found in each of its spellings (1,250 for 1250.0); any other answer as it is written. What leads to the
+    A number is found in all its spellings (1,250 for 1250.0), any other answer only as written. The derivation of the
     answer stays, and so does the verdict.
 
     >>> without("Step 5: 2 + 3 = 6 is wrong: 2 + 3 = 5. It should be 5.0, not 15 or -5.", ["5"])

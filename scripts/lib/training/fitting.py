@@ -21,8 +21,8 @@ from scripts.lib.training.health import StopOnNonFinite, StopOnNoRate
 from scripts.lib.training.machine import Machine
 from scripts.lib.training.preference import WITH_REFERENCE, PreferenceTrainer, joined_pairs
 
-INTERRUPTED = 75  # the status of a training that was told to end and can go on (sysexits.h: try again)
-# What the summary keeps of each step beside the loss; of pairs, the margin and the summed log-probability of an answer.
+INTERRUPTED = 75  # exit status of a training that was interrupted and can resume (sysexits.h: try again)
+# What the summary keeps per step besides the loss; for pairs, the margin and each answer's summed log-probability.
 LOGGED = {"learning_rate": "learning_rate", "grad_norm": "gradient_norm"}
 LOGGED |= {"rewards/margins": "margin", "logps/chosen": "chosen_log_probability"}
 LOGGED |= {"logps/rejected": "rejected_log_probability"}
@@ -30,12 +30,12 @@ log = logging.getLogger(__name__)
 
 
 def fit(recipe: dict, start: str | Path, tokenizer, state: Path, settings: Machine) -> dict:
-    """Trains to the last step, or on from the newest checkpoint in `state`; returns what the summary says of it.
+    """Trains to the last step, resuming from the newest checkpoint in `state`; returns facts for the summary.
 
-    The rows are in `state / "rows"` already. TRL puts a precomputed reference beside them, for a resume too. Where
-    memory runs out, one process begins again with half the rows in a pass; of several, the launcher starts them again.
+    The rows are already in `state / "rows"`. TRL puts a precomputed reference beside them, which a resumed run reuses.
+    If memory runs out, a single process restarts with half the rows per pass; several are restarted by the launcher.
 
-    Ends the process with status 75 where a signal told it to stop before the last step.
+    Ends the process with status 75 if a signal stopped it before the last step.
     """
     stop = trainers.StopOnSignal()
     try:
@@ -47,7 +47,7 @@ def fit(recipe: dict, start: str | Path, tokenizer, state: Path, settings: Machi
 
 
 def attempt(recipe: dict, start, tokenizer, state: Path, settings: Machine, stop: trainers.StopOnSignal) -> dict | None:
-    """The same, once; None if memory ran out and fewer rows in a pass are noted."""
+    """A single attempt of `fit`; None if memory ran out, after recording that fewer rows per pass are needed."""
     micro = rows_in_pass(recipe, start, tokenizer, state, settings)
     try:
         return train(recipe, start, tokenizer, state, settings, micro, stop)
@@ -56,12 +56,12 @@ def attempt(recipe: dict, start, tokenizer, state: Path, settings: Machine, stop
             raise
         machine.halve(state, micro, recipe, error)
     if settings.processes > 1:
-        sys.exit(trainers.SMALLER)  # the others wait for this one in the middle of a step
+        sys.exit(trainers.SMALLER)  # the other processes wait for this one in the middle of a step
     return None
 
 
 def train(recipe: dict, start, tokenizer, state: Path, settings: Machine, micro: int, stop) -> dict:
-    """The same with a number of rows in a pass that is settled."""
+    """`fit` with a fixed number of rows per pass."""
     processes = trainers.processes(settings.processes)
     made = Dataset.load_from_disk(state / "rows")
     passes = recipe["max_steps"] * recipe["global_batch"] / len(made) if recipe["max_steps"] else recipe["epochs"]
@@ -77,17 +77,17 @@ def train(recipe: dict, start, tokenizer, state: Path, settings: Machine, micro:
     if checkpoint:
         log.info("resuming from %s", checkpoint)
     seconds = speed = 0.0
-    if checkpoint and trainers.has_all_steps(checkpoint):  # it ended after its last step: Trainer would make one more
+    if checkpoint and trainers.has_all_steps(checkpoint):  # ended after its last step: Trainer would add a step
         trainer.state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
     else:
-        set_seed(recipe["seed"])  # a reference that an earlier call has computed draws nothing in this one
+        set_seed(recipe["seed"])  # computing a reference draws random numbers, reusing an earlier one does not
         seconds = trainer.train(resume_from_checkpoint=checkpoint).metrics["train_runtime"]
         speed = report.seen(trainer.state) * settings.processes / seconds
     if stop.signal and trainer.state.global_step < trainer.state.max_steps:
         log.warning("signal %d: stopped after step %d, saved", stop.signal, trainer.state.global_step)
         if processes.is_main_process:
             slurm.queue_again()
-        processes.wait_for_everyone()  # the launcher ends the others when one ends
+        processes.wait_for_everyone()  # the launcher ends all processes when one ends
         sys.exit(INTERRUPTED)
     return {
         "steps": trainer.state.global_step,
@@ -101,7 +101,7 @@ def train(recipe: dict, start, tokenizer, state: Path, settings: Machine, micro:
 
 
 def losses(history: list[dict]) -> list[dict]:
-    """What the summary keeps of each step."""
+    """The values of each step for the summary."""
     return [
         {"step": entry["step"], "loss": entry["loss"]}
         | {name: entry[key] for key, name in LOGGED.items() if key in entry}
@@ -111,7 +111,7 @@ def losses(history: list[dict]) -> list[dict]:
 
 
 def configuration(recipe: dict, state: Path, settings: Machine, micro: int) -> SFTConfig | DPOConfig:
-    """The trainer's configuration: the recipe, and how it runs on this machine."""
+    """The trainer's configuration, from the recipe and the settings of this machine."""
     micro, accumulation = machine.split_batch(recipe["global_batch"], micro, settings.processes)
     common = dict(
         output_dir=str(state),
@@ -128,20 +128,20 @@ def configuration(recipe: dict, state: Path, settings: Machine, micro: int) -> S
         seed=recipe["seed"],
         use_cpu=not torch.cuda.is_available(),
         bf16=recipe["precision"] == "mixed",
-        max_length=None,  # rows are checked before, never truncated
+        max_length=None,  # rows are checked in advance, never truncated
         train_sampling_strategy=recipe["order"],
         save_strategy="steps",
         save_steps=recipe["save_steps"],
         save_total_limit=2,
         logging_steps=1,
         logging_first_step=True,
-        logging_nan_inf_filter=False,  # a loss that is no number is not hidden: StopOnNonFinite ends the training
+        logging_nan_inf_filter=False,  # do not hide a NaN loss: StopOnNonFinite ends the training
         **settings.reported,
         disable_tqdm=True,
         dataloader_pin_memory=torch.cuda.is_available(),
         activation_checkpointing=recipe["activation_checkpointing"] or settings.recompute,
         torch_compile=settings.compiled,
-        use_liger_kernel=settings.liger,  # TRL leaves out its loss, which would replace TRL's fused head
+        use_liger_kernel=settings.liger,  # TRL skips Liger's loss, which would replace TRL's fused head
     )
     if recipe["method"] not in rows.PREFERENCE_METHODS:
         loss = "dft" if recipe["loss"] == "dft" else "nll"
@@ -153,7 +153,7 @@ def configuration(recipe: dict, state: Path, settings: Machine, micro: int) -> S
             beta=recipe["beta"],
             loss_type=[WITH_REFERENCE.get(recipe["loss"], "sigmoid")],  # TRL does not compute the others
             precompute_ref_log_probs=recipe["precompute_reference"],
-            remove_unused_columns=False,  # else `length` is gone before the rows are ordered by it
+            remove_unused_columns=False,  # else `length` is removed before the rows are ordered by it
         )
     trainers.check_global_batch(recipe["global_batch"], config)
     return config
@@ -161,7 +161,7 @@ def configuration(recipe: dict, state: Path, settings: Machine, micro: int) -> S
 
 def trainer_of(recipe: dict, start, tokenizer, config, made: Dataset, callbacks: list, settings: Machine):
     """The trainer of the recipe's method, with the start model."""
-    # After the configuration: where that is DeepSpeed's, each process loads its share of the weights only.
+    # After the configuration: with DeepSpeed, each process then loads only its shard of the weights.
     model = start_model(recipe, start, settings.attention)
     kind = trainers.CompletionTrainer
     if recipe["method"] in rows.PREFERENCE_METHODS:
@@ -178,7 +178,7 @@ def trainer_of(recipe: dict, start, tokenizer, config, made: Dataset, callbacks:
         trainer.data_collator = joined_pairs
     trainer.schedule_stretch = (recipe["schedule_epochs"] or recipe["epochs"]) / recipe["epochs"]
     check_savable(model)
-    trainer.remove_callback(PrinterCallback)  # trainers.Report says it in fewer lines
+    trainer.remove_callback(PrinterCallback)  # trainers.Report logs the same in fewer lines
     return trainer
 
 
@@ -193,12 +193,12 @@ def start_model(recipe: dict, start: str | Path, attention: str | None = None):
 
 
 def is_sharded() -> bool:
-    """Whether the launcher cuts the model over the processes: then all weights are of one type."""
+    """Whether the launcher shards the model over the processes; then all weights have the same dtype."""
     return any(os.environ.get(name) == "true" for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"))
 
 
 def rows_in_pass(recipe: dict, start, tokenizer, state: Path, settings: Machine) -> int:
-    """Rows per device and pass: those asked for, or the most that fit; fewer where memory has run out before."""
+    """Rows per device and pass: the requested number, or the most that fit; fewer if memory ran out before."""
     set_seed(recipe["seed"])
     known = machine.noted(state)
     most = settings.micro_batch or known
@@ -211,14 +211,14 @@ def rows_in_pass(recipe: dict, start, tokenizer, state: Path, settings: Machine)
 
 
 def can_try() -> bool:
-    """Whether a pass may run out of memory here, and the training go on: not where it takes all processes, or a CPU."""
+    """Whether a pass may run out of memory and training continue: not with several processes, and not on a CPU."""
     return torch.cuda.is_available() and not is_sharded()
 
 
 def found(recipe: dict, start, tokenizer, state: Path, settings: Machine) -> int:
-    """The most rows in a pass that fit on each device, tried on the longest ones.
+    """The most rows per pass that fit on each device, tried with the longest rows.
 
-    The number is kept: a training that goes on sums in the same order, however much memory is free by then.
+    The number is stored, so that a resumed training sums in the same order, whatever memory is free then.
     """
     kept = state / machine.FOUND
     if kept.is_file():
@@ -230,7 +230,7 @@ def found(recipe: dict, start, tokenizer, state: Path, settings: Machine) -> int
     config = configuration(recipe, state, settings, 1)
     trainer = trainer_of(recipe, start, tokenizer, config, trial, [], settings)
     given = [trainer.train_dataset[place] for place in range(len(trial))]
-    given = [given[place % len(given)] for place in range(share)]  # of a small set, rows more than once
+    given = [given[place % len(given)] for place in range(share)]  # a small set's rows are repeated
     most = machine.largest_that_fits(share, lambda size: machine.pass_over_longest(trainer, given, size))
     if settings.processes > 1:
         most = trainers.least(most, trainer.args.device)

@@ -17,7 +17,7 @@ class StopOnNonFinite(TrainerCallback):
     """Ends the training at the first step whose loss or gradient norm is NaN or infinite.
 
     Both are the same in all processes that train together, so that all of them end. transformers alone would log the
-    mean of the losses before (`logging_nan_inf_filter`, which must be off) and go on.
+    mean of the earlier losses (`logging_nan_inf_filter`, which must be off) and continue.
 
     Args:
         recipe: the run's name and hyper-parameters, for the message.
@@ -37,7 +37,7 @@ class StopOnNonFinite(TrainerCallback):
             )
 
     def _advice(self, step: int) -> str:
-        """What to change in the recipe."""
+        """Advice on what to change in the recipe."""
         if step == 1:
             return (
                 "No step was made before, so the start model or the precision is the cause: check the model's weights, "
@@ -51,7 +51,7 @@ class StopOnNonFinite(TrainerCallback):
 
 
 class StopOnNoRate(TrainerCallback):
-    """Ends a training before its first step whose learning rate is 0 at every step, so that it would learn nothing.
+    """Ends a training before its first step if its learning rate is 0 at every step, so that it would learn nothing.
 
     Args:
         recipe: the run's name and hyper-parameters, for the message.
@@ -64,7 +64,7 @@ class StopOnNoRate(TrainerCallback):
         scheduler = getattr(lr_scheduler, "scheduler", lr_scheduler)  # the one that accelerate wraps
         courses = getattr(scheduler, "lr_lambdas", None)
         if not courses:
-            return  # DeepSpeed's own, whose course is not laid out before
+            return  # DeepSpeed's own, whose schedule is not known in advance
         rates = [
             base * course(step) for base, course in zip(scheduler.base_lrs, courses) for step in range(state.max_steps)
         ]
@@ -79,11 +79,11 @@ class StopOnNoRate(TrainerCallback):
 
 
 def refuse_unmoved(start: Path, model: torch.nn.Module, where: str) -> None:
-    """Raises BadInput if no weight of the model differs from the model that the training started from.
+    """Raises BadInput if all weights of the model are equal to those that training started from.
 
     Args:
-        start: the model folder that it started from. Without safetensors, nothing is compared.
-        model: what is about to be written.
+        start: the model folder that training started from. Without safetensors, nothing is compared.
+        model: the model that is about to be written.
         where: the run and step, for the message.
     """
     weights, compared = model.state_dict(), 0
@@ -106,7 +106,7 @@ def refuse_non_finite(model: torch.nn.Module, where: str) -> None:
     """Raises BadInput if a weight of the model is NaN or infinite.
 
     Args:
-        model: what is about to be written.
+        model: the model that is about to be written.
         where: the run and step, for the message.
     """
     for name, value in model.state_dict().items():

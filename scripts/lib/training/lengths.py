@@ -14,12 +14,12 @@ from scripts.lib.training.stored import Row
 
 
 class Ruler:
-    """Says which rows a run's trainer would leave out, and counts tokens.
+    """Tells which rows a run's trainer would drop, and counts tokens.
 
     Args:
-        model: a model folder; its tokenizer counts. None if nothing is counted.
-        limit: what the trainer goes by: `max_tokens` (null where it drops no long row), `end_inside`, `loss_on`, and
-            `template`, a chat template file or null. None if it leaves out no row.
+        model: a model folder with the tokenizer. None if nothing is counted.
+        limit: the trainer's limits: `max_tokens` (null if it drops no long row), `end_inside`, `loss_on`, and
+            `template`, a chat template file or null. None if it drops no row.
     """
 
     def __init__(self, model: str | None, limit: dict[str, Any] | None) -> None:
@@ -27,7 +27,7 @@ class Ruler:
 
     @cached_property
     def tokenizer(self):
-        """The tokenizer, with the run's chat template where conversations are counted."""
+        """The tokenizer, with the run's chat template if conversations are counted."""
         from scripts.lib.generation.chat import file_tokenizer, load_tokenizer
 
         if self.model is None:
@@ -35,12 +35,12 @@ class Ruler:
         return file_tokenizer(self.model) if self.limit is None else load_tokenizer(self.model, self.limit["template"])
 
     def tokens(self, text: str) -> int:
-        """Number of tokens of a text."""
+        """The number of tokens in a text."""
         return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     @cached_property
     def longest(self) -> float:
-        """The most tokens of a row: the recipe's, or fewer where the model cannot place so many."""
+        """The most tokens of a row: the recipe's limit, or the model's if it is lower."""
         from transformers import AutoConfig
 
         from scripts.lib.generation.engines.base import positions
@@ -51,11 +51,11 @@ class Ruler:
         return min(self.limit["max_tokens"], places or math.inf)
 
     def objection(self, messages: list[Message], *answers: str) -> str | None:
-        """Why the trainer would leave out a row with this answer, or these two; None if it would not.
+        """Why the trainer would drop a row with this answer, or these two; None if it would not.
 
         Returns:
-            end_inside, equal_tokens or over_max_tokens. Rows that the trainer refuses, and all others with them, are
-            not left out.
+            end_inside, equal_tokens or over_max_tokens. Rows for which the trainer would stop altogether are not
+            dropped.
         """
         if self.limit is None:
             return None
@@ -90,7 +90,7 @@ def gap(pair: Row, tokens: Callable[[str], int]) -> int:
 
 
 def by_gap(pool: list[Row], where: str, wanted: int, tokens: Callable[[str], int]) -> list[Row]:
-    """The pairs whose gap is where `length_gap` says (`short`, `middle` or `long`), as many as are wanted."""
+    """`wanted` pairs from the `short`, `middle` or `long` end of the order by gap."""
     return pairs.length_gap(pool, [gap(row, tokens) for row in pool], where, wanted)
 
 
@@ -103,7 +103,7 @@ def of_like_length(pool: list[Row], key: str, like: list[Row], wanted: int, toke
     """`wanted` rows of the pool whose texts are about as long as those of another training set.
 
     The other set's completions are taken evenly from the shortest to the longest, and each gets the row of the pool
-    that is nearest in length and not taken yet.
+    that is nearest in length and still free.
     """
     targets = sorted(tokens(row["completion"]) for row in like)
     wanted = min(wanted, len(pool))

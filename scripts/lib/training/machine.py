@@ -18,8 +18,8 @@ from scripts.lib.jsonl import BadInput, read_json, write_json
 log = logging.getLogger(__name__)
 NOTE = "micro-batch.json"
 FOUND = "rows-that-fit.json"
-USUAL_ROWS = 8  # of a pass, where the most that fits cannot be tried
-OPTIMIZER_COPIES = 2  # of the trained weights, which the optimizer makes at its first step
+USUAL_ROWS = 8  # rows per pass, if the most that fit cannot be tried
+OPTIMIZER_COPIES = 2  # copies of the trained weights that the optimizer makes at its first step
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Machine:
 
     Args:
         micro_batch: most rows per device and pass; None: the most that fit.
-        processes: how many train together.
+        processes: number of processes that train together.
         attention: an implementation that transformers knows (`sdpa`, `eager`, `flash_attention_2`); None: its choice.
         compiled: whether torch.compile compiles the model.
-        recompute: whether activations are computed again for the backward pass, in place of being kept.
-        padding_free: whether the rows of a pass are joined into one, so that no padding is computed.
-        liger: whether layers run on the kernels of the package liger-kernel.
-        reported: the trainer's arguments about where it reports its log (`tracking.begin`).
+        recompute: whether activations are recomputed in the backward pass instead of being stored.
+        padding_free: whether the rows of a pass are joined into one, without padding.
+        liger: whether layers use the kernels of the package liger-kernel.
+        reported: the trainer's arguments for trackers (`tracking.begin`).
     """
 
     micro_batch: int | None = None
@@ -48,7 +48,7 @@ class Machine:
 
 
 def refuse_missing(settings: Machine) -> None:
-    """Raises BadInput if a setting needs what is not here."""
+    """Raises BadInput if a setting needs a package or device that is missing."""
     missing = None
     if settings.liger and not is_liger_kernel_available():
         missing = "the package liger-kernel is not installed. Install it in this environment (pip install liger-kernel)"
@@ -75,16 +75,16 @@ def split_batch(global_batch: int, micro_batch: int, processes: int) -> tuple[in
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that the device has no memory left."""
+    """Whether an error means that the device is out of memory."""
     return isinstance(error, torch.OutOfMemoryError) or should_reduce_batch_size(error)
 
 
 def largest_that_fits(share: int, attempt: Callable[[int], None]) -> int:
-    """The largest number of rows that divides `share` and that `attempt` gets through with; 1 where none is.
+    """The largest number of rows that divides `share` and for which `attempt` succeeds; 1 if none does.
 
     Args:
-        share: rows of a step on this device.
-        attempt: a pass over so many rows.
+        share: rows per step on this device.
+        attempt: runs a pass over the given number of rows.
     """
     for size in range(share, 1, -1):
         if share % size == 0 and _fits(size, attempt):
@@ -106,12 +106,12 @@ def _fits(size: int, attempt: Callable[[int], None]) -> bool:
 
 
 def pass_over_longest(trainer, rows: list[dict], size: int) -> None:
-    """A training pass over the first `size` rows, beside memory for what the optimizer will hold.
+    """A training pass over the first `size` rows, with memory reserved for the optimizer's state.
 
     Args:
-        trainer: one that has not begun to train.
+        trainer: a trainer that has not started.
         rows: the longest rows, longest first.
-        size: how many of them.
+        size: number of rows.
     """
     trained = [weight for weight in trainer.model.parameters() if weight.requires_grad]
     reserved = [torch.empty_like(weight) for weight in trained for _ in range(OPTIMIZER_COPIES)]
@@ -126,16 +126,16 @@ def pass_over_longest(trainer, rows: list[dict], size: int) -> None:
 
 
 def noted(state: Path) -> int | None:
-    """The most rows of a pass since memory ran out; None if it did not."""
+    """The most rows per pass since memory ran out; None if it did not."""
     file = state / NOTE
     return read_json(file) if file.is_file() else None
 
 
 def halve(state: Path, rows: int, recipe: dict, error: BaseException) -> None:
-    """Notes that half of `rows` is the most that a pass may have: memory ran out.
+    """Records that a pass may have at most half of `rows`, since memory ran out.
 
     Raises:
-        BadInput: there was but one row.
+        BadInput: the pass had a single row.
     """
     if rows == 1:
         raise BadInput(
@@ -150,7 +150,7 @@ def halve(state: Path, rows: int, recipe: dict, error: BaseException) -> None:
 def halve_frozen(model: nn.Module) -> None:
     """Stores the frozen weights of linear layers in bfloat16: for a model under bfloat16 autocast.
 
-    There each product rounds these weights to bfloat16 anyway, so the results are the same, in half the memory.
+    Autocast rounds these weights to bfloat16 in each product anyway, so the results are the same in half the memory.
     """
     embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}  # may be tied
     for module in model.modules():

@@ -11,17 +11,17 @@ from scripts.lib.grading import Grade, Item, grade
 from scripts.lib.training.stored import Row
 
 Draw = Callable[[Row], float]
-ASKED = ("question", "system")  # keys that a prompt may show
+ASKED = ("question", "system")  # keys that a prompt may use
 GRADED_TOGETHER = 5_000  # answers whose texts are in memory at a time
 
 
 def asked(row: Row) -> dict[str, str]:
-    """What a prompt may show of a row: its question and, where its dataset has one, its own system message."""
+    """The fields of a row that a prompt may use: its question and, if the dataset has one, its system message."""
     return {key: row[key] for key in ASKED if key in row}
 
 
 def labelled_pairs(rows: Sequence[Row]) -> tuple[list[Row], dict[str, int]]:
-    """Rows that hold `chosen` and `rejected` already (a preference set from a file or the hub)."""
+    """Rows that already have `chosen` and `rejected` (a preference set from a file or the hub)."""
     return _different(_pair(row["id"], row["id"], row, "chosen", row, "rejected") for row in rows)
 
 
@@ -31,7 +31,7 @@ def graded_pairs(rows: Sequence[Row], draw: Draw, per_question: int) -> tuple[li
     Args:
         rows: graded responses.
         draw: orders the right and the wrong responses of a question.
-        per_question: most pairs of a question; no response is in two of them.
+        per_question: the most pairs per question; no response is in two of them.
     """
     questions: dict[str, tuple[list[Row], list[Row]]] = {}
     for row in sorted(rows, key=draw):
@@ -48,11 +48,11 @@ def graded_pairs(rows: Sequence[Row], draw: Draw, per_question: int) -> tuple[li
 
 
 def self_play_pairs(rows: Sequence[Row], iteration: int) -> tuple[list[Row], dict[str, int]]:
-    """SPIN pairs: the dataset's answer is chosen, the previous checkpoint's own rejected (SPIN, algorithm 1).
+    """SPIN pairs: the dataset's answer is chosen, the previous checkpoint's is rejected (SPIN, algorithm 1).
 
     Args:
         rows: the checkpoint's responses, each with the dataset's `solution`.
-        iteration: whose pairs they are; it enters the ids, since two iterations may be mixed.
+        iteration: the iteration of the pairs; it is part of the ids, since two iterations may be mixed.
     """
     usable = [row for row in rows if row.get("solution") and row["response"].strip()]
     kept, counts = _different(
@@ -67,10 +67,10 @@ def length_pairs(
     """ThinkPO pairs: the long answer to a question is chosen, a short one rejected (ThinkPO, section 2.3).
 
     Args:
-        long: rows `{"question_id", "question", "answer" (reference or null), "text"}`, one a question.
-        short: the same, any number a question; the first usable one in the order of `draw` is taken.
+        long: rows `{"question_id", "question", "answer" (reference or null), "text"}`, one per question.
+        short: the same, any number per question; the first usable one in the order of `draw` is taken.
         keep: `all`; `agree`: the short answer's result equals the long one's; `both-right`: both equal the reference.
-        format_only: this many pairs more, drawn from those whose results differ, but whose short answer has a result.
+        format_only: number of additional pairs, drawn from those whose results differ but whose short answer has one.
         draw: orders the short answers of a question, and the pairs that format_only draws from.
     """
     by_question: dict[str, list[Row]] = {}
@@ -82,7 +82,7 @@ def length_pairs(
     if keep == "all":
         fits, has_result = [True] * len(candidates), [True] * len(candidates)
     elif keep == "agree":
-        # Any reference will do here: what is wanted is the answer that the grader reads out of the long text.
+        # Any reference will do here: only the answer that the grader extracts from the long text is needed.
         results = [made.extracted for made in _graded(Item(row["text"], "0") for row, _ in candidates)]
         grades = _graded(Item(other["text"], gold) for (_, other), gold in zip(candidates, results, strict=True))
         fits, has_result = [made.verdict is True for made in grades], [made.extracted is not None for made in grades]
@@ -126,14 +126,14 @@ def _first_two(item: tuple) -> tuple:
 
 
 def _pair(name: Any, question_id: Any, chosen: Row, chosen_key: str, rejected: Row, rejected_key: str) -> Row:
-    """A pair of two rows' texts, with what the first one is asked."""
+    """A pair of two rows' texts, with the first row's question."""
     texts = {"chosen": chosen.unread(chosen_key), "rejected": rejected.unread(rejected_key)}
     question = {key: chosen.unread(key) for key in ASKED if key in chosen}
     return Row({"id": name, "question_id": question_id, **question, **texts})
 
 
 def _graded(items: Iterable[Item]) -> list[Grade]:
-    """The grades of items, of which no more than a batch are in memory."""
+    """The grades of items, of which at most one batch is in memory."""
     items, grades = iter(items), []
     while batch := list(itertools.islice(items, GRADED_TOGETHER)):
         grades += grade(batch)
@@ -141,7 +141,7 @@ def _graded(items: Iterable[Item]) -> list[Grade]:
 
 
 def _different(pairs: Iterable[Row]) -> tuple[list[Row], dict[str, int]]:
-    """The pairs whose two texts differ, and how many do not."""
+    """The pairs whose two texts differ, and the number of the others."""
     pairs = list(pairs)
     kept = [pair for pair in pairs if pair["chosen"].strip() != pair["rejected"].strip()]
     return kept, {"equal_texts": len(pairs) - len(kept)}

@@ -19,19 +19,19 @@ KEEP = {
     "judged-wrong": lambda row: row["verdict"] == "wrong",
     "agreeing": lambda row: row["correct"] is True and row["verdict"] == "right",
 }
-# What a part of each kind trains on: the key that holds it.
+# The key of the text that a part of each kind trains on.
 TEXT = {"dataset": "solution", "responses": "response", "critiques": "critique", "answers": "response"}
 
 
 class Limit:
-    """Says which rows of a part the run's trainer would leave out, and counts them."""
+    """Tells which rows of a part the run's trainer would drop, and counts them."""
 
     def __init__(self, part: dict, ruler: lengths.Ruler) -> None:
         self.part, self.ruler = part, ruler
         self._objections: dict[str, str | None] = {}
 
     def fits(self, row: Row) -> bool:
-        """Whether the trainer takes the training row that is made of `row`."""
+        """Whether the trainer accepts the training row made from `row`."""
         if self.ruler.limit and row["id"] not in self._objections:
             made = rendered(row, self.part)
             answers = [made[key] for key in ("completion", "chosen", "rejected") if key in made]
@@ -39,7 +39,7 @@ class Limit:
         return self._objections.get(row["id"]) is None
 
     def fits_alone(self, row: Row, key: str, side: int = 0) -> bool:
-        """Whether it takes the answer under `key` as one of a pair (on this side of it)."""
+        """Whether it accepts the answer under `key` as one side of a pair."""
         name = f"{side} {row['id']}"
         if self.ruler.limit:
             messages = render(self.part["prompt"], **pairs.asked(row))
@@ -48,7 +48,7 @@ class Limit:
 
     @property
     def left_out(self) -> dict[str, int]:
-        """The counts of rows that do not fit, by reason, for `left_out`."""
+        """The number of rows that do not fit, by reason, for `left_out`."""
         return dict(Counter(reason for reason in self._objections.values() if reason))
 
 
@@ -76,19 +76,19 @@ def pool_of(part: dict, files: list[str], seed: int, limit: Limit) -> tuple[list
 
 
 def needed_of(part: dict) -> str:
-    """The key of the text that a row of the part is trained to write."""
+    """The key of the text that the part trains the model to write."""
     return {"cft": "critique", "cgd": part.get("refined")}.get(part["method"]) or TEXT[part["kind"]]
 
 
 def with_critiques(part: dict, pool: list[Row], usable: list[Row], left: dict, seed: int) -> tuple:
-    """The rows of CGD with the critique that each is shown, and what was left out, those for which none is left too."""
+    """The rows of CGD with the critique that each shows, and the dropped rows, including those that got none."""
     shown, loosened = (controls.shown(rows, part["critique_shown"], seed) for rows in (pool, usable))
     lacking = {"no_other_critique": len(pool) - len(shown)} if part["critique_shown"] == "other" else {}
     return shown, loosened, {**left, **lacking}
 
 
 def answers_in(part: dict, rows: list[Row]) -> tuple[list[Row], list[Row], dict[str, int]]:
-    """(rows that pass the filter, rows that have a text, what was left out) of answers or critiques."""
+    """(rows that pass the filter, rows that have a text, dropped rows by reason) of answers or critiques."""
     without_error = [row for row in rows if "error" not in row]
     needed = {needed_of(part), "critique"} if part["method"] == "cgd" else {needed_of(part)}
     usable = [row for row in without_error if all(str(row.get(key) or "").strip() for key in needed)]
@@ -98,10 +98,10 @@ def answers_in(part: dict, rows: list[Row]) -> tuple[list[Row], list[Row], dict[
 
 
 def pairs_by_iteration(part: dict, tables: list[list[Row]]) -> tuple[list[Row], dict]:
-    """The pairs of each iteration of SPIN, and what each has left out."""
+    """The pairs of each iteration of SPIN, and the rows dropped from each."""
     pool, left = [], {}
     for rows, iteration in zip(tables, part["iterations"], strict=True):
-        # A released set has one row a question.
+        # A released set has one row per question.
         rows = [row if "question_id" in row else row | {"question_id": row["id"]} for row in rows]
         found, out = pairs.self_play_pairs(rows, iteration)
         pool += found
@@ -118,7 +118,7 @@ def labelled(rows: list[Row], file: str) -> tuple[list[Row], dict]:
 
 
 def pairs_between(part: dict, tables: list[list[Row]], draw, limit: Limit) -> tuple[list[Row], list[Row], dict]:
-    """ThinkPO's pairs of a long and a short answer, of those answers that are within the limit."""
+    """ThinkPO's pairs of a long and a short answer, among answers within the limit."""
     long, short = (
         [row for row in texts(rows, side) if limit.fits_alone(row, "text", number)]
         for number, (rows, side) in enumerate(zip(tables, part["sides"], strict=True))
@@ -128,14 +128,14 @@ def pairs_between(part: dict, tables: list[list[Row]], draw, limit: Limit) -> tu
 
 
 def pairs_of_responses(part: dict, tables: list[list[Row]], draw, limit: Limit) -> tuple[list[Row], list[Row], dict]:
-    """DPO's pairs of a right and a wrong response, of those responses that are within the limit."""
+    """DPO's pairs of a right and a wrong response, among responses within the limit."""
     rows = [row for row in tables[0] if "error" in row or limit.fits_alone(row, "response")]
     pool, left = pairs.graded_pairs(rows, draw, part["pairs_per_question"])
     return pool, pool or unlabelled_pairs(rows), left
 
 
 def texts(rows: list[Row], side: dict) -> list[Row]:
-    """One side of length pairs: the rows with the answer that is meant under `text`."""
+    """One side of length pairs: the rows with the side's answer under `text`."""
     return [
         row | {"question_id": row.get("question_id", row["id"]), "text": partial(_text, row, side["field"])}
         for row in rows
@@ -148,7 +148,7 @@ def _text(row: Row, field: str) -> str:
 
 
 def of_length(pool: list[Row], part: dict, like: str | None, limit: Limit) -> list[Row]:
-    """The rows of the pool that `length_gap` or `like` chooses, of those within the limit; all without these keys."""
+    """The rows of the pool within the limit that `length_gap` or `like` chooses; all rows without these keys."""
     if part.get("length_gap"):
         fitting = [row for row in pool if limit.fits(row)]
         return lengths.by_gap(fitting, part["length_gap"], part["gap_rows"], limit.ruler.tokens)
@@ -165,13 +165,13 @@ def drawn(row: Row, seed: int) -> float:
 
 
 def unlabelled_pairs(rows: list[Row]) -> list[Row]:
-    """Pairs of any two different responses of a question: only for a study whose filters are loosened."""
+    """Pairs of any two different responses to a question, only for studies with loosened filters."""
     marked = [row | {"correct": number % 2 == 0} for number, row in enumerate(rows) if "error" not in row]
     return pairs.graded_pairs(marked, lambda row: row["id"], 1)[0]
 
 
 def rendered(row: Row, part: dict) -> dict:
-    """The training row: what is asked, and what the model shall write (or prefer)."""
+    """The training row: the prompt, and the text that the model learns to write or prefer."""
     if part["method"] in ("cft", "cgd"):
         shown = {"response": row["response"]} | ({"critique": row["critique"]} if part["method"] == "cgd" else {})
         messages = render(part["prompt"], **pairs.asked(row), **shown)

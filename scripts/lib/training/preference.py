@@ -38,7 +38,7 @@ from scripts.lib.training.trainers import (
     sums_of_rows,
 )
 
-# The losses that compare with a reference, by TRL's name for them, and those that do without.
+# The losses with a reference, by TRL's names, and those without.
 WITH_REFERENCE = {"logistic": "sigmoid", "hinge": "hinge", "ipo": "ipo"}
 REFERENCE_FREE = ("simpo", "orpo")
 
@@ -86,7 +86,7 @@ def reference_free_loss(
 
 
 def answer_log_probs(model, inputs: dict) -> torch.Tensor:
-    """The summed log-probability of each row's answer, shape (rows,), from one forward pass.
+    """The summed log-probability of each row's answer, shape (rows,), in one forward pass.
 
     Only positions that predict an answer token of some row go through the language-model head.
 
@@ -100,13 +100,13 @@ def answer_log_probs(model, inputs: dict) -> torch.Tensor:
     logits, scored = scored_logits(model, inputs, answer)
     logits = logits if logits.dtype == torch.float64 else logits.float()
     targets = targets[:, scored].masked_fill(~answer[:, scored], -100)
-    # cross_entropy is the negative log-probability, and zero on -100, without a copy of the log-softmax.
+    # cross_entropy is the negative log-probability, and 0 on -100, without a copy of the log-softmax.
     losses = functional.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
     return -sums_of_rows(losses, inputs, scored)
 
 
 def fused_log_probs(model, inputs: dict) -> torch.Tensor:
-    """The same by TRL's fused head, which `DPOTrainer` has put on the model: for where Triton runs."""
+    """The same by TRL's fused head, which `DPOTrainer` has put on the model; it needs Triton."""
     labels = inputs["input_ids"].masked_fill(inputs["completion_mask"] == 0, -100)
     return sums_of_rows(model(**model_inputs(inputs), labels=labels, fused_lm_head=True).log_probs, inputs)
 
@@ -114,7 +114,7 @@ def fused_log_probs(model, inputs: dict) -> torch.Tensor:
 def joined_pairs(pairs: list[dict]) -> dict[str, torch.Tensor]:
     """A batch of pairs as one row without padding: all chosen texts, then all rejected ones.
 
-    Position ids begin again in each text. TRL's DPOTrainer has no such batches (version 1.16).
+    Position ids restart in each text. TRL's DPOTrainer has no such batches (version 1.16).
     """
     texts = [
         {"input_ids": [*pair["prompt_ids"], *pair[key]], "labels": [-100] * len(pair["prompt_ids"]) + [*pair[key]]}
@@ -128,9 +128,9 @@ def joined_pairs(pairs: list[dict]) -> dict[str, torch.Tensor]:
 
 
 class PreferenceTrainer(SameOrder, CountsTokens, ChecksJoinedRows, HalvesFrozen, SyncedCheckpoints, DPOTrainer):
-    """TRL's DPOTrainer on rows that are tokenised already, with a loss that is cheap on CPU too.
+    """TRL's DPOTrainer on rows that are already tokenised, with a loss that is cheap on CPU too.
 
-    TRL's fused head scores only answer tokens where Triton runs, and is used there. Elsewhere it scores every position
+    With Triton, TRL's fused head scores only answer tokens and is used. Elsewhere it scores every position
     and computes entropies, so the loss is computed here from `answer_log_probs`: the same number (tests compare them).
     A loss without a reference is always computed here, and no reference is kept; so is that of joined rows.
 
@@ -146,7 +146,7 @@ class PreferenceTrainer(SameOrder, CountsTokens, ChecksJoinedRows, HalvesFrozen,
             self.ref_model = None
 
     def _prepare_dataset(self, dataset, processing_class, args, dataset_name):
-        """The rows hold `prompt_ids`, `chosen_ids` and `rejected_ids`: TRL's own tokenisation is not wanted."""
+        """The rows hold `prompt_ids`, `chosen_ids` and `rejected_ids`: TRL's own tokenisation is skipped."""
         return dataset
 
     def compute_ref_log_probs(self, model, inputs):
@@ -197,7 +197,7 @@ class PreferenceTrainer(SameOrder, CountsTokens, ChecksJoinedRows, HalvesFrozen,
         return torch.cat(self.compute_ref_log_probs(model, inputs))
 
     def _note(self, policy: torch.Tensor, margin: torch.Tensor) -> None:
-        """Keeps what the log shows of a batch, under the names that TRL gives them."""
+        """Stores a batch's values for the log, under TRL's names."""
         metrics = self._metrics["train" if self.model.training else "eval"]
         margin = self.accelerator.gather_for_metrics(margin.detach())
         metrics["rewards/margins"].append(margin.mean().item())

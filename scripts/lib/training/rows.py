@@ -25,25 +25,25 @@ from scripts.lib.jsonl import (
     write_json,
 )
 
-SHOWN = 1500  # most characters of a part that the log shows
+SHOWN = 1500  # the most characters of a part that the log shows
 PREFERENCE_METHODS = ("dpo", "spin", "thinkpo")
 ROW_TOKENS = ("input_ids", "labels")
 PAIR_TOKENS = ("prompt_ids", "chosen_ids", "rejected_ids")
-# What a row says of itself beside its tokens, while a set is prepared.
+# The columns of a row besides its tokens, while a set is prepared.
 NOTES = {"id": Value("string"), "left_out": Value("string"), "ends_deleted": Value("bool")}
 NOTES |= {name: Value("int32") for name in ("length", "prompt_tokens", "completion_tokens")}
-SHARE_ROWS = 1000  # fewer are not worth a process of their own
+SHARE_ROWS = 1000  # fewer rows are not worth another process
 BATCH_ROWS = 200  # rows that a process holds at a time
 COUNTS = "counts.json"
 
 
 @dataclass
 class LeftOut:
-    """The rows that are not trained on, by the reason.
+    """The dropped rows, by reason.
 
     Args:
         recipe: max_tokens, too_long and end_inside.
-        positions: how many tokens the model can place (None: it sets no limit).
+        positions: the most tokens that the model supports (None: it sets no limit).
     """
 
     recipe: dict
@@ -61,7 +61,7 @@ class LeftOut:
         return most, f"max_tokens = {most}"
 
     def refuse(self, rows: int, end: str) -> None:
-        """Raises BadInput if the recipe refuses such rows, or where none is left.
+        """Raises BadInput if the recipe rejects such rows, or if none is left.
 
         Args:
             rows: number of all rows.
@@ -90,14 +90,14 @@ class LeftOut:
             raise BadInput(f"no row is left to train on: {found}.")
 
     def take(self, made: Dataset, end: str) -> dict[str, int]:
-        """Takes in what the rows say of themselves; returns the counts that the summary states.
+        """Collects the rows' own reports; returns the counts for the summary.
 
         Args:
-            made: all rows, as a `Reader` makes them.
+            made: all rows, as made by a `Reader`.
             end: the end token.
 
         Raises:
-            BadInput: the recipe refuses some of them, or none is left.
+            BadInput: the recipe rejects some of them, or none is left.
         """
         notes = made.data.select(list(NOTES))
         out = notes.filter(pc.not_equal(notes["left_out"], "")).select(["left_out", "id", "length"])
@@ -111,7 +111,7 @@ class LeftOut:
         return self.counts(len(made), pc.sum(notes["ends_deleted"]).as_py()) | tokens
 
     def counts(self, rows: int, deleted: int) -> dict[str, int]:
-        """What the summary says of them; `deleted` is the number of rows that lost end tokens."""
+        """The counts for the summary; `deleted` is the number of rows that lost end tokens."""
         dropped = len(self.long) + len(self.ends) + len(self.equal)
         return {
             "rows_in": rows,
@@ -125,13 +125,13 @@ class LeftOut:
 
 
 class Reader:
-    """Makes rows of token ids from the lines of a training set, in any process.
+    """Converts the lines of a training set to rows of token ids, in any process.
 
     Args:
         data: the file, for messages.
         tokenizer: renders the chat template.
         recipe: method, max_tokens, end_inside, loss_on and packing: see `prepare`.
-        longest: rows of more tokens are left out, unless rows are packed.
+        longest: rows with more tokens are dropped, unless rows are packed.
     """
 
     def __init__(self, data: Path, tokenizer, recipe: dict, longest: int) -> None:
@@ -145,7 +145,7 @@ class Reader:
 
     @property
     def features(self) -> Features:
-        """The columns of what is made, and their types."""
+        """The columns of the resulting rows, and their types."""
         tokens = dict.fromkeys(self.token_columns, List(Value("int32")))
         return Features({"place": Value("int64"), **NOTES, **tokens})
 
@@ -161,7 +161,7 @@ class Reader:
         return {column: [row[column] for row in made] for column in self.features}
 
     def read(self, place: int, line: str) -> tuple[dict, dict]:
-        """(what is known of a line's row so far, the row as it is trained on)."""
+        """(the columns of a line's row so far, the row that is trained on)."""
         row = parsed(self.data, place, line, ("messages", *self.answers))
         found = {"place": place, "id": dumps(row.get("id", f"line {place}")), "left_out": "", "ends_deleted": False}
         if self.recipe["end_inside"] == "delete":
@@ -170,12 +170,12 @@ class Reader:
         return found, row
 
     def texts(self, row: dict) -> list[str]:
-        """What is tokenised of a row: the prompt, its answers, and where all has the loss the whole conversation."""
+        """The texts of a row to tokenise: prompt, answers and, if all tokens have a loss, the whole conversation."""
         texts = [prompt_text(self.tokenizer, row["messages"]), *(row[key] for key in self.answers)]
         return [*texts, whole_conversation(row, self.tokenizer)] if self.loss_on_all else texts
 
     def row(self, found: dict, texts: list[str], ids: list[list[int]]) -> dict:
-        """A row with its tokens; one that is left out has none, and says why under `left_out`."""
+        """A row with its tokens; a dropped row has none, and the reason under `left_out`."""
         prompt, *whole = ids[0], *ids[1 + len(self.answers) :]
         written = list(zip(texts, ids))[1 : 1 + len(self.answers)]
         try:
@@ -195,7 +195,7 @@ class Reader:
         return {**found, **nothing, "left_out": reason, "length": length, "prompt_tokens": 0, "completion_tokens": 0}
 
     def _tokens(self, prompt: list[int], answers: list[list[int]], whole: list[int] | None = None) -> dict:
-        """The columns that the trainer reads, and the length that is limited."""
+        """The columns that the trainer reads, and the length to compare with the limit."""
         if self.pairs:
             named = dict(zip(self.token_columns, (prompt, *answers), strict=True))
             return {**named, "length": len(prompt) + max(map(len, answers))}
@@ -212,29 +212,29 @@ def without_ends(row: dict, keys: tuple[str, ...], end: str) -> dict:
 
 
 def whole_conversation(row: dict, tokenizer) -> str:
-    """A row as its template renders the conversation."""
+    """A row's conversation, rendered by the template."""
     return rendered(tokenizer, [*row["messages"], {"role": "assistant", "content": row["completion"]}], False)
 
 
 def prepare(data: Path, folder: Path, tokenizer, recipe: dict, positions: int | None = None, workers: int = 1) -> None:
-    """Writes a training set's rows as token ids to Arrow files in `folder`, and beside them the counts of all rows.
+    """Writes a training set's rows as token ids to Arrow files in `folder`, with the counts of all rows beside them.
 
-    No process holds the set in memory, neither here nor where it is loaded: the files are mapped.
+    No process needs the set in memory, neither here nor when it is loaded: the files are memory-mapped.
 
     Args:
         data: JSON Lines: `{"id": …, "messages": [{"role": "user", "content": …}], "completion": "The answer is 7."}`
             each; for preference methods `chosen` and `rejected` in place of `completion`.
-        folder: shows when it is whole: `load` reads it.
+        folder: the output; it appears only when it is complete. `load` reads it.
         tokenizer: renders the chat template.
         recipe: method; max_tokens: longest row, prompt and answer together (of a pair, the longer answer); too_long:
-            `error` refuses longer rows, `drop` leaves them out and counts them (none is ever truncated); end_inside:
-            what happens to answers that hold the end token; loss_on: `answer`, or `all` tokens of the conversation as
-            the template renders it; packing: rows are joined and cut every max_tokens, so that none is too long.
-        positions: how many tokens the model can place (None: it sets no limit).
-        workers: most processes that read and tokenise.
+            `error` rejects longer rows, `drop` drops and counts them (none is ever truncated); end_inside:
+            what happens to answers that contain the end token; loss_on: `answer`, or `all` tokens of the conversation
+            as the template renders it; packing: rows are joined and cut every max_tokens, so that none is too long.
+        positions: the most tokens that the model supports (None: it sets no limit).
+        workers: the most processes that read and tokenise.
 
     Raises:
-        BadInput: the file is not what it should be, it holds rows that the recipe refuses, or no row is left.
+        BadInput: the file is invalid, it has rows that the recipe rejects, or no row is left.
     """
     left = LeftOut(recipe, positions)
     read = Reader(data, tokenizer, recipe, left.limit[0])
@@ -265,7 +265,7 @@ def prepare(data: Path, folder: Path, tokenizer, recipe: dict, positions: int | 
 
 
 def load(folder: Path) -> tuple[Dataset, dict[str, int]]:
-    """The rows in `folder`, mapped into memory: `{"input_ids": […], "labels": […]}` each, with labels -100 where there
+    """The rows in `folder`, memory-mapped: `{"input_ids": […], "labels": […]}` each, with labels -100 where there
     is no loss, or `{"prompt_ids": […], "chosen_ids": […], "rejected_ids": […], "length": 120}`; and the counts.
     """
     return Dataset.load_from_disk(folder), read_json(folder / COUNTS)
@@ -305,14 +305,14 @@ def refuse_repeated(data: Path, made: Dataset) -> None:
 
 def kept(made: Dataset, read: Reader) -> Dataset:
     """The rows that are trained on, with the columns that the trainer reads."""
-    columns = [*read.token_columns, *(["length"] if read.pairs else [])]  # what order: group_by_length sorts by
+    columns = [*read.token_columns, *(["length"] if read.pairs else [])]  # the sort key of `order: group_by_length`
     places = np.flatnonzero(pc.equal(made.data.column("left_out"), "").to_numpy())
     rows = made.select_columns(columns)
     return rows if len(places) == len(made) else rows.select(places)
 
 
 def packed(rows: Dataset, size: int, work: Path) -> Dataset:
-    """The rows one after the other, cut into blocks of `size` tokens (the last one may be shorter)."""
+    """The rows, joined and cut into blocks of `size` tokens (the last one may be shorter)."""
     return Dataset.from_generator(
         _blocks,
         rows.features,
@@ -339,14 +339,14 @@ def _blocks(rows: Dataset, size: int) -> Iterator[dict]:
 
 
 def lengths(rows: Dataset) -> np.ndarray:
-    """The length of each row, as `order: group_by_length` goes by it; no token is read for it."""
+    """The length of each row for `order: group_by_length`, without reading tokens."""
     if "length" in rows.column_names:
         return rows.data.column("length").to_numpy()
     return pc.list_value_length(rows.data.column("input_ids")).to_numpy()
 
 
 def tokens_of(rows: Dataset) -> int:
-    """How many tokens a pass over the rows reads: of a pair, prompt and answer for each of the two answers."""
+    """The number of tokens that a pass over the rows reads: for a pair, the prompt twice and both answers."""
     if "length" not in rows.column_names:
         return int(lengths(rows).sum())
     sums = {key: int(pc.sum(pc.list_value_length(rows.data.column(key))).as_py()) for key in PAIR_TOKENS}
@@ -354,7 +354,7 @@ def tokens_of(rows: Dataset) -> int:
 
 
 def trained_on(counts: dict[str, int]) -> str:
-    """How many rows there are, and what became of the others, as a line of the log.
+    """A log line with the number of training rows and what happened to the others.
 
     >>> trained_on({"rows_in": 9, "rows_trained": 7, "rows_dropped_too_long": 2, "rows_dropped_equal": 0})
     'training on 7 of 9 rows; 2 left out, too long'
@@ -371,7 +371,7 @@ def trained_on(counts: dict[str, int]) -> str:
 
 
 def as_read(row: dict, tokenizer) -> str:
-    """A tokenised row (of either kind) as text, the tokens with the loss between ⟦ and ⟧.
+    """A tokenised row (of either kind) as text, with the tokens that have a loss between ⟦ and ⟧.
 
     >>> print(as_read({"input_ids": [8, 9, 4, 2], "labels": [-100, -100, 4, 2]}, tokenizer))
     <|im_start|>assistant
@@ -392,7 +392,7 @@ def as_read(row: dict, tokenizer) -> str:
 
 
 def _shortened(text: str) -> str:
-    """The text, without its middle where it is long."""
+    """The text, without its middle if it is long."""
     if len(text) <= SHOWN:
         return text
     half = SHOWN // 2

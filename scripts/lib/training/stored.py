@@ -11,12 +11,12 @@ from typing import Any
 
 from scripts.lib.jsonl import dumps, no_rows, parsed, placed_lines, read_rows, repeated
 
-SHORT = 64  # characters of a text that is kept: ids, verdicts, answers
-LINES = 4  # of each file, the lines read last: several texts of a row are asked for at a time
+SHORT = 64  # texts up to this many characters are kept in memory: ids, verdicts, answers
+LINES = 4  # cached lines per file, since several texts of a row are read together
 
 
 class Row(Mapping):
-    """A row of a file, or one made of such rows. A value that is a function is called whenever it is asked for.
+    """A row of a file, or one made from such rows. A value that is a function is called at each access.
 
     >>> Row({"id": "a", "text": lambda: "long"})["text"]
     'long'
@@ -44,12 +44,12 @@ class Row(Mapping):
         return Row({**self._values, **more})
 
     def unread(self, key: str) -> Any:
-        """The value as it is held: for another row, which then reads it where it lies."""
+        """The stored value, to share it with another row without reading it."""
         return self._values[key]
 
 
 class Text:
-    """A value that lies in a file."""
+    """A value that is read from a file on access."""
 
     __slots__ = ("begin", "key", "line_at", "place")
 
@@ -64,17 +64,17 @@ def read(path: str | Path, required: Iterable[str] = ()) -> list[Row]:
     """All rows of a JSON Lines file, in file order, without their texts.
 
     Args:
-        path: the file. It must stay as it is while the rows are in use.
+        path: the file. It must not change while the rows are in use.
         required: keys that every row must have.
 
     Returns:
-        The rows; those of a gzipped file hold their texts.
+        The rows; those of a gzipped file keep their texts in memory.
 
     Raises:
-        BadInput: as `jsonl.read_rows`, and where two rows have the same id.
+        BadInput: as `jsonl.read_rows`, and if two rows have the same id.
     """
     path = Path(path)
-    if path.suffix == ".gz":  # has no places to go back to
+    if path.suffix == ".gz":  # not seekable
         return [Row(row) for row in read_rows(path, required)]
     line_at = lines_at(path)
     rows: list[Row] = []
@@ -93,7 +93,7 @@ def read(path: str | Path, required: Iterable[str] = ()) -> list[Row]:
 
 
 def lines_at(path: Path) -> Callable[[int, int], dict]:
-    """A function that reads the row of a file by the number of its line and the byte at which that begins."""
+    """A function that reads a row by the number of its line and the offset at which the line starts."""
 
     @lru_cache(maxsize=LINES)
     def line_at(place: int, begin: int) -> dict:
@@ -105,6 +105,6 @@ def lines_at(path: Path) -> Callable[[int, int], dict]:
 
 
 def _held(value: Any, line_at: Callable[[int, int], dict], place: int, begin: int, key: str) -> Any:
-    """A value as a row holds it."""
+    """A value as it is stored in a row."""
     short = value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= SHORT)
     return value if short else Text(line_at, place, begin, sys.intern(key))

@@ -17,7 +17,7 @@ TRACKERS = ("tensorboard", "trackio", "wandb", "mlflow")  # each is the name of 
 
 
 def missing(tracker: str, python: str = sys.executable) -> str:
-    """What is wrong where the package of a tracker is not installed, and the way out."""
+    """The error message for a tracker whose package is not installed."""
     return (
         f"tracker: {tracker} is not installed. Install it (`{python} -m pip install {tracker}`), or set tracker: none."
     )
@@ -35,7 +35,7 @@ def begin(tracker: str, project: str, run: str) -> dict[str, Any]:
         raise BadInput(missing(tracker))
     folder = Path("logs", project, tracker)
     if tracker == "wandb":
-        folder.mkdir(parents=True, exist_ok=True)  # else wandb takes a folder of the system
+        folder.mkdir(parents=True, exist_ok=True)  # else wandb uses a system folder
     os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(folder / run))
     os.environ.setdefault("WANDB_DIR", str(folder))
     os.environ.setdefault("WANDB_PROJECT", f"redpen-{project}")

@@ -34,15 +34,15 @@ from scripts.lib.training.health import refuse_non_finite, refuse_unmoved
 from scripts.lib.training.rows import lengths
 
 log = logging.getLogger(__name__)
-SMALLER = 76  # of one of several processes whose memory ran out: they begin again, with less in a pass
-SYNCED = "synced"  # a file that says: what lies beside it is on the disk
+SMALLER = 76  # exit status of one of several processes that ran out of memory: all restart with fewer rows per pass
+SYNCED = "synced"  # a marker file: the files beside it are on the disk
 
 
 def processes(asked: int) -> PartialState:
-    """This process among those that train together (`scripts.launch` starts them), as accelerate sees it.
+    """This process among those that train together (started by `scripts.launch`), as accelerate sees it.
 
     Raises:
-        BadInput: their number is not the one that was asked for.
+        BadInput: their number is not the requested one.
     """
     state = PartialState(cpu=not torch.cuda.is_available())
     if state.num_processes != asked:
@@ -54,9 +54,9 @@ def processes(asked: int) -> PartialState:
 
 
 def wait_for(ready: Callable[[], bool], poll_s: float = 0.2) -> None:
-    """Waits for what another process makes: for hours where need be, which `wait_for_everyone` does not.
+    """Waits for another process's output, for hours if need be, unlike `wait_for_everyone`.
 
-    The launcher ends this process where that one fails.
+    If that process fails, the launcher ends this one.
     """
     while not ready():
         time.sleep(poll_s)
@@ -95,16 +95,16 @@ def lora_config(lora: dict | None):
 
 
 NOT_READ = ("labels", "completion_mask", "ref_chosen_logps", "ref_rejected_logps")
-LEAK = 0.01  # of the largest logit: more than rounding
+LEAK = 0.01  # relative to the largest logit: more than rounding
 
 
 def model_inputs(inputs: dict) -> dict:
-    """What a model reads of a batch: the tokens, and what keeps padding or the other rows apart."""
+    """The inputs of a model in a batch: the tokens, and the mask or position ids that separate rows and padding."""
     return {name: value for name, value in inputs.items() if name not in NOT_READ} | {"use_cache": False}
 
 
 def are_joined(inputs: dict) -> bool:
-    """Whether the rows of a batch are joined into one, with position ids that begin again in each."""
+    """Whether the rows of a batch are joined into one, with position ids that restart in each row."""
     return "seq_idx" in inputs
 
 
@@ -112,9 +112,9 @@ def sums_of_rows(values: torch.Tensor, inputs: dict, positions: torch.Tensor | s
     """The sum over each row of a batch, shape (rows,), whether rows are joined or not.
 
     Args:
-        values: one for each position, which belongs to the token after it.
+        values: one for each position, about the token after it.
         inputs: the batch.
-        positions: which positions those are; all by default.
+        positions: the positions of the values; all by default.
     """
     if not are_joined(inputs):
         return values.sum(dim=1)
@@ -124,10 +124,10 @@ def sums_of_rows(values: torch.Tensor, inputs: dict, positions: torch.Tensor | s
 
 @torch.no_grad()
 def refuse_mixed_rows(model, inputs: dict) -> None:
-    """Raises BadInput if the last of the joined rows reads the rows before it: then its loss would be another one.
+    """Raises BadInput if the last of the joined rows attends to the rows before it, which would change its loss.
 
-    Not every attention and not every model goes by the position ids. Where other tokens stand in the rows before, the
-    last logits must stay as they are.
+    Not every attention and not every model respects position ids. If other tokens replace the rows before, the
+    last logits must not change.
     """
     begin = int(inputs["cu_seq_lens_q"][-2])
     if begin == 0:
@@ -152,7 +152,7 @@ def scored_logits(model, inputs: dict, wanted: torch.Tensor) -> tuple[torch.Tens
 
     Args:
         model: a causal language model.
-        inputs: a batch: `input_ids` (rows, length), and `attention_mask` or what joined rows have in its place.
+        inputs: a batch: `input_ids` (rows, length), and `attention_mask` or what joined rows have instead.
         wanted: (rows, length - 1), True where the next token is scored.
 
     Returns:
@@ -163,16 +163,16 @@ def scored_logits(model, inputs: dict, wanted: torch.Tensor) -> tuple[torch.Tens
 
 
 class GroupedByLength(LengthGroupedSampler):
-    """Rows of like length side by side; the order of an epoch follows from the seed and the epoch's number alone.
+    """Groups rows of similar length; the order of an epoch depends on the seed and the epoch's number alone.
 
     Transformers' own sampler draws the order from the generator of the whole process. A training that was killed in its
-    second epoch, and went on from a checkpoint there, would take the order of the first one.
+    second epoch and resumed from a checkpoint there would use the order of the first one.
 
     Args:
-        batch: rows of a step, which are of like length.
-        lengths: of all rows.
-        seed: the recipe's.
-        epoch: tells which epoch begins, or goes on, from 0.
+        batch: rows per step, which have similar lengths.
+        lengths: lengths of all rows.
+        seed: the recipe's seed.
+        epoch: returns the number of the current epoch, from 0.
     """
 
     def __init__(self, batch: int, lengths: list[int], seed: int, epoch: Callable[[], int]) -> None:
@@ -183,26 +183,26 @@ class GroupedByLength(LengthGroupedSampler):
         self.generator.manual_seed(self.seed)
         order = iter(())
         for _ in range(self.epoch() + 1):
-            # PyTorch's DataLoader draws a number before each order. So here, for the orders of an uninterrupted run.
+            # As PyTorch's DataLoader draws a number before each order, so that resumed runs get the same orders.
             torch.empty((), dtype=torch.int64).random_(generator=self.generator)
             order = super().__iter__()
         return order
 
 
 class SameOrder:
-    """Rows come in the same order, and in the same steps, however many processes share them or calls it takes.
+    """Keeps the order of rows and their steps the same for any number of processes and of resumed calls.
 
-    `schedule_stretch` lays out the learning rate's course for so many times the steps that are trained.
+    `schedule_stretch` spreads the learning-rate schedule over a multiple of the trained steps.
     """
 
     schedule_stretch = 1.0
 
     def create_scheduler(self, num_training_steps, optimizer=None):
-        """The trainer's own scheduler, warm-up included, over a course that may be longer than the training."""
+        """The trainer's own scheduler, including warm-up, over a number of steps that may exceed the training's."""
         return super().create_scheduler(round(num_training_steps * self.schedule_stretch), optimizer)
 
     def _get_train_sampler(self, train_dataset=None):
-        """The trainer's own sampler; one that groups rows by length does so within the global batch, not the share."""
+        """The trainer's own sampler; grouping by length works within the global batch, not a process's share."""
         if self.args.train_sampling_strategy != "group_by_length":
             return super()._get_train_sampler(train_dataset)
         batch = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
@@ -212,10 +212,10 @@ class SameOrder:
 
 
 class SyncedCheckpoints:
-    """A checkpoint is on the disk, in all processes, before `trainer_state.json` says that it is complete."""
+    """Syncs a checkpoint to the disk, in all processes, before `trainer_state.json` marks it as complete."""
 
     def _save_rng_state(self, output_dir):
-        """The last that is written before the state is."""
+        """The last file that is written before the trainer state."""
         super()._save_rng_state(output_dir)
         sync_tree(output_dir)
         sync_folder(Path(output_dir).parent)
@@ -223,24 +223,24 @@ class SyncedCheckpoints:
 
 
 class CountsTokens:
-    """Counts the tokens that this process has trained on, padding aside; checkpoints keep the number."""
+    """Counts the tokens that this process has trained on, without padding; checkpoints store the number."""
 
-    tokens_seen: torch.Tensor | int = 0  # since the last step that ended
+    tokens_seen: torch.Tensor | int = 0  # since the last completed step
 
     def training_step(self, model, inputs, *rest):
-        """The trainer's own."""
+        """The trainer's own step, extended."""
         seen = inputs["input_ids"].numel() if are_joined(inputs) else inputs["attention_mask"].sum()
         self.tokens_seen = self.tokens_seen + seen
         return super().training_step(model, inputs, *rest)
 
 
 class ChecksJoinedRows:
-    """Before the first step, where rows are joined: whether the model keeps them apart."""
+    """Checks before the first step that the model keeps joined rows apart."""
 
     checked = False
 
     def training_step(self, model, inputs, *rest):
-        """The trainer's own."""
+        """The trainer's own step, extended."""
         if not self.checked and are_joined(inputs):
             with self.accelerator.autocast():
                 refuse_mixed_rows(model, self._prepare_inputs(inputs))
@@ -249,10 +249,10 @@ class ChecksJoinedRows:
 
 
 class HalvesFrozen:
-    """Under bfloat16 autocast, frozen weights of linear layers go to the device in bfloat16, never in float32.
+    """Under bfloat16 autocast, moves frozen weights of linear layers to the device in bfloat16, never in float32.
 
-    peft has made the adapter before, in its base's type. A model that is cut over GPUs does not come this way: it must
-    be of one type.
+    By then peft has made the adapter, in its base's dtype. Sharded models are excluded, since all their weights must
+    have the same dtype.
     """
 
     def _move_model_to_device(self, model, device):
@@ -264,15 +264,15 @@ class HalvesFrozen:
 class CompletionTrainer(SameOrder, CountsTokens, ChecksJoinedRows, HalvesFrozen, SyncedCheckpoints, SFTTrainer):
     """TRL's SFTTrainer with a loss that, on CPU, puts only the completion through the language-model head.
 
-    TRL's fused head does that where Triton runs. Elsewhere it scores every position, in float32 tiles that the
-    backward pass computes again, and adds entropy and top-1 over the vocabulary: on a CPU that is more than half of
+    With Triton, TRL's fused head does the same. Elsewhere it scores every position, in float32 tiles that the
+    backward pass recomputes, and adds entropy and top-1 over the vocabulary: on a CPU that is more than half of
     the step (`bench/training.py`).
     """
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The summed negative log-likelihood of the labelled tokens over their number in the whole batch.
 
-        With the loss `dft` (arXiv 2508.05629, eq. 9) each token counts by its probability, which has no gradient.
+        With the loss `dft` (arXiv 2508.05629, eq. 9) each token is weighted by its probability, which has no gradient.
         """
         if inputs["input_ids"].is_cuda or return_outputs:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
@@ -287,18 +287,18 @@ class CompletionTrainer(SameOrder, CountsTokens, ChecksJoinedRows, HalvesFrozen,
             total = functional.cross_entropy(logits, targets.flatten(), reduction="sum")
         count = (targets != -100).sum() if num_items_in_batch is None else num_items_in_batch
         loss = total / torch.as_tensor(count).clamp(min=1)
-        # The count is over all processes, whose gradients are then averaged.
+        # The count covers all processes, whose gradients are then averaged.
         return loss * self.accelerator.num_processes if num_items_in_batch is not None else loss
 
 
 class Report(TrainerCallback):
-    """Logs steps done, speed, loss and time left, in one of several processes.
+    """Logs completed steps, speed, loss and time left, in one of several processes.
 
-    Time left is that of the tokens left: where rows are ordered by length, steps take from a seventh to seven times as
-    long as the mean one.
+    Time left is estimated from the tokens left: if rows are ordered by length, steps take from a seventh to seven times
+    the mean.
 
     Args:
-        tokens: how many this process is to train on, from the first step to the last.
+        tokens: tokens that this process will train on, from the first step to the last.
     """
 
     def __init__(self, tokens: float, every_s: float = 10.0) -> None:
@@ -327,12 +327,12 @@ class Report(TrainerCallback):
         )
 
     def seen(self, state) -> int:
-        """Tokens that this process has trained on since it was started."""
+        """Tokens that this process has trained on since it started."""
         return state.num_input_tokens_seen - self.first
 
 
 class SaveCandidates(TrainerCallback):
-    """Keeps what the trainer holds (an adapter or full weights) at the steps named in config."""
+    """Saves the trained adapter or full weights at the steps given in the config."""
 
     def __init__(self, folder: Path, steps: set[int]) -> None:
         self.folder, self.steps = folder, steps
@@ -343,7 +343,7 @@ class SaveCandidates(TrainerCallback):
             self.save(state.global_step)
 
     def save(self, step: int) -> None:
-        """Writes `step-000045`, whole or not at all."""
+        """Writes `step-000045`, atomically."""
         final = self.folder / f"step-{step:06d}"
         if final.exists():
             return
@@ -359,18 +359,18 @@ STOPPING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
 class StopOnSignal(TrainerCallback):
-    """On SIGTERM, SIGUSR1 or Ctrl-C (SIGINT) the training saves a checkpoint after the step in hand, and ends.
+    """On SIGTERM, SIGUSR1 or Ctrl-C (SIGINT) saves a checkpoint after the current step, and ends the training.
 
-    Slurm sends SIGTERM when it preempts or cancels a job or its time is up, and SIGKILL some seconds later (KillWait).
-    A second Ctrl-C ends it at once.
+    Slurm sends SIGTERM when it preempts or cancels a job or its time runs out, and SIGKILL some seconds later
+    (KillWait). A second Ctrl-C ends it at once.
     """
 
     def __init__(self) -> None:
-        self.signal = 0  # the number of the signal that came, to this process or another one
+        self.signal = 0  # the number of the received signal, in this process or another one
         self.before = {number: signal.signal(number, self._take) for number in STOPPING}
 
     def release(self) -> None:
-        """Gives the signals back to who had them before."""
+        """Restores the previous signal handlers."""
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
@@ -387,20 +387,20 @@ class StopOnSignal(TrainerCallback):
 
 
 def drop_unsynced_reference(folder: Path) -> None:
-    """Removes the reference that TRL put beside the rows in `folder` and that may lack its end: the power went."""
+    """Removes the reference beside the rows in `folder` if it may be truncated after a power loss."""
     if not (folder / SYNCED).exists():
         for reference in folder.glob("cache-*.arrow"):
             reference.unlink()
 
 
 def keep_reference(folder: Path) -> None:
-    """Notes that the reference which TRL put beside the rows in `folder` is on the disk."""
+    """Records that the reference that TRL put beside the rows in `folder` is on the disk."""
     sync_tree(folder)
     write_text(folder / SYNCED, "")
 
 
 def drop_incomplete_checkpoints(folder: Path) -> None:
-    """Removes the newest checkpoints in `folder` that lack a whole trainer state, which is written last."""
+    """Removes the newest checkpoints in `folder` without a complete trainer state, which is written last."""
     while folder.is_dir() and (newest := get_last_checkpoint(str(folder))):
         if _is_json(Path(newest) / "trainer_state.json"):
             return
@@ -409,7 +409,7 @@ def drop_incomplete_checkpoints(folder: Path) -> None:
 
 
 def has_all_steps(checkpoint: str | Path) -> bool:
-    """Whether nothing is left to train after a checkpoint."""
+    """Whether a checkpoint is at the last step."""
     state = json.loads((Path(checkpoint) / "trainer_state.json").read_bytes())
     return state["global_step"] >= state["max_steps"]
 
@@ -455,15 +455,15 @@ def export(
         tokenizer: saved beside the weights, with its chat template.
         adapter: whether `saved` holds a LoRA adapter.
         probe: token ids of one training row, to compare the merged model with the unmerged one.
-        origin: what `redpen.json` says.
-        last: whether it is the last step, at which the weights must have moved (in a warm-up they need not have).
+        origin: the content of `redpen.json`.
+        last: whether it is the last step, at which the weights must have changed (during warm-up they may not).
 
     Returns:
         The largest difference between a logit of the unmerged and of the merged model, all in float32: before the
         merged weights are rounded, and after. Empty without an adapter.
 
     Raises:
-        BadInput: a weight is NaN or infinite, or none has moved.
+        BadInput: a weight is NaN or infinite, or none has changed.
     """
     dtype = AutoConfig.from_pretrained(start, trust_remote_code=False).dtype or torch.float32
     facts: dict[str, float] = {}
