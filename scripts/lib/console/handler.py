@@ -72,11 +72,11 @@ class Console(logging.Handler):
         self.failed: list[Running] = []
         self.done = self.total = 0
         self.interrupted = False
-        self.final = ""  # what is wrong, where the Snakefile knows it: printed in place of the exception
-        self.at_rest: Callable[[], str] = str  # what is printed where nothing is to be done
-        self.wrong_targets: Callable[[], list[str]] = list  # what is wrong with what was asked for
+        self.final = ""  # an error that the Snakefile found: printed instead of the exception
+        self.at_rest: Callable[[], str] = str  # returns what is printed when there is nothing to do
+        self.wrong_targets: Callable[[], list[str]] = list  # returns the errors in the requested targets
         self.replaced: Callable[[str], None] = lambda output: None  # called with the first output of each finished job
-        self.line = ""  # the progress that stands on the terminal
+        self.line = ""  # the progress line on the terminal
         if self.stream.isatty() and not plain and not quiet:
             threading.Thread(target=self._keep_line, daemon=True).start()
 
