@@ -54,8 +54,8 @@ def main(args: argparse.Namespace) -> int:
 def average(seeds: list[dict], rows: list[dict]) -> dict:
     """One benchmark's summary: the mean of each value over the seeds, with accuracy and error over all answers.
 
-    COUNTS are summed. `seed_deviation` is the standard deviation of the seeds' accuracies. Scores without answers graded
-    by us (lm-eval's metrics, ratings) keep the mean of the seeds' values.
+    COUNTS are summed. `seed_deviation` is the standard deviation of the seeds' accuracies. Scores without answers
+    graded by us (lm-eval's metrics, ratings) keep the mean of the seeds' values.
     """
     figures = {
         key: [seed.get(key) for seed in seeds]
@@ -77,7 +77,7 @@ def average(seeds: list[dict], rows: list[dict]) -> dict:
 
 
 def _mean(key: str, values: list[float | None]) -> float | None:
-    """The mean of a value over the seeds; None if a seed lacks it, except lengths, which average the seeds with one."""
+    """The mean of a value over the seeds; None if a seed lacks it; lengths average the seeds that have one."""
     there = [value for value in values if value is not None]
     if key in COUNTS:
         return sum(there)

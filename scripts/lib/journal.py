@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from scripts.lib.jsonl import BadInput, disk_full, dumps, make_folder, sync_folder, writing
 
 log = logging.getLogger(__name__)
-# Seconds between two syncs of a journal that many answers a second come into: one sync serves them all.
+# Seconds between two syncs of a journal that gets many answers per second: one sync covers them all.
 GROUP_S = 0.3
 
 
@@ -34,13 +34,13 @@ def held(folder: str | Path, poll_s: float = 5.0) -> Iterator[Path]:
     this waits, each change of holder is logged with its pid and host.
 
     Raises:
-        BadInput: the folder's file system gives no locks.
+        BadInput: the folder's file system does not support locks.
         DiskFull: the folder cannot be written to.
     """
     with writing(folder):
         folder = make_folder(folder)
     owner = folder / "owner"
-    # No soft lock in place of a refused one: its marker file would outlive a host that died with it.
+    # No fallback to a soft lock: its marker file would outlive a host that dies.
     lock = FileLock(folder / "lock", fallback_to_soft=False)
     announced = None
     while not _acquired(lock, 0 if announced is None else poll_s):
@@ -61,10 +61,10 @@ def held(folder: str | Path, poll_s: float = 5.0) -> Iterator[Path]:
 
 
 def _acquired(lock: FileLock, timeout: float) -> bool:
-    """Whether the lock could be had in that time.
+    """Whether the lock was acquired within `timeout` seconds.
 
     Raises:
-        BadInput: there are no locks here.
+        BadInput: locks are not supported here.
     """
     try:
         lock.acquire(timeout=timeout)
@@ -81,12 +81,12 @@ def _acquired(lock: FileLock, timeout: float) -> bool:
 
 
 def _owner(file: Path) -> str:
-    """Who holds a folder, or held it when it died."""
+    """The process that holds a folder, or held it when it died."""
     return file.read_text(encoding="utf-8").strip() if file.exists() else ""
 
 
 def _warn_of_other_host(folder: Path, owner: str) -> None:
-    """Tells of a holder on another host that did not let go: the lock is this process's now, if hosts share locks."""
+    """Warns of a holder on another host that did not release the lock: it is only ours if the hosts share locks."""
     host = owner.rpartition(" ")[2]
     if host and host != socket.gethostname():
         log.warning(
@@ -97,12 +97,12 @@ def _warn_of_other_host(folder: Path, owner: str) -> None:
 
 
 class _Tail:
-    """The end of a file that only grows, and the way of its bytes to the disk.
+    """Appends to a file and syncs its bytes to the disk.
 
     Args:
         path: the file; it is made if it is missing.
-        end: where its last whole line ends; what follows is cut off.
-        group_s: seconds between two syncs, in a thread of their own; 0 syncs each line before `add` returns.
+        end: the end of its last complete line; the rest is truncated.
+        group_s: seconds between two syncs by a separate thread; 0 syncs each line before `add` returns.
     """
 
     def __init__(self, path: Path, end: int, group_s: float = 0.0) -> None:
@@ -119,10 +119,10 @@ class _Tail:
             self._thread.start()
 
     def add(self, line: bytes) -> int:
-        """Appends a line and returns where it begins.
+        """Appends a line and returns its offset.
 
         Raises:
-            DiskFull: the line could not be written, and nothing of it is there: `add` may be called again with it.
+            DiskFull: the line could not be written, not even in part, so `add` may be called again with it.
         """
         with writing(self.path):
             if self._fault:
@@ -154,17 +154,17 @@ class _Tail:
     def _sync(self) -> None:
         if not self._unsynced:
             return
-        self._unsynced = False  # before the sync: a line that comes during it waits for the next one
+        self._unsynced = False  # before the sync: a line added during it waits for the next one
         try:
             os.fsync(self._handle)
         except OSError as error:
-            self._fault = error  # for good: what the system dropped cannot be synced again
+            self._fault = error  # permanently: data that the system has dropped cannot be synced again
 
     def close(self, error: BaseException | None) -> None:
-        """Syncs what is left; `error` is what ends the job, which is told first.
+        """Syncs the remaining lines; `error` is what ends the job, and takes precedence.
 
         Raises:
-            DiskFull: that could not be done.
+            DiskFull: they could not be synced.
         """
         self._closed.set()
         if self._thread:
@@ -181,7 +181,7 @@ class _Tail:
 class Journal:
     """Records by key in one JSON Lines file; use it as a context manager while the state folder is held.
 
-    `others` are journals of other writers: they are read, and written to by nobody here.
+    `others` are journals of other writers, which are only read.
 
     >>> with held(state), Journal(state / "chunks.jsonl") as journal:
     ...     if key not in journal:
@@ -207,7 +207,7 @@ class Journal:
         return self
 
     def _read(self, lines: BinaryIO) -> int:
-        """Takes in the records; returns the number of bytes before a torn last line."""
+        """Loads the records; returns the number of bytes before an incomplete last line."""
         end = 0
         for number, line in enumerate(lines, 1):
             if not line.endswith(b"\n"):
@@ -236,22 +236,22 @@ class Journal:
         return len(self._records)
 
     def add(self, key: str, value: Any) -> None:
-        """Appends one record; it is on the disk when this returns.
+        """Appends one record and syncs it to the disk.
 
         Raises:
-            DiskFull: it could not be written; it may be added again.
+            DiskFull: it could not be written; the caller may retry.
         """
         self._tail.add(dumps({"key": key, "value": value}).encode() + b"\n")
         self._records[key] = value
 
 
 class IndexedJournal:
-    """Like `Journal`, but only the places of records are kept in memory: for text by the million, read where it lies.
+    """Like `Journal`, but with only offsets in memory, for millions of texts that are read on access.
 
     Args:
         path: the file that this process appends to (None: it only reads).
-        others: files of other writers, read as they are now; one that is being written to may end in a torn line.
-        seen: called with (file, value) of each record as the journals are read.
+        others: files of other writers, read as they are now; one that is being written may end in an incomplete line.
+        seen: called with (file, value) of each record while the journals are read.
     """
 
     def __init__(
@@ -263,7 +263,7 @@ class IndexedJournal:
         self.writes = path is not None
         self.files = [*([Path(path)] if path is not None else []), *map(Path, others)]
         self._seen = seen
-        # Key (16 hex digits, as a number) to file number and offset, in one number: 100,000 records take 15 MB.
+        # Key (16 hex digits, as a number) → file number and offset in one number: 100,000 records take 15 MB.
         self._places: dict[int, int] = {}
 
     def __enter__(self) -> "IndexedJournal":
@@ -278,7 +278,7 @@ class IndexedJournal:
         return self
 
     def _read(self, number: int) -> int:
-        """Takes in the places of a file's records; returns the number of bytes before a torn last line."""
+        """Indexes a file's records; returns the number of bytes before an incomplete last line."""
         end = 0
         self._open[number].seek(0)
         for count, line in enumerate(self._open[number], 1):
@@ -315,10 +315,10 @@ class IndexedJournal:
         return len(self._places)
 
     def add(self, key: str, value: Any) -> None:
-        """Appends one record; it is on the disk within half a second, and when the journal is closed.
+        """Appends one record, which is synced to the disk within half a second or when the journal is closed.
 
         Raises:
-            DiskFull: it could not be written; it may be added again.
+            DiskFull: it could not be written; the caller may retry.
         """
         begin = self._tail.add(dumps({"key": key, "value": value}).encode() + b"\n")
         self._places[int(key, 16)] = begin

@@ -18,15 +18,15 @@ Fields = Callable[[dict | None, str | None, bool], dict]
 def write_answers(
     teaching: Teaching, rows: Callable[[], Asked], shard: tuple[int, int], file: str | Path, fields: Fields
 ) -> dict:
-    """Asks what is missing, writes the rows of this shard with their answers, and returns what the summary counts.
+    """Requests missing answers, writes the rows of this shard with their answers, and returns counts for the summary.
 
     Args:
-        teaching: the teacher at work.
-        rows: makes an iterator over all rows, each with what the teacher is asked; None for a row with an error.
-        shard: (i, n): the rows i, i + n, i + 2n, … are this job's.
+        teaching: the open teacher.
+        rows: returns an iterator over all rows, each with its request; None for a row with an error.
+        shard: (i, n): this job has the rows i, i + n, i + 2n, ….
         file: JSON Lines to write.
-        fields: (journal record or None, why it cannot be used, whether thoughts are trained on) to what a row takes
-            from its answer.
+        fields: (journal record or None, why it is unusable, whether thoughts are trained on) → the row's
+            fields from its answer.
 
     Raises:
         BadInput: more rows than allowed have no usable answer; then nothing is written.

@@ -15,18 +15,18 @@ log = logging.getLogger(__name__)
 
 
 def ask(teaching: Teaching, requests: Callable[[], Iterator[Request | None]], shard: tuple[int, int] = (0, 1)) -> None:
-    """Asks for every answer that the journal does not hold; what could not be answered is in `teaching.errors` then.
+    """Requests every answer that is not in the journal; requests without an answer end up in `teaching.errors`.
 
     Args:
-        teaching: the teacher at work.
-        requests: makes an iterator over the requests of all rows of the entry; None for a row not to be asked.
-        shard: (i, n): the rows i, i + n, i + 2n, … are this job's. In batch mode it asks for all rows: a part that
-            waits a day must not wait for another part.
+        teaching: the open teacher.
+        requests: returns an iterator over the requests of all rows of the entry; None for a row without a request.
+        shard: (i, n): this job has the rows i, i + n, i + 2n, …. In batch mode it requests all rows: a shard that
+            waits a day must not wait for another shard.
 
     Raises:
-        BadInput: the estimate for all rows exceeds the budget (or costs something, and there is none), requests are
-            under way in batches that this job does not collect, the disk takes no answers, or the endpoint cannot be
-            used. Answers that came are kept.
+        BadInput: the estimate for all rows exceeds the budget (or costs something without a budget), requests are
+            pending in batches that this job does not collect, answers cannot be written to disk, or the endpoint cannot
+            be used. Received answers are kept.
     """
     whole = estimate(teaching.teacher, teaching.limits, requests(), teaching.journal, teaching.ledger)
     said = whole.text(teaching.ledger, teaching.limits)
@@ -55,14 +55,14 @@ def ask(teaching: Teaching, requests: Callable[[], Iterator[Request | None]], sh
 
 
 def check_batches(teaching: Teaching, requests: Callable[[], Iterator[Request | None]]) -> None:
-    """Stops where requests are under way in batches that another teacher sent, or this one before it was made live.
+    """Stops if requests are pending in batches of another teacher, or of this one before it was set to live mode.
 
     Raises:
-        BadInput: they would be paid for twice.
+        BadInput: the requests would be paid for twice.
     """
     for folder in sorted(teaching.state.glob("*/batches")):
         if folder.parent == teaching.folder and teaching.limits["mode"] == "batch":
-            continue  # those are collected
+            continue  # those will be collected
         under_way = Events(folder).under_way()
         twice = sum(int(request.key, 16) in under_way for request in teaching.missing(requests())) if under_way else 0
         if twice:

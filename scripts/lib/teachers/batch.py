@@ -31,13 +31,13 @@ log = logging.getLogger(__name__)
 # The endpoint's limits for one batch.
 MOST_REQUESTS = 50_000
 MOST_BYTES = 200_000_000
-ROUNDS = 3  # times that a request is sent before its row ends with an error
-DOWNLOADS = 3  # times that a file of answers is fetched before it is left for the next start
+ROUNDS = 3  # times that a request is sent before its row gets an error
+DOWNLOADS = 3  # times that an answer file is fetched before it is left for the next start
 DOWNLOAD_S = 3600.0
-RETRIES = 8  # of one call, by the SDK
+RETRIES = 8  # of one call by the SDK
 PATH = "/v1/chat/completions"
 ENDED = {"completed", "failed", "expired", "cancelled"}
-# What a batch is refused with because of what waits already, or of its size.
+# Errors that refuse a batch because of already queued ones, or because of its size.
 TOO_MUCH_WAITS = re.compile("token_limit|enqueued", re.IGNORECASE)
 TOO_BIG = re.compile(
     r"token_limit|enqueued|too (?:large|many|big)"
@@ -47,10 +47,10 @@ TOO_BIG = re.compile(
 
 
 def ask_all(teaching: Teaching, requests: Iterator[Request], progress: Progress) -> dict[str, str]:
-    """Sends all requests in batches, waits, and journals the answers; returns why the others have none, by key.
+    """Sends all requests in batches, waits, and journals the answers; returns the errors of the others, by key.
 
     Raises:
-        BadInput: the endpoint refuses a batch or somebody cancelled it. What others gave is kept.
+        BadInput: the endpoint refuses a batch, or somebody cancelled it. Answers of other batches are kept.
     """
     return asyncio.run(_ask_all(teaching, requests, progress))
 
@@ -77,12 +77,12 @@ class _Batches:
         self.teaching, self.client, self.endpoint, self.progress = teaching, client, endpoint, progress
         self.events = Events(teaching.folder / "batches")
         self.most = min(MOST_REQUESTS, teaching.limits.get("batch_size") or MOST_REQUESTS)
-        self.one_at_a_time = False  # once the endpoint has refused a batch for its size
+        self.one_at_a_time = False  # after the endpoint has refused a batch because of its size
         self.refused: dict[str, str] = {}  # requests that the endpoint will never answer
         self.faults: list[str] = []
 
     async def run(self, requests: Iterator[Request]) -> dict[str, str]:
-        """Collects what an earlier run sent, then sends what is missing, at most ROUNDS times."""
+        """Collects the batches of an earlier run, then sends missing requests, at most ROUNDS times."""
         await self._ask_once()
         await self._find_lost()
         await self._collect()
@@ -96,15 +96,15 @@ class _Batches:
             await self._collect()
             missing = [request for request in sent if self._open(request)]
             log.info("%s: %d of %d requests are answered", self.teaching.slug, len(sent) - len(missing), len(sent))
-            rounds += self.most == size  # one that only found the right size does not count
+            rounds += self.most == size  # a round that only found the right size does not count
         return self.refused | {request.key: f"no answer in {ROUNDS} batches" for request in missing}
 
     async def _ask_once(self) -> None:
-        """Tells at once, before the SDK's attempts and the upload of a file, what no further attempt mends."""
+        """Checks for permanent errors first, before the SDK's retries and the upload of a file."""
         try:
             await self.client.with_options(max_retries=0).batches.list(limit=1)
         except (openai.APIStatusError, openai.APIConnectionError) as error:
-            listed = getattr(error, "status_code", None) not in (404, 405)  # some endpoints list no batches
+            listed = getattr(error, "status_code", None) not in (404, 405)  # some endpoints cannot list batches
             if listed and lasting_fault(error, self.teaching.slug, "", self.endpoint, None):
                 raise
 
@@ -112,7 +112,7 @@ class _Batches:
         return request.key not in self.teaching.journal and request.key not in self.refused
 
     async def _send(self, requests: Iterable[Request]) -> list[Request]:
-        """Sends the requests in as many parts as it takes; returns them."""
+        """Sends the requests in as many parts as needed; returns the requests."""
         sent: list[Request] = []
         for part, asked in self._build(requests):
             await self._submit(part)
@@ -122,7 +122,7 @@ class _Batches:
         return sent
 
     def _build(self, requests: Iterable[Request]) -> Iterator[tuple[str, list[Request]]]:
-        """Writes the files of the requests, split at the limits, and gives each one's name and requests."""
+        """Writes the request files, split at the limits, and yields each one's name and requests."""
         lines: list[bytes] = []
         asked: list[Request] = []
         size = 0
@@ -146,13 +146,13 @@ class _Batches:
         return part
 
     async def _submit(self, part: str) -> None:
-        """Sends one part; one that is refused for its size ends, and the next ones are smaller."""
+        """Sends one part; if it is refused because of its size, it is dropped and later parts are smaller."""
         try:
             with self.events.file(part).open("rb") as body:
                 uploaded = await self.client.files.create(file=(f"{part}.jsonl", body), purpose="batch")
                 self._check(uploaded)
             self.events.add(part, state="submitting", file=uploaded.id, endpoint=self.endpoint.shown)
-            # No retry by the SDK: a request that did arrive would make a second batch.
+            # No retry by the SDK: if the request did arrive, a retry would make a second batch.
             batch = await self.client.with_options(max_retries=0).batches.create(
                 input_file_id=uploaded.id, endpoint=PATH, completion_window="24h", metadata={"redpen_part": part}
             )
@@ -168,7 +168,7 @@ class _Batches:
         log.info("%s: batch %s with %d requests", self.teaching.slug, batch.id, self.events.parts[part]["requests"])
 
     def _check(self, answer: Any, *also: str) -> Any:
-        """The endpoint's answer, where it is what the SDK makes of one: of a page of a gateway it makes a text."""
+        """The endpoint's answer, if the SDK parsed it as an object: a gateway's error page becomes plain text."""
         if all(isinstance(getattr(answer, name, None), str) and getattr(answer, name) for name in ("id", *also)):
             return answer
         raise BadInput(
@@ -177,7 +177,7 @@ class _Batches:
         )
 
     def _halve(self, part: str, why: str) -> None:
-        """Ends a part that was refused for its size; what is sent from now on is half as large, one after the other."""
+        """Drops a part that was refused because of its size; later parts are half as large and sent one at a time."""
         count = self.events.parts[part].get("requests", self.most)
         if count <= 1:
             self.faults.append(f"a batch of one request was refused: {self.endpoint.without_secrets(why)}")
@@ -189,7 +189,7 @@ class _Batches:
         )
 
     async def _find_lost(self) -> None:
-        """Parts of an earlier run without an id: adopted where the endpoint knows them, dropped otherwise."""
+        """Parts of an earlier run without an id: adopted if the endpoint knows them, else dropped."""
         for part in self.events.in_state("built"):
             self._end(part, "dropped")
         parts = self.events.in_state("submitting", self.endpoint.shown)
@@ -212,7 +212,7 @@ class _Batches:
         self.events.file(part).unlink(missing_ok=True)
 
     async def _collect(self) -> None:
-        """Waits until every batch that was sent to this endpoint has ended, and takes in what each gave.
+        """Waits until all batches sent to this endpoint have ended, and collects their answers.
 
         Raises:
             BadInput: a batch failed or was cancelled.
@@ -230,12 +230,12 @@ class _Batches:
             )
 
     async def _has_ended(self, part: str) -> bool:
-        """Looks at a batch, and takes in what it gave once it has ended."""
+        """Polls a batch, and collects its answers once it has ended; returns whether it has."""
         name = self.events.parts[part].get("batch")
         try:
             batch = self._check(await self.client.batches.retrieve(name), "status") if name else None
         except openai.NotFoundError:
-            await self.client.batches.list(limit=1)  # fails where it is not the batch that is missing
+            await self.client.batches.list(limit=1)  # fails if it is the endpoint that is missing, not the batch
             batch = None
         if batch is None:
             log.warning("%s: the endpoint knows no batch %s: its rows will be asked again", self.teaching.slug, name)
@@ -245,7 +245,7 @@ class _Batches:
         return batch is None or batch.status in ENDED
 
     async def _take(self, part: str, batch) -> None:
-        """Journals what a batch gave. Only then is it written down as ended."""
+        """Journals a batch's answers, and only then records it as ended."""
         asked = self._characters(part)
         for file in filter(None, (batch.output_file_id, batch.error_file_id)):
             try:
@@ -265,7 +265,7 @@ class _Batches:
         self._end(part, "ended", status=batch.status)
 
     def _characters(self, part: str) -> dict[str, int]:
-        """Length of the messages of each request of a part, by key; empty if its file is gone."""
+        """The length of each request's messages in a part, by key; empty if its file is gone."""
         if not self.events.file(part).exists():
             return {}
         with self.events.file(part).open("rb") as lines:
@@ -273,7 +273,7 @@ class _Batches:
             return {one["custom_id"]: Request("", one["body"]["messages"]).characters for one in requests}
 
     async def _take_file(self, file: str, asked: dict[str, int]) -> None:
-        """Journals the answers in a file; lines that cannot be read are passed over."""
+        """Journals the answers in a file; unreadable lines are skipped."""
         for attempt in range(1, DOWNLOADS + 1):
             odd = 0
             try:
@@ -290,9 +290,9 @@ class _Batches:
             )
 
     async def _lines(self, file: str) -> AsyncIterator[bytes]:
-        """The lines of a file, cut at line feeds alone: U+2028 and its kind may stand in a text.
+        """The lines of a file, split at line feeds only, since a text may contain U+2028 and the like.
 
-        Of a line that is larger than any answer only a piece is given, which cannot be read.
+        Of a line larger than any answer, only an unreadable part is returned.
         """
         async with self.client.files.with_streaming_response.content(file) as content:
             rest = b""
@@ -306,7 +306,7 @@ class _Batches:
             yield rest
 
     def _take_line(self, line: bytes, asked: dict[str, int]) -> bool:
-        """Journals one line of answers; False where it cannot be read."""
+        """Journals one line of answers; returns False if it is unreadable."""
         if not line.strip():
             return True
         try:
@@ -323,10 +323,10 @@ class _Batches:
         return True
 
     def _take_answer(self, key: str, status: Any, body: Any, characters: int) -> None:
-        """Journals one answer, or notes that the endpoint will never give it.
+        """Journals one answer, or records that the endpoint will never give it.
 
         Raises:
-            NoAnswer: there is none in it.
+            NoAnswer: it has no answer.
         """
         if status == 200:
             if key not in self.teaching.journal:
@@ -343,7 +343,7 @@ class _Batches:
 
 
 def _reasons(batch: Any) -> tuple[str, str]:
-    """(why a batch failed, all codes) as the endpoint says; what has no form that is known is passed over."""
+    """(why a batch failed, all codes) as the endpoint reports them; unknown formats are skipped."""
     listed = getattr(batch.errors, "data", None)
     errors = [error for error in listed if hasattr(error, "message")] if isinstance(listed, list) else []
     reasons = [str(error.message or error.code or "no reason given") for error in errors]

@@ -8,7 +8,7 @@ import re
 
 from scripts.lib.teachers.arithmetic import find_statements, value_of
 
-MAX_DERIVATION = 4_000  # characters of a worked solution; a longer one is not shown at all
+MAX_DERIVATION = 4_000  # characters of a worked solution; longer ones are not shown
 
 OPENING = "Let us work the problem out first."
 NO_DERIVATION = "No worked solution is at hand to set it against."
@@ -23,7 +23,7 @@ def derive(solution: str | None, answer: str) -> list[str] | None:
 
     Args:
         solution: a worked solution.
-        answer: the reference answer, as it is to be printed.
+        answer: the reference answer, as it is printed.
 
     >>> derive("4 - 1 = 3\\nThe answer is 3.", "3")
     ['Let us work the problem out first.', '4 - 1 = 3', 'The correct answer is 3.']

@@ -13,21 +13,21 @@ from scripts.lib.jsonl import BadInput
 from scripts.lib.study.urls import masked
 
 OPENAI = "https://api.openai.com/v1"
-MOST_BYTES = 8_000_000  # of one response: 128,000 tokens of text, escaped, are 3 MB
-SHORTEST_KEY = 6  # what is shorter ("x", "EMPTY") is no secret, but a piece of many a word
-UPLOAD_S = 3600.0  # for the file of a batch
-# Headers that say how a body travelled: they are wrong once it has been read.
+MOST_BYTES = 8_000_000  # of one response; 128,000 tokens of escaped text are 3 MB
+SHORTEST_KEY = 6  # shorter ones ("x", "EMPTY") are not secrets, but parts of many words
+UPLOAD_S = 3600.0  # for a batch's file
+# Headers about the transfer of a body: they are wrong once it has been read.
 _TRANSPORT_HEADERS = ("content-encoding", "content-length", "transfer-encoding")
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a teacher is asked.
+    """The endpoint of a teacher.
 
     Attributes:
         url: the base URL, without its query.
-        query: what stands behind its question mark, sent with each request (Azure's api-version).
-        key: what authorises; None if the endpoint needs nothing.
+        query: the URL's query, sent with each request (Azure's api-version).
+        key: the API key; None if the endpoint needs none.
     """
 
     url: str
@@ -36,16 +36,16 @@ class Endpoint:
 
     @property
     def shown(self) -> str:
-        """The URL as messages and records show it, without a password."""
+        """The URL for messages and records, without a password."""
         return masked(self.url)
 
     @property
     def headers(self) -> dict[str, str]:
-        """Azure takes its keys in a header of their own."""
+        """Azure expects keys in its own header."""
         return {"api-key": self.key} if self.key and "api-version" in self.query else {}
 
     def without_secrets(self, text: str) -> str:
-        """`text` without the key and without what is secret in URLs."""
+        """`text` without the key and without secrets in URLs."""
         secret = self.key and len(self.key) >= SHORTEST_KEY
         return masked(text.replace(self.key, "<key>") if secret else text)
 
@@ -54,7 +54,7 @@ def endpoint_of(slug: str, limits: dict) -> Endpoint:
     """The endpoint of a teacher, from config and the environment.
 
     Raises:
-        BadInput: the URL is none, or the variable that shall hold the key is not set or holds no key.
+        BadInput: the URL is invalid, or the variable for the key is unset or has no key.
     """
     url, source = _url_of(slug, limits)
     try:
@@ -73,7 +73,7 @@ def endpoint_of(slug: str, limits: dict) -> Endpoint:
 
 
 def _url_of(slug: str, limits: dict) -> tuple[str, str]:
-    """(base URL, where it comes from)."""
+    """(base URL, its origin)."""
     for name in (limits["base_url_env"], None if limits["base_url"] else "OPENAI_BASE_URL"):
         if name and os.environ.get(name, "").strip():
             return os.environ[name].strip(), f"the environment variable {name}"
@@ -107,10 +107,10 @@ class TooLarge(Exception):
 
 
 class LimitedClient(openai.DefaultAsyncHttpxClient):
-    """An HTTP client that gives up a response that takes too long as a whole or is too large, and follows no redirect.
+    """An HTTP client that aborts responses that take too long in total or are too large, and follows no redirects.
 
-    The timeouts of the library hold for each read: a byte each half second would keep it waiting for ever. A redirect
-    would send the prompts, and the key, to a host that nobody named.
+    The library's timeouts apply to each read: one byte every half second would keep it waiting forever. A redirect
+    would send the prompts and the key to a host that nobody named.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -118,7 +118,7 @@ class LimitedClient(openai.DefaultAsyncHttpxClient):
         self.seconds = seconds
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options) -> httpx2.Response:
-        """Sends a request; without `stream` the response is there whole."""
+        """Sends a request; without `stream`, reads the whole response."""
         options["follow_redirects"] = False
         seconds = max(self.seconds, UPLOAD_S) if request.url.path.endswith("/files") else self.seconds
         try:
@@ -130,10 +130,10 @@ class LimitedClient(openai.DefaultAsyncHttpxClient):
 
 
 async def _whole(response: httpx2.Response) -> httpx2.Response:
-    """The same response, read; of an error no more than fits.
+    """Reads the response; of an error, at most MOST_BYTES.
 
     Raises:
-        TooLarge: it is an answer, and larger than MOST_BYTES.
+        TooLarge: it is an answer larger than MOST_BYTES.
     """
     body = bytearray()
     try:
@@ -157,12 +157,12 @@ def client_of(slug: str, endpoint: Endpoint, seconds: float, retries: int) -> op
 
     Args:
         slug: the teacher's name, for messages.
-        endpoint: where it is asked.
-        seconds: most time for one request, from its start to the last byte of the response.
-        retries: how often the SDK repeats a request by itself.
+        endpoint: the endpoint.
+        seconds: time limit of one request, from its start to the last byte of the response.
+        retries: number of retries by the SDK.
 
     Raises:
-        BadInput: the proxy or the certificates that the environment names cannot be used.
+        BadInput: the proxy or certificates from the environment cannot be used.
     """
     try:
         http = LimitedClient(seconds)

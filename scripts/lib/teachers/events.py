@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class Events:
-    """What happened to each part, in an append-only file: the last state of each is what counts."""
+    """The history of each part, in an append-only file; the last state of a part counts."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -31,14 +31,14 @@ class Events:
             log.warning("%s, line %d is not an event: skipped", self.path, number)
 
     def add(self, part: str, **values: Any) -> None:
-        """Writes down what happened; it is on the disk before anything else is done."""
+        """Records an event and syncs it to the disk before anything else happens."""
         line = dumps({"part": part, **values})
-        append_line(self.path, f"\n{line}" if self._torn else line)  # a line of its own, also after a torn one
+        append_line(self.path, f"\n{line}" if self._torn else line)  # on a new line, also after an incomplete one
         self._torn = False
         self.parts.setdefault(part, {}).update(values)
 
     def in_state(self, state: str, endpoint: str | None = None) -> list[str]:
-        """The parts in a state, in the order in which they were made; with `endpoint`, those that were sent there."""
+        """The parts in a state, in order of creation; with `endpoint`, only those sent there."""
         return [
             part
             for part, values in self.parts.items()
@@ -46,11 +46,11 @@ class Events:
         ]
 
     def file(self, part: str) -> Path:
-        """The file of a part's requests; it is there until the part has ended."""
+        """The file of a part's requests; it exists until the part has ended."""
         return self.folder / f"{part}.jsonl"
 
     def under_way(self) -> set[int]:
-        """The keys of requests that were sent and have no answer yet."""
+        """The keys of sent requests without an answer."""
         files = [self.file(part) for part in self.in_state("submitting") + self.in_state("submitted")]
         keys: set[int] = set()
         for file in filter(Path.is_file, files):

@@ -13,13 +13,13 @@ import openai
 from scripts.lib.study.urls import masked
 from scripts.lib.teachers.endpoints import Endpoint
 
-# Statuses of 400 and above that another attempt may mend; all from 500 are taken to be so.
+# Statuses from 400 that are worth a retry; all from 500 are.
 PASSING = (408, 409, 425, 429)
-# 429s that no waiting mends.
+# 429s that waiting does not resolve.
 NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_balance")
-# 400s that concern one row only: it keeps its place with an error.
+# 400s that concern one row only, which gets an error.
 ROW_CODES = ("context_length_exceeded", "content_filter", "content_policy_violation", "string_above_max_length")
-# "Too long for the model" as vLLM, llama.cpp, SGLang and TGI say it, in the message only.
+# "Too long for the model" as phrased by vLLM, llama.cpp, SGLang and TGI, in the message only.
 TOO_LONG = re.compile(
     r"maximum (?:context|model|sequence) (?:length|size|window)|(?:context|model)(?:'s)? (?:length|size|window)"
     r"|too long to fit|max_tokens must be at least 1, got -|max_new_tokens`? must be <=",
@@ -38,7 +38,7 @@ ADVICE = {
 
 
 def row_fault(error: Exception) -> str | None:
-    """Why one row gets no answer, where the others may."""
+    """Why one row gets no answer, if other rows still may."""
     if not isinstance(error, openai.APIStatusError) or error.status_code not in (400, 413, 422):
         return None
     code = getattr(error, "code", None)
@@ -50,7 +50,7 @@ def row_fault(error: Exception) -> str | None:
 
 
 def lasting_fault(error: Exception, slug: str, model: str, endpoint: Endpoint, key_env: str | None) -> str | None:
-    """What is wrong and what to mend, where every further request would meet the same; None if one may succeed."""
+    """The problem and its fix, if every further request would fail the same way; None if one may succeed."""
     if isinstance(error, openai.APIStatusError):
         return _refusal(error, slug, model, endpoint, key_env)
     for cause in _causes(error):
@@ -79,7 +79,7 @@ def _refusal(
 
 
 def _fault_on_the_way(cause: BaseException, slug: str, endpoint: Endpoint) -> str | None:
-    """The same of a fault that kept the request from being answered at all."""
+    """The same for a fault that kept the request from being answered."""
     where = f"teachers.{slug}.base_url"
     if isinstance(cause, ssl.SSLCertVerificationError):
         return (
@@ -102,7 +102,7 @@ def _fault_on_the_way(cause: BaseException, slug: str, endpoint: Endpoint) -> st
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and what it came from."""
+    """An error and its causes."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -111,7 +111,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def one_line(error: BaseException) -> str:
-    """What an error says, in one short line that ends in a full stop."""
+    """An error's message, as one short line that ends in a full stop."""
     text = " ".join(masked(str(getattr(error, "message", None) or error)).split())
     cause = next((cause for cause in list(_causes(error))[1:] if str(cause)), None)
     if isinstance(error, openai.APIConnectionError) and cause is not None:
@@ -120,12 +120,12 @@ def one_line(error: BaseException) -> str:
 
 
 def shown(text: str) -> str:
-    """What an endpoint says, without what moves a terminal's cursor, and what no file can hold: half of a pair."""
+    """An endpoint's message, without terminal control characters and lone surrogates."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def retry_after(headers) -> float | None:
-    """Seconds that a response's headers ask to wait (Retry-After as a number or a date, or in milliseconds)."""
+    """Seconds to wait according to a response's headers (Retry-After as a number or a date, or in milliseconds)."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = headers.get(name)
         if value is None:

@@ -9,9 +9,9 @@ from scripts.lib.journal import IndexedJournal
 from scripts.lib.jsonl import BadInput
 from scripts.lib.teachers.requests import Request
 
-CHARACTERS_PER_TOKEN = 4.0  # of English text, until the journal knows better
-TOKENS_PER_SECOND = 50.0  # of one answer, until the journal knows better
-ESTIMATED = "estimated"  # a record whose tokens the endpoint did not say
+CHARACTERS_PER_TOKEN = 4.0  # of English text, until the journal has measurements
+TOKENS_PER_SECOND = 50.0  # of one answer, until the journal has measurements
+ESTIMATED = "estimated"  # marks a record whose tokens the endpoint did not report
 ENOUGH = 20  # records after which the journal's own means are used
 
 
@@ -22,18 +22,18 @@ class Ledger:
     price: dict | None
     budget: float | None
     spent: float = 0.0
-    # What the journal teaches for estimates: name to (records, sum of the quantity, sum of what it is measured by).
+    # The journal's means, for estimates: name → (records, sum of the quantity, sum of its base).
     known: dict[str, tuple[int, float, float]] = field(default_factory=dict)
 
     def cost(self, prompt_tokens: float, completion_tokens: float, batch: bool) -> float:
-        """The price of tokens in USD (0 where no price is given)."""
+        """The price of tokens in USD (0 if no price is given)."""
         if self.price is None:
             return 0.0
         full = (prompt_tokens * self.price["input"] + completion_tokens * self.price["output"]) / 1e6
         return full * (self.price["batch_factor"] if batch else 1.0)
 
     def add(self, value: dict) -> float:
-        """Takes in one journal record and returns what it cost."""
+        """Adds one journal record and returns its cost."""
         cost = self.cost(value["prompt_tokens"], value["completion_tokens"], value.get("batch", False))
         self.spent += cost
         for name, quantity, measure in (
@@ -47,7 +47,7 @@ class Ledger:
         return cost
 
     def with_tokens(self, value: dict, expected: int) -> dict:
-        """The record with its tokens: those that the endpoint did not say are estimated, rather above than below."""
+        """The record with its tokens: those that the endpoint did not report are estimated, on the high side."""
         if value["prompt_tokens"] is not None:
             return value
         written = len(value["text"] or "") + len(value["thoughts"] or "")
@@ -68,22 +68,22 @@ class Ledger:
         return characters * self._ratio("prompt", 1 / CHARACTERS_PER_TOKEN)
 
     def completion_tokens(self, expected: int) -> float:
-        """Tokens of an answer, estimated: the journal's mean, before that what config expects."""
+        """Tokens of an answer, estimated: the journal's mean or, until it has enough records, the config's value."""
         return self._ratio("completion", expected)
 
     def seconds(self, expected: int) -> float:
-        """Seconds that one answer takes, estimated."""
+        """Estimated seconds for one answer."""
         return self._ratio("seconds", expected / TOKENS_PER_SECOND)
 
 
 @dataclass
 class Estimate:
-    """What a set of rows would take."""
+    """The estimated cost of a set of rows."""
 
     rows: int = 0
-    not_asked: int = 0  # rows that came with an error
+    not_asked: int = 0  # rows that already have an error
     in_journal: int = 0
-    requests: int = 0  # still to be asked; rows with the same messages are asked once
+    requests: int = 0  # pending requests; rows with the same messages share one
     prompt_tokens: float = 0.0
     completion_tokens: float = 0.0
     cost: float = 0.0
@@ -105,7 +105,7 @@ class Estimate:
 def estimate(
     teacher: dict, limits: dict, requests: Iterable[Request | None], journal: IndexedJournal, ledger: Ledger
 ) -> Estimate:
-    """What the requests (None: a row that is not asked) would take beyond what the journal holds."""
+    """The estimated cost of the requests (None: a row without one) that have no answer in the journal."""
     whole, keys = Estimate(), set()
     for request in requests:
         whole.rows += 1
@@ -130,20 +130,20 @@ def estimate(
 
 
 def budget_for(cost: float) -> str:
-    """A round budget in USD that leaves a fifth above an estimate.
+    """A round budget in USD with a margin of a fifth above an estimate.
 
     >>> budget_for(351.2)
     '430'
     """
-    digits = 1 - math.floor(math.log10(1.2 * cost))  # two that count
+    digits = 1 - math.floor(math.log10(1.2 * cost))  # two significant digits
     return f"{math.ceil(1.2 * cost * 10**digits) / 10**digits:.{max(0, digits)}f}"
 
 
 def check_budget(slug: str, whole: Estimate, ledger: Ledger) -> None:
-    """Stops where the estimate exceeds what is left of the budget, or costs something and there is no budget.
+    """Stops if the estimate exceeds the remaining budget, or costs something without a budget.
 
     Raises:
-        BadInput: it does. Nothing was asked.
+        BadInput: it does. Nothing was requested.
     """
     if ledger.budget is None and whole.cost > 0:
         raise BadInput(
@@ -169,7 +169,7 @@ class Usage:
         self.cost = 0.0
 
     def add(self, request: Request, value: dict | None) -> None:
-        """Takes in the answer that one row uses."""
+        """Adds the answer that one row uses."""
         if value is None or int(request.key, 16) in self.keys:
             return
         self.keys.add(int(request.key, 16))

@@ -27,46 +27,46 @@ from scripts.lib.teachers.teaching import Teaching
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 8
-LONGEST_WAIT_S = 60.0  # between two attempts, where the endpoint names no time
+LONGEST_WAIT_S = 60.0  # between two attempts, if the endpoint names no time
 LONGEST_RETRY_AFTER_S = 900.0
 HEAD_START_S = 10.0  # of the first request before the others
 PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY")
-GIVEN_UP_IN_A_ROW = 10  # then the endpoint is taken to be down
+GIVEN_UP_IN_A_ROW = 10  # rows; then the endpoint is assumed to be down
 
 
 class Unanswered(Exception):
-    """One row gets no answer; the others go on."""
+    """One row gets no answer; the others continue."""
 
 
 class Pace:
-    """Evenly spaced turns: at most so many units a minute (None: no limit), and pauses that hold for everybody."""
+    """Evenly spaced turns: at most so many units per minute (None: no limit), and pauses for all."""
 
     def __init__(self, per_minute: float | None) -> None:
         self.each = 60 / per_minute if per_minute else 0.0
         self.free_at = 0.0
 
     def delay(self, amount: float = 1.0) -> float:
-        """Takes a turn of `amount` units; returns the seconds until it comes."""
+        """Reserves a turn of `amount` units; returns the seconds until it starts."""
         now = time.monotonic()
         start = max(now, self.free_at)
         self.free_at = start + amount * self.each
         return start - now
 
     def correct(self, amount: float) -> None:
-        """Books units that a turn took beyond what was asked for (or fewer)."""
+        """Corrects a turn's units by the difference to the reserved amount."""
         self.free_at += amount * self.each
 
     def pause(self, seconds: float) -> None:
-        """Nobody's next turn comes before that."""
+        """Delays everybody's next turn by at least `seconds`."""
         self.free_at = max(self.free_at, time.monotonic() + seconds)
 
 
 def ask_all(teaching: Teaching, requests: Iterator[Request], progress: Progress) -> dict[str, str]:
-    """Asks all requests and journals each answer as it comes; returns why the others have none, by key.
+    """Sends all requests and journals each answer on arrival; returns the errors of the others, by key.
 
     Raises:
-        BadInput: a fault that another attempt would not mend, or the budget is used up. Answers that were under way
-            are waited for and kept.
+        BadInput: a permanent fault, or the budget is used up. Pending answers are
+            awaited and kept.
     """
     return asyncio.run(_Client(teaching, progress).run(requests))
 
@@ -78,16 +78,16 @@ class _Client:
         self.requests_pace = Pace(self.limits["requests_per_minute"])
         self.tokens_pace = Pace(self.limits["tokens_per_minute"])
         self.errors: dict[str, str] = {}
-        self.given_up = 0  # rows in a row
-        self.tried = False  # whether the endpoint has answered a request, or refused one for what it holds
-        self.reserved = 0.0  # estimated cost of what is under way
+        self.given_up = 0  # consecutive rows
+        self.tried = False  # whether the endpoint has answered a request, or refused one because of its content
+        self.reserved = 0.0  # estimated cost of pending requests
         self.fault: BadInput | None = None
 
     async def run(self, requests: Iterator[Request]) -> dict[str, str]:
-        """Asks the first request alone, then all others side by side.
+        """Sends the first request alone, then all others concurrently.
 
-        What is wrong with URL, key, account or model is so told after one request, not after many. Refusals come fast:
-        an answer that takes longer than HEAD_START_S is not waited for.
+        So a wrong URL, key, account or model is reported after one request, not after many. Refusals are fast, so
+        the others start after HEAD_START_S even without an answer.
         """
         self.stopped, opened = asyncio.Event(), asyncio.Event()
         self._watch_signals()
@@ -108,7 +108,7 @@ class _Client:
         return self.errors
 
     async def _open(self, request: Request, opened: asyncio.Event, queue: asyncio.Queue) -> None:
-        """Asks the first request, and then works as the others do."""
+        """Sends the first request, and then works like the other workers."""
         await self._take(request)
         opened.set()
         await self._work(queue)
@@ -122,7 +122,7 @@ class _Client:
             await queue.put(None)
 
     def _watch_signals(self) -> None:
-        """The first Ctrl-C or SIGTERM stops asking, and answers under way are still kept; the second one kills."""
+        """The first Ctrl-C or SIGTERM stops new requests, and pending answers are kept; the second one kills."""
         loop = asyncio.get_running_loop()
 
         def stop(name: str) -> None:
@@ -134,7 +134,7 @@ class _Client:
             loop.add_signal_handler(number, stop, number.name)
 
     def _stop(self, message: str) -> None:
-        """No further request; the first reason is the one that is told."""
+        """Stops further requests; the first reason is reported."""
         self.fault = self.fault or BadInput(f"teacher {self.teaching.slug}: {self.endpoint.without_secrets(message)}")
         self.stopped.set()
 
@@ -144,7 +144,7 @@ class _Client:
                 await self._take(request)
 
     async def _take(self, request: Request) -> None:
-        """Asks one request and keeps what comes of it."""
+        """Sends one request and keeps its result."""
         try:
             value = await self._answer(request)
         except Unanswered as error:
@@ -155,11 +155,11 @@ class _Client:
         if self.teaching.keep(request.key, value):
             self.progress.add(1)
         else:
-            # Reported by `write_again`, once all that is under way is here.
+            # Reported by `write_again`, after all pending answers.
             self._stop("answers can no longer be written to disk")
 
     async def _answer(self, request: Request) -> dict | None:
-        """The journal record of one request, after as many attempts as it takes; None if all is to stop."""
+        """The journal record of one request, after as many attempts as needed; None if everything stops."""
         ledger, expected = self.teaching.ledger, self.teaching.expected_tokens
         tokens = ledger.prompt_tokens(request.characters) + ledger.completion_tokens(expected)
         cost = ledger.cost(ledger.prompt_tokens(request.characters), ledger.completion_tokens(expected), False)
@@ -197,7 +197,7 @@ class _Client:
 
     async def _once(self, request: Request) -> dict:
         start = time.monotonic()
-        # Not chat.completions.create: checking each body against the SDK's types takes a third of the client's time.
+        # Not chat.completions.create: validating each body against the SDK's types takes a third of the client's time.
         body = body_of(self.teaching.teacher, request)
         try:
             response = await self.client.post("/chat/completions", body=body, cast_to=httpx2.Response)
@@ -207,7 +207,7 @@ class _Client:
         return value_of(body_of_bytes(response.content), request.characters, time.monotonic() - start)
 
     async def _sleep(self, seconds: float) -> None:
-        """Waits, but no longer than until all is to stop."""
+        """Waits, but returns early if everything stops."""
         if seconds > 0 and not self.stopped.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stopped.wait(), seconds)
@@ -238,7 +238,7 @@ class _Client:
             )
             return 0.0
         self.requests_pace.pause(asked)
-        # Whoever waited must not come back all at once.
+        # Waiting requests must not all return at once.
         return asked + random.uniform(0.0, min(1.0, asked))
 
     def _give_up(self, error: Exception) -> None:

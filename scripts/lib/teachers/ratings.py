@@ -20,7 +20,7 @@ def parse_rating(text: str) -> float | None:
 
 
 def judge_request(teacher: dict, question: dict, responses: list[str]) -> Request:
-    """What a judge is asked about the last of `responses`, the answers to the question's first turns."""
+    """The request to judge the last of `responses`, the answers to the question's first turns."""
     turns = [
         {"question": asked, "response": response} for asked, response in zip(question["turns"], responses, strict=False)
     ]

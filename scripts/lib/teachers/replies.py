@@ -12,26 +12,26 @@ from typing import Any
 TOO_DEEP = "it is nested too deeply"
 CUT_OFF = "cut off at max_tokens"
 THOUGHTS_ALONE = "thoughts, but no answer"
-# How endpoints say that the model came to its end by itself; any other reason is no whole answer.
+# Finish reasons that mean a complete answer; any other means an incomplete one.
 ENDED = {"stop", "eos", "end_turn", "stop_sequence"}
 AT_THE_LIMIT = {"length", "max_tokens", "model_length"}
 FILTERED = re.compile(r"content_?filter|safety|recitation|blocklist|prohibited", re.IGNORECASE)
 MOST_TOKENS = 10**9
-# Thoughts open the text; where the prompt opened them, only their end is in it. Unclosed ones have no answer behind.
+# Thoughts start the text; if the prompt opened them, only their end tag is in it. Unclosed thoughts have no answer.
 _OPENED = re.compile(r"\s*<think(?:ing)?>(?P<thoughts>.*?)(?:</think(?:ing)?>|\Z)", re.DOTALL)
 _CLOSED = re.compile(r"(?P<thoughts>(?:(?!<think(?:ing)?>).)*?)</think(?:ing)?>", re.DOTALL)
 
 
 class NoAnswer(ValueError):
-    """A response with status 200 that is no answer: a page of a gateway, an error. Another attempt may get one."""
+    """A response with status 200 that is not an answer: a gateway's page, an error. A retry may get one."""
 
 
 class _Unreadable(Exception):
-    """An answer in a form that cannot be read."""
+    """An answer in an unknown format."""
 
 
 def body_of_bytes(content: bytes) -> Any:
-    """The JSON of a response; one that is nested too deeply is None.
+    """The JSON of a response; None if it is nested too deeply.
 
     Raises:
         NoAnswer: it is not JSON.
@@ -45,15 +45,15 @@ def body_of_bytes(content: bytes) -> Any:
 
 
 def _number(digits: str) -> float:
-    """A whole number; one of thousands of digits, which Python does not read, is infinite."""
+    """An integer; infinity if it has thousands of digits, which Python does not parse."""
     return int(digits) if len(digits) < 1000 else math.inf
 
 
 def value_of(body: Any, request_characters: int, seconds: float) -> dict:
-    """What the journal keeps of a response's body. Its tokens are None where the endpoint does not say them.
+    """The journal record of a response's body. Its tokens are None if the endpoint does not report them.
 
     Raises:
-        NoAnswer: it is no answer, and nothing was charged for.
+        NoAnswer: it is not an answer, and nothing was charged.
     """
     if body is not None and not (isinstance(body, dict) and body.keys() & {"choices", "usage"}):
         error = body.get("error") if isinstance(body, dict) else None
@@ -80,7 +80,7 @@ def value_of(body: Any, request_characters: int, seconds: float) -> dict:
 
 
 def unreadable_record(problem: str, request_characters: int, seconds: float) -> dict:
-    """What the journal keeps of an answer that was not even taken in."""
+    """The journal record of an answer that could not be received."""
     return {**value_of({"choices": [None]}, request_characters, seconds), "unreadable": problem}
 
 
@@ -121,7 +121,7 @@ def _content_of(content: Any) -> tuple[str | None, str | None]:
 
 
 def _part(part: Any) -> tuple[str, str]:
-    """(text or thinking, what it says) of one part of a content."""
+    """(`text` or `thinking`, the text) of one part of a content."""
     if isinstance(part, str):
         return "text", part
     if not isinstance(part, dict):
@@ -140,7 +140,7 @@ def _kind(value: Any) -> str:
 
 
 def _text(value: Any) -> str | None:
-    """A text that can be written as UTF-8: half a pair of surrogates becomes U+FFFD, as in a decoder."""
+    """A text that UTF-8 can encode: a lone surrogate becomes U+FFFD, as in a decoder."""
     if value is None:
         return None
     text = value if isinstance(value, str) else json.dumps(value)
@@ -148,11 +148,11 @@ def _text(value: Any) -> str | None:
 
 
 def _tokens_of(body: Any, answered: bool) -> tuple[int | None, int | None]:
-    """(prompt, completion) tokens as the endpoint counts them; both None where one is missing or cannot be."""
+    """(prompt, completion) tokens as the endpoint counts them; both None if one is missing or impossible."""
     usage = body.get("usage") if isinstance(body, dict) else None
     counts = [usage.get(f"{name}_tokens") if isinstance(usage, dict) else None for name in ("prompt", "completion")]
     numbers = all(isinstance(count, int | float) and not isinstance(count, bool) for count in counts)
-    # NaN is not within any bounds, and no prompt and no text takes no tokens.
+    # NaN is not within any bounds, and neither a prompt nor a text has 0 tokens.
     if not numbers or not all(
         least <= count <= MOST_TOKENS for count, least in zip(counts, (1, answered), strict=True)
     ):
@@ -161,7 +161,7 @@ def _tokens_of(body: Any, answered: bool) -> tuple[int | None, int | None]:
 
 
 def thoughts_and_answer(value: dict) -> tuple[str, str]:
-    """(thoughts, answer) of a journal's record: what a model thought aloud is no part of what it answers.
+    """(thoughts, answer) of a journal's record: a model's thoughts are not part of its answer.
 
     >>> thoughts_and_answer({"text": "<think>2 + 2 is 4.</think>Conclusion: right", "thoughts": None})
     ('2 + 2 is 4.', 'Conclusion: right')
@@ -174,12 +174,12 @@ def thoughts_and_answer(value: dict) -> tuple[str, str]:
 
 
 def whole_text(thoughts: str, answer: str) -> str:
-    """The answer with its thoughts before it, as models that think aloud write them."""
+    """The thoughts followed by the answer, in the format of reasoning models."""
     return f"<think>\n{thoughts}\n</think>\n\n{answer}" if thoughts else answer
 
 
 def problem_of(value: dict) -> str | None:
-    """Why a response cannot be used, or None. It was paid for and stays in the journal all the same."""
+    """Why a response is unusable, or None. It was paid for and stays in the journal in any case."""
     finish, (thoughts, answer) = value["finish"], thoughts_and_answer(value)
     if value.get("unreadable"):
         return f"the response cannot be read: {value['unreadable']}"

@@ -25,15 +25,15 @@ class Request:
 
 
 def request_of(teacher: dict, messages: list[Message], sample: int = 0) -> Request:
-    """The request of `messages` to a teacher, as its config entry has it."""
+    """A request with `messages` to a teacher, according to its config entry."""
     sampling = {name: teacher[name] for name in (*SAMPLING, "max_tokens")}
-    # Left out where nothing is in it, so that it changes no key of an answer that was paid for.
+    # Omitted if empty, so that the keys of answers that are already paid for do not change.
     sampling |= {"extra_body": teacher["extra_body"]} if teacher.get("extra_body") else {}
     return Request(content_key(teacher["model"], messages, sampling, sample), messages)
 
 
 def body_of(teacher: dict, request: Request) -> dict:
-    """What is sent: the body of a chat completion."""
+    """The body of a chat-completion request."""
     sampling = {name: teacher[name] for name in SAMPLING if teacher[name] is not None}
     limit = {teacher["token_parameter"]: teacher["max_tokens"]}
     extra = teacher.get("extra_body") or {}
@@ -41,14 +41,14 @@ def body_of(teacher: dict, request: Request) -> dict:
 
 
 def critique_request(teacher: dict, row: dict) -> Request | None:
-    """What a teacher is asked about a graded response; None if the row came with an error."""
+    """The request for a critique of a graded response; None if the row has an error."""
     if "error" in row:
         return None
     return request_of(teacher, render(teacher["critique_prompt"], question=row["question"], response=row["response"]))
 
 
 def refine_request(teacher: dict, row: dict) -> Request | None:
-    """What a teacher is asked about a response and its critique; None if the row came with an error."""
+    """The request to refine a response after its critique; None if the row has an error."""
     if "error" in row:
         return None
     shown = {key: row[key] for key in ("question", "response", "critique")}
@@ -56,7 +56,7 @@ def refine_request(teacher: dict, row: dict) -> Request | None:
 
 
 def questions(dataset: str | Path, settings: dict) -> Iterator[tuple[dict, Request]]:
-    """(row, what the teacher is asked) for each question and sample, in the order of the rows' ids."""
+    """(row, request) for each question and sample, in the order of the rows' ids."""
     teacher = settings["teacher"]
     for question in itertools.islice(each_row(dataset, required=("id", "question")), settings["rows"]):
         messages = render(teacher["answer_prompt"], question=question["question"])

@@ -21,25 +21,25 @@ from scripts.lib.teachers.requests import Request
 
 log = logging.getLogger(__name__)
 
-PROBE_BYTES = 1_000_000  # room that is asked for before the first request: for the answers that are under way
+PROBE_BYTES = 1_000_000  # disk space that is checked before the first request, for pending answers
 
 
 class Teaching:
-    """One teacher at work: its journals, what it has cost, and what it answered. Use it as a context manager.
+    """An open teacher: its journals, its cost, and its answers. Use it as a context manager.
 
-    Its model is locked, and its folder: all jobs of teachers with one model, whatever their names, shards and studies,
-    ask one after the other and read first what the others were answered. So nothing is paid for twice, and limits and
-    budget hold over all of them.
+    Its model and its folder are locked: all jobs of teachers with the same model, whatever their names, shards and
+    studies, run one after the other and first read the others' answers. So nothing is paid for twice, and limits and
+    budget apply to all of them together.
 
     Args:
         slug: the entry's name under teachers.
-        teacher: what decides the answers: model, temperature, top_p, max_tokens, token_parameter, extra_body.
+        teacher: what determines the answers: model, temperature, top_p, max_tokens, token_parameter, extra_body.
         limits: what does not: endpoint, mode, concurrency, rates, price, budget.
         state: the folder of all teachers' journals, `state/teachers`.
 
     Attributes:
-        errors: why requests have no answer, by key.
-        unwritten: answers that the disk did not take, by key.
+        errors: errors of requests without an answer, by key.
+        unwritten: answers that could not be written to disk, by key.
     """
 
     def __init__(self, slug: str, teacher: dict, limits: dict, state: str | Path) -> None:
@@ -68,7 +68,7 @@ class Teaching:
 
     @property
     def expected_tokens(self) -> int:
-        """The length of an answer that config expects."""
+        """The expected length of an answer, from the config."""
         return min(self.limits["expected_tokens"], self.teacher["max_tokens"])
 
     def missing(self, requests: Iterable[Request | None]) -> Iterator[Request]:
@@ -81,10 +81,10 @@ class Teaching:
             yield request
 
     def check_disk(self) -> None:
-        """Writes and removes a file, before anything is paid for.
+        """Writes and removes a test file, before anything is paid for.
 
         Raises:
-            BadInput: there is no room for answers.
+            BadInput: there is no space for answers.
         """
         probe = self.folder / ".probe"
         try:
@@ -99,9 +99,9 @@ class Teaching:
             probe.unlink(missing_ok=True)
 
     def keep(self, key: str, value: dict) -> bool:
-        """Writes one response into the journal, before anything else is done with it; whether the disk took it.
+        """Writes one response to the journal before any further use; returns whether it was written.
 
-        What it did not take waits in `unwritten`, for `write_again`.
+        Otherwise it waits in `unwritten` for `write_again`.
         """
         value = self.ledger.with_tokens({**value, "asked": self.teacher["model"]}, self.expected_tokens)
         if value.get("usage") == ESTIMATED and not self._without_usage:
@@ -120,10 +120,10 @@ class Teaching:
         return True
 
     def write_again(self) -> None:
-        """Tries once more what the disk did not take.
+        """Retries writing unwritten answers.
 
         Raises:
-            BadInput: it did not take an answer, now or before.
+            BadInput: an answer could not be written, now or before.
         """
         waiting, self.unwritten = self.unwritten, {}
         for key, value in waiting.items():
@@ -133,11 +133,11 @@ class Teaching:
 
     @property
     def disk_refused(self) -> bool:
-        """Whether the disk did not take an answer."""
+        """Whether an answer could not be written to disk."""
         return self._disk is not None
 
     def disk_fault(self) -> BadInput:
-        """What to say where the disk does not take an answer."""
+        """The error for answers that cannot be written to disk."""
         folder, problem = f"{self.state.parent}/", self._disk.problem
         reason = f"the disk of {folder} is full" if problem == DiskFull.problem else f"{folder}: {problem}"
         lost = f"; {len(self.unwritten):,} could not be written and will be asked again" if self.unwritten else ""
@@ -147,7 +147,7 @@ class Teaching:
         )
 
     def answer(self, request: Request) -> tuple[dict | None, str | None]:
-        """(journal record, why it cannot be used) of a request that was asked; its text is without its thoughts."""
+        """(journal record, why it is unusable) of a sent request; the text is without thoughts."""
         if request.key in self.journal:
             value = self.journal[request.key]
             thoughts, text = thoughts_and_answer(value)
@@ -156,7 +156,7 @@ class Teaching:
 
 
 def lock_folder(state: Path, model: str) -> Path:
-    """Where the lock of a model lies: the keys of answers are made from its name, so whoever asks it must wait."""
+    """The lock folder of a model: answers are keyed by its name, so all its users must wait for each other."""
     name = re.sub(r"[^A-Za-z0-9.-]+", "-", model)[:60]
     return state / ".models" / f"{name}-{content_key(model)[:8]}"
 
@@ -168,9 +168,9 @@ def journals(folder: Path, ledger: Ledger, model: str | None, writes: bool = Tru
 
     Args:
         folder: the teacher's.
-        ledger: takes in what this teacher has cost, and what others have that asked for the same model.
+        ledger: collects the cost of this teacher, and of others with the same model.
         model: its name at the endpoint.
-        writes: whether answers are to be added.
+        writes: whether answers will be added.
     """
 
     def seen(file: Path, value: dict) -> None:
@@ -183,7 +183,7 @@ def journals(folder: Path, ledger: Ledger, model: str | None, writes: bool = Tru
 
 
 def check_errors(what: str, errors: int, asked: int, allowed: float, reasons: dict[str, int]) -> None:
-    """Stops where a larger share of the rows than `allowed` has no usable answer.
+    """Stops if a larger share of the rows than `allowed` has no usable answer.
 
     Raises:
         BadInput: with the most frequent reasons.

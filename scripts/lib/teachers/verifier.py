@@ -21,7 +21,7 @@ from scripts.lib.teachers.derivation import NO_DERIVATION, derive
 
 MAX_QUOTE = 80  # characters of an answer or of one calculation
 MAX_SOLUTION = 240  # characters of a worked solution without calculations
-LONG_STATEMENT = 30  # characters above which the sides are not written a second time
+LONG_STATEMENT = 30  # characters above which the sides are not repeated
 MAX_LISTED = 4  # calculations quoted in one sentence
 
 _NUMBERED = re.compile(r"(?m)^[ \t]*(?:\*\*)?(?:Step\s+)?(\d{1,3})\s?[.:)](?=\s|\*)")
@@ -40,7 +40,7 @@ class Critique:
         text: plain English that ends with "Conclusion: right [END]" or "Conclusion: wrong [END]".
         verdict: equal to the grader's.
         first_wrong_step: 1-based over `split_steps(response)`; None if no step could be named.
-        reason: what the flaw was found by; None if none was found; "arithmetic" also for a slip
+        reason: how the flaw was found; None if none was found; "arithmetic" also for a mistake
             on the way to a right answer.
         derived: whether the text works the problem out first.
     """
@@ -55,9 +55,9 @@ class Critique:
 def split_steps(response: str) -> list[str]:
     """Returns the steps of a response, in order, stripped; [] for a blank one.
 
-    Steps are the numbered ones ("Step 1:", "2.") where line starts count from 1, what stands before the first belonging
-    to it; else the lines, where one that opens with a relation sign belongs to the line before; else, in a single line,
-    "Step 1: ... Step 2: ..." or the sentences.
+    Steps are the numbered ones ("Step 1:", "2.") if line starts count from 1; text before the first one belongs
+    to it. Else steps are lines; a line that starts with a relation sign belongs to the previous one. In a single line,
+    they are "Step 1: ... Step 2: ..." or the sentences.
     """
     return [response[start:end].strip() for start, end in _step_spans(response)]
 
@@ -74,12 +74,12 @@ def write_critique(
     """Returns the critique of `response`; never raises on any text, and the same arguments give the same critique.
 
     Args:
-        response: the text to judge; what lies past MAX_CHARACTERS is not read.
+        response: the text to judge; text beyond MAX_CHARACTERS is not read.
         correct: the grader's verdict on the final answer.
         extracted: the final answer that the grader read, None if it found none.
         answer: the reference answer.
-        solution: a worked solution: used where the flaw is not arithmetic, and for the derivation.
-        style: `derive` works the problem out first; where there is no worked solution to do so, the text says it.
+        solution: a worked solution, used if the flaw is not arithmetic, and for the derivation.
+        style: `derive` solves the problem first; without a worked solution, the text says that it cannot.
     """
     worked = derive(solution, _quote(answer)) if style == "derive" else None
     said, verdict, step, reason = _judge(response[:MAX_CHARACTERS], correct, extracted, answer, solution, worked)
@@ -92,7 +92,7 @@ def write_critique(
 def _judge(
     response: str, correct: bool, extracted: str | None, answer: str, solution: str | None, worked: list[str] | None
 ) -> tuple[list[str], Literal["right", "wrong"], int | None, Literal["arithmetic", "solution", "answer"] | None]:
-    """(sentences, verdict, first wrong step, reason) on a response; `worked` is what the text has worked out before."""
+    """(sentences, verdict, first wrong step, reason) on a response; `worked` is the derivation that precedes it."""
     spans = _step_spans(response)
     statements = find_statements(response)
     slip = next((statement for statement in statements if not statement.holds), None)
@@ -136,7 +136,7 @@ def _step_spans(response: str) -> list[tuple[int, int]]:
 
 
 def _counted(marker: re.Pattern[str], text: str) -> list[int]:
-    """The places of at least two markers that count 1, 2, 3, ...; [] where they do not."""
+    """The offsets of at least two markers numbered 1, 2, 3, …; [] if there are none."""
     starts: list[int] = []
     for match in marker.finditer(text):
         if int(match.group(1)) == len(starts) + 1:
@@ -154,7 +154,7 @@ def _step_of(statement: Statement, spans: Sequence[tuple[int, int]]) -> int:
 
 
 def _explain(slip: Statement) -> str:
-    """Says that a statement is false and what it should be: "3 + 4 = 8 is wrong: 3 + 4 = 7"."""
+    """A sentence that a statement is false and what it should be: "3 + 4 = 8 is wrong: 3 + 4 = 7"."""
     wrong = f"{_show(slip)} is wrong"
     if slip.value is None or slip.bare or len(slip.left) > MAX_QUOTE or len(slip.right) > MAX_QUOTE:
         return f"{wrong}: the two sides are not equal"
@@ -194,7 +194,7 @@ def _all_hold(statements: Sequence[Statement]) -> list[str]:
 
 
 def _listed(statements: Sequence[Statement], joint: str) -> str:
-    """The first calculations and the last one: the result must not be cut off."""
+    """The first calculations and the last one, so that the result is not cut off."""
     shown = [_show(statement) for statement in statements]
     if len(shown) <= MAX_LISTED:
         return joint.join(shown)
@@ -211,7 +211,7 @@ def _distinct(statements: Sequence[Statement]) -> list[Statement]:
 
 
 def _answer_slip(statements: Sequence[Statement], extracted: str | None, answer: str) -> Statement | None:
-    """The last calculation, where it comes to the reference answer and the response then gives another."""
+    """The last calculation, if it yields the reference answer but the response then states another one."""
     reference = value_of(answer)
     if reference is None or not statements or statements[-1].stated != reference:
         return None
@@ -220,11 +220,11 @@ def _answer_slip(statements: Sequence[Statement], extracted: str | None, answer:
 
 @dataclass(frozen=True)
 class _Way:
-    """A response's calculations beside those of a worked solution.
+    """A response's calculations compared with those of a worked solution.
 
     Attributes:
         steps: the solution's calculations.
-        agreed: the response's calculations whose results the solution has too, up to the first that it never has.
+        agreed: the response's calculations whose results the solution shares, up to the first one that it lacks.
         strange: that first one; None if there is none.
     """
 
@@ -234,7 +234,7 @@ class _Way:
 
     @property
     def missing(self) -> list[Statement]:
-        """What the solution does from the first result on that the response never comes to."""
+        """The solution's calculations from the first result that the response never reaches."""
         seen = {statement.stated for statement in self.agreed}
         return self.steps[next((index for index, step in enumerate(self.steps) if step.stated not in seen), 0) :]
 
@@ -251,7 +251,7 @@ def _compare(statements: Sequence[Statement], solution: str) -> _Way:
 
 
 def _right_way(way: _Way, step: int | None, solution: str) -> list[str]:
-    """Where the response leaves the worked solution, and what the solution does from there on."""
+    """Where the response departs from the worked solution, and how the solution continues."""
     if not way.steps:
         formulas = [part for part in split_steps(solution) if "=" in part]
         worked = _quote(" ".join(formulas) or solution, MAX_SOLUTION)
@@ -263,7 +263,7 @@ def _right_way(way: _Way, step: int | None, solution: str) -> list[str]:
 
 
 def _against_derivation(way: _Way, step: int | None) -> list[str]:
-    """Where the response leaves what the critique has worked out before."""
+    """Where the response departs from the critique's derivation."""
     if not way.steps:
         return ["The response does not come to this."]
     said = [f"The response agrees on {_listed(way.agreed, ', ')}."] if way.agreed else []
@@ -280,6 +280,6 @@ def _clip(text: str, limit: int = MAX_QUOTE) -> str:
 
 
 def _quote(text: str, limit: int = MAX_QUOTE) -> str:
-    """Text from outside on one line, cut, without calculator marks and without the words that end a critique."""
+    """Quoted text on one line, shortened, without calculator marks and without the words that end a critique."""
     text = re.sub(r"<<[^<>\n]*>>|(?i:\[END\]|conclusion\s*:\s*(?:right|wrong)?)", "", text[: 4 * limit])
     return _clip(" ".join(text.split()), limit).rstrip(".").strip() or "(blank)"

@@ -5,16 +5,16 @@ from fractions import Fraction
 
 from scripts.lib.teachers.arithmetic.tokens import Token
 
-# Beyond these limits a side is unreadable; nothing else is raised.
+# Beyond these limits a side is Unreadable; no other error is raised.
 MAX_DEPTH = 24
 MAX_EXPONENT = 200
 MAX_BITS = 2_000
-# product: 2\frac{1}{2} is a product, and a dash that opens a line is a bullet; tight: "2 / 1/5" is 2 divided by 1/5.
+# product: 2\frac{1}{2} is a product, and a dash that starts a line is a bullet; tight: "2 / 1/5" is 2 divided by 1/5.
 STYLES = ("usual", "product", "tight")
 
 
 class Unreadable(Exception):
-    """The tokens are not plain arithmetic, or pass a limit."""
+    """The tokens are not plain arithmetic, or exceed a limit."""
 
 
 class Reader:
@@ -64,7 +64,7 @@ class Reader:
                 divided = sign == "/"
             elif (token := self._peek()) is not None and (token.text in "([" or token.kind == "frac"):
                 if divided:
-                    raise Unreadable  # 6 / 2 (1 + 2) is read both ways
+                    raise Unreadable  # 6 / 2 (1 + 2) is ambiguous
                 sign, factor = "*", self._power()
             else:
                 return total
@@ -124,7 +124,7 @@ class Reader:
         return value
 
     def _tight_divisor(self) -> Fraction | None:
-        """The 5 of "1/5" at the reading place just after the 1, if nothing stands between the three."""
+        """The 5 of "1/5", if the reader is just after the 1 and nothing separates the three tokens."""
         number, over, below = self.tokens[self.at - 1], self._peek(), self._peek(1)
         if over is None or below is None or not over.is_op("/") or below.kind != "number":
             return None

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from scripts.lib.teachers.arithmetic.tokens import BLANK, MAX_UNIT_WORDS, Token
 from scripts.lib.teachers.arithmetic.words import APPROXIMATE, FRACTION_WORDS, PART_BEFORE
 
-MAX_SIDE_TOKENS = 120  # beyond it a side is left unread
+MAX_SIDE_TOKENS = 120  # longer sides are not read
 
 
 @dataclass(frozen=True)
 class Side:
     tokens: tuple[Token, ...]
-    whole: bool = False  # nothing but this expression stands between two relation signs
-    loose: bool = False  # "about", "≈": any sensible rounding will do
-    labelled: bool = False  # a word stands before it
+    whole: bool = False  # it is all that is between two relation signs
+    loose: bool = False  # "about", "≈": any sensible rounding is accepted
+    labelled: bool = False  # a word precedes it
 
     @property
     def literal(self) -> Token | None:
-        """The number of a side such as "15 apples" or "(-3)" that is no more than a number."""
+        """The number of a side that is just a number, such as "15 apples" or "(-3)"."""
         numbers = [token for token in self.tokens if token.kind == "number"]
         plain = all(token.kind in ("number", "open", "close", "percent") or token.is_op("-") for token in self.tokens)
         return numbers[0] if plain and len(numbers) == 1 else None
@@ -27,7 +27,7 @@ class Side:
         return any(token.kind in kinds or token.is_op(*kinds) for token in self.tokens)
 
     def slice(self, text: str) -> str:
-        """The side as written, without marks, currency signs, sizes of brackets and line breaks."""
+        """The side as written, without marks, currency signs, bracket sizes and line breaks."""
         written = text[self.tokens[0].start : self.tokens[-1].end]
         written = re.sub(r"<<[^<>\n]*>>|\\?[$€£¥₹]|\\(?:left|right|boxed)(?![A-Za-z])", "", written)
         written = re.sub(r"(?:\s|\\\\|&)+", " ", written).strip()
@@ -35,7 +35,7 @@ class Side:
 
 
 def prefix(segment: list[Token]) -> Side | None:
-    """The expression that a segment opens with: the right side of the relation before it."""
+    """The expression at the start of a segment: the right side of the relation before it."""
     start = next((i for i, token in enumerate(segment) if token.text.lower() not in APPROXIMATE), len(segment))
     end = start
     opened: list[int] = []
@@ -50,12 +50,12 @@ def prefix(segment: list[Token]) -> Side | None:
     stop = opened[0] if opened else end
     run, after = segment[start:stop], segment[stop:]
     if opened and run and segment[stop].mark != "spaced":
-        return None  # a product with words in brackets
+        return None  # a product, with words in brackets
     if _has_spaced_bracket(run):
         return None  # "15 (3 fives)": a product or a remark
     first, second = [*after[:2], BLANK, BLANK][:2]
     if first.text == "\n" and second.kind == "op":
-        return None  # the sum may go on in the next line
+        return None  # the sum may continue on the next line
     if first.text == "." and second.start == first.end and second.kind in ("word", "unknown"):
         return None  # 0.ababab
     if first.text.lower() == "and" and second.kind in ("number", "open", "frac"):
@@ -73,7 +73,7 @@ def _has_spaced_bracket(run: list[Token]) -> bool:
 
 
 def suffix(segment: list[Token], chained: bool) -> Side | None:
-    """The expression that a segment ends with: the left side of the relation after it."""
+    """The expression at the end of a segment: the left side of the relation after it."""
     depth, start = 0, len(segment)
     while start and segment[start - 1].kind not in ("word", "break"):
         depth += {"close": 1, "open": -1}.get(segment[start - 1].kind, 0)
@@ -93,7 +93,7 @@ def suffix(segment: list[Token], chained: bool) -> Side | None:
     lead = next((token for token in reversed(before[-MAX_UNIT_WORDS - 1 :]) if token.kind != "word"), BLANK)
     joined = words[-2] if words[1:] and words[-1] == "the" else words[-1] if words else ""
     if lead.kind == "number" and joined in ("of", "in", "at", "for", "with", "each", "to", "from"):
-        return None  # "8 packs of 5 bags * 4", "adds 20 to the 29 + 24": the run is only the end of what is calculated
+        return None  # "8 packs of 5 bags * 4", "adds 20 to the 29 + 24": the run is only the end of the calculation
     if words and lead.kind == "op":
         return None  # "25 classmates + his 1 teacher + 1": the run is only the end of a sum
     first = run[0]

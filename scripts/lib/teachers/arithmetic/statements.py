@@ -10,7 +10,7 @@ from scripts.lib.teachers.arithmetic.sides import Side, prefix, suffix
 from scripts.lib.teachers.arithmetic.tokens import Token, tokenise
 from scripts.lib.teachers.arithmetic.words import UNITS
 
-# The text comes from a model and may be hostile. What lies beyond a limit is left unjudged; nothing is raised.
+# The text comes from a model and may be hostile. Text beyond a limit is not judged; nothing is raised.
 MAX_CHARACTERS = 100_000
 MAX_RELATIONS = 2_000
 _REMAINDER = re.compile(r"\b(?:remain|left ?over|round|whole|full|complete|r \d)")
@@ -18,14 +18,14 @@ _REMAINDER = re.compile(r"\b(?:remain|left ?over|round|whole|full|complete|r \d)
 
 @dataclass(frozen=True)
 class Statement:
-    """One relation between two arithmetic sides, with the verdict.
+    """One relation between two arithmetic sides, with its verdict.
 
     Attributes:
-        left: the left side as written, calculator marks and line breaks taken out.
+        left: the left side as written, without calculator marks and line breaks.
         right: the right side as written.
         holds: False only if no reading makes the statement true.
-        value: what the left side comes to; None if the units of the sides differ, so that it is not comparable.
-        stated: what the right side comes to.
+        value: the value of the left side; None if the sides' units differ, so that it is not comparable.
+        stated: the value of the right side.
         literal: the right side is a single number, not a calculation.
         bare: both sides are single numbers.
         percent: both values are to be printed as percentages.
@@ -85,7 +85,7 @@ def value_of(text: str) -> Fraction | None:
 
 
 def show_number(value: Fraction, decimals: int = 2) -> str:
-    """Returns a short decimal: exact where at most 6 places do it, else "about " and rounded to `decimals`."""
+    """Returns a short decimal: exact if 6 decimal places suffice, else "about " and rounded to `decimals`."""
     for places in range(7):
         scaled = value * 10**places
         if scaled.denominator == 1:
@@ -96,7 +96,7 @@ def show_number(value: Fraction, decimals: int = 2) -> str:
 
 
 def _judge(text: str, left: Side, relation: Token, right: Side) -> Statement | None:
-    """The statement made by two sides; None if it is a definition, a label or a conversion, or cannot be read."""
+    """The statement made by two sides; None for a definition, a label, a conversion or unreadable text."""
     left_number, right_number = left.literal, right.literal
     money = left_number and right_number and left_number.unit == right_number.unit == UNITS["$"]
     if left_number and not left.whole and (left.labelled or left_number.named or right_number and not money):
@@ -104,7 +104,7 @@ def _judge(text: str, left: Side, relation: Token, right: Side) -> Statement | N
     if left_number and right_number and (left_number.named or right_number.named):
         return None
     if left_number and not left.whole and right.has("percent") != left.has("percent"):
-        return None  # "48 = 100% + 20%": what a percentage stands for
+        return None  # "48 = 100% + 20%": the meaning of a percentage
     numbers = [token for token in left.tokens if token.kind == "number"]
     if left.has("frac", "/") and right_number and right_number.text == "1" and all(token.named for token in numbers):
         return None  # "2.54 cm / 1 in = 1": a conversion factor
@@ -132,7 +132,7 @@ def _judge(text: str, left: Side, relation: Token, right: Side) -> Statement | N
     value, stated = pairs[0][1], pairs[0][3]
     amount = right_number is None or right_number.named or right_number.unit
     if not left.whole and _is_part(left) and value < 1 and (stated > 1 or amount and stated == 1):
-        return None  # "2/5 = 12.8 hectares": what a part of something comes to
+        return None  # "2/5 = 12.8 hectares": the value of a part of something
     holds = any(_same(*pair, loose) for pair in pairs) or whole_part and value // 1 == stated
     if not holds and not right_number and not right.has("open") and _running_total(right, value):
         return None
@@ -146,18 +146,18 @@ def _judge(text: str, left: Side, relation: Token, right: Side) -> Statement | N
 
 
 def _is_part(side: Side) -> bool:
-    """Whether the side is one written fraction and nothing else."""
+    """Whether the side is a single written fraction."""
     return [token.kind for token in side.tokens] == ["number", "op", "number"] and side.tokens[1].text == "/"
 
 
 def _running_total(right: Side, value: Fraction) -> bool:
-    """Whether "4 * 5 = 20 + 3" goes on from its own result: loose notation, not a slip."""
+    """Whether "4 * 5 = 20 + 3" continues from its own result: loose notation, not a mistake."""
     first = right.tokens[0]
     return first.kind == "number" and Fraction(first.text) == value
 
 
 def _of_readings(side: Side, last: bool) -> list[Side]:
-    """The side, and what it is if "of" belongs to the words around it: "= 1/3 of $150", "10% of the $4 + $6 = ..."."""
+    """The side, and its reading if "of" belongs to the words around it: "= 1/3 of $150", "10% of the $4 + $6 = ..."."""
     places = [index for index, token in enumerate(side.tokens) if token.mark == "of"]
     if not places:
         return [side]
@@ -166,13 +166,13 @@ def _of_readings(side: Side, last: bool) -> list[Side]:
 
 
 def _readings(side: Side, convert: bool) -> list[Fraction]:
-    """Every value the side may be meant to have, the usual one first."""
+    """All values that the side may be meant to have, the usual one first."""
     percents = ("hundredth", "unit", "relative") if side.has("percent") else ("hundredth",)
     return [Reader(side.tokens, percent, convert, style).value() for style in STYLES for percent in percents]
 
 
 def _same(left: Side, value: Fraction, right: Side, stated: Fraction, loose: bool) -> bool:
-    """Whether the two values agree, rounding included where one side is a single number."""
+    """Whether the two values agree, allowing for rounding if one side is a single number."""
     if value == stated:
         return True
     if right.literal:
@@ -186,7 +186,7 @@ def _rounds_to(side: Side, value: Fraction, number: Token, stated: Fraction, loo
     if not written or not stated:
         return False
     places = len(number.text.partition(".")[2])
-    scale = abs(stated) / written  # a percent sign or a unit: 33% stands for 0.33
+    scale = abs(stated) / written  # a percent sign or a unit: 33% means 0.33
     unit = scale / 10**places
     error = abs(value - stated)
     if places > 9 and error * 10**12 <= abs(value):
@@ -194,7 +194,7 @@ def _rounds_to(side: Side, value: Fraction, number: Token, stated: Fraction, loo
     if loose:
         zeros = len(number.text) - len(number.text.rstrip("0")) if not places else 0
         return error <= unit * 10**zeros
-    # A sum or difference of written numbers ends by itself: rounding it is a slip.
+    # A sum or difference of written numbers is exact: rounding it is a mistake.
     decimal = any("." in token.text for token in side.tokens)
     if not (side.literal or side.has("/", "frac", "^") or side.has("*", "percent") and decimal):
         return False

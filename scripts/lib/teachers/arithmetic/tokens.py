@@ -13,7 +13,7 @@ from scripts.lib.teachers.arithmetic.words import (
     UNITS,
 )
 
-# Limits: the text comes from a model and may be hostile. Beyond them a statement is left unjudged; nothing is raised.
+# Limits: the text comes from a model and may be hostile. Statements beyond them are not judged; nothing is raised.
 MAX_DIGITS = 30
 MAX_UNIT_WORDS = 4
 
@@ -59,7 +59,7 @@ class Token:
     unit: tuple[str, int] | None = None  # family and factor: of 60 in "60 minutes"
     rate: tuple[str, int] | None = None  # the same after a slash: of 60 in "60 minutes/hour"
     named: bool = False  # words follow the number as its unit
-    mark: str = ""  # dots: 0.333...; bullet: a dash that opens a line; spaced: an open bracket; of: "half of 8"
+    mark: str = ""  # dots: 0.333...; bullet: a dash at the start of a line; spaced: an open bracket; of: "half of 8"
 
     def is_op(self, *signs: str) -> bool:
         return self.kind == "op" and self.text in signs
@@ -69,10 +69,10 @@ BLANK = Token("break", "", -9, -9)
 
 
 def tokenise(text: str) -> list[Token]:
-    """Splits text into tokens; units are folded into their numbers, words that stand for operators become operators."""
+    """Splits text into tokens; units are folded into their numbers, words for operators become operators."""
     markers = {match.start(): match.end() for match in _LIST_MARKER.finditer(text)}
     bullets = {match.end() for match in _BULLET.finditer(text)}
-    latex = "\\" in text  # there a plain dollar sign opens a formula
+    latex = "\\" in text  # in LaTeX a plain dollar sign starts a formula
     tokens: list[Token] = []
     at = 0
     while at < len(text):
@@ -119,7 +119,7 @@ def tokenise(text: str) -> list[Token]:
             token = replace(token, mark="spaced")
         elif kind == "relation":
             while tokens and tokens[-1].text == "\n":
-                tokens.pop()  # the line goes on from the one before: "3 + 4\n= 7"
+                tokens.pop()  # the line continues the previous one: "3 + 4\n= 7"
         tokens.append(token)
     return _fold_units(_read_words(tokens), text)
 
@@ -165,7 +165,7 @@ def _read_words(tokens: list[Token]) -> list[Token]:
 
 
 def _last_before_words(tokens: list[Token]) -> Token:
-    """The token that a number's unit words follow, if they can be that."""
+    """The token before trailing words, if these can be its unit."""
     for token in reversed(tokens[-MAX_UNIT_WORDS - 1 :]):
         if token.kind != "word":
             return token
@@ -175,7 +175,7 @@ def _last_before_words(tokens: list[Token]) -> Token:
 
 
 def _fold_units(tokens: list[Token], text: str) -> list[Token]:
-    """Drops unit words between a number and the next sign, and rates such as "/ball"; the number notes them."""
+    """Drops unit words between a number and the next sign, and rates such as "/ball"; the number records them."""
     folded: list[Token] = []
     index = 0
     while index < len(tokens):

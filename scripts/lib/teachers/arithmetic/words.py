@@ -1,6 +1,6 @@
 """Words beside numbers: units and their ratios, operators, and what makes a number only a part of what is said."""
 
-# Ratios within a family serve as a second reading, so that "30 minutes * 4 = 2 hours" holds.
+# Ratios within a family allow a second reading, in which "30 minutes * 4 = 2 hours" holds.
 _FAMILIES = {
     "time": "second sec 1 minute min 60 hour hr 3600 day 86400 week 604800 month 2592000 year 31536000",
     "money": "cent penny pennies 1 nickel 5 dime 10 quarter 25 dollar $ 100",
@@ -30,7 +30,7 @@ for _family, _line in _FAMILIES.items():
 ATTACHED = UNITS.keys() | _words("mph kph mins gb mb kb percent")
 APPROXIMATE = _words("about approximately approx roughly around nearly almost")
 OPERATOR_WORDS = {"plus": "+", "minus": "-", "times": "*", "of": "*"}
-# After one of these a number is only a part of what the words say ("twice 3 + 1"), or a label ("Day 3 = 5 * 2").
+# After one of these words a number is only part of what they say ("twice 3 + 1"), or a label ("Day 3 = 5 * 2").
 PART_BEFORE = _words(
     "twice thrice half double triple quarter plus minus times per than root mod base"
     " step day week month year number part question problem case level grade page figure option room"
