@@ -3,6 +3,7 @@ r"""Expressions in plain text: what is a formula, a pair, an interval or a relat
 import re
 
 from scripts.lib.grading import units
+from scripts.lib.grading.numerals import spelled
 
 MAX_EXPRESSION = 300  # characters
 
@@ -34,7 +35,23 @@ VERB = re.compile(
     r"(?:\b(?:is|are|be|equals|equal\s+to|get|gets|gives|obtain|have|has|was|becomes|yields|find|at|needs|need|takes)\b|(?<!\d):|=|\*\*)"
     r"\s*\**\s*(?=\S)"
 )
+SPACED = re.compile(r"-?\d{1,3}(?: \d{3})+(?:\.\d+)?")
 NUMBER_LIST = re.compile(r"-?[\d./]+(?:\s*(?:[,;]\s*(?:and|or)?|\band\b|\bor\b)\s*-?[\d./]+)+")
+RATIO = re.compile(r"\d[\d.]*\s?to\s?\d[\d.]*(?:\s?to\s?\d[\d.]*)?")
+_COUNT = r"-?\$?\d[\d.,]*"
+# A bound is no value: "at least 5", "5 or more", "5+".
+BOUND = re.compile(
+    rf"(?:at\s(?:least|most)|(?:more|less|fewer|greater|higher|lower)\sthan|no\s(?:more|less|fewer)\sthan|over|under|above|below)"
+    rf"\s{_COUNT}(?:\s[a-z]+)?|{_COUNT}(?:\s?\+|\s(?:[a-z]+\s)?or\s(?:more|less|fewer|greater|higher|lower))(?:\s[a-z]+)?",
+    re.IGNORECASE,
+)
+_MONTH = "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
+_DAY = r"\d{1,2}(?:st|nd|rd|th)?"
+DATE = re.compile(
+    rf"(?:(?P<month>{_MONTH})\.?\s(?:the\s)?(?P<day>{_DAY})|(?:the\s)?(?P<day_first>{_DAY})\s(?:of\s)?(?P<month_last>{_MONTH}))\b\.?"
+    r"(?:,?\s(?P<year>\d{4}))?",
+    re.IGNORECASE,
+)
 NAMES_OF_PROSE = frozenset("aAI")
 
 
@@ -82,7 +99,9 @@ def whole(text: str) -> str | None:
         return None
     line = re.sub(r"^\*\*(.+)\*\*$", r"\1", line)
     bare = line.rstrip(".,;") if not line.endswith("...") else line
-    if re.fullmatch(r"-?\d{1,3}(?: \d{3})+(?:\.\d+)?", bare) or NUMBER_LIST.fullmatch(bare):
+    if any(shape.fullmatch(bare) for shape in (SPACED, NUMBER_LIST, RATIO, BOUND, DATE)) or bare == "∅":
+        return bare
+    if spelled(bare) and not bare.lower().startswith("a "):
         return bare
     if is_expression(bare.strip("$ ")) and "$$" not in bare[2:-2]:
         return _worked_out(bare) if bare.count("$") != 1 else None
@@ -109,7 +128,8 @@ def _is_measure(text: str) -> bool:
 def _worked_out(text: str) -> str:
     """What a calculation ends with: `2 + 3 = 5`; an equation with a name stays whole."""
     left, equals, right = text.rpartition("=")
-    return right.strip() if equals and not re.search(r"[A-Za-z<>]", left) and right.strip() else text
+    worked = equals and not re.search(r"[A-Za-z<>]", left) and right.strip() and not SYMBOL.fullmatch(right.strip())
+    return right.strip() if worked else text
 
 
 def bold_items(text: str) -> str | None:
@@ -177,5 +197,7 @@ def _starts(line: str) -> list[int]:
 def _ends_with(rest: str, unit: str) -> bool:
     rest = rest.strip()
     if unit and re.fullmatch(r"-?\d[\d.,]*(?<![.,])", rest):
+        return True
+    if any(shape.fullmatch(rest) for shape in (NUMBER_LIST, RATIO, DATE)):
         return True
     return is_expression(rest) or rest in ("∞", "-∞", "π", "infinity")

@@ -2,8 +2,8 @@
 
 import re
 
+from scripts.lib.grading.numerals import spelled
 from scripts.lib.grading.spelling import words
-from scripts.lib.grading.values import NUMBER_WORDS
 
 TRUTH = {"true": True, "yes": True, "false": False, "no": False, "correct": True, "incorrect": False}
 LETTER = re.compile(r"\(?\s*(?:\\text\s*\{\s*\(?\s*)?([A-Za-z])\s*\)?\s*\}?\s*\)?")
@@ -57,6 +57,18 @@ def time_of_day(text: str) -> tuple[int, int, str] | None:
     return int(match[1]), int(match[2]), (match[3] or "").lower() and f"{match[3].lower()}m"
 
 
+def same_time(one: tuple[int, int, str], other: tuple[int, int, str]) -> bool:
+    """Whether two times of day are the same; one without am or pm is either, or of the 24 hours."""
+    if one[2] and other[2]:
+        return one == other
+    return one[:2] == other[:2] or _of_24_hours(one) == _of_24_hours(other)
+
+
+def _of_24_hours(time: tuple[int, int, str]) -> tuple[int, int]:
+    hour, minute, half = time
+    return (hour % 12 + 12 * (half == "pm") if half else hour), minute
+
+
 def same_text(gold: str, answer: str) -> bool | None:
     """The verdict where at least one side is words; None where they are to be compared as values."""
     left, right = words(gold), words(answer)
@@ -65,7 +77,7 @@ def same_text(gold: str, answer: str) -> bool | None:
     letter = LETTER.fullmatch(gold)
     if letter:
         return _same_letter(gold, letter[1], answer)
-    if re.search(r"\d", gold) or re.search(r"\d", answer) or left in NUMBER_WORDS or right in NUMBER_WORDS:
+    if re.search(r"\d", gold) or re.search(r"\d", answer) or spelled(left) or spelled(right):
         return None
     if is_text(gold) and is_text(answer):
         joined = re.sub(r"[\s-]", "", left), re.sub(r"[\s-]", "", right)
