@@ -403,11 +403,38 @@ READINGS: tuple[Callable[[str], str | None], ...] = (
     _last_expression,
     _last_value,
 )
+WEAK = ("last_expression", "last_value", "nothing")  # names of readings that nothing marks as the answer
 MATH = re.compile(
     r"\$\$(?P<a>[^$]{1,500})\$\$|(?<!\\)\$(?P<b>(?:[^$\n\\]|\\.){1,300})\$(?!\d)|\\\((?P<c>.{1,300}?)\\\)"
     r"|\\\[(?P<d>.{1,500}?)\\\]",
     re.DOTALL,
 )
+
+
+YES_OR_NO = re.compile(r"\A\W{0,6}(yes|no|true|false)\b(?=\s?[,.;:!–—-]|\W{0,6}(?:\n|\Z))", re.IGNORECASE)
+SAID_TRUE = re.compile(
+    r"\b(?:is|are|be)\s(?P<denied>not\s)?(?:therefore\s|always\s)?(?P<word>true|false|correct|incorrect|yes|no)\W*\Z", re.IGNORECASE
+)
+OPPOSITE = {"true": "false", "false": "true", "correct": "false", "incorrect": "true", "yes": "no", "no": "yes"}
+SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
+FAREWELL = re.compile(r"\W*(?:I hope|Hope|Let me know|Feel free|Good luck|Please let|Happy to|Thank)\b")
+
+
+def last_sentence(text: str) -> str | None:
+    """The last sentence of a text that says something, without its marks."""
+    lines = [line for line in parts(text)[0][-TAIL:].split("\n") if line.strip(" *-#>$_")]
+    sentences = [sentence for line in lines[-2:] for sentence in SENTENCE.split(line) if not FAREWELL.match(sentence)]
+    return _trim(sentences[-1].lstrip("#>-* ")) if sentences and len(sentences[-1]) <= CUT_OFF else None
+
+
+def yes_or_no(text: str) -> str | None:
+    """The yes or no that a text begins with, or that its last sentence says."""
+    ending = last_sentence(text) or ""
+    found = YES_OR_NO.match(parts(text)[0]) or YES_OR_NO.match(ending)
+    if found:
+        return found[1]
+    said = SAID_TRUE.search(ending)
+    return said and (OPPOSITE[said["word"].lower()] if said["denied"] else said["word"])
 
 
 def _without_box(text: str) -> str | None:

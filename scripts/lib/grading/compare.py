@@ -176,8 +176,9 @@ def _statement(gold: str, answer: str, context: Context) -> bool | None:
 
 
 def _same_words(gold: str, answer: str) -> bool | None:
-    if wording.is_nothing(gold) and wording.is_nothing(answer):
-        return True
+    said = wording.saying(gold)
+    if said and wording.saying(answer):
+        return said == wording.saying(answer)
     verdict = wording.same_letters(gold, answer)
     if verdict is None and (wording.is_text(gold) or wording.is_text(answer)):
         verdict = wording.same_text(gold, answer)

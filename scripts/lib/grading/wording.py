@@ -14,6 +14,23 @@ NOTHING = frozenset(
     has no solution|has no solutions|no integer solutions|no values|no value|no answer|no roots|no real roots|
     ⦃⦄|\\emptyset|no solution exists|no solutions exist""".replace("\n", "").replace("    ", "").split("|")
 )  # fmt: skip
+_NO_SOLUTION = re.compile(
+    r"\bno(?: (?:such|real|integer|valid|possible|positive|number of))* (?:solutions?|roots?|values?|numbers?|integers?|pairs?)\b"
+)
+# What is said in several ways, and is no value.
+SAYINGS = (
+    ("nothing", _NO_SOLUTION),
+    ("does not exist", re.compile(r"\bdne\b|\b(?:does|do) not exist$|\bd(?:oes|o)n t exist$")),
+    ("undefined", re.compile(r"\bundefined$|\bnot defined$")),
+    ("infinite", re.compile(r"^∞$|\binfinity$|\binfinite(?:ly many)?(?: (?:solutions?|numbers?|values?|ways?|points?))?$")),
+)
+# What stands in front of an answer in words: a subject, and maybe its verb.
+LED = re.compile(
+    r"(?:\b(?:is|are|be|was|were|becomes|it|this|that|they|therefore|thus|hence|so|on|a|an|the"
+    r"|(?:the|this) (?:series|integral|limit|sequence|function|graph|answer|result|statement|number|sum))|:)\s+$",
+    re.IGNORECASE,
+)
+DENIED = re.compile(r"\b(?:not|never|cannot|neither|nor|either|or|no|if|when|than|half|semi|before|after|opposite|\w+n't)\b", re.IGNORECASE)
 CLOCK = re.compile(r"(\d{1,2})\s*:\s*(\d{2})\s*([ap])?\.?\s?(?:m\b)?", re.IGNORECASE)
 PART_OF_DAY = (
     (re.compile(r"\bin\s+the\s+morning\b|\ba\.\s?m\.?", re.IGNORECASE), "am"),
@@ -30,6 +47,27 @@ def truth(text: str, gold: bool = False) -> bool | None:
 def is_nothing(text: str) -> bool:
     """Whether `text` says that there is no solution."""
     return text.strip() in NOTHING or words(text) in NOTHING
+
+
+def is_said(gold: str) -> bool:
+    """Whether a gold is words, which a sentence may end with."""
+    plain = re.sub(r"\\(?:text|textbf|mathrm|mbox)\s*\{([^{}]*)\}", r"\1", gold).strip(" .$")
+    return is_nothing(plain) or (re.fullmatch(r"[A-Za-z][A-Za-z ,'-]{1,60}", plain) is not None and not LETTERS.fullmatch(plain))
+
+
+def saying(text: str) -> str:
+    """What `text` says where it is no value: that there is nothing, that it is infinite ...; else nothing."""
+    found = words(text).replace("'", " ")
+    if is_nothing(text):
+        return "nothing"
+    return next((name for name, pattern in SAYINGS if pattern.search(found)), "")
+
+
+def ends_with(sentence: str, answer: str) -> bool:
+    """Whether a sentence ends with an answer in words, and says nothing else: "so the series diverges"."""
+    found = re.fullmatch(rf"(?P<lead>.*?)\b{re.escape(answer.strip())}", sentence.strip(), re.IGNORECASE | re.DOTALL)
+    lead = found and found["lead"].rpartition(",")[2]
+    return lead is not None and LED.search(lead) is not None and not DENIED.search(lead)
 
 
 def is_text(text: str) -> bool:
@@ -81,7 +119,7 @@ def same_text(gold: str, answer: str) -> bool | None:
         return None
     if is_text(gold) and is_text(answer):
         joined = re.sub(r"[\s-]", "", left), re.sub(r"[\s-]", "", right)
-        if joined[0] == joined[1] or _same_names(left, right):
+        if joined[0] == joined[1] or _same_names(left, right) or ends_with(answer, gold) or ends_with(gold, answer):
             return True
         if all(re.fullmatch(r"[a-z]{4,}", text) for text in joined):
             return False  # and not a product of letters, in which "circle" would be "cleric"
