@@ -540,7 +540,7 @@ def _number_in_words(line: str) -> str | None:
     date = expressions.DATE.search(line)
     if date:
         return date[0]
-    if expressions.BOUND.fullmatch(line) or expressions.RATIO.fullmatch(line):
+    if any(shape.fullmatch(line) for shape in (expressions.BOUND, expressions.RATIO, expressions.OF_NUMBERS)):
         return None
     if PAIR_OF_EQUATIONS.match(line) or not numbers or expressions.is_expression(line):
         return None

@@ -45,6 +45,7 @@ BOUND = re.compile(
     rf"\s{_COUNT}(?:\s[a-z]+)?|{_COUNT}(?:\s?\+|\s(?:[a-z]+\s)?or\s(?:more|less|fewer|greater|higher|lower))(?:\s[a-z]+)?",
     re.IGNORECASE,
 )
+OF_NUMBERS = re.compile(r"(?:all|any|every)\s(?:\S+\s)?(?:real\s)?numbers?\b[^.!?\n]{0,80}", re.IGNORECASE)
 _MONTH = "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
 _DAY = r"\d{1,2}(?:st|nd|rd|th)?"
 DATE = re.compile(
@@ -99,7 +100,7 @@ def whole(text: str) -> str | None:
         return None
     line = re.sub(r"^\*\*(.+)\*\*$", r"\1", line)
     bare = line.rstrip(".,;") if not line.endswith("...") else line
-    if any(shape.fullmatch(bare) for shape in (SPACED, NUMBER_LIST, RATIO, BOUND, DATE)) or bare == "∅":
+    if any(shape.fullmatch(bare) for shape in (SPACED, NUMBER_LIST, RATIO, BOUND, DATE, OF_NUMBERS)) or bare == "∅":
         return bare
     if spelled(bare) and not bare.lower().startswith("a "):
         return bare

@@ -64,7 +64,9 @@ def saying(text: str) -> str:
 
 
 def ends_with(sentence: str, answer: str) -> bool:
-    """Whether a sentence ends with an answer in words, and says nothing else: "so the series diverges"."""
+    """Whether a sentence says an answer in words and nothing else: "so the series diverges", "Ann earns the most"."""
+    if re.fullmatch(r"[A-Z][a-z]+", answer) and re.match(rf"{answer} (?:[a-z]+s|had|won)\b", sentence):
+        return not DENIED.search(sentence)
     found = re.fullmatch(rf"(?P<lead>.*?)\b{re.escape(answer.strip())}", sentence.strip(), re.IGNORECASE | re.DOTALL)
     lead = found and found["lead"].rpartition(",")[2]
     return lead is not None and LED.search(lead) is not None and not DENIED.search(lead)
