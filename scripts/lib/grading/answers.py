@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from scripts.lib.grading import expressions
-from scripts.lib.grading.numerals import POWERS
+from scripts.lib.grading.numerals import NUMBER_WORD, POWERS
 from scripts.lib.grading.spelling import MAX_ANSWER, closing
 from scripts.lib.grading.typography import fold, without_loop
 
@@ -22,13 +22,13 @@ CUT_OFF = 400  # characters that may follow "the answer is ..." in a text that d
 SENTENCE_ENDS = (".", "!", "?", ")", "]", "}", "*", "$", "`", ">", '"', "”", ":", "…")
 
 NUMBER = (
-    r"[-+]?(?:\d{1,3}(?:,\d{3})+(?![\d,]\d|\d)(?:\.\d+)?|(?<!\d )\d{1,3}(?: \d{3})+(?!\d|\.\d)|\d{1,3}(?:\.\d{3})+,\d{1,2}(?!\d)"
-    r"|\d+(?:,\d+)+|\d+(?:\.\d+)?|\.\d+)"
+    r"[-+]?(?:\d{1,3}(?:,\d{3})+(?![\d,]\d|\d)(?:\.\d+)?|(?<!\d )\d{1,3}(?: \d{3})+(?!\d|\.\d)"
+    r"|\d{1,3}(?:\.\d{3})+,\d{1,2}(?!\d)|\d+(?:,\d+)+|\d+(?:\.\d+)?|\.\d+)"
 )
 COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 LAST_NUMBER = re.compile(
     r"(?<![\w.:])\d{1,2}:\d{2}(?![\d:])(?:\s?[aApP]\.?[mM]\b)?|"
-    rf"(?<![\w.])[-−]?\$?\s?{NUMBER}(?:[eE][-+]?\d+(?!\w))?(?:_\{{?\d{{1,2}}\}}?)?(?:\s\d{{1,3}}/\d{{1,3}}(?![\d/])|"
+    rf"(?<![\w.])(?:(?<!\d\s)(?:[mM]inus|[nN]egative)\s)?[-−]?\$?\s?{NUMBER}(?:[eE][-+]?\d+(?!\w))?(?:_\{{?\d{{1,2}}\}}?)?(?:\s\d{{1,3}}/\d{{1,3}}(?![\d/])|"
     rf"\s?/\s?\d+(?![\d/]))?(?:\s?\\?%|\s(?:{'|'.join(POWERS)})\b)?"
     r"|(?<![\d.])(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:\s?\\?%)?"
 )
@@ -393,6 +393,14 @@ STATED = re.compile(
     rf"(?:(?!\b(?:is|are|was|were|has|have|gives?|makes?|leaving|leaves?|left|so|thus|therefore|hence|then|total|equals)\b)[^.!?\n,;=$\\]|\.(?=\d)){{1,120}}"
     rf"|(?P<denied>\b(?:is|are|was|were|can|could|be)?(?:\snot|not|n't|\snever)\s(?:be\s|equal\s(?:to\s)?)?)\$?{NUMBER}%?)[.!]?\s*\Z"
 )
+
+
+def _number_word(text: str) -> str | None:
+    """The only number of the last sentence, in words: `There are twelve of them.`"""
+    found = re.findall(rf"(?i)\b(?:{NUMBER_WORD})(?:-(?:{NUMBER_WORD}))?\b", last_sentence(text) or "")
+    return found[0] if len(found) == 1 and found[0].lower() not in ("one", "zero") else None
+
+
 READINGS: tuple[Callable[[str], str | None], ...] = (
     _answer_tag,
     _retracted_box,
@@ -402,8 +410,9 @@ READINGS: tuple[Callable[[str], str | None], ...] = (
     _bold_items,
     _last_expression,
     _last_value,
+    _number_word,
 )
-WEAK = ("last_expression", "last_value", "nothing")  # names of readings that nothing marks as the answer
+WEAK = ("last_expression", "last_value", "number_word", "nothing")  # names of readings that nothing marks as the answer
 MATH = re.compile(
     r"\$\$(?P<a>[^$]{1,500})\$\$|(?<!\\)\$(?P<b>(?:[^$\n\\]|\\.){1,300})\$(?!\d)|\\\((?P<c>.{1,300}?)\\\)"
     r"|\\\[(?P<d>.{1,500}?)\\\]",
@@ -413,7 +422,8 @@ MATH = re.compile(
 
 YES_OR_NO = re.compile(r"\A\W{0,6}(yes|no|true|false)\b(?=\s?[,.;:!–—-]|\W{0,6}(?:\n|\Z))", re.IGNORECASE)
 SAID_TRUE = re.compile(
-    r"\b(?:is|are|be)\s(?P<denied>not\s)?(?:therefore\s|always\s)?(?P<word>true|false|correct|incorrect|yes|no)\W*\Z", re.IGNORECASE
+    r"\b(?:is|are|be)\s(?P<denied>not\s)?(?:therefore\s|always\s)?(?P<word>true|false|correct|incorrect|yes|no)\W*\Z",
+    re.IGNORECASE,
 )
 OPPOSITE = {"true": "false", "false": "true", "correct": "false", "incorrect": "true", "yes": "no", "no": "yes"}
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")

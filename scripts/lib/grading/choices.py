@@ -247,7 +247,7 @@ def _named(answer: str, letters: str, choices: Sequence[str]) -> str | None:
     return (
         _leading_letter(plain, letters)
         or _choice_of_text(wanted, texts, letters)
-        or _choice_of_value(answer, choices, letters)
+        or _choice_of_value(spelled(plain) or answer, choices, letters)
         or _ordinal(plain, letters)
         or _bracketed(plain, letters)
     )
@@ -289,7 +289,7 @@ def _choice_of_text(wanted: str, texts: list[str], letters: str) -> str | None:
 
 def _choice_of_value(answer: str, choices: Sequence[str], letters: str) -> str | None:
     """The only choice that `answer` is equal to, where it is a value: `0.5` for `1/2`."""
-    if not (re.search(r"\d", answer) or spelled(answer)) or len(answer) > 60 or answer.count("=") > 1:
+    if not re.search(r"\d", answer) or len(answer) > 60 or answer.count("=") > 1:
         return None
     same = [index for index, choice in enumerate(choices) if len(choice) <= 60 and same_answer(choice, answer)]
     return letters[same[0]] if len(same) == 1 else None

@@ -15,7 +15,7 @@ from scripts.lib.grading.answers import unbox
 from scripts.lib.grading.equality import same_solutions
 from scripts.lib.grading.intervals import as_interval, number
 from scripts.lib.grading.items import COMPUTED
-from scripts.lib.grading.numerals import without_dots
+from scripts.lib.grading.numerals import spelled, without_dots
 from scripts.lib.grading.typography import fold
 from scripts.lib.grading.units import CURRENCIES, TEXT
 from scripts.lib.grading.values import Context, one_notation, same_formulas, same_values
@@ -27,7 +27,7 @@ MONEY = re.compile(r"\\\$|[€£¥₹]|\\(?:pounds|euro|yen)(?![A-Za-z])|(?<![\w
 OPERATORS = re.compile(r"\\text\s*\{\s*(lcm|gcd|min|max|sin|cos|tan|log|ln|exp)\s*\}(?=\s*[({_\\^\w])")
 # Two numbers with a sign of arithmetic between them.
 CALCULATION = re.compile(r"\d[\s)}\]]*(?:[-+*/^×·÷]|\\(?:times|cdot|div)(?![A-Za-z]))[\s({\[]*-?\d")
-NEGATIVE = re.compile(r"^(?:minus|negative)\s+(?=[\d\\∞]|[a-z]\b)")
+NEGATIVE = re.compile(r"^(?:minus|negative)\s+(?=[\d\\∞]|[a-z]\b)", re.IGNORECASE)
 # [1, 2]^T: a column for a row, and both are vectors.
 TRANSPOSED = re.compile(r"([(\[][^()\[\]]+,[^()\[\]]+[)\]])\s*\^\s*\{?\s*(?:\\text\s*\{\s*)?(?:T|\\top)\s*\}{0,2}\s*")
 # What a question may ask for and an answer repeat: the sum of two unknowns, the length of a segment.
@@ -114,7 +114,7 @@ def prepared(text: str) -> str:
     if re.search(r"\\(?:vec|mathbf|overrightarrow|boldsymbol|bm)(?![A-Za-z])", text):
         text = re.sub(r"\\times(?![A-Za-z])", "⨯", text)  # of vectors it is no product of numbers
     text = re.sub(r"\\(?:forall)(?![A-Za-z])", "∀", re.sub(r"\\exists(?![A-Za-z])", "∃", text))
-    text = spelling.clean(text)
+    text = spelling.clean(re.sub(r"(?<=\d)\.\.\.(?=[\s$}]*$)", r"\\ldots ", text))
     text = re.sub(r"(?<![A-Za-z\\])(?:infinity|infty|inf|oo)(?![A-Za-z])", "∞", text)
     text = OPERATORS.sub(r"\\\1 ", text)
     text = re.sub(r"(?<=\d)\s?x\s?(?=10\s?\^)", "*", text)  # 4.2 x 10^-5
@@ -187,7 +187,9 @@ def _same_words(gold: str, answer: str) -> bool | None:
 
 def _one_shape(text: str, context: Context) -> str:
     """`text` with matrices as brackets and inequalities as intervals."""
-    return as_interval(pieces.without_matrices(text), lambda point: number(relations.constant(point, context)))
+    return spelled(text) or as_interval(
+        pieces.without_matrices(text), lambda point: number(relations.constant(point, context))
+    )
 
 
 def _same_families(gold: str, gold_integer: str, answer: str, answer_integer: str, context: Context) -> bool | None:

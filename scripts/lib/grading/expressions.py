@@ -38,6 +38,7 @@ VERB = re.compile(
 SPACED = re.compile(r"-?\d{1,3}(?: \d{3})+(?:\.\d+)?")
 NUMBER_LIST = re.compile(r"-?[\d./]+(?:\s*(?:[,;]\s*(?:and|or)?|\band\b|\bor\b)\s*-?[\d./]+)+")
 RATIO = re.compile(r"\d[\d.]*\s?to\s?\d[\d.]*(?:\s?to\s?\d[\d.]*)?")
+NEGATED = re.compile(r"(?:minus|negative)\s[\d.,/]+", re.IGNORECASE)
 _COUNT = r"-?\$?\d[\d.,]*"
 # A bound is no value: "at least 5", "5 or more", "5+".
 BOUND = re.compile(
@@ -46,7 +47,10 @@ BOUND = re.compile(
     re.IGNORECASE,
 )
 OF_NUMBERS = re.compile(r"(?:all|any|every)\s(?:\S+\s)?(?:real\s)?numbers?\b[^.!?\n]{0,80}", re.IGNORECASE)
-_MONTH = "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
+_MONTH = (
+    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    "|nov(?:ember)?|dec(?:ember)?"
+)
 _DAY = r"\d{1,2}(?:st|nd|rd|th)?"
 DATE = re.compile(
     rf"(?:(?P<month>{_MONTH})\.?\s(?:the\s)?(?P<day>{_DAY})|(?:the\s)?(?P<day_first>{_DAY})\s(?:of\s)?(?P<month_last>{_MONTH}))\b\.?"
@@ -93,6 +97,19 @@ def _balanced(text: str) -> bool:
     return text.count("{") == text.count("}") and sum(map(text.count, "([")) == sum(map(text.count, ")]"))
 
 
+def date(text: str) -> tuple[str, int, str] | None:
+    """(month, day, year or nothing) where `text` is a date.
+
+    >>> date("the 14th of March"), date("Mar 14, 2021")
+    (('mar', 14, ''), ('mar', 14, '2021'))
+    """
+    match = DATE.fullmatch(text.strip())
+    if match is None:
+        return None
+    month, day = match["month"] or match["month_last"], match["day"] or match["day_first"]
+    return month[:3].lower(), int(re.sub(r"\D", "", day)), match["year"] or ""
+
+
 def whole(text: str) -> str | None:
     """`text` where all of it is one expression or up to three words."""
     line = text.strip().strip("`").strip()
@@ -100,7 +117,10 @@ def whole(text: str) -> str | None:
         return None
     line = re.sub(r"^\*\*(.+)\*\*$", r"\1", line)
     bare = line.rstrip(".,;") if not line.endswith("...") else line
-    if any(shape.fullmatch(bare) for shape in (SPACED, NUMBER_LIST, RATIO, BOUND, DATE, OF_NUMBERS)) or bare == "∅":
+    if (
+        any(shape.fullmatch(bare) for shape in (SPACED, NUMBER_LIST, RATIO, BOUND, DATE, OF_NUMBERS, NEGATED))
+        or bare == "∅"
+    ):
         return bare
     if spelled(bare) and not bare.lower().startswith("a "):
         return bare

@@ -7,11 +7,12 @@ import functools
 import re
 from fractions import Fraction
 
-_ONES = (
+_ONES = re.findall(
+    r"\w+",
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+    "eighteen nineteen",
+)
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _SMALL = {word: value for value, word in enumerate(_ONES)} | {word: 10 * n for n, word in enumerate(_TENS, 2)}
 # Words for powers of ten that stand behind a number, with digits or in words.
 POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
@@ -89,7 +90,9 @@ def without_dots(text: str) -> str:
     ('0.1\\overline{6}', '0.1\\overline{6}', '3.14159', '2, 4, …')
     """
     if "\\dot" in text:
-        text = DOTTED.sub(lambda match: rf"{match[1]}\overline{{{''.join(part or '' for part in match.groups()[1:])}}}", text)
+        text = DOTTED.sub(
+            lambda match: rf"{match[1]}\overline{{{''.join(part or '' for part in match.groups()[1:])}}}", text
+        )
     text = BRACKETED.sub(r"\1\\overline{\2}", text)
     goes_on = GOES_ON.fullmatch(text)
     if goes_on is None:

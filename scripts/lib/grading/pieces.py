@@ -29,7 +29,9 @@ DECIMAL_COMMA = re.compile(
 MIXED = re.compile(
     r"(?P<whole>-?\d+)\s+(?:and|\\text\s*\{\s*and\s*\})\s+(?P<fraction>\d+/\d+|\\frac\s*\{\d+\}\s*\{\d+\})"
 )
-BASIS = re.compile(r"\\(?:hat|text|vec|bar|widehat|overrightarrow)\s*\{\s*\\?([ijk])(?:math\s*)?\s*\}")  # \hat{i}, \mathbf{j}
+BASIS = re.compile(
+    r"\\(?:hat|text|vec|bar|widehat|overrightarrow)\s*\{\s*\\?([ijk])(?:math\s*)?\s*\}"
+)  # \hat{i}, \mathbf{j}
 LONGEST_NAME = 80  # characters: the pattern above would try a longer text in too many ways
 ABOUT = re.compile(
     r"^(?:(?:\\text\s*\{\s*)?(?:approximately|about|around|roughly|nearly|exactly|only|approx\.?)\s*\}?|≈)"
@@ -191,7 +193,11 @@ def as_one_number(text: str) -> list[str]:
 def in_order_of_names(items: list[str]) -> list[str]:
     """`y = 2, x = 1` as `x = 1, y = 2`; other lists as they are."""
     names = [left(item) for item in items]
-    return sorted(items, key=left) if set(names) in ({"x", "y"}, {"x", "y", "z"}) and len(names) == len(set(names)) else items
+    return (
+        sorted(items, key=left)
+        if set(names) in ({"x", "y"}, {"x", "y", "z"}) and len(names) == len(set(names))
+        else items
+    )
 
 
 def components(text: str, count: int) -> list[str]:

@@ -103,7 +103,9 @@ class Quantity:
         Quantity(value='5', unit='\\text{ cm}^2', percent=False, base='', power=0)
         """
         text = _in_digits(without_dots(_without_ordinal(text)))
-        based = re.fullmatch(r"\(?([\dA-F,]+)\)?\s*_\s*\{?\s*(?:\\text\s*\{)?\s*(\d+|two|three|eight|ten)\s*\}{0,2}", text)
+        based = re.fullmatch(
+            r"\(?([\dA-F,]+)\)?\s*_\s*\{?\s*(?:\\text\s*\{)?\s*(\d+|two|three|eight|ten)\s*\}{0,2}", text
+        )
         if based and based[1][0].isdecimal():
             return Quantity(based[1], base=spelled(based[2]) or based[2])
         joined = _sexagesimal(text) or _compound(text)

@@ -2,6 +2,7 @@
 
 import re
 
+from scripts.lib.grading import expressions
 from scripts.lib.grading.numerals import spelled
 from scripts.lib.grading.spelling import words
 
@@ -15,14 +16,15 @@ NOTHING = frozenset(
     ⦃⦄|\\emptyset|no solution exists|no solutions exist""".replace("\n", "").replace("    ", "").split("|")
 )  # fmt: skip
 _NO_SOLUTION = re.compile(
-    r"\bno(?: (?:such|real|integer|valid|possible|positive|number of))* (?:solutions?|roots?|values?|numbers?|integers?|pairs?)\b"
+    r"\bno(?: (?:such|real|integer|valid|possible|positive|number of))* "
+    r"(?:solutions?|roots?|values?|numbers?|integers?|pairs?)\b"
 )
 # What is said in several ways, and is no value.
 SAYINGS = (
     ("nothing", _NO_SOLUTION),
     ("does not exist", re.compile(r"\bdne\b|\b(?:does|do) not exist$|\bd(?:oes|o)n t exist$")),
     ("undefined", re.compile(r"\bundefined$|\bnot defined$")),
-    ("infinite", re.compile(r"^∞$|\binfinity$|\binfinite(?:ly many)?(?: (?:solutions?|numbers?|values?|ways?|points?))?$")),
+    ("infinite", re.compile(r"\binfinity$|\binfinite(?:ly many)?(?: (?:solutions?|numbers?|values?|ways?|points?))?$")),
 )
 # What stands in front of an answer in words: a subject, and maybe its verb.
 LED = re.compile(
@@ -30,7 +32,10 @@ LED = re.compile(
     r"|(?:the|this) (?:series|integral|limit|sequence|function|graph|answer|result|statement|number|sum))|:)\s+$",
     re.IGNORECASE,
 )
-DENIED = re.compile(r"\b(?:not|never|cannot|neither|nor|either|or|no|if|when|than|half|semi|before|after|opposite|\w+n't)\b", re.IGNORECASE)
+DENIED = re.compile(
+    r"\b(?:not|never|cannot|neither|nor|either|or|no|if|when|than|half|semi|before|after|opposite|\w+n't)\b",
+    re.IGNORECASE,
+)
 CLOCK = re.compile(r"(\d{1,2})\s*:\s*(\d{2})\s*([ap])?\.?\s?(?:m\b)?", re.IGNORECASE)
 PART_OF_DAY = (
     (re.compile(r"\bin\s+the\s+morning\b|\ba\.\s?m\.?", re.IGNORECASE), "am"),
@@ -52,7 +57,10 @@ def is_nothing(text: str) -> bool:
 def is_said(gold: str) -> bool:
     """Whether a gold is words, which a sentence may end with."""
     plain = re.sub(r"\\(?:text|textbf|mathrm|mbox)\s*\{([^{}]*)\}", r"\1", gold).strip(" .$")
-    return is_nothing(plain) or (re.fullmatch(r"[A-Za-z][A-Za-z ,'-]{1,60}", plain) is not None and not LETTERS.fullmatch(plain))
+    return is_nothing(plain) or (
+        re.fullmatch(r"[A-Za-z][A-Za-z ,'-]{1,60}", plain) is not None
+        and not (LETTERS.fullmatch(plain) and not saying(plain))
+    )
 
 
 def saying(text: str) -> str:
@@ -60,13 +68,15 @@ def saying(text: str) -> str:
     found = words(text).replace("'", " ")
     if is_nothing(text):
         return "nothing"
+    if text.strip() == "∞":
+        return "infinite"
     return next((name for name, pattern in SAYINGS if pattern.search(found)), "")
 
 
 def ends_with(sentence: str, answer: str) -> bool:
     """Whether a sentence says an answer in words and nothing else: "so the series diverges", "Ann earns the most"."""
     if re.fullmatch(r"[A-Z][a-z]+", answer) and re.match(rf"{answer} (?:[a-z]+s|had|won)\b", sentence):
-        return not DENIED.search(sentence)
+        return not re.search(r"\b(?:not|never|n?either|n?or|\w+n't)\b", sentence)
     found = re.fullmatch(rf"(?P<lead>.*?)\b{re.escape(answer.strip())}", sentence.strip(), re.IGNORECASE | re.DOTALL)
     lead = found and found["lead"].rpartition(",")[2]
     return lead is not None and LED.search(lead) is not None and not DENIED.search(lead)
@@ -117,11 +127,16 @@ def same_text(gold: str, answer: str) -> bool | None:
     letter = LETTER.fullmatch(gold)
     if letter:
         return _same_letter(gold, letter[1], answer)
+    dates = expressions.date(gold), expressions.date(answer)
+    if all(dates):
+        return dates[0][:2] == dates[1][:2] and (dates[0][2] == dates[1][2] or not (dates[0][2] and dates[1][2]))
+    if is_said(gold) and ends_with(answer, gold):
+        return True
     if re.search(r"\d", gold) or re.search(r"\d", answer) or spelled(left) or spelled(right):
         return None
     if is_text(gold) and is_text(answer):
         joined = re.sub(r"[\s-]", "", left), re.sub(r"[\s-]", "", right)
-        if joined[0] == joined[1] or _same_names(left, right) or ends_with(answer, gold) or ends_with(gold, answer):
+        if joined[0] == joined[1] or _same_names(left, right) or ends_with(gold, answer):
             return True
         if all(re.fullmatch(r"[a-z]{4,}", text) for text in joined):
             return False  # and not a product of letters, in which "circle" would be "cleric"
