@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from scripts.lib.grading import expressions
-from scripts.lib.grading.numerals import NUMBER_WORD, POWERS
+from scripts.lib.grading.numerals import POWERS, numbers_in_words
 from scripts.lib.grading.spelling import MAX_ANSWER, closing
 from scripts.lib.grading.typography import fold, without_loop
 
@@ -363,7 +363,8 @@ def _last_expression(text: str) -> str | None:
 
 def _last_value(text: str) -> str | None:
     """The last formula that states a value, or the last number."""
-    text = ASIDE.sub("", re.sub(r"<<[^<>\n]{0,200}>>", "", text[-TAIL:]))
+    text = re.sub(r"<<[^<>\n]{0,200}>>", "", text[-TAIL:])
+    text = text[:-LAST_SENTENCE] + DENIED.sub("", ASIDE.sub("", text[-LAST_SENTENCE:]))
     stated = STATED.search(text, max(0, len(text) - LAST_SENTENCE))
     if stated:
         return stated["value"] if not stated["denied"] else ""
@@ -384,7 +385,12 @@ def _last_value(text: str) -> str | None:
 
 
 LAST_SENTENCE = 300  # characters at the end of a text, in which it may begin
-ASIDE = re.compile(r"(?<=[\w.!])\s*(?:\(see\s[^()]{1,60}\)|\[\d{1,2}\])\s*\.?\s*\Z")
+ASIDE = re.compile(
+    r"(?<=[\w.!%])\s*(?:\((?:see|not|the|about|approximately|or|i\.e\.|that is|since|because|as|which|rounded)\b"
+    r"[^()]{1,80}\)"
+    r"|\[(?:\d{1,2}|[a-z][^\[\]]{1,80})\])\s*\.?\s*\Z",
+    re.IGNORECASE,
+)
 # "The remainder is 4 when divided by 7": a number behind a verb, and another that belongs to a phrase behind it.
 # "It is not 8", and nothing behind that.
 STATED = re.compile(
@@ -397,7 +403,7 @@ STATED = re.compile(
 
 def _number_word(text: str) -> str | None:
     """The only number of the last sentence, in words: `There are twelve of them.`"""
-    found = re.findall(rf"(?i)\b(?:{NUMBER_WORD})(?:-(?:{NUMBER_WORD}))?\b", last_sentence(text) or "")
+    found = numbers_in_words(last_sentence(text) or "")
     return found[0] if len(found) == 1 and found[0].lower() not in ("one", "zero") else None
 
 

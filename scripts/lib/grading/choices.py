@@ -16,6 +16,8 @@ from scripts.lib.grading.numerals import spelled
 from scripts.lib.grading.spelling import clean
 
 SPOKEN_OF = re.compile(r"(?i:options|choices|answers)\s+\W{0,4}[A-Z]")  # "options A and C are too large"
+OF_OPTION = re.compile(r"(?i:option|choice|statement)\b")
+RULED_OUT = re.compile(r"\W{0,3}\s?(?i:is|was|[:–—-])\s?\W{0,2}(?i:false|wrong|incorrect|not|no)\b")
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 # Pieces of the patterns below. Words that may stand between "answer" and its letter:
@@ -39,9 +41,10 @@ _FOREIGN = (
     r"答案|答え|正解|应选|故选|所以选|选择|选项|选|選|答|الإجابة(?:\s+الصحيحة)?(?:\s+هي)?|الجواب(?:\s+هو)?|सही\s+उत्तर)"
 )
 _RIGHT = (
-    r"(?:correct|right|best|true|the\s+(?:correct|right|best)?\s?(?:answer|choice|option|one)|my\s+(?:answer|choice))"
+    r"(?:correct|right|best|better|true|the\s+(?:correct|right|best)?\s?(?:answer|choice|option|one)"
+    r"|my\s+(?:answer|choice))"
 )
-_MUST = r"(?:is|must\s+be|has\s+to\s+be|should\s+be|would\s+be|seems(?:\s+to\s+be)?|appears(?:\s+to\s+be)?|will\s+be)"
+_MUST = r"(?:is|(?:must|should|would|will)\s+be|has\s+to\s+be|seems(?:\s+to\s+be)?|looks|appears(?:\s+to\s+be)?)"
 # What may follow a lone "A" that is a letter and no article, or an "I" that is no pronoun.
 _AFTER_A = (
     r"(?=[)\]}.:,;*_\"'`$!?\\\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|\s*$|\s*\n"
@@ -129,13 +132,14 @@ def _statement(text: str, letters: str, choices: Sequence[str]) -> str | None:
     """`The answer is (B)`, `Answer: I think it is C`, `答案：C`: the last; one that a later "no, it's C" takes back."""
     text = text[-TAIL:]
     patterns = (
-        rf"(?i:\b{_NOUN}\b|{_FOREIGN})(?:\s{{1,2}}to\s[^.:\n]{{1,80}}?\s(?=is\b))?"
+        rf"(?i:(?<![A-Za-z]){_NOUN}\b|{_FOREIGN})(?:\s{{1,2}}to\s[^.:\n]{{1,80}}?\s(?=is\b))?"
         rf"(?i:{_GAP}|\s{{0,3}}(?:是|为|は|:)\s{{0,3}})LETTER",
         r"####\s{0,3}LETTER",
+        r"(?i:\bcorrect)\s?[:=]\s{0,3}LETTER",
         r"(?i:\bnot\s+(?:option\s+)?[(*]{0,3}[a-z][)*]{0,3},?\s+but\s+(?:rather\s+)?)LETTER",
     )
     found = [match for pattern in patterns for match in _matches(pattern, text, letters)]
-    matches = [match for match in found if not SPOKEN_OF.fullmatch(match[0])]
+    matches = [match for match in found if not SPOKEN_OF.fullmatch(match[0]) and not _is_ruled_out(text, match)]
     if not matches:
         return None
     last = max(matches, key=lambda match: match.end("letter"))
@@ -145,6 +149,11 @@ def _statement(text: str, letters: str, choices: Sequence[str]) -> str | None:
         if later:
             return later
     return _single(text, end, letter, letters)
+
+
+def _is_ruled_out(text: str, match: re.Match) -> bool:
+    """Whether a match is of an option that the text calls wrong: "Option A: false"."""
+    return OF_OPTION.match(match[0]) is not None and RULED_OUT.match(text, match.end()) is not None
 
 
 def _rightness(text: str, letters: str, choices: Sequence[str]) -> str | None:
@@ -162,7 +171,7 @@ def _rightness(text: str, letters: str, choices: Sequence[str]) -> str | None:
         r"(?i:(?:option|choice|letter)\s+)?LETTER",
         r"LETTER\s+is\s{0,3}[.!]?\s*$",
         r"LETTER\W{0,3}\s*[:–—-]\s*(?i:yes|correct|true|right)\b",
-        r"(?i:\b(?:I\s+(?:think|believe|guess)|probably|maybe|likely|surely))[,:]?\s+LETTER\s*[.!*)\]}]{0,4}\s*$",
+        r"(?i:\b(?:I\s+(?:think|believe|guess)|probably|maybe|likely|surely|definitely|certainly|clearly|must\s+be|has\s+to\s+be))[,:]?\s+LETTER\s*[.!*)\]}]{0,4}\s*$",
         r"(?i:\b(?:therefore|thus|hence|so))[,:]?\s+(?i:(?:it|the\s+answer)\s+is\s+)?LETTER\s*[.!*)\]}]{0,4}\s*$",
     )
     return next((found for pattern in patterns if (found := _last(pattern, text, letters))), None)

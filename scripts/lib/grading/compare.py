@@ -32,7 +32,8 @@ NEGATIVE = re.compile(r"^(?:minus|negative)\s+(?=[\d\\∞]|[a-z]\b)", re.IGNOREC
 TRANSPOSED = re.compile(r"([(\[][^()\[\]]+,[^()\[\]]+[)\]])\s*\^\s*\{?\s*(?:\\text\s*\{\s*)?(?:T|\\top)\s*\}{0,2}\s*")
 # What a question may ask for and an answer repeat: the sum of two unknowns, the length of a segment.
 _UNKNOWN = r"(?:[A-Za-z](?:_\{?\w\}?)?|[A-Z]{2})"
-ASKED = re.compile(rf"\|[A-Z]{{2}}\||{_UNKNOWN}(?:\s*[-+*/]\s*{_UNKNOWN})+")
+_LENGTH = r"(?:[A-Z]{2}|z|\\(?:vec|text|overrightarrow)\s*\{\w+\})"
+ASKED = re.compile(rf"\|{{1,2}}\s*{_LENGTH}\s*\|{{1,2}}|{_UNKNOWN}(?:\s*[-+*/]\s*{_UNKNOWN})+")
 MAX_DEPTH = 30  # of pieces in pieces
 AXES = ({"x", "y"}, {"x", "z"}, {"y", "z"})  # two names that are never the same
 PAIRS = ("()", "[]", "⦃⦄", "⟦⟧")
@@ -118,6 +119,9 @@ def prepared(text: str) -> str:
     text = re.sub(r"(?<![A-Za-z\\])(?:infinity|infty|inf|oo)(?![A-Za-z])", "∞", text)
     text = OPERATORS.sub(r"\\\1 ", text)
     text = re.sub(r"(?<=\d)\s?x\s?(?=10\s?\^)", "*", text)  # 4.2 x 10^-5
+    text = re.sub(r"^(\d+) (?:in|out of) (\d+)$", r"\1/\2", text)  # of chances
+    if len(set(pieces.BASIS.findall(text))) > 1:
+        text = pieces.BASIS.sub(r"\\hat {\1}", text)
     row = TRANSPOSED.fullmatch(text)
     text = without_dots(NEGATIVE.sub("-", row[1] if row else text))
     return re.sub(r"(?<=[\d})])\s*(?:\\text\s*\{\s*to\s*\}|\bto\b)\s*(?=[\d\\(])", ":", text)
@@ -400,9 +404,9 @@ def _value_for_equation(gold_sides: list[str], answer: str, context: Context) ->
 
 def _equation_for_value(gold: str, answer_sides: list[str], context: Context) -> bool:
     """`x = 5` for the gold `5`, and what a chain of equalities ends with."""
-    if len(answer_sides) == 2 and pieces.is_name(answer_sides[1]) and not pieces.is_name(answer_sides[0]):
+    if len(answer_sides) == 2 and _asks(answer_sides[1]) and not _asks(answer_sides[0]):
         answer_sides = answer_sides[::-1]  # 5 = x
-    named = pieces.is_name(answer_sides[0]) or ASKED.fullmatch(answer_sides[0]) is not None
+    named = _asks(answer_sides[0])
     if named or not re.search(r"[A-Za-z]", VALUE_SYMBOLS.sub("", answer_sides[0])):
         return _same(gold, answer_sides[-1], context) or (
             len(answer_sides) > 2 and named and _same(gold, answer_sides[1], context)
@@ -410,6 +414,11 @@ def _equation_for_value(gold: str, answer_sides: list[str], context: Context) ->
     if len(answer_sides) > 2 or _is_identity(answer_sides, context):
         return _same(gold, answer_sides[-1], context)
     return False
+
+
+def _asks(side: str) -> bool:
+    """Whether a side of an equation only repeats what is asked for: `x`, `m + n`, `|AB|`."""
+    return pieces.is_name(side) or ASKED.fullmatch(side) is not None
 
 
 def _is_identity(sides: list[str], context: Context) -> bool:

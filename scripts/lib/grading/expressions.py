@@ -19,7 +19,7 @@ FUNCTIONS = words_of(
 )
 WORD = re.compile(r"\\?[A-Za-z]+")
 COMMAND_WORD = re.compile(r"\\(?:text|mathrm|mathbf|operatorname|textbf)\s*\{[^{}]*\}")
-SIGNS = re.compile(r"[\s\d.,;:+\-*/^_=<>≤≥≠±∓×·÷√∞π°%!|'()\[\]{}\\$∪∩∈⁰¹²³⁴-⁹⁻⁺ⁿ½¼¾~&αβγθλμφω]*")
+SIGNS = re.compile(r"[\s\d.,;:+\-*/^_=<>≤≥≠≈±∓×·÷√∞πℝℤℕ°%!|'()\[\]{}\\$∪∩∈⁰¹²³⁴-⁹⁻⁺ⁿ½¼¾~&αβγθλμφω]*")
 SHAPE = re.compile(
     r"[+\-*/^=<>≤≥≠±×·÷√∞π()\[\]{}|!_⁰¹²³⁴-⁹⁻]|\\[A-Za-z]|(?<![A-Za-z])(?:pi|sqrt|exp|infinity)(?![a-z])|\d\s?[A-Za-z]\b"
 )
@@ -37,16 +37,24 @@ VERB = re.compile(
 )
 SPACED = re.compile(r"-?\d{1,3}(?: \d{3})+(?:\.\d+)?")
 NUMBER_LIST = re.compile(r"-?[\d./]+(?:\s*(?:[,;]\s*(?:and|or)?|\band\b|\bor\b)\s*-?[\d./]+)+")
-RATIO = re.compile(r"\d[\d.]*\s?to\s?\d[\d.]*(?:\s?to\s?\d[\d.]*)?")
+COMPOUND = re.compile(r"\d[\d.]*\s?(?P<large>[A-Za-z]+),?\s(?:and\s)?\d[\d.]*\s?(?P<small>[A-Za-z]+)")
+EQUATIONS = re.compile(r"(?<![\w(])[A-Za-z]\s?=\s?-?[\w./√^]+(?:(?:,?\s(?:and|or)\s|,\s?)[A-Za-z]\s?=\s?-?[\w./√^]+)+$")
+RATIO = re.compile(r"\d+\s(?:in|out\sof)\s\d+|\d+\s:\s\d+(?:\s:\s\d+)?|\d[\d.]*\s?to\s?\d[\d.]*(?:\s?to\s?\d[\d.]*)?")
 NEGATED = re.compile(r"(?:minus|negative)\s[\d.,/]+", re.IGNORECASE)
 _COUNT = r"-?\$?\d[\d.,]*"
 # A bound is no value: "at least 5", "5 or more", "5+".
 BOUND = re.compile(
-    rf"(?:at\s(?:least|most)|(?:more|less|fewer|greater|higher|lower)\sthan|no\s(?:more|less|fewer)\sthan|over|under|above|below)"
-    rf"\s{_COUNT}(?:\s[a-z]+)?|{_COUNT}(?:\s?\+|\s(?:[a-z]+\s)?or\s(?:more|less|fewer|greater|higher|lower))(?:\s[a-z]+)?",
+    rf"(?:at\s(?:least|most)|(?:more|less|fewer|greater|higher|lower)\sthan|no\s(?:more|less|fewer)\sthan|over|under|above|below|up\sto)"
+    rf"\s{_COUNT}(?:\s[a-z]+)?|{_COUNT}(?:\s?\+|\s(?:[a-z]+\s)?(?:or|and)\s(?:more|less|fewer|greater|higher|lower|above|up|below))"
+    r"(?:\s[a-z]+)?",
     re.IGNORECASE,
 )
-OF_NUMBERS = re.compile(r"(?:all|any|every)\s(?:\S+\s)?(?:real\s)?numbers?\b[^.!?\n]{0,80}", re.IGNORECASE)
+OF_NUMBERS = re.compile(
+    r"(?:all|any|every)\s(?:\S+\s)?(?:real\s)?numbers?\b[^.!?\n]{0,80}"
+    r"|[a-z]\s(?:is|must\sbe|has\sto\sbe|should\sbe)\s(?:at\s|no\s|non-?|strictly\s)?"
+    r"(?:least|most|greater|less|more|positive|negative)\b[^.!?\n]{0,60}",
+    re.IGNORECASE,
+)
 _MONTH = (
     "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     "|nov(?:ember)?|dec(?:ember)?"
@@ -97,6 +105,13 @@ def _balanced(text: str) -> bool:
     return text.count("{") == text.count("}") and sum(map(text.count, "([")) == sum(map(text.count, ")]"))
 
 
+def _is_compound(text: str) -> bool:
+    """`1 hour 30 minutes`: two measures of one kind."""
+    found = COMPOUND.fullmatch(text)
+    kinds = [units.parse(found[name]) for name in ("large", "small")] if found else [None]
+    return None not in kinds and kinds[0].dimension == kinds[1].dimension and kinds[0].size > kinds[1].size
+
+
 def date(text: str) -> tuple[str, int, str] | None:
     """(month, day, year or nothing) where `text` is a date.
 
@@ -122,7 +137,7 @@ def whole(text: str) -> str | None:
         or bare == "∅"
     ):
         return bare
-    if spelled(bare) and not bare.lower().startswith("a "):
+    if spelled(bare) or _is_compound(bare):
         return bare
     if is_expression(bare.strip("$ ")) and "$$" not in bare[2:-2]:
         return _worked_out(bare) if bare.count("$") != 1 else None
@@ -195,6 +210,9 @@ def at_end(text: str) -> str | None:
         return None
     if len(lines) > 1 and is_expression(line) and not re.search(r"=", line):
         return line
+    equations = EQUATIONS.search(line)
+    if equations:
+        return equations[0]
     line, unit = _without_unit(line)
     return next((line[start:].strip() + unit for start in _starts(line) if _ends_with(line[start:], unit)), None)
 
@@ -219,6 +237,6 @@ def _ends_with(rest: str, unit: str) -> bool:
     rest = rest.strip()
     if unit and re.fullmatch(r"-?\d[\d.,]*(?<![.,])", rest):
         return True
-    if any(shape.fullmatch(rest) for shape in (NUMBER_LIST, RATIO, DATE)):
+    if any(shape.fullmatch(rest) for shape in (NUMBER_LIST, RATIO, DATE)) or _is_compound(rest):
         return True
     return is_expression(rest) or rest in ("∞", "-∞", "π", "infinity")

@@ -16,7 +16,7 @@ EXCEPT = re.compile(
     r"(?:\\text\s*\{)?\s*,?\s*\b(?:except|excluding|other\s+than|but\s+not)\b(?:\s+for)?(?:\s+when)?\s*\}?|∖"
 )
 SET_BUILDER = re.compile(r"⦃\s*(?P<name>[A-Za-z])\s*(?:∈\s*ℝ\s*)?[:|]\s*(?P<condition>.+)⦄")
-_IS = r"\s*(?:\b(?:that\s+|which\s+)?(?:is|are)\s+)?\b"
+_IS = r"\s*(?:\b(?:that\s+|which\s+)?(?:is|are|(?:must|has\s+to|should)\s+be)\s+)?\b"
 # Relations in words.
 SPOKEN = re.compile(r"\b(?:than|least|most|between|(?:non-?)?(?:posi|nega)tive)\b")
 RELATIONS = tuple(
@@ -31,7 +31,8 @@ RELATIONS = tuple(
 _NUMBERS = r"(?:(?:all|any|every|the)\s+)*(?:real\s+)?(?:numbers?|values?|reals)"
 SUBJECT = re.compile(rf"\s*{_NUMBERS}\s*(?:of\s+)?(?P<name>[a-z]\b)?\s*(?=[<>≤≥])")
 SIGNED = re.compile(
-    r"\s*(?:all\s+|the\s+|any\s+)*(?P<sign>positive|negative|non-?negative|non-?positive)\s+(?:real\s+numbers?|reals|real\s+values?)\s*"
+    r"\s*(?:(?:all|the|any)\s+|[a-z]\s+(?:is|must\s+be)\s+)*(?P<sign>(?:non-?)?(?:posi|nega)tive)"
+    r"(?:\s+(?:(?:real\s+)?numbers?|reals|real\s+values?))?\s*"
 )
 SIGNS = {"positive": ">", "negative": "<", "nonnegative": "≥", "nonpositive": "≤"}
 BETWEEN = re.compile(
@@ -60,6 +61,7 @@ def as_interval(text: str, value_of: Callable[[str], object] = lambda text: None
     if builder:
         text = builder["condition"]
     text = re.sub(r"^\s*[A-Za-z]\s*∈\s*ℝ\s*[,;:|]\s*(?=[A-Za-z]\s*[<>≤≥≠])", "", text)
+    text = re.sub(r"(?<=[<>≤≥≠])([^,;]+)[,;]\s*[A-Za-z]\s*∈\s*ℝ\s*$", r"\1", text)
     text = _without_bars(_complement(_conjunction(REALS.sub(ALL, text), value_of)))
     if not any(sign in text for sign in "<>≤≥≠∖") and not EXCEPT.search(text):
         return text

@@ -21,7 +21,8 @@ _DENOMINATORS = {word: value for value, word in enumerate(_PARTS, 2)} | {"quarte
 _NEGATIVE = re.compile(r"(?:minus|negative)\s+(?=\S)")
 MAX_WORDS = 60  # characters of a number in words
 
-NUMBER_WORD = "|".join((*_ONES, *_TENS))
+LONGEST = 8  # words
+STARTS = frozenset((*_ONES, *_TENS, "a", "an", "half", "minus", "negative"))
 # A decimal with dots behind it, and one whose repeated digits are marked in some way.
 GOES_ON = re.compile(r"(?P<before>[-+]?\d*\.\d*)(?:\.{3}|…)")
 PERIODIC = re.compile(r"(?P<head>[-+]?\d*\.\d*?)(?P<period>\d{3}|\d{1,2}|\d{6})(?P=period)+")
@@ -71,7 +72,7 @@ def _fraction(words: list[str]) -> str | None:
     if bottom is None:
         return None
     *before, top_words = _split_at_and(words[:-1])
-    top = "1" if words[-1] == "half" and not top_words else "1" if top_words == ["a"] else _whole(top_words)
+    top = "1" if words[-1] == "half" and not top_words else "1" if top_words in (["a"], ["an"]) else _whole(top_words)
     whole = _whole(before[0]) if before else "0"
     return None if top is None or whole is None else str(Fraction(int(top), bottom) + int(whole))
 
@@ -81,6 +82,21 @@ def _split_at_and(words: list[str]) -> list[list[str]]:
         return [words]
     at = len(words) - 1 - words[::-1].index("and")
     return [words[:at], words[at + 1 :]]
+
+
+def numbers_in_words(text: str) -> list[str]:
+    """The longest runs of words in `text` that are numbers.
+
+    >>> numbers_in_words("Two and a half of the seven cakes")
+    ['Two and a half', 'seven']
+    """
+    words, found, at = re.findall(r"[A-Za-z]+", text), [], 0
+    while at < len(words):
+        ends = range(min(len(words), at + LONGEST), at, -1) if words[at].lower() in STARTS else ()
+        end = next((end for end in ends if spelled(" ".join(words[at:end]))), None)
+        found += [" ".join(words[at:end])] if end else []
+        at = end or at + 1
+    return found
 
 
 def without_dots(text: str) -> str:

@@ -40,7 +40,7 @@ ABOUT = re.compile(
 CONDITION = re.compile(
     r"(?<=[\w)}\]⦄])\s*,?\s*(?:\\text\s*\{\s*,?\s*(?:for|where|with|provided)\b|(?<=[\s,])(?:for|where|provided)\s).*$"
 )
-MEMBER = re.compile(r"^\s*(?:[A-Za-z](?:_\{?\w+\}?)?|[A-Za-z]\([A-Za-z]\))\s*∈\s*(?=[(\[⦃{ℝ]|\]-)")
+MEMBER = re.compile(r"^\s*(?:[A-Za-z](?:_\{?\w+\}?)?|[A-Za-z]\([A-Za-z]\))\s*∈\s*(?=[(\[⦃{ℝ]|\]\s?[-\d\\])")
 
 
 def is_name(text: str) -> bool:

@@ -34,7 +34,7 @@ COMMANDS = {
     "lt": "<", "gt": ">", "div": "/", "in": "∈", "cup": "∪", "infty": "∞", "infin": "∞", "pm": "±", "mp": "∓",
     "prime": "'", "degree": "°", "setminus": "∖", "backslash": "∖", "emptyset": "∅", "varnothing": "∅", "colon": ":",
     "lor": " or ", "vee": " or ", "dots": "…", "ldots": "…", "cdots": "…", "equiv": "≡", "implies": "⇒",
-    "rightarrow": "→", "to": "→", "arcsin": "\\arcsin", "dollar": "",
+    "rightarrow": "→", "imath": "i", "jmath": "j", "to": "→", "arcsin": "\\arcsin", "dollar": "",
 }  # fmt: skip
 TEXT_COMMANDS = {"text", "textbf", "textit", "textrm", "textnormal", "textsf", "texttt", "mbox", "hbox", "mathrm",
                  "mathbf",

@@ -130,6 +130,9 @@ def _in_digits(text: str) -> str:
     """`fifteen percent` and `three eighths` with digits."""
     if not text[:1].isalpha():
         return text
+    twice = re.fullmatch(r"([A-Za-z -]+?)\s*\((\d+)\)", text)  # seventeen (17)
+    if twice and spelled(twice[1]) == twice[2]:
+        return twice[2]
     counted = IN_WORDS.fullmatch(text)
     number = counted and spelled(counted["number"])
     return spelled(text) or (f"{number} \\text{{ {counted['unit']}}}" if number else text)
