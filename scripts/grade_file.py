@@ -5,7 +5,7 @@ r"""Grades the answers in a file: one line of JSON out for each row in, in order
 
 A row in:   {"id": "a", "gold": "\\frac{1}{2}", "prediction": "... so it is \\boxed{0.5}."}
 A line out: the same columns, and {"verdict": true, "extracted": "0.5", "ours": true, "math_verify": true,
-             "authors_cft": true, "authors_thinkpo": true, "grader_version": 3}
+             "authors_cft": true, "authors_thinkpo": true, "grader_version": 4}
 
 IN is JSON Lines, CSV with a heading (.csv), either of them gzipped (.gz), or Parquet (.parquet). A column of the input
 that has the name of one of ours is kept under `input_<name>`.

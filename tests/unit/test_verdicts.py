@@ -33,6 +33,16 @@ STATED = {
     'The line is "Conclusion: right [END]" or "Conclusion: wrong [END]".\nConclusion: wrong [END]': "wrong",
     '"Conclusion: right [END]"': "right",
     "`Conclusion: wrong [END]`": "wrong",
+    "Conclusion: This is correct. [END]": "right",
+    "Conclusion: the student's answer is right [END]": "right",
+    "Conclusion: The answer 5 is wrong; it should be 7. [END]": "wrong",
+    "Conclusion: The final answer is not right. [END]": "wrong",
+    "Conclusion: no, wrong [END]": "wrong",
+    "Conclusion: yes, right [END]": "right",
+    "Conclusion: anything but right": "wrong",
+    "Conclusion: inaccurate [END]": "wrong",
+    "<think>So far: Conclusion: right</think>Step 3 fails. Conclusion: wrong [END]": "wrong",
+    "<think>Conclusion: right</think>": "right",
     # The student's own words below the critique's conclusion do not count: no colon, no line of its own.
     "Conclusion: right [END] In conclusion the wrong way is long.": "right",
 }
@@ -50,6 +60,14 @@ NOT_STATED = [
     'Close with "Conclusion: right [END]" if you agree.',
     "### Conclusion\nThe solution is correct, and the answer is wrong in one place.",
     "Conclusion: copyright [END]",
+    "Conclusion: right wrong [END]",
+    "Conclusion: neither right nor wrong [END]",
+    "Conclusion: not necessarily wrong [END]",
+    "Conclusion: I am not sure whether it is right [END]",
+    "Conclusion: right? [END]",
+    "Conclusion: the correct answer is 7 [END]",
+    "Conclusion: right-hand side is 3 [END]",
+    "Conclusion: wrong. Wait, no. Conclusion: right [END]",
 ]
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 
 from scripts.lib.grading import expressions
+from scripts.lib.grading.numerals import POWERS, numbers_in_words
 from scripts.lib.grading.spelling import MAX_ANSWER, closing
 from scripts.lib.grading.typography import fold, without_loop
 
@@ -20,12 +21,15 @@ BOXED_TAIL = 1_000_000  # the same for boxes
 CUT_OFF = 400  # characters that may follow "the answer is ..." in a text that does not end with a sentence
 SENTENCE_ENDS = (".", "!", "?", ")", "]", "}", "*", "$", "`", ">", '"', "”", ":", "…")
 
-NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|(?<!\d )\d{1,3}(?: \d{3})+(?!\d|\.\d)|\d+(?:\.\d+)?|\.\d+)"
+NUMBER = (
+    r"[-+]?(?:\d{1,3}(?:,\d{3})+(?![\d,]\d|\d)(?:\.\d+)?|(?<!\d )\d{1,3}(?: \d{3})+(?!\d|\.\d)"
+    r"|\d{1,3}(?:\.\d{3})+,\d{1,2}(?!\d)|\d+(?:,\d+)+|\d+(?:\.\d+)?|\.\d+)"
+)
 COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 LAST_NUMBER = re.compile(
-    r"(?<![\w.:])\d{1,2}:\d{2}(?![\d:])(?:\s?[ap]\.?m\b)?|"
-    rf"(?<![\w.])[-−]?\$?\s?{NUMBER}(?:[eE][-+]?\d+(?!\w))?(?:_\{{?\d{{1,2}}\}}?)?(?:\s\d{{1,3}}/\d{{1,3}}(?![\d/])|"
-    r"\s?/\s?\d+(?![\d/]))?(?:\s?\\?%)?"
+    r"(?<![\w.:])\d{1,2}:\d{2}(?![\d:])(?:\s?[aApP]\.?[mM]\b)?|"
+    rf"(?<![\w.])(?:(?<!\d\s)(?:[mM]inus|[nN]egative)\s)?[-−]?\$?\s?{NUMBER}(?:[eE][-+]?\d+(?!\w))?(?:_\{{?\d{{1,2}}\}}?)?(?:\s\d{{1,3}}/\d{{1,3}}(?![\d/])|"
+    rf"\s?/\s?\d+(?![\d/]))?(?:\s?\\?%|\s(?:{'|'.join(POWERS)})\b)?"
     r"|(?<![\d.])(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:\s?\\?%)?"
 )
 PHRASE = re.compile(
@@ -34,6 +38,7 @@ PHRASE = re.compile(
     r"(?:\s{1,3}(?:therefore|thus|simply|indeed|definitely))?\s{0,4}(?:\*\*)?\s{0,4}:?"
     r"|:|=)\s{0,4}(?:\*\*)?"
     r"|(?:Antwort|Respuesta|R[ée]ponse|Risposta|Resposta|Jawaban|Ответ|答案|答え|正解)\s{0,3}(?:是|为|は|:)\s{0,3}"
+    r"|\bAns\b\s?[.:=]\s{0,4}"
     r"|####"
     r"|^[ \t]{0,20}(?:\*\*)?A\s?:(?!\w)",
     re.IGNORECASE | re.MULTILINE,
@@ -359,6 +364,10 @@ def _last_expression(text: str) -> str | None:
 def _last_value(text: str) -> str | None:
     """The last formula that states a value, or the last number."""
     text = re.sub(r"<<[^<>\n]{0,200}>>", "", text[-TAIL:])
+    text = text[:-LAST_SENTENCE] + DENIED.sub("", ASIDE.sub("", text[-LAST_SENTENCE:]))
+    stated = STATED.search(text, max(0, len(text) - LAST_SENTENCE))
+    if stated:
+        return stated["value"] if not stated["denied"] else ""
     end = text[-LAST_LINES:].partition("\n")[2]
     if len(text) > LAST_LINES and LAST_NUMBER.search(end):
         text = end  # which is as good, and shorter
@@ -375,6 +384,29 @@ def _last_value(text: str) -> str | None:
     return None if number is None else number[0].strip()
 
 
+LAST_SENTENCE = 300  # characters at the end of a text, in which it may begin
+ASIDE = re.compile(
+    r"(?<=[\w.!%])\s*(?:\((?:see|not|the|about|approximately|or|i\.e\.|that is|since|because|as|which|rounded)\b"
+    r"[^()]{1,80}\)"
+    r"|\[(?:\d{1,2}|[a-z][^\[\]]{1,80})\])\s*\.?\s*\Z",
+    re.IGNORECASE,
+)
+# "The remainder is 4 when divided by 7": a number behind a verb, and another that belongs to a phrase behind it.
+# "It is not 8", and nothing behind that.
+STATED = re.compile(
+    rf"(?:\b(?:is|are|was|were|equals|total\sof)\s(?:(?:only|about|exactly|approximately|roughly|then|therefore)\s)?"
+    rf"(?P<value>\$?{NUMBER}%?)(?![\w/^*+=.])(?:\s[A-Za-z°%/²³]+){{0,3}}?\s(?:when|if|over|after|between|in|at|from|out\sof|because|since|per|by|on)\s"
+    rf"(?:(?!\b(?:is|are|was|were|has|have|gives?|makes?|leaving|leaves?|left|so|thus|therefore|hence|then|total|equals)\b)[^.!?\n,;=$\\]|\.(?=\d)){{1,120}}"
+    rf"|(?P<denied>\b(?:is|are|was|were|can|could|be)?(?:\snot|not|n't|\snever)\s(?:be\s|equal\s(?:to\s)?)?)\$?{NUMBER}%?)[.!]?\s*\Z"
+)
+
+
+def _number_word(text: str) -> str | None:
+    """The only number of the last sentence, in words: `There are twelve of them.`"""
+    found = numbers_in_words(last_sentence(text) or "")
+    return found[0] if len(found) == 1 and found[0].lower() not in ("one", "zero") else None
+
+
 READINGS: tuple[Callable[[str], str | None], ...] = (
     _answer_tag,
     _retracted_box,
@@ -384,12 +416,41 @@ READINGS: tuple[Callable[[str], str | None], ...] = (
     _bold_items,
     _last_expression,
     _last_value,
+    _number_word,
 )
+WEAK = ("last_expression", "last_value", "number_word", "nothing")  # names of readings that nothing marks as the answer
 MATH = re.compile(
-    r"\$\$(?P<a>[^$]{1,500})\$\$|(?<!\\)\$(?P<b>(?:[^$\n\\]|\\.){1,300})\$|\\\((?P<c>.{1,300}?)\\\)"
+    r"\$\$(?P<a>[^$]{1,500})\$\$|(?<!\\)\$(?P<b>(?:[^$\n\\]|\\.){1,300})\$(?!\d)|\\\((?P<c>.{1,300}?)\\\)"
     r"|\\\[(?P<d>.{1,500}?)\\\]",
     re.DOTALL,
 )
+
+
+YES_OR_NO = re.compile(r"\A\W{0,6}(yes|no|true|false)\b(?=\s?[,.;:!–—-]|\W{0,6}(?:\n|\Z))", re.IGNORECASE)
+SAID_TRUE = re.compile(
+    r"\b(?:is|are|be)\s(?P<denied>not\s)?(?:therefore\s|always\s)?(?P<word>true|false|correct|incorrect|yes|no)\W*\Z",
+    re.IGNORECASE,
+)
+OPPOSITE = {"true": "false", "false": "true", "correct": "false", "incorrect": "true", "yes": "no", "no": "yes"}
+SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
+FAREWELL = re.compile(r"\W*(?:I hope|Hope|Let me know|Feel free|Good luck|Please let|Happy to|Thank)\b")
+
+
+def last_sentence(text: str) -> str | None:
+    """The last sentence of a text that says something, without its marks."""
+    lines = [line for line in parts(text)[0][-TAIL:].split("\n") if line.strip(" *-#>$_")]
+    sentences = [sentence for line in lines[-2:] for sentence in SENTENCE.split(line) if not FAREWELL.match(sentence)]
+    return _trim(sentences[-1].lstrip("#>-* ")) if sentences and len(sentences[-1]) <= CUT_OFF else None
+
+
+def yes_or_no(text: str) -> str | None:
+    """The yes or no that a text begins with, or that its last sentence says."""
+    ending = last_sentence(text) or ""
+    found = YES_OR_NO.match(parts(text)[0]) or YES_OR_NO.match(ending)
+    if found:
+        return found[1]
+    said = SAID_TRUE.search(ending)
+    return said and (OPPOSITE[said["word"].lower()] if said["denied"] else said["word"])
 
 
 def _without_box(text: str) -> str | None:
@@ -399,7 +460,7 @@ def _without_box(text: str) -> str | None:
 # ---------------------------------------------------------------------------------------------------------------------
 # The answer in a line of prose
 
-INLINE = re.compile(r"(?<!\\)\$((?:[^$\\]|\\.)+?)\$|\\\((.+?)\\\)")
+INLINE = re.compile(r"(?<!\\)\$((?:[^$\\]|\\.)+?)\$(?!\d)|\\\((.+?)\\\)")
 END_OF_ANSWER = re.compile(
     r"(?<!\bi\.e)(?<!\bvs)(?<=[^\s.])\.(?:\s+(?=[A-Z\\$(*])|\s*$)|\s+I hope|\s+because\b"
     r"|\s+since\b|!\*{0,2}(?=\s+[A-Z])"
@@ -410,6 +471,14 @@ LABEL_INSIDE = re.compile(_ANSWER_IN_TEXT + r"[:=]\s*(?P<value>[^{}]+)\}\s*$", r
 CLOCK = re.compile(
     r"\b\d{1,2}:\d{2}\b(?:\s*(?:[ap]\.?m\b\.?|in\s+the\s+(?:morning|afternoon|evening)|at\s+night))?", re.IGNORECASE
 )
+# "8... no, 9": what was said before does not count.
+TAKEN_BACK = re.compile(
+    r"(?:\.{2,}|…|,|;|-|—|–)\s*(?:oh,?\s+)?(?:no|wait|sorry|oops|hold\son|correction|I\smean|rather|make\sthat)\b"
+    r"(?:[\s,:.—–-]|\b(?:no|wait|sorry|it's|it\sis|that's|make\sthat|I\smean)\b){0,12}(?=-?[$\\]?\s?\d)",
+    re.IGNORECASE,
+)
+FOREIGN_COUNT = re.compile(r"(-?[\d.,/]*\d)\s?(?![万億亿千百兆만억천])[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
+QUOTED = re.compile(r"\A\s*\n\s*>\s+")  # a block quote in Markdown
 DENIED = re.compile(
     r"(?:(?:,|\s-)\s{0,3}(?:and\s+)?not\b[^.]{0,80}|\s\((?:and\s+)?not\b[^()]{0,80}\))\s{0,3}\.?$"
 )  # "8 (not 9)"
@@ -431,7 +500,7 @@ ADVERBIAL = re.compile(
 
 def _after_phrase(rest: str) -> str | None:
     """The answer at the start of `rest`, the text after "the answer is"; None if that only speaks of the answer."""
-    rest = rest[: 2 * MAX_ANSWER].lstrip(" \t*:=").lstrip()
+    rest = QUOTED.sub("", rest[: 2 * MAX_ANSWER].lstrip(" \t*:=")).lstrip()
     if rest.startswith("}"):  # $$\text{Answer: } 460$$
         rest = re.split(r"(?<!\\)\$\$?|\\\]|\\\)", rest[1:])[0]
     if ASSESSMENT.match(rest):
@@ -445,7 +514,10 @@ def _after_phrase(rest: str) -> str | None:
 
 def _value_of(line: str) -> str | None:
     """The answer in a line of prose: its formulas where it has some, its number where the rest is words."""
-    line = _without_mark(DENIED.sub("", line.strip().strip("*").strip()))
+    line = _without_mark(DENIED.sub("", TAKEN_BACK.split(line)[-1].strip().strip("*").strip()))
+    foreign = FOREIGN_COUNT.match(line)
+    if foreign:
+        return foreign[1]
     math = [a or b for a, b in INLINE.findall(line)]
     if math:
         outside = INLINE.sub(" @ ", line)
@@ -481,6 +553,11 @@ def _number_in_words(line: str) -> str | None:
     both = COORDINATED.match(line)
     if both:
         return f"{both[1]}, {both[2]}"
+    date = expressions.DATE.search(line)
+    if date:
+        return date[0]
+    if any(shape.fullmatch(line) for shape in (expressions.BOUND, expressions.RATIO, expressions.OF_NUMBERS)):
+        return None
     if PAIR_OF_EQUATIONS.match(line) or not numbers or expressions.is_expression(line):
         return None
     if len(words) >= 2 and len(set(numbers)) == 1:

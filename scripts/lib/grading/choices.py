@@ -12,8 +12,12 @@ from collections.abc import Callable, Sequence
 from scripts.lib.grading.answers import ANSWER_TAG, PHRASE, RETRACTED, TAIL, last_box, parts
 from scripts.lib.grading.compare import same_answer
 from scripts.lib.grading.items import LETTERS
+from scripts.lib.grading.numerals import spelled
 from scripts.lib.grading.spelling import clean
 
+SPOKEN_OF = re.compile(r"(?i:options|choices|answers)\s+\W{0,4}[A-Z]")  # "options A and C are too large"
+OF_OPTION = re.compile(r"(?i:option|choice|statement)\b")
+RULED_OUT = re.compile(r"\W{0,3}\s?(?i:is|was|[:–—-])\s?\W{0,2}(?i:false|wrong|incorrect|not|no)\b")
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 # Pieces of the patterns below. Words that may stand between "answer" and its letter:
@@ -29,20 +33,22 @@ _OPEN = r"[(\[{\"'`*_$<]{0,6}"
 _TEX = r"(?:\\\(|\\\[)?\s?(?:\\(?:text|mathrm|mathbf|textbf|boldsymbol|mathbb|bf|rm|boxed)\s?\{?\s?\(?\s?)*"
 _NOT_WORD = r"(?![A-Za-z0-9_'’]|-[A-Za-z])"
 _NOUN = (
-    r"(?:answers?|choices?|options?|conclusion|selection|(?:correct|right|true)\s+(?:response|solution|alternative|statement|"
+    r"(?:answers?|ans\b\.?|choices?|options?|conclusion|selection|(?:correct|right|true)\s+(?:response|solution|alternative|statement|"
     r"claim|formula|expression|graph|letter|item|assertion|definition|explanation|description|term|value|one))"
 )
 _FOREIGN = (
     r"(?:antwort|lösung|respuesta|opción|r[ée]ponse|risposta|resposta|jawaban|odpowiedź|cevap|ответ|đáp án|답|정답|"
-    r"答案|答え|正解|应选|故选|所以选|选择|选|選|答)"
+    r"答案|答え|正解|应选|故选|所以选|选择|选项|选|選|答|الإجابة(?:\s+الصحيحة)?(?:\s+هي)?|الجواب(?:\s+هو)?|सही\s+उत्तर)"
 )
 _RIGHT = (
-    r"(?:correct|right|best|true|the\s+(?:correct|right|best)?\s?(?:answer|choice|option|one)|my\s+(?:answer|choice))"
+    r"(?:correct|right|best|better|true|the\s+(?:correct|right|best)?\s?(?:answer|choice|option|one)"
+    r"|my\s+(?:answer|choice))"
 )
-_MUST = r"(?:is|must\s+be|has\s+to\s+be|should\s+be|would\s+be|seems(?:\s+to\s+be)?|appears(?:\s+to\s+be)?|will\s+be)"
+_MUST = r"(?:is|(?:must|should|would|will)\s+be|has\s+to\s+be|seems(?:\s+to\s+be)?|looks|appears(?:\s+to\s+be)?)"
 # What may follow a lone "A" that is a letter and no article, or an "I" that is no pronoun.
 _AFTER_A = (
-    r"(?=[)\]}.:,;*_\"'`$!?\\]|\s*$|\s*\n|\s+(?:because|since|as|and|or|but|is|not|for|which|would|due|[-–—(/&]))"
+    r"(?=[)\]}.:,;*_\"'`$!?\\\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|\s*$|\s*\n"
+    r"|\s+(?:because|since|as|and|or|but|is|not|for|which|would|due|[-–—(/&]))"
 )
 _AFTER_I = r"(?=[)\]}.:,;*_\"'`$!?\\]|\s*$|\s*\n|\s+(?:because|since|and|or|is|not)\b)"
 
@@ -101,7 +107,7 @@ def _last(pattern: str, text: str, letters: str) -> str | None:
 def _single(text: str, end: int, letter: str, letters: str) -> str:
     """`letter`, or nothing where others follow it at `end` ("A or B")."""
     after = re.match(
-        rf"[\s*)\]}}$.\"'`]{{0,8}}(?:,\s*(?:and|or)?|/|and\b|or\b|&)\s{{0,3}}[*($\[]{{0,4}}([{letters}]){_NOT_WORD}(?!\s[a-z])",
+        rf"[\s*)\]}}$.\"'`]{{0,8}}(?:,\s*(?:and|or)?|/|and\b|or\b|&)\s{{0,3}}[*($\[]{{0,4}}([{letters}]){_NOT_WORD}(?!\s(?!and\b|or\b)[a-z])",
         text[end : end + 40],
     )
     return "" if after and after[1] != letter else letter
@@ -126,12 +132,14 @@ def _statement(text: str, letters: str, choices: Sequence[str]) -> str | None:
     """`The answer is (B)`, `Answer: I think it is C`, `答案：C`: the last; one that a later "no, it's C" takes back."""
     text = text[-TAIL:]
     patterns = (
-        rf"(?i:\b{_NOUN}\b|{_FOREIGN})(?:\s{{1,2}}to\s[^.:\n]{{1,80}}?\s(?=is\b))?"
+        rf"(?i:(?<![A-Za-z]){_NOUN}\b|{_FOREIGN})(?:\s{{1,2}}to\s[^.:\n]{{1,80}}?\s(?=is\b))?"
         rf"(?i:{_GAP}|\s{{0,3}}(?:是|为|は|:)\s{{0,3}})LETTER",
         r"####\s{0,3}LETTER",
+        r"(?i:\bcorrect)\s?[:=]\s{0,3}LETTER",
         r"(?i:\bnot\s+(?:option\s+)?[(*]{0,3}[a-z][)*]{0,3},?\s+but\s+(?:rather\s+)?)LETTER",
     )
-    matches = [match for pattern in patterns for match in _matches(pattern, text, letters)]
+    found = [match for pattern in patterns for match in _matches(pattern, text, letters)]
+    matches = [match for match in found if not SPOKEN_OF.fullmatch(match[0]) and not _is_ruled_out(text, match)]
     if not matches:
         return None
     last = max(matches, key=lambda match: match.end("letter"))
@@ -143,16 +151,27 @@ def _statement(text: str, letters: str, choices: Sequence[str]) -> str | None:
     return _single(text, end, letter, letters)
 
 
+def _is_ruled_out(text: str, match: re.Match) -> bool:
+    """Whether a match is of an option that the text calls wrong: "Option A: false"."""
+    return OF_OPTION.match(match[0]) is not None and RULED_OUT.match(text, match.end()) is not None
+
+
 def _rightness(text: str, letters: str, choices: Sequence[str]) -> str | None:
     """`C is correct`, `D must be the right one`, `It's C`, `I would go with B`, `Therefore D.`: the last of them."""
     text = text[-TAIL:]
+    wrong = r"(?!\W{0,3}\s(?i:is\s(?:not|wrong|incorrect|false)|isn't|cannot|can't|fails|doesn't|does\snot))"
     patterns = (
+        rf"(?i:\b(?:actually|wait|no|instead|rather))[,:]?\s+(?i:(?:option|choice)\s+)?LETTER{wrong}",
+        r"(?i:\bonly)\s+(?i:(?:option|choice|statement)\s+)?LETTER\W{0,3}\s+(?i:is|satisf|works|fits|holds|match|remains|meets|makes|can|agrees)",
+        r"(?i:\b(?:leaves|leaving|left\swith|remaining\s(?:option|choice|one)\sis))\s+(?i:us\s+with\s+)?(?i:only\s+)?"
+        r"(?i:(?:option|choice)\s+)?LETTER",
         rf"(?<!not\s)LETTER[)\]}}.:*_\"'`]{{0,6}}\s+(?i:{_MUST})\s+(?!not\b)(?i:{_RIGHT})\b",
         rf"(?i:\b(?:it|that)(?:'s|\s+{_MUST}))\s+(?i:(?:option|choice|letter|probably|likely|clearly)\s+)?LETTER(?=[\s.,;:!)\]}}*_]|$)",
         r"(?i:\bI\s?(?:'d|'ll|\s+would|\s+will|\s+am)?\s+(?:say|choose|chose|pick|picked|select|go(?:ing)?\s+(?:with|for)))\s+"
         r"(?i:(?:option|choice|letter)\s+)?LETTER",
         r"LETTER\s+is\s{0,3}[.!]?\s*$",
-        r"(?i:\b(?:I\s+(?:think|believe|guess)|probably|maybe|likely|surely))[,:]?\s+LETTER\s*[.!*)\]}]{0,4}\s*$",
+        r"LETTER\W{0,3}\s*[:–—-]\s*(?i:yes|correct|true|right)\b",
+        r"(?i:\b(?:I\s+(?:think|believe|guess)|probably|maybe|likely|surely|definitely|certainly|clearly|must\s+be|has\s+to\s+be))[,:]?\s+LETTER\s*[.!*)\]}]{0,4}\s*$",
         r"(?i:\b(?:therefore|thus|hence|so))[,:]?\s+(?i:(?:it|the\s+answer)\s+is\s+)?LETTER\s*[.!*)\]}]{0,4}\s*$",
     )
     return next((found for pattern in patterns if (found := _last(pattern, text, letters))), None)
@@ -229,6 +248,7 @@ def _named(answer: str, letters: str, choices: Sequence[str]) -> str | None:
     """The letter that a short answer names: the letter itself, the text of a choice, or "the third option"."""
     plain = DRESS.sub(" ", unicodedata.normalize("NFKC", answer))
     plain = re.sub(r"[{}]", " ", plain).strip()
+    plain = re.sub(r"(?i)^not\s[\w -]{1,60}?,?\sbut\s(?:rather\s)?", "", plain)  # "not osmosis but respiration"
     texts = [_choice_text(choice) for choice in choices]
     wanted = _choice_text(plain)
     if len(wanted) > 1 and texts.count(wanted) == 1:
@@ -236,7 +256,7 @@ def _named(answer: str, letters: str, choices: Sequence[str]) -> str | None:
     return (
         _leading_letter(plain, letters)
         or _choice_of_text(wanted, texts, letters)
-        or _choice_of_value(answer, choices, letters)
+        or _choice_of_value(spelled(plain) or answer, choices, letters)
         or _ordinal(plain, letters)
         or _bracketed(plain, letters)
     )
@@ -246,7 +266,7 @@ def _leading_letter(plain: str, letters: str) -> str | None:
     """`C`, `(c)`, `C. the third`, `c) 17`, `Option C`."""
     lead = re.match(
         rf"(?i:(?:the\s+)?(?:(?:correct|final|best|right)\s+)?(?:answer|option|choice|letter)\s*(?:is|:)?\s*)?"
-        rf"[(\[]{{0,2}}\s*(?P<letter>[{letters}])\s*[)\]]{{0,2}}\s*(?:[.:,)\]\-–—]|$)(?!\w|\s[A-Z]\.)",
+        rf"[(\[]{{0,2}}\s*(?P<letter>[{letters}])\s*[)\]]{{0,2}}\s*(?:[.:,)\]!\-–—]|$)(?!\w|\s[A-Z]\.)",
         plain,
     )
     if lead and not re.match(r"\s*-\s?[A-Za-z]\w", plain[lead.end("letter") :]) or lead and "(" in lead[0]:

@@ -15,6 +15,7 @@ from scripts.lib.grading.answers import unbox
 from scripts.lib.grading.equality import same_solutions
 from scripts.lib.grading.intervals import as_interval, number
 from scripts.lib.grading.items import COMPUTED
+from scripts.lib.grading.numerals import spelled, without_dots
 from scripts.lib.grading.typography import fold
 from scripts.lib.grading.units import CURRENCIES, TEXT
 from scripts.lib.grading.values import Context, one_notation, same_formulas, same_values
@@ -26,6 +27,13 @@ MONEY = re.compile(r"\\\$|[€£¥₹]|\\(?:pounds|euro|yen)(?![A-Za-z])|(?<![\w
 OPERATORS = re.compile(r"\\text\s*\{\s*(lcm|gcd|min|max|sin|cos|tan|log|ln|exp)\s*\}(?=\s*[({_\\^\w])")
 # Two numbers with a sign of arithmetic between them.
 CALCULATION = re.compile(r"\d[\s)}\]]*(?:[-+*/^×·÷]|\\(?:times|cdot|div)(?![A-Za-z]))[\s({\[]*-?\d")
+NEGATIVE = re.compile(r"^(?:minus|negative)\s+(?=[\d\\∞]|[a-z]\b)", re.IGNORECASE)
+# [1, 2]^T: a column for a row, and both are vectors.
+TRANSPOSED = re.compile(r"([(\[][^()\[\]]+,[^()\[\]]+[)\]])\s*\^\s*\{?\s*(?:\\text\s*\{\s*)?(?:T|\\top)\s*\}{0,2}\s*")
+# What a question may ask for and an answer repeat: the sum of two unknowns, the length of a segment.
+_UNKNOWN = r"(?:[A-Za-z](?:_\{?\w\}?)?|[A-Z]{2})"
+_LENGTH = r"(?:[A-Z]{2}|z|\\(?:vec|text|overrightarrow)\s*\{\w+\})"
+ASKED = re.compile(rf"\|{{1,2}}\s*{_LENGTH}\s*\|{{1,2}}|{_UNKNOWN}(?:\s*[-+*/]\s*{_UNKNOWN})+")
 MAX_DEPTH = 30  # of pieces in pieces
 AXES = ({"x", "y"}, {"x", "z"}, {"y", "z"})  # two names that are never the same
 PAIRS = ("()", "[]", "⦃⦄", "⟦⟧")
@@ -107,9 +115,15 @@ def prepared(text: str) -> str:
     if re.search(r"\\(?:vec|mathbf|overrightarrow|boldsymbol|bm)(?![A-Za-z])", text):
         text = re.sub(r"\\times(?![A-Za-z])", "⨯", text)  # of vectors it is no product of numbers
     text = re.sub(r"\\(?:forall)(?![A-Za-z])", "∀", re.sub(r"\\exists(?![A-Za-z])", "∃", text))
-    text = spelling.clean(text)
+    text = spelling.clean(re.sub(r"(?<=\d)\.\.\.(?=[\s$}]*$)", r"\\ldots ", text))
     text = re.sub(r"(?<![A-Za-z\\])(?:infinity|infty|inf|oo)(?![A-Za-z])", "∞", text)
     text = OPERATORS.sub(r"\\\1 ", text)
+    text = re.sub(r"(?<=\d)\s?x\s?(?=10\s?\^)", "*", text)  # 4.2 x 10^-5
+    text = re.sub(r"^(\d+) (?:in|out of) (\d+)$", r"\1/\2", text)  # of chances
+    if len(set(pieces.BASIS.findall(text))) > 1:
+        text = pieces.BASIS.sub(r"\\hat {\1}", text)
+    row = TRANSPOSED.fullmatch(text)
+    text = without_dots(NEGATIVE.sub("-", row[1] if row else text))
     return re.sub(r"(?<=[\d})])\s*(?:\\text\s*\{\s*to\s*\}|\bto\b)\s*(?=[\d\\(])", ":", text)
 
 
@@ -166,8 +180,9 @@ def _statement(gold: str, answer: str, context: Context) -> bool | None:
 
 
 def _same_words(gold: str, answer: str) -> bool | None:
-    if wording.is_nothing(gold) and wording.is_nothing(answer):
-        return True
+    said = wording.saying(gold)
+    if said and wording.saying(answer):
+        return said == wording.saying(answer)
     verdict = wording.same_letters(gold, answer)
     if verdict is None and (wording.is_text(gold) or wording.is_text(answer)):
         verdict = wording.same_text(gold, answer)
@@ -176,7 +191,9 @@ def _same_words(gold: str, answer: str) -> bool | None:
 
 def _one_shape(text: str, context: Context) -> str:
     """`text` with matrices as brackets and inequalities as intervals."""
-    return as_interval(pieces.without_matrices(text), lambda point: number(relations.constant(point, context)))
+    return spelled(text) or as_interval(
+        pieces.without_matrices(text), lambda point: number(relations.constant(point, context))
+    )
 
 
 def _same_families(gold: str, gold_integer: str, answer: str, answer_integer: str, context: Context) -> bool | None:
@@ -270,15 +287,15 @@ def _same_lists(gold: str, gold_items: list[str], answer: str, answer_items: lis
     if gold_group or answer_group:
         group, items = (gold_group, answer_items) if gold_group else (answer_group, gold_items)
         inner = [value for piece in group[1] for value in pieces.plus_minus(piece)]
+        items = pieces.in_order_of_names(items)
         pair = (inner, items) if gold_group else (items, inner)
         if group[0] == "⦃":
             return _match_all(*pair, context)
         # (1,2) for the gold x=1, y=2, or 1,2 for (1,2): in this order only; and not where it is an interval.
         return _in_order([pieces.right(g) for g in pair[0]], [pieces.right(a) for a in pair[1]], context)
     if len(gold_items) != len(answer_items):
-        merged = pieces.joined_thousands(answer) if len(gold_items) == 1 else answer
-        if merged != answer:
-            return _same(gold, merged, context)
+        if len(gold_items) == 1 and any(_same(gold, number, context) for number in pieces.as_one_number(answer)):
+            return True
         answer_items = _distinct(answer_items, context)
         if len(gold_items) != len(answer_items):
             return False
@@ -330,7 +347,9 @@ def _same_groups(gold: str, gold_group, answer: str, answer_group, context: Cont
             left, right = other.split("=", 1)[0], other.rsplit("=", 1)[1]
             if pieces.is_name(left):
                 return _same(gold, right, context) if gold_group else _same(right, answer, context)
-        return False
+        parts = pieces.components(other, len(group[1])) if group[0] in "([⟦" else []
+        pair = (group[1], parts) if gold_group else (parts, group[1])
+        return bool(parts) and _in_order(*pair, context)
     (gold_open, gold_items, gold_close), (answer_open, answer_items, answer_close) = gold_group, answer_group
     if gold_open == "⦃" or answer_open == "⦃":
         gold_items = [value for item in gold_items for value in pieces.plus_minus(item)]
@@ -385,7 +404,9 @@ def _value_for_equation(gold_sides: list[str], answer: str, context: Context) ->
 
 def _equation_for_value(gold: str, answer_sides: list[str], context: Context) -> bool:
     """`x = 5` for the gold `5`, and what a chain of equalities ends with."""
-    named = pieces.is_name(answer_sides[0])
+    if len(answer_sides) == 2 and _asks(answer_sides[1]) and not _asks(answer_sides[0]):
+        answer_sides = answer_sides[::-1]  # 5 = x
+    named = _asks(answer_sides[0])
     if named or not re.search(r"[A-Za-z]", VALUE_SYMBOLS.sub("", answer_sides[0])):
         return _same(gold, answer_sides[-1], context) or (
             len(answer_sides) > 2 and named and _same(gold, answer_sides[1], context)
@@ -393,6 +414,11 @@ def _equation_for_value(gold: str, answer_sides: list[str], context: Context) ->
     if len(answer_sides) > 2 or _is_identity(answer_sides, context):
         return _same(gold, answer_sides[-1], context)
     return False
+
+
+def _asks(side: str) -> bool:
+    """Whether a side of an equation only repeats what is asked for: `x`, `m + n`, `|AB|`."""
+    return pieces.is_name(side) or ASKED.fullmatch(side) is not None
 
 
 def _is_identity(sides: list[str], context: Context) -> bool:

@@ -3,6 +3,7 @@ r"""Expressions in plain text: what is a formula, a pair, an interval or a relat
 import re
 
 from scripts.lib.grading import units
+from scripts.lib.grading.numerals import spelled
 
 MAX_EXPRESSION = 300  # characters
 
@@ -18,7 +19,7 @@ FUNCTIONS = words_of(
 )
 WORD = re.compile(r"\\?[A-Za-z]+")
 COMMAND_WORD = re.compile(r"\\(?:text|mathrm|mathbf|operatorname|textbf)\s*\{[^{}]*\}")
-SIGNS = re.compile(r"[\s\d.,;:+\-*/^_=<>≤≥≠±∓×·÷√∞π°%!|'()\[\]{}\\$∪∩∈⁰¹²³⁴-⁹⁻⁺ⁿ½¼¾~&αβγθλμφω]*")
+SIGNS = re.compile(r"[\s\d.,;:+\-*/^_=<>≤≥≠≈±∓×·÷√∞πℝℤℕ°%!|'()\[\]{}\\$∪∩∈⁰¹²³⁴-⁹⁻⁺ⁿ½¼¾~&αβγθλμφω]*")
 SHAPE = re.compile(
     r"[+\-*/^=<>≤≥≠±×·÷√∞π()\[\]{}|!_⁰¹²³⁴-⁹⁻]|\\[A-Za-z]|(?<![A-Za-z])(?:pi|sqrt|exp|infinity)(?![a-z])|\d\s?[A-Za-z]\b"
 )
@@ -34,7 +35,36 @@ VERB = re.compile(
     r"(?:\b(?:is|are|be|equals|equal\s+to|get|gets|gives|obtain|have|has|was|becomes|yields|find|at|needs|need|takes)\b|(?<!\d):|=|\*\*)"
     r"\s*\**\s*(?=\S)"
 )
+SPACED = re.compile(r"-?\d{1,3}(?: \d{3})+(?:\.\d+)?")
 NUMBER_LIST = re.compile(r"-?[\d./]+(?:\s*(?:[,;]\s*(?:and|or)?|\band\b|\bor\b)\s*-?[\d./]+)+")
+COMPOUND = re.compile(r"\d[\d.]*\s?(?P<large>[A-Za-z]+),?\s(?:and\s)?\d[\d.]*\s?(?P<small>[A-Za-z]+)")
+EQUATIONS = re.compile(r"(?<![\w(])[A-Za-z]\s?=\s?-?[\w./√^]+(?:(?:,?\s(?:and|or)\s|,\s?)[A-Za-z]\s?=\s?-?[\w./√^]+)+$")
+RATIO = re.compile(r"\d+\s(?:in|out\sof)\s\d+|\d+\s:\s\d+(?:\s:\s\d+)?|\d[\d.]*\s?to\s?\d[\d.]*(?:\s?to\s?\d[\d.]*)?")
+NEGATED = re.compile(r"(?:minus|negative)\s[\d.,/]+", re.IGNORECASE)
+_COUNT = r"-?\$?\d[\d.,]*"
+# A bound is no value: "at least 5", "5 or more", "5+".
+BOUND = re.compile(
+    rf"(?:at\s(?:least|most)|(?:more|less|fewer|greater|higher|lower)\sthan|no\s(?:more|less|fewer)\sthan|over|under|above|below|up\sto)"
+    rf"\s{_COUNT}(?:\s[a-z]+)?|{_COUNT}(?:\s?\+|\s(?:[a-z]+\s)?(?:or|and)\s(?:more|less|fewer|greater|higher|lower|above|up|below))"
+    r"(?:\s[a-z]+)?",
+    re.IGNORECASE,
+)
+OF_NUMBERS = re.compile(
+    r"(?:all|any|every)\s(?:\S+\s)?(?:real\s)?numbers?\b[^.!?\n]{0,80}"
+    r"|[a-z]\s(?:is|must\sbe|has\sto\sbe|should\sbe)\s(?:at\s|no\s|non-?|strictly\s)?"
+    r"(?:least|most|greater|less|more|positive|negative)\b[^.!?\n]{0,60}",
+    re.IGNORECASE,
+)
+_MONTH = (
+    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    "|nov(?:ember)?|dec(?:ember)?"
+)
+_DAY = r"\d{1,2}(?:st|nd|rd|th)?"
+DATE = re.compile(
+    rf"(?:(?P<month>{_MONTH})\.?\s(?:the\s)?(?P<day>{_DAY})|(?:the\s)?(?P<day_first>{_DAY})\s(?:of\s)?(?P<month_last>{_MONTH}))\b\.?"
+    r"(?:,?\s(?P<year>\d{4}))?",
+    re.IGNORECASE,
+)
 NAMES_OF_PROSE = frozenset("aAI")
 
 
@@ -75,6 +105,26 @@ def _balanced(text: str) -> bool:
     return text.count("{") == text.count("}") and sum(map(text.count, "([")) == sum(map(text.count, ")]"))
 
 
+def _is_compound(text: str) -> bool:
+    """`1 hour 30 minutes`: two measures of one kind."""
+    found = COMPOUND.fullmatch(text)
+    kinds = [units.parse(found[name]) for name in ("large", "small")] if found else [None]
+    return None not in kinds and kinds[0].dimension == kinds[1].dimension and kinds[0].size > kinds[1].size
+
+
+def date(text: str) -> tuple[str, int, str] | None:
+    """(month, day, year or nothing) where `text` is a date.
+
+    >>> date("the 14th of March"), date("Mar 14, 2021")
+    (('mar', 14, ''), ('mar', 14, '2021'))
+    """
+    match = DATE.fullmatch(text.strip())
+    if match is None:
+        return None
+    month, day = match["month"] or match["month_last"], match["day"] or match["day_first"]
+    return month[:3].lower(), int(re.sub(r"\D", "", day)), match["year"] or ""
+
+
 def whole(text: str) -> str | None:
     """`text` where all of it is one expression or up to three words."""
     line = text.strip().strip("`").strip()
@@ -82,7 +132,12 @@ def whole(text: str) -> str | None:
         return None
     line = re.sub(r"^\*\*(.+)\*\*$", r"\1", line)
     bare = line.rstrip(".,;") if not line.endswith("...") else line
-    if re.fullmatch(r"-?\d{1,3}(?: \d{3})+(?:\.\d+)?", bare) or NUMBER_LIST.fullmatch(bare):
+    if (
+        any(shape.fullmatch(bare) for shape in (SPACED, NUMBER_LIST, RATIO, BOUND, DATE, OF_NUMBERS, NEGATED))
+        or bare == "∅"
+    ):
+        return bare
+    if spelled(bare) or _is_compound(bare):
         return bare
     if is_expression(bare.strip("$ ")) and "$$" not in bare[2:-2]:
         return _worked_out(bare) if bare.count("$") != 1 else None
@@ -109,7 +164,8 @@ def _is_measure(text: str) -> bool:
 def _worked_out(text: str) -> str:
     """What a calculation ends with: `2 + 3 = 5`; an equation with a name stays whole."""
     left, equals, right = text.rpartition("=")
-    return right.strip() if equals and not re.search(r"[A-Za-z<>]", left) and right.strip() else text
+    worked = equals and not re.search(r"[A-Za-z<>]", left) and right.strip() and not SYMBOL.fullmatch(right.strip())
+    return right.strip() if worked else text
 
 
 def bold_items(text: str) -> str | None:
@@ -154,6 +210,9 @@ def at_end(text: str) -> str | None:
         return None
     if len(lines) > 1 and is_expression(line) and not re.search(r"=", line):
         return line
+    equations = EQUATIONS.search(line)
+    if equations:
+        return equations[0]
     line, unit = _without_unit(line)
     return next((line[start:].strip() + unit for start in _starts(line) if _ends_with(line[start:], unit)), None)
 
@@ -177,5 +236,7 @@ def _starts(line: str) -> list[int]:
 def _ends_with(rest: str, unit: str) -> bool:
     rest = rest.strip()
     if unit and re.fullmatch(r"-?\d[\d.,]*(?<![.,])", rest):
+        return True
+    if any(shape.fullmatch(rest) for shape in (NUMBER_LIST, RATIO, DATE)) or _is_compound(rest):
         return True
     return is_expression(rest) or rest in ("∞", "-∞", "π", "infinity")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
-from scripts.lib.grading import answers, authors, choices, compare, library
+from scripts.lib.grading import answers, authors, choices, compare, library, wording
 from scripts.lib.grading.choices import choice_letter
 from scripts.lib.grading.items import PARTS, Item
 
@@ -51,9 +51,20 @@ def _math_verify(item: Item) -> bool | None:
 
 def extract(item: Item) -> str | None:
     """The answer that ours compares: a letter for `choice`, an answer text for `math`."""
+    return reading(item)[1]
+
+
+def reading(item: Item) -> tuple[str, str | None]:
+    """How the answer that ours compares was found, and the answer."""
+    text = item.prediction or ""
     if item.kind == "choice":
-        return choice_letter(item.prediction or "", item.choices)
-    return answers.extract(item.prediction or "")
+        return choices.reading(text, item.choices)
+    name, found = answers.reading(text)
+    if name in answers.WEAK and item.gold and wording.is_said(item.gold):
+        # Where the gold is words, the last sentence says more than the last number.
+        said = answers.yes_or_no(text) if wording.truth(item.gold, gold=True) is not None else None
+        return "last_sentence", said or answers.last_sentence(text) or found
+    return name, found
 
 
 def ours(extracted: str | None, item: Item, steps: list[str] | None = None) -> bool:
@@ -67,14 +78,10 @@ def ours(extracted: str | None, item: Item, steps: list[str] | None = None) -> b
 
 def explain(item: Item) -> list[str]:
     """How our verdict on `item` comes about: the reading, what it found, each step of the comparison, the verdict."""
-    text = item.prediction or ""
-    if item.kind == "choice":
-        reading, found = choices.reading(text, item.choices)
-    else:
-        reading, found = answers.reading(text)
+    name, found = reading(item)
     steps: list[str] = []
     verdict = ours(found, item, steps)
-    return [f"read as: {reading}", f"answer: {found!r}", f"gold: {item.gold!r}", *steps, f"verdict: {verdict}"]
+    return [f"read as: {name}", f"answer: {found!r}", f"gold: {item.gold!r}", *steps, f"verdict: {verdict}"]
 
 
 def gold_letter(gold: str, options: tuple[str, ...]) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-GRADER_VERSION = 3  # raise by hand when a verdict would change
+GRADER_VERSION = 4  # raise by hand when a verdict would change
 GRADER_OPTIONS = ("answer_type", "error", "unit")  # columns of OlympiadBench and TheoremQA: how a gold is to be read
 COMPUTED = "computed"  # an answer_type: the question asks for a calculation's result, so a calculation is no answer
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of the options of a multiple-choice question

@@ -22,6 +22,16 @@ DENIES = re.compile(
     r"more|less|greater|fewer|under|over|above|below|up|until|before|after|between|positive|about|half|twice)\b",
     re.IGNORECASE,
 )
+INDIAN = re.compile(r"[-+]?\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])")  # 12,34,567
+DECIMAL_COMMA = re.compile(
+    r"(?P<whole>[-+]?(?:\d{1,3}(?:[. ]\d{3})+|\d+)),(?P<decimals>\d{1,2}|\d{4,})(?P<unit>(?:[\s%°]|\\text)[^\d,]*|)"
+)
+MIXED = re.compile(
+    r"(?P<whole>-?\d+)\s+(?:and|\\text\s*\{\s*and\s*\})\s+(?P<fraction>\d+/\d+|\\frac\s*\{\d+\}\s*\{\d+\})"
+)
+BASIS = re.compile(
+    r"\\(?:hat|text|vec|bar|widehat|overrightarrow)\s*\{\s*\\?([ijk])(?:math\s*)?\s*\}"
+)  # \hat{i}, \mathbf{j}
 LONGEST_NAME = 80  # characters: the pattern above would try a longer text in too many ways
 ABOUT = re.compile(
     r"^(?:(?:\\text\s*\{\s*)?(?:approximately|about|around|roughly|nearly|exactly|only|approx\.?)\s*\}?|≈)"
@@ -30,7 +40,7 @@ ABOUT = re.compile(
 CONDITION = re.compile(
     r"(?<=[\w)}\]⦄])\s*,?\s*(?:\\text\s*\{\s*,?\s*(?:for|where|with|provided)\b|(?<=[\s,])(?:for|where|provided)\s).*$"
 )
-MEMBER = re.compile(r"^\s*(?:[A-Za-z](?:_\{?\w+\}?)?|[A-Za-z]\([A-Za-z]\))\s*∈\s*(?=[(\[⦃{ℝ]|\]-)")
+MEMBER = re.compile(r"^\s*(?:[A-Za-z](?:_\{?\w+\}?)?|[A-Za-z]\([A-Za-z]\))\s*∈\s*(?=[(\[⦃{ℝ]|\]\s?[-\d\\])")
 
 
 def is_name(text: str) -> bool:
@@ -160,6 +170,43 @@ def right(item: str) -> str:
     return value if equals and is_name(name) else item
 
 
-def joined_thousands(text: str) -> str:
-    """`1,234` as 1234, also where a blank follows the comma."""
-    return re.sub(r"(?<=\d),\s?(?=\d{3}(?!\d))", "", text)
+def as_one_number(text: str) -> list[str]:
+    r"""The numbers that a list with commas, or with "and", may be in another notation.
+
+    >>> as_one_number("1, 234"), as_one_number("12,34,567"), as_one_number("1.234,5"), as_one_number("3,5 \\text{ m}")
+    (['1234'], ['1234567'], ['1234.5'], ['3.5 \\text{ m}'])
+    >>> as_one_number("3 and \\frac{2}{5}")
+    ['3 \\frac{2}{5}']
+    """
+    joined = re.sub(r"(?<=\d),\s?(?=\d{3}(?!\d))", "", text)
+    if INDIAN.match(text):
+        joined = text.replace(",", "")
+    decimal = DECIMAL_COMMA.fullmatch(text)
+    if decimal:
+        joined = f"{re.sub(r'[. ]', '', decimal['whole'])}.{decimal['decimals']}{decimal['unit']}"
+    mixed = MIXED.fullmatch(text)
+    if mixed:
+        joined = f"{mixed['whole']} {mixed['fraction']}"
+    return [joined] if joined != text else []
+
+
+def in_order_of_names(items: list[str]) -> list[str]:
+    """`y = 2, x = 1` as `x = 1, y = 2`; other lists as they are."""
+    names = [left(item) for item in items]
+    return (
+        sorted(items, key=left)
+        if set(names) in ({"x", "y"}, {"x", "y", "z"}) and len(names) == len(set(names))
+        else items
+    )
+
+
+def components(text: str, count: int) -> list[str]:
+    r"""The components of a vector that is a sum of i, j and k; none where `text` is no such sum.
+
+    >>> components("3\\hat {i} - \\hat {j}", 2)
+    ['3(1) - (0)', '3(0) - (1)']
+    """
+    names = set(BASIS.findall(text))
+    if not names or not 2 <= count <= 3 or not names <= set("ijk"[:count]):
+        return []
+    return [BASIS.sub(lambda match, name=name: f"({int(match[1] == name)})", text) for name in "ijk"[:count]]

@@ -11,7 +11,7 @@ from fractions import Fraction
 from scripts.lib.grading import pieces
 from scripts.lib.grading.nodes import Point, UnreadableError, floating
 from scripts.lib.grading.values import Context
-from scripts.lib.grading.wording import time_of_day
+from scripts.lib.grading.wording import same_time, time_of_day
 
 Same = Callable[[str, str], bool]
 
@@ -154,8 +154,7 @@ def ratio(gold: str, answer: str, same: Same, context: Context) -> bool | None:
     """The verdict on ratios, which are equal in proportion, and on times of day, which are not."""
     times = time_of_day(gold), time_of_day(answer)
     if all(times) and gold.count(":") == 1:
-        halves = {times[0][2], times[1][2]}
-        return times[0][:2] == times[1][:2] and ("" in halves or len(halves) == 1)
+        return same_time(*times)
     if any(time and time[2] for time in times):
         return False if ":" in gold and ":" in answer else None
     left, right = _terms(gold), _terms(answer)

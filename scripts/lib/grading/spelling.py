@@ -34,11 +34,12 @@ COMMANDS = {
     "lt": "<", "gt": ">", "div": "/", "in": "∈", "cup": "∪", "infty": "∞", "infin": "∞", "pm": "±", "mp": "∓",
     "prime": "'", "degree": "°", "setminus": "∖", "backslash": "∖", "emptyset": "∅", "varnothing": "∅", "colon": ":",
     "lor": " or ", "vee": " or ", "dots": "…", "ldots": "…", "cdots": "…", "equiv": "≡", "implies": "⇒",
-    "rightarrow": "→", "to": "→", "arcsin": "\\arcsin", "dollar": "",
+    "rightarrow": "→", "imath": "i", "jmath": "j", "to": "→", "arcsin": "\\arcsin", "dollar": "",
 }  # fmt: skip
 TEXT_COMMANDS = {"text", "textbf", "textit", "textrm", "textnormal", "textsf", "texttt", "mbox", "hbox", "mathrm",
                  "mathbf",
-                 "mathit", "mathsf", "mathtt", "operatorname", "emph", "bold", "bm", "textup", "textsl"}  # fmt: skip
+                 "mathit", "mathsf", "mathtt", "operatorname", "emph", "bold", "bm", "textup", "textsl",
+                 "underline"}  # fmt: skip
 UNICODE = str.maketrans({
     "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": "*", "·": "*", "⋅": "*", "∗": "*", "÷": "/", "⁄": "/",
     "∕": "/", "π": "\\pi ", "√": "\\sqrt ", "⩽": "≤", "≦": "≤", "⩾": "≥", "≧": "≥", "º": "°", "˚": "°", "′": "'",
@@ -75,7 +76,12 @@ GREEK_LETTERS = {
 RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺⁽⁾ⁿ", "0123456789-+()n")
 LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 CURRENCY = re.compile(r"\\\$|[$€£¥₹]|\\(?:pounds|euro|yen)(?![A-Za-z])|(?<![A-Za-z])(?:USD|Rs\.?)(?![A-Za-z])")
-THOUSANDS = re.compile(r"(?<![\d.])(\d{1,3})((?:(?:\{,\}|,\\!\s?|,\\,|\\,|\\!|\\ |~|\\:|\\;|,? \\!)\d{3})+)(?!\d)")
+THOUSANDS = re.compile(
+    r"(?<![\d.])(\d{1,3})((?:(?:\{,\}|\\text\s?\{,\}|,\\!\s?|,\\,|\\,|\\!|\\ |~|\\:|\\;|,? \\!)\d{3})+)(?!\d)"
+)
+
+_INSIDE = r"((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*?)"
+OVER = re.compile(rf"\{{{_INSIDE}\\over(?![A-Za-z]){_INSIDE}\}}")  # {a \over b}
 
 
 def closing(text: str, start: int, limit: int = MAX_ANSWER) -> int | None:
@@ -116,6 +122,7 @@ def clean(answer: str) -> str:
         text = text.replace("\\\\", "\\").replace("¶", ", ").replace("&", " ")
     text = text.replace("\\\\", "¶")
     text = re.sub(r"\\[dt]?frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}", text)
+    text = OVER.sub(r"\\frac{\1}{\2}", f"{{{text}}}") if "\\over" in text else text
     text = re.sub(r"\\(?:hspace|vspace|phantom|hphantom|kern|color|textcolor|tag|label)\*?\s*\{[^{}]*\}", " ", text)
     text = re.sub(r"\\(?:mathbb|Bbb)\s*(?:\{\s*([A-Z])\s*\}|([A-Z]))", _number_set, text)
     text = re.sub(r"\\left\s*\\?\.|\\right\s*\\?\.(?!\d)", " ", text)

@@ -16,8 +16,11 @@ QUOTES = {"’": "'", "‘": "'", "′": "'", "“": '"', "”": '"', "„": '"'
 MARKS = {"。": ". ", "，": ", ", "、": ", ", "；": "; ", "：": ": ", "（": "(", "）": ")", "！": "!", "？": "? ",
          "－": "-", "‐": "-", "‑": "-", "−": "-", "⁄": "/", "∕": "/", "【": "[", "】": "]"}  # fmt: skip
 FOLDED = str.maketrans({**QUOTES, **MARKS}) | INVISIBLE | SPACES
+END_MARK = re.compile(r"[ \t]*[∎■□◻◼▪✓✔✅☑🎉]+[ \t]*$", re.MULTILINE)  # behind a proof or an answer
 FULL_WIDTH = re.compile(r"[\uFF01-\uFF5E\U0001D400-\U0001D7FF\u24B6-\u24E9\u2100-\u2138]")
 FOREIGN_DIGIT = re.compile(r"(?![0-9])\d")
+# 1'234'567, 1_234_567 and 1.234.567; a single 1.234 is a decimal.
+GROUPED = re.compile(r"(?<![\w.,'])\d{1,3}(?:(?:'\d{3})+|(?:_\d{3})+|(?:\.\d{3}){2,})(?![\w']|\.\d)")
 NUMBER_SPACE = re.compile(r"(?<=\d)[\u00A0\u2009\u202F\u2007](?=\d{3}(?!\d))")
 DASH_MINUS = re.compile(r"(?<![^\s(\[{=,:$*+/^|])[–—](?=[\d.\\(√π∞a-zA-Z$])")
 VULGAR = re.compile(r"(?:(\d)\s?)?([¼-¾⅐-⅞])")
@@ -31,13 +34,17 @@ def fold(text: str) -> str:
     "3 1/2 – that's it"
     """
     if text.isascii():
-        return text.replace("\0", "")
+        return _ungrouped(text.replace("\0", ""))
     text = NUMBER_SPACE.sub("", text)
-    text = text.translate(FOLDED)
+    text = END_MARK.sub("", text.translate(FOLDED))
     text = FULL_WIDTH.sub(lambda match: match[0] if match[0] in KEPT else unicodedata.normalize("NFKC", match[0]), text)
     text = FOREIGN_DIGIT.sub(_digit, text)
     text = DASH_MINUS.sub("-", text)
-    return VULGAR.sub(_vulgar, text)
+    return _ungrouped(VULGAR.sub(_vulgar, text))
+
+
+def _ungrouped(text: str) -> str:
+    return GROUPED.sub(lambda match: re.sub(r"\D", "", match[0]), text)
 
 
 def _digit(match: re.Match) -> str:

@@ -14,6 +14,7 @@ from scripts.lib.grading.equality import close, equal, equal_at
 from scripts.lib.grading.expressions import words_of
 from scripts.lib.grading.formulas import Formula
 from scripts.lib.grading.nodes import DIGITS, UnreadableError, floating
+from scripts.lib.grading.numerals import POWERS, spelled, without_dots
 from scripts.lib.grading.units import TEXT, Unit
 
 EXACT_DIGITS = 12  # in which a written decimal agrees with a value that is not rational
@@ -38,40 +39,8 @@ SEXAGESIMAL = re.compile(
 _PART = r"(\d+(?:\.\d+)?)\s*(?:\\text\s*\{\s*)?([A-Za-z]+)\s*\}?\s*"
 COMPOUND = re.compile(rf"{_PART}(?:,|and|\\text\s*\{{\s*and\s*\}})?\s*{_PART}")
 
-_ONES = (
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-)
-_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-NUMBER_WORDS = {word: str(value) for value, word in enumerate(_ONES)}
-NUMBER_WORDS |= {word: str(10 * value) for value, word in enumerate(_TENS, 2)}
-NUMBER_WORDS |= {
-    f"{ten}{joint}{one}": str(10 * value + digit)
-    for value, ten in enumerate(_TENS, 2)
-    for digit, one in enumerate(_ONES[1:10], 1)
-    for joint in ("-", " ")
-}
-NUMBER_WORDS |= {"one half": "1/2", "half": "1/2", "one third": "1/3", "two thirds": "2/3", "one quarter": "1/4"}
-NUMBER_WORDS |= {"one fourth": "1/4", "three quarters": "3/4", "three fourths": "3/4", "one fifth": "1/5"}
-NUMBER_WORDS |= {"hundred": "100", "one hundred": "100", "thousand": "1000", "one thousand": "1000"}
+SCALE = re.compile(rf"[\s*]*(?:\\text\s*\{{\s*)?(?P<power>{'|'.join(POWERS)})\b\s*\}}?\s*")
+IN_WORDS = re.compile(r"(?P<number>[A-Za-z -]+?)\s+(?P<unit>%|per\s?cent|[A-Za-z]+)")
 FUNCTION_WORDS = words_of(
     "sin cos tan log ln exp sqrt pi mod cot sec csc arcsin arccos arctan asin acos atan gcd lcm min max"
 )
@@ -118,30 +87,55 @@ class Context:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A value, its unit, and whether it is per cent or in a number base."""
+    """A value, its unit, whether it is per cent or in a number base, and the power of ten behind it: "3 million"."""
 
     value: str
     unit: str = ""
     percent: bool = False
     base: str = ""
+    power: int = 0
 
     @staticmethod
     def read(text: str) -> "Quantity":
         r"""Takes `text` apart.
 
         >>> Quantity.read("5\\text{ cm}^2")
-        Quantity(value='5', unit='\\text{ cm}^2', percent=False, base='')
+        Quantity(value='5', unit='\\text{ cm}^2', percent=False, base='', power=0)
         """
-        text = _without_ordinal(text)
-        based = re.fullmatch(r"([\dA-F,]+)\s*_\s*\{?\s*(?:\\text\s*\{)?\s*(\d+|two|three|eight|ten)\s*\}{0,2}", text)
+        text = _in_digits(without_dots(_without_ordinal(text)))
+        based = re.fullmatch(
+            r"\(?([\dA-F,]+)\)?\s*_\s*\{?\s*(?:\\text\s*\{)?\s*(\d+|two|three|eight|ten)\s*\}{0,2}", text
+        )
         if based and based[1][0].isdecimal():
-            return Quantity(based[1], base=NUMBER_WORDS.get(based[2], based[2]))
+            return Quantity(based[1], base=spelled(based[2]) or based[2])
         joined = _sexagesimal(text) or _compound(text)
         if joined is not None:
             return joined
         text, unit = _split_unit(text)
+        scale = SCALE.match(unit)
+        unit = unit[scale.end() :] if scale else unit
         percent = text.endswith("%") or re.match(r"\s*(?:\\text\s*\{)?\s*(?:percent|per cent|%)", unit) is not None
-        return Quantity(_plain_number(text.rstrip("% ")), unit, percent)
+        return Quantity(_plain_number(text.rstrip("% ")), unit, percent, power=POWERS[scale["power"]] if scale else 0)
+
+    def scaled(self) -> "Quantity":
+        """The same without a power of ten in words.
+
+        >>> Quantity.read("2.5\\text{ million}").scaled().value
+        '2.5*10^{6}'
+        """
+        return replace(self, value=f"{self.value}*10^{{{self.power}}}", power=0) if self.power else self
+
+
+def _in_digits(text: str) -> str:
+    """`fifteen percent` and `three eighths` with digits."""
+    if not text[:1].isalpha():
+        return text
+    twice = re.fullmatch(r"([A-Za-z -]+?)\s*\((\d+)\)", text)  # seventeen (17)
+    if twice and spelled(twice[1]) == twice[2]:
+        return twice[2]
+    counted = IN_WORDS.fullmatch(text)
+    number = counted and spelled(counted["number"])
+    return spelled(text) or (f"{number} \\text{{ {counted['unit']}}}" if number else text)
 
 
 def _without_ordinal(text: str) -> str:
@@ -198,10 +192,10 @@ def _is_unit(unit: str, value: str, text: str) -> bool:
 
 
 def _plain_number(text: str) -> str:
-    """`text` without thousands separators and with digits for a number word; a ratio of two as a fraction."""
+    """`text` without thousands separators."""
     if re.fullmatch(r"[-+]?\s*\d{1,3}(?:(?:,\d{3})+|(?: \d{3})+)(\.\d+)?", text):
         text = text.replace(",", "").replace(" ", "")
-    return NUMBER_WORDS.get(text.lower(), text)
+    return text
 
 
 def same_values(gold: str, answer: str, context: Context) -> bool:
@@ -212,6 +206,9 @@ def same_values(gold: str, answer: str, context: Context) -> bool:
     left, right = _with_currency(Quantity.read(gold), 0, context), _with_currency(Quantity.read(answer), 1, context)
     if not left.value or not right.value or (left.base and right.base and left.base != right.base):
         return False
+    if bool(left.power) != bool(right.power) and _same_quantities(left, right, context):
+        return True  # "3 million" for 3, where the question asks for millions
+    left, right = left.scaled(), right.scaled()
     if left.percent != right.percent:
         return _same_per_cent(left, right, context)
     return _same_quantities(left, right, context)

@@ -23,14 +23,32 @@ _END = re.compile(r"\[\s*/?\s*end\s*\]", re.IGNORECASE)
 _QUOTES = "\"'“”‘’«»„`"
 _SIDES = {
     "right": "right|correct|correctly|true|valid",
-    "wrong": "wrong|incorrect|incorrectly|false|invalid",
+    "wrong": "wrong|incorrect|incorrectly|inaccurate|false|invalid",
 }
-_WORD = re.compile("|".join(rf"\b(?P<{side}>{words})\b" for side, words in _SIDES.items()), re.IGNORECASE)
+# A verdict word that belongs to a noun judges nothing: "the correct answer is 7", "right-hand side".
+_NOUN = (
+    r"(?![ -](?:hand|angle|angled|triangle|answer|value|result|solution|number|side|approach|method|formula|idea)s?\b)"
+)
+_WORD = re.compile("|".join(rf"\b(?P<{side}>{words})\b{_NOUN}" for side, words in _SIDES.items()), re.IGNORECASE)
 # A negation up to three words before the verdict word turns it round: "not entirely correct" is wrong.
-_NEGATION = re.compile(r"(?:\b(?:not|never|neither|far from|no longer|cannot be|\w+n['’]t))(?:\s+\w+){0,3}\s*$", re.I)
-_HALF = re.compile(r"\b(?:part(?:ly|ial|ially)|mostly|half|nearly|almost|somewhat|largely|either)\b", re.IGNORECASE)
+_NEGATION = re.compile(
+    r"(?:\b(?:not|never|far from|anything but|no longer|cannot be|\w+n['’]t))(?:\s+\w+){0,3}\s*$", re.I
+)
+# What may stand before the verdict: "yes, ", "this is ", "the final answer 5 is ".
+_SUBJECT = re.compile(
+    r"(?:yes|no|so|therefore|thus|hence)\s*,\s*"
+    r"|(?:it|this|(?:the|this|their|student['’]s|\s)+(?:final |given |overall )?(?:solution|answer|response))"
+    r"(?:\s[-\d.,/]+)?\s+(?:is|was)\s+(?:therefore |thus |clearly )?",
+    re.IGNORECASE,
+)
+# These leave the verdict open.
+_HALF = re.compile(
+    r"\b(?:part(?:ly|ial|ially)|mostly|half|nearly|almost|somewhat|largely|n?either|whether|unsure|unclear|"
+    r"not (?:necessarily|sure|certain|clear|known))\b",
+    re.IGNORECASE,
+)
 # Between two verdict words: they are alternatives, and together no verdict.
-_ALTERNATIVE = re.compile(r"[/|,&]|(?:,?\s*)(?:or|and|and/or|vs\.?)|(?:but|and|or)\s+\w+", re.IGNORECASE)
+_ALTERNATIVE = re.compile(r"|[/|,&]|(?:,?\s*)(?:or|and|and/or|vs\.?)|(?:but|and|or)\s+\w+", re.IGNORECASE)
 _MARKUP = re.compile(r"\\(?:text|boxed|textbf|mathrm)\b|\b(?:text|boxed|textbf|mathrm)(?=\s*\{)|[*_`~$\\{}|()\"“”]")
 _JUDGED = re.compile(
     r"\b(?:student['’]s|the|their|this|given)\s+(?:final\s+|given\s+|overall\s+)?(?:solution|answer|response|conclusion)"
@@ -57,11 +75,12 @@ def parse_verdict(text: str) -> str | None:
     >>> parse_verdict("Step 2 is false. **Conclusion: Wrong** [END]")
     'wrong'
     """
+    text = text.rpartition("</think>")[2].strip() or text  # what a thought concludes is not stated yet
     for introduction in (_CONCLUSION, _CORRECTNESS):
         stated = set()
         for found in introduction.finditer(text):
             if found["colon"] or "\n" in found.group():
-                stated |= set() if _is_quotation(text, found) else {_direct(_phrase(text[found.end() :]))}
+                stated |= set() if _is_quotation(text, found) else {_direct(_spoken(text, found))}
         stated -= {None}
         if stated:
             return stated.pop() if len(stated) == 1 else None
@@ -112,6 +131,12 @@ def _is_quotation(text: str, found: re.Match) -> bool:
     return bool(line.strip(_QUOTES + "* ") or goes_on)
 
 
+def _spoken(text: str, found: re.Match) -> str:
+    """What follows a conclusion, without "this is", "the answer 5 is" on the same line."""
+    phrase = _phrase(text[found.end() :])
+    return phrase if "\n" in found.group() else _SUBJECT.sub("", _plain(phrase), count=2)
+
+
 def _phrase(rest: str) -> str:
     """The first line that is not blank, up to [END]."""
     return _END.split(rest.lstrip().partition("\n")[0], maxsplit=1)[0]
@@ -135,9 +160,12 @@ def _direct(phrase: str) -> str | None:
     """The verdict where `phrase` begins with it: "wrong, the right answer is 5" is wrong, "right/wrong" is none."""
     plain = _plain(phrase)
     words = _words(plain)
-    if not words or re.search(r"\w", re.sub(_NEGATION, "", plain[: words[0][0].start()])):
+    if not words:
         return None
     first, value = words[0]
+    before, after = plain[: first.start()], plain[first.end() :]
+    if re.search(r"\w", re.sub(_NEGATION, "", before)) or _HALF.search(before) or after.startswith("?"):
+        return None
     if len(words) > 1 and _ALTERNATIVE.fullmatch(plain[first.end() : words[1][0].start()].strip()):
         return None
     return value

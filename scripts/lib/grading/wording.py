@@ -2,8 +2,9 @@
 
 import re
 
+from scripts.lib.grading import expressions
+from scripts.lib.grading.numerals import spelled
 from scripts.lib.grading.spelling import words
-from scripts.lib.grading.values import NUMBER_WORDS
 
 TRUTH = {"true": True, "yes": True, "false": False, "no": False, "correct": True, "incorrect": False}
 LETTER = re.compile(r"\(?\s*(?:\\text\s*\{\s*\(?\s*)?([A-Za-z])\s*\)?\s*\}?\s*\)?")
@@ -14,6 +15,27 @@ NOTHING = frozenset(
     has no solution|has no solutions|no integer solutions|no values|no value|no answer|no roots|no real roots|
     ⦃⦄|\\emptyset|no solution exists|no solutions exist""".replace("\n", "").replace("    ", "").split("|")
 )  # fmt: skip
+_NO_SOLUTION = re.compile(
+    r"\bno(?: (?:such|real|integer|valid|possible|positive|number of))* "
+    r"(?:solutions?|roots?|values?|numbers?|integers?|pairs?)\b"
+)
+# What is said in several ways, and is no value.
+SAYINGS = (
+    ("nothing", _NO_SOLUTION),
+    ("does not exist", re.compile(r"\bdne\b|\b(?:does|do) not exist$|\bd(?:oes|o)n t exist$")),
+    ("undefined", re.compile(r"\bundefined$|\bnot defined$")),
+    ("infinite", re.compile(r"\binfinity$|\binfinite(?:ly many)?(?: (?:solutions?|numbers?|values?|ways?|points?))?$")),
+)
+# What stands in front of an answer in words: a subject, and maybe its verb.
+LED = re.compile(
+    r"(?:\b(?:is|are|be|was|were|becomes|it|this|that|they|therefore|thus|hence|so|on|a|an|the"
+    r"|(?:the|this) (?:series|integral|limit|sequence|function|graph|answer|result|statement|number|sum))|:)\s+$",
+    re.IGNORECASE,
+)
+DENIED = re.compile(
+    r"\b(?:not|never|cannot|neither|nor|either|or|no|if|when|than|half|semi|before|after|opposite|\w+n't)\b",
+    re.IGNORECASE,
+)
 CLOCK = re.compile(r"(\d{1,2})\s*:\s*(\d{2})\s*([ap])?\.?\s?(?:m\b)?", re.IGNORECASE)
 PART_OF_DAY = (
     (re.compile(r"\bin\s+the\s+morning\b|\ba\.\s?m\.?", re.IGNORECASE), "am"),
@@ -30,6 +52,34 @@ def truth(text: str, gold: bool = False) -> bool | None:
 def is_nothing(text: str) -> bool:
     """Whether `text` says that there is no solution."""
     return text.strip() in NOTHING or words(text) in NOTHING
+
+
+def is_said(gold: str) -> bool:
+    """Whether a gold is words, which a sentence may end with."""
+    plain = re.sub(r"\\(?:text|textbf|mathrm|mbox)\s*\{([^{}]*)\}", r"\1", gold).strip(" .$")
+    return is_nothing(plain) or (
+        re.fullmatch(r"[A-Za-z][A-Za-z ,'-]{1,60}", plain) is not None
+        and not (LETTERS.fullmatch(plain) and not saying(plain))
+    )
+
+
+def saying(text: str) -> str:
+    """What `text` says where it is no value: that there is nothing, that it is infinite ...; else nothing."""
+    found = words(text).replace("'", " ")
+    if is_nothing(text):
+        return "nothing"
+    if text.strip() == "∞":
+        return "infinite"
+    return next((name for name, pattern in SAYINGS if pattern.search(found)), "")
+
+
+def ends_with(sentence: str, answer: str) -> bool:
+    """Whether a sentence says an answer in words and nothing else: "so the series diverges", "Ann earns the most"."""
+    if re.fullmatch(r"[A-Z][a-z]+", answer) and re.match(rf"{answer} (?:[a-z]+s|had|won)\b", sentence):
+        return not re.search(r"\b(?:not|never|n?either|n?or|\w+n't)\b", sentence)
+    found = re.fullmatch(rf"(?P<lead>.*?)\b{re.escape(answer.strip())}", sentence.strip(), re.IGNORECASE | re.DOTALL)
+    lead = found and found["lead"].rpartition(",")[2]
+    return lead is not None and LED.search(lead) is not None and not DENIED.search(lead)
 
 
 def is_text(text: str) -> bool:
@@ -57,6 +107,18 @@ def time_of_day(text: str) -> tuple[int, int, str] | None:
     return int(match[1]), int(match[2]), (match[3] or "").lower() and f"{match[3].lower()}m"
 
 
+def same_time(one: tuple[int, int, str], other: tuple[int, int, str]) -> bool:
+    """Whether two times of day are the same; one without am or pm is either, or of the 24 hours."""
+    if one[2] and other[2]:
+        return one == other
+    return one[:2] == other[:2] or _of_24_hours(one) == _of_24_hours(other)
+
+
+def _of_24_hours(time: tuple[int, int, str]) -> tuple[int, int]:
+    hour, minute, half = time
+    return (hour % 12 + 12 * (half == "pm") if half else hour), minute
+
+
 def same_text(gold: str, answer: str) -> bool | None:
     """The verdict where at least one side is words; None if they are to be compared as values."""
     left, right = words(gold), words(answer)
@@ -65,11 +127,16 @@ def same_text(gold: str, answer: str) -> bool | None:
     letter = LETTER.fullmatch(gold)
     if letter:
         return _same_letter(gold, letter[1], answer)
-    if re.search(r"\d", gold) or re.search(r"\d", answer) or left in NUMBER_WORDS or right in NUMBER_WORDS:
+    dates = expressions.date(gold), expressions.date(answer)
+    if all(dates):
+        return dates[0][:2] == dates[1][:2] and (dates[0][2] == dates[1][2] or not (dates[0][2] and dates[1][2]))
+    if is_said(gold) and ends_with(answer, gold):
+        return True
+    if re.search(r"\d", gold) or re.search(r"\d", answer) or spelled(left) or spelled(right):
         return None
     if is_text(gold) and is_text(answer):
         joined = re.sub(r"[\s-]", "", left), re.sub(r"[\s-]", "", right)
-        if joined[0] == joined[1] or _same_names(left, right):
+        if joined[0] == joined[1] or _same_names(left, right) or ends_with(gold, answer):
             return True
         if all(re.fullmatch(r"[a-z]{4,}", text) for text in joined):
             return False  # and not a product of letters, in which "circle" would be "cleric"
