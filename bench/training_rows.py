@@ -2,9 +2,11 @@
 
 Both start from the same JSON Lines file of made-up text and end with what the trainer is given, in a fresh process
 each. Python lists are what each process of a training made for itself before: the rows read whole, tokenised in a loop
-and put into a Dataset. Of Arrow files the first figures are those of the one process that prepares them (its workers
-are further processes), the last ones those of every process that trains, which also reads 2,000 rows in random order.
-Memory is a process's peak of what is its own: pages of mapped files are the system's, which drops them when it must.
+and put into a Dataset. Of Arrow files the first figures are those of the one process that prepares them, with its
+workers; the last ones those of every process that trains, which also reads 2,000 rows in random order.
+Memory is the peak of the largest process: resident, and what is its own (pages of mapped files are the system's, which
+drops them when it must), beyond what its imports take. CPU seconds are those of all processes: divided by the cores,
+they are what an idle machine takes at least.
 
     python -m bench.training_rows --tokenizer results/laptop/models/smollm2-135m --rows 50000 --tokens 1550
 """
@@ -19,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -37,6 +40,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--tokens", type=int, default=1550, help="mean tokens of a row, about")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--without-lists", action="store_true", help="Arrow files alone: lists may be beyond memory")
     parser.add_argument("--way", choices=WAYS, default=None)
     parser.add_argument("--folder", default=None)
     args = parser.parse_args()
@@ -48,12 +52,14 @@ def main() -> None:
         size = (Path(folder) / "rows.jsonl").stat().st_size
         print(f"{args.rows:,} rows, {size / 1e6:,.0f} MB of text, {args.workers} workers", flush=True)
         found = {}
-        for way in WAYS:
+        for way in list(WAYS)[args.without_lists :]:
             command = [sys.executable, "-m", "bench.training_rows", "--way", way, "--folder", folder]
             command += ["--tokenizer", args.tokenizer, "--workers", str(args.workers)]
             answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             found[way] = json.loads(answer.stdout.splitlines()[-1])
             print(f"{way:12}" + "".join(f"  {name} {value:10,.1f}" for name, value in found[way].items()), flush=True)
+    if args.without_lists:
+        return
     old, made, mapped = (found[way] for way in WAYS)
     print(
         f"until every process has its rows: {old['seconds'] / (made['seconds'] + mapped['seconds']):.1f} × as fast; "
@@ -78,7 +84,7 @@ def write(path: Path, rows: int, tokens: int) -> None:
 
 
 def measured(args: argparse.Namespace) -> dict[str, float]:
-    """Seconds of one way, its peak memory beyond what its imports take, and tokens."""
+    """Seconds of one way, its peak memory, and tokens."""
     from datasets import disable_progress_bars
 
     from scripts.lib.generation.chat import load_tokenizer
@@ -87,33 +93,50 @@ def measured(args: argparse.Namespace) -> dict[str, float]:
     disable_progress_bars()
     tokenizer = load_tokenizer(args.tokenizer)
     peak = Peak()
-    start = time.perf_counter()
     tokens = WAYS[args.way](Path(args.folder), tokenizer, args.workers)
-    seconds = time.perf_counter() - start
-    return {"seconds": seconds, "own MB": peak.end(), "million tokens": tokens / 1e6}
+    return peak.end() | {"million tokens": tokens / 1e6}
 
 
 class Peak(threading.Thread):
-    """The most memory of its own that this process had, beyond what it had at the start."""
+    """The time that this process takes from now on, and the most memory that it, or a process of its own, has."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.process, self.ended = psutil.Process(os.getpid()), threading.Event()
-        self.first = self.most = self.own()
+        self.began, self.cpu = time.perf_counter(), cpu_seconds()
+        self.first, _ = memory(self.process)
+        self.own = self.resident = 0
         self.start()
 
-    def own(self) -> int:
-        memory = self.process.memory_info()
-        return memory.rss - memory.shared
+    def look(self) -> None:
+        """Takes in how much memory is in use now."""
+        for process in (self.process, *self.process.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):  # a worker that has just ended
+                own, resident = memory(process)
+                self.own, self.resident = max(self.own, own), max(self.resident, resident)
 
     def run(self) -> None:
         while not self.ended.wait(0.05):
-            self.most = max(self.most, self.own())
+            self.look()
 
-    def end(self) -> float:
-        """The result in MB."""
+    def end(self) -> dict[str, float]:
+        """Seconds, and memory in MB."""
+        seconds, cpu = time.perf_counter() - self.began, cpu_seconds() - self.cpu
+        self.look()
         self.ended.set()
-        return (max(self.most, self.own()) - self.first) / 1e6
+        own, resident = (self.own - self.first) / 1e6, self.resident / 1e6
+        return {"seconds": seconds, "CPU seconds": cpu, "own MB": own, "resident MB": resident}
+
+
+def memory(process: psutil.Process) -> tuple[int, int]:
+    """(bytes of memory that are a process's own, bytes that are resident)."""
+    used = process.memory_info()
+    return used.rss - used.shared, used.rss
+
+
+def cpu_seconds() -> float:
+    """What this process and those of its children that have ended have taken."""
+    return sum(os.times()[:4])
 
 
 def python_lists(folder: Path, tokenizer, workers: int) -> int:

@@ -25,13 +25,14 @@ rule build_train_set:
     localrule: True
     conda:
         "../envs/laptop.yaml"
+    threads: lambda wildcards: THREADS if STUDY.length_tokenizer(wildcards) else 1
     params:
         python=python_for("laptop"),
         settings=STUDY.train_set_settings,
         tokenizer=lambda wildcards, input: f"--tokenizer {shlex.quote(str(input.tokenizer))}" if input.tokenizer else "",
     shell:
         "{params.python:q} -m scripts.build_train_set --settings {log:q}.settings.json --data {input.data:q}"
-        " --datasets {input.datasets:q} {params.tokenizer}"
+        " --datasets {input.datasets:q} {params.tokenizer} --workers {threads}"
         " --train-set {output.rows:q} --summary {output.summary:q} > {log:q} 2>&1"
 
 

@@ -25,7 +25,7 @@ import heapq
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.lib import cli
@@ -51,6 +51,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--data", nargs="+", required=True, help="the parts' files (JSON Lines), in their order")
     parser.add_argument("--datasets", nargs="*", default=[], help="summaries of the datasets behind them (JSON)")
     parser.add_argument("--tokenizer", default=None, help="a model folder, to count tokens")
+    parser.add_argument("--workers", type=int, default=1, help="threads that count tokens")
     parser.add_argument("--train-set", required=True, help="JSON Lines to write")
     parser.add_argument("--summary", required=True, help="JSON summary to write")
     return parser.parse_args(argv)
@@ -60,7 +61,7 @@ def main(args: argparse.Namespace) -> int:
     """Filters, chooses and renders the rows of each part."""
     settings = args.settings
     summary = cli.Summary("build_train_set", settings)
-    ruler = lengths.Ruler(args.tokenizer, settings.get("limit"))
+    ruler = lengths.Ruler(args.tokenizer, settings.get("limit"), args.workers)
     datasets = {Path(file).stem: dataset_counts(read_json(file)) for file in args.datasets}
     files = list(args.data)
     shares = split(settings["rows"], [part["weight"] for part in settings["parts"]])
@@ -116,13 +117,13 @@ def rows_of_part(
     limit, seed = Limit(part, ruler), settings["seed"]
     pool, usable, count = pool_of(part, files, seed, limit)
     asked = by_length(part) if wanted is None else wanted
-    chosen = choose_each(of_length(pool, part, like, limit), part, asked, seed, limit.fits)
+    chosen = choose_each(of_length(pool, part, like, limit), part, asked, seed, limit)
     loosened = len(chosen) < enough(asked, settings)
     if loosened:
         if settings["when_short"] != "take-unfiltered":
             count["left_out"] |= limit.left_out
             raise BadInput(too_few(settings, part, files, count, len(chosen), asked) + told_of(datasets))
-        chosen = choose_each(usable, part, asked, seed, limit.fits)
+        chosen = choose_each(usable, part, asked, seed, limit)
     if part.get("length_gap"):
         count["mean_gap"] = lengths.mean_gap(chosen, ruler.tokens)
     count["left_out"] |= limit.left_out
@@ -144,22 +145,22 @@ def enough(asked: int | None, settings: dict) -> int:
     return least(asked or 1, settings["when_short"], settings.get("slack", 0.0))
 
 
-def choose_each(pool: list[Row], part: dict, wanted: int | None, seed: int, fits: Callable[[Row], bool]) -> list[Row]:
-    """`choose`; for SPIN, in equal shares from the pairs of each iteration."""
+def choose_each(pool: list[Row], part: dict, wanted: int | None, seed: int, limit: Limit) -> list[Row]:
+    """`choose`, for SPIN from the pairs of each iteration in equal shares."""
     if part["method"] != "spin" or wanted is None:
-        return choose(pool, wanted, seed, fits)
+        return choose(pool, wanted, seed, limit)
     shares = split(wanted, [1.0] * len(part["iterations"]))
     chosen = []
     for iteration, share in zip(part["iterations"], shares, strict=True):
         mine = [row for row in pool if row["id"].startswith(f"t{iteration}:")]
-        chosen += choose(mine, share, seed, fits)
+        chosen += choose(mine, share, seed, limit)
     return chosen
 
 
-def choose(pool: list[Row], wanted: int | None, seed: int, fits: Callable[[Row], bool] = lambda row: True) -> list[Row]:
-    """`wanted` rows of the pool that fit, by a hash of seed and id: one of each question before a second of any.
+def choose(pool: list[Row], wanted: int | None, seed: int, limit: Limit) -> list[Row]:
+    """`wanted` rows of the pool that fit, drawn by a hash of seed and id: one of each question before a second of any.
 
-    Rows are tested for fit only until there are enough.
+    Rows are asked whether they fit only until there are enough; those that are next in turn are measured with them.
     """
     waiting: dict[str, Iterator[tuple[float, str, Row]]] = {}
     for draw in sorted(((drawn(row, seed), row["id"], row) for row in pool), key=lambda item: item[:2]):
@@ -170,7 +171,11 @@ def choose(pool: list[Row], wanted: int | None, seed: int, fits: Callable[[Row],
     chosen: list[Row] = []
     while heap and (wanted is None or len(chosen) < wanted):
         turn, _, _, row = heapq.heappop(heap)
-        taken = fits(row)
+        if not limit.knows(row):
+            lacking = len(pool) if wanted is None else wanted - len(chosen)
+            following = heapq.nsmallest(min(lacking, lengths.BATCH) - 1, heap)
+            limit.measure([row, *(item[-1] for item in following)])
+        taken = limit.fits(row)
         chosen += [row] if taken else []
         for following in itertools.islice(waiting[question_of(row)], 1):
             heapq.heappush(heap, (turn + taken, *following))

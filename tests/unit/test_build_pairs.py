@@ -9,6 +9,7 @@ import pytest
 from scripts import build_train_set
 from scripts.lib.generation.chat import load_tokenizer
 from scripts.lib.jsonl import BadInput, read_json, read_rows, write_json
+from scripts.lib.training import lengths
 from tests import shared_data
 
 PART = {"prompt": "prompts/answer.j2", "weight": 1.0, "keep": "all", "files": 1}
@@ -20,7 +21,7 @@ def build(tmp_path, write_lines):
 
     def run(parts: list[dict], tables: list[list[dict]], rows: int | None = None, when_short: str = "fail", **more):
         files = [str(write_lines(f"in{number}.jsonl", table)) for number, table in enumerate(tables)]
-        tokenizer = more.pop("tokenizer", None)
+        tokenizer, workers = more.pop("tokenizer", None), more.pop("workers", 1)
         settings = {"run": "mine", "seed": 1, "rows": rows, "when_short": when_short, **more}
         build_train_set.main(
             argparse.Namespace(
@@ -28,6 +29,7 @@ def build(tmp_path, write_lines):
                 data=files,
                 datasets=[],
                 tokenizer=tokenizer and str(tokenizer),
+                workers=workers,
                 train_set=str(tmp_path / "out.jsonl"),
                 summary=str(tmp_path / "out.json"),
             )
@@ -84,20 +86,15 @@ def test_thinkpo_prefers_the_long_answer(build):
     assert made[0]["chosen"].startswith("2 + 2") and made[0]["rejected"] == "It is 4."
 
 
-def test_length_gap_is_measured_with_the_tokenizer(write_lines, tmp_path, model_folder):
+def test_length_gap_is_measured_with_the_tokenizer(build, model_folder):
     rows = [
         {"id": str(n), "question": f"{n}?", "answer": "4", "solution": "long " * n, "terse": "short"}
         for n in range(1, 8)
     ]
-    file = str(write_lines("rows.jsonl", rows))
     part = {"method": "thinkpo", "format_only": 0, "length_gap": "long", "gap_rows": 2, "files": 2}
     part["sides"] = [{"field": "solution"}, {"field": "terse"}]
-    settings = {"run": "mine", "seed": 1, "rows": None, "when_short": "fail", "parts": [{**PART, **part}]}
-    outputs = {"train_set": str(tmp_path / "o.jsonl"), "summary": str(tmp_path / "o.json")}
-    build_train_set.main(
-        argparse.Namespace(settings=settings, data=[file, file], datasets=[], tokenizer=str(model_folder), **outputs)
-    )
-    assert [row["id"] for row in read_rows(tmp_path / "o.jsonl")] == ["6", "7"]
+    made, _ = build([part], [rows, rows], tokenizer=model_folder)
+    assert [row["id"] for row in made] == ["6", "7"]
 
 
 def test_mixed_parts_share_the_rows_by_weight(build):
@@ -217,6 +214,36 @@ def test_quota_is_filled_with_rows_that_are_not_too_long(build, model_folder):
     assert one_more["left_out"] == {"over_max_tokens": 1}, "the limit is the trainer's to the token"
 
 
+MANY = [response(f"q{n % 7}", n, "x" * (n * 37 % 300) + END * (n % 11 == 0), n % 3 > 0) for n in range(60)]
+
+
+@pytest.mark.parametrize("rows", [None, 9, 20])
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"method": "sft", "kind": "responses"},
+        {"method": "dpo", "kind": "responses", "pairs_per_question": 2},
+        {"method": "sft", "kind": "responses", "keep": "correct"},
+    ],
+    ids=str,
+)
+def test_rows_measured_together_give_the_set_of_rows_measured_one_by_one(build, model_folder, monkeypatch, part, rows):
+    given = {"rows": rows, "when_short": "take-all", "limit": limit(160, end_inside="drop"), "tokenizer": model_folder}
+    together, told = build([part], [MANY], workers=3, **given)
+    monkeypatch.setattr(lengths, "BATCH", 1)
+    one_by_one, told_of_one = build([part], [MANY], **given)
+    assert together == one_by_one
+    assert told["left_out"] == told_of_one["left_out"] != {}
+
+
+def test_rows_are_measured_many_at_a_time_and_not_all_where_few_are_wanted(build, model_folder, monkeypatch):
+    measured, plain = [], lengths.Ruler.ids
+    monkeypatch.setattr(lengths.Ruler, "ids", lambda self, texts: measured.append(len(texts)) or plain(self, texts))
+    pool = [response(f"q{n}", 0, "x", True) for n in range(60)]
+    build([{"method": "sft", "kind": "responses"}], [pool], rows=20, limit=limit(160), tokenizer=model_folder)
+    assert measured == [40]  # a prompt and an answer of each row
+
+
 def test_limit_that_leaves_too_few_rows_is_named(build, model_folder):
     rows = [{"id": f"{n}", "question": f"{n}?", "solution": "x" * 400} for n in range(4)]
     with pytest.raises(BadInput, match="'over_max_tokens': 4.*raise max_tokens in its recipe"):
@@ -245,8 +272,8 @@ def test_pairs_are_chosen_by_gap_among_those_that_fit(build, model_folder):
     part["sides"] = [{"field": "solution"}, {"field": "terse"}]
     made, summary = build([part], [rows, rows], limit=limit(160), tokenizer=model_folder)
     assert trained(made, model_folder, 160)["rows_trained"] == len(made) == 5
-    lengths = [len(row["chosen"]) - len(row["rejected"]) for row in made]
-    assert summary["parts"][0]["mean_gap"] == sum(lengths) / 5 < 160
+    gaps = [len(row["chosen"]) - len(row["rejected"]) for row in made]
+    assert summary["parts"][0]["mean_gap"] == sum(gaps) / 5 < 160
     assert summary["left_out"]["over_max_tokens"] >= 5
 
 

@@ -1,6 +1,7 @@
 """Which rows a run trains on, and how they read."""
 
 import gzip
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from scripts import build_train_set
 from scripts.build_train_set import choose
 from scripts.lib.jsonl import BadInput, read_json, read_rows, write_json
 from scripts.lib.training import lengths, stored
+from scripts.lib.training.pools import Limit
 
 PART = {"method": "sft", "kind": "responses", "keep": "all", "weight": 1, "files": 1}
 
@@ -20,6 +22,7 @@ def response(question: int, sample: int, correct: bool | None = True, verdict: s
     return {**row, "correct": correct, "verdict": verdict, **more}
 
 
+ALL = Limit(PART, lengths.Ruler(None, None))  # every row fits
 LINES = [("a", "true"), ("b", "null"), ("c", "false")]
 POOL = [
     response(q, s, correct=(q + s) % 2 == 0, verdict="right" if s == 0 else "wrong") for q in range(6) for s in range(3)
@@ -121,13 +124,13 @@ def test_rows_of_a_dataset_with_one_question_are_rows_of_one_question(build) -> 
 
 
 def test_choice_does_not_depend_on_the_order_of_the_rows() -> None:
-    ids = [row["id"] for row in choose(POOL, 5, seed=1)]
-    assert [row["id"] for row in choose(POOL[::-1], 5, seed=1)] == ids
-    assert [row["id"] for row in choose(POOL, 5, seed=2)] != ids
+    ids = [row["id"] for row in choose(POOL, 5, 1, ALL)]
+    assert [row["id"] for row in choose(POOL[::-1], 5, 1, ALL)] == ids
+    assert [row["id"] for row in choose(POOL, 5, 2, ALL)] != ids
 
 
 def test_more_rows_keep_the_ones_chosen_before() -> None:
-    few, many = (choose(POOL, count, seed=1) for count in (5, 11))
+    few, many = (choose(POOL, count, 1, ALL) for count in (5, 11))
     assert many[:5] == few
 
 
@@ -229,8 +232,8 @@ def test_released_rows_give_critiques_and_verified_answers(build) -> None:
     assert [(made["id"], made["completion"]) for made in rows] == [("a", "4")]
 
 
-def words(text: str) -> int:
-    return len(text.split())
+def words(texts: Iterable[str]) -> list[int]:
+    return [len(text.split()) for text in texts]
 
 
 def test_rows_of_like_length_follow_the_lengths_of_another_set() -> None:
@@ -238,7 +241,7 @@ def test_rows_of_like_length_follow_the_lengths_of_another_set() -> None:
     like = [{"completion": "word " * n} for n in (2, 2, 3, 30)]
     chosen = lengths.of_like_length(pool, "critique", like, 4, words)
     # Each row once: the second of length 2 takes the nearest that is left.
-    assert sorted(words(row["critique"]) for row in chosen) == [1, 2, 3, 30]
+    assert sorted(words(row["critique"] for row in chosen)) == [1, 2, 3, 30]
     assert len(lengths.of_like_length(pool, "critique", like, 99, words)) == 40
 
 

@@ -64,3 +64,15 @@ def test_sampling_and_training_may_differ(model_folder):
     messages = [{"role": "user", "content": "Hello"}]
     assert chat.prompt_ids(trained, messages) != chat.prompt_ids(sampled, messages)
     assert chat.answer_ids(trained, "Hi") == chat.answer_ids(sampled, "Hi")
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_token_ids_are_those_of_transformers_whatever_was_padded_or_cut_before(model_folder, split):
+    tokenizer = chat.load_tokenizer(model_folder)
+    tokenizer.split_special_tokens = split
+    texts = ["2 + 2?", "", "<|im_end|> Größe\n" * 30]
+    expected = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    tokenizer(texts, padding=True, truncation=True, max_length=3)
+    assert chat.token_ids(tokenizer, texts) == expected
+    tokenizer.split_special_tokens = not split
+    assert chat.token_ids(tokenizer, texts) == tokenizer(texts, add_special_tokens=False)["input_ids"] != expected

@@ -3,8 +3,10 @@ length."""
 
 import bisect
 import math
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
+from itertools import chain, islice
 from typing import Any
 
 from scripts.lib.generation.prompts import Message
@@ -12,18 +14,23 @@ from scripts.lib.jsonl import BadInput
 from scripts.lib.training import pairs
 from scripts.lib.training.stored import Row
 
+Conversation = tuple[list[Message], tuple[str, ...]]  # what is asked, and the answer or the two answers of a pair
+Count = Callable[[Iterable[str]], list[int]]  # the number of tokens of each text
+BATCH = 256  # rows, or texts, that are measured together and held at a time
+
 
 class Ruler:
-    """Tells which rows a run's trainer would drop, and counts tokens.
+    """Says which rows a run's trainer would leave out, and counts tokens, of many texts at a time.
 
     Args:
-        model: a model folder with the tokenizer. None if nothing is counted.
-        limit: the trainer's limits: `max_tokens` (null if it drops no long row), `end_inside`, `loss_on`, and
-            `template`, a chat template file or null. None if it drops no row.
+        model: a model folder; its tokenizer counts. None where nothing is counted.
+        limit: what the trainer goes by: `max_tokens` (null where it drops no long row), `end_inside`, `loss_on`, and
+            `template`, a chat template file or null. None where it leaves out no row.
+        workers: threads that tokenise.
     """
 
-    def __init__(self, model: str | None, limit: dict[str, Any] | None) -> None:
-        self.model, self.limit = model, limit
+    def __init__(self, model: str | None, limit: dict[str, Any] | None, workers: int = 1) -> None:
+        self.model, self.limit, self.workers = model, limit, workers
 
     @cached_property
     def tokenizer(self):
@@ -33,10 +40,6 @@ class Ruler:
         if self.model is None:
             raise BadInput("counting tokens needs a tokenizer. Name a model folder (--tokenizer).")
         return file_tokenizer(self.model) if self.limit is None else load_tokenizer(self.model, self.limit["template"])
-
-    def tokens(self, text: str) -> int:
-        """The number of tokens in a text."""
-        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     @cached_property
     def longest(self) -> float:
@@ -50,65 +53,89 @@ class Ruler:
         places = positions(AutoConfig.from_pretrained(self.model, trust_remote_code=False))
         return min(self.limit["max_tokens"], places or math.inf)
 
-    def objection(self, messages: list[Message], *answers: str) -> str | None:
-        """Why the trainer would drop a row with this answer, or these two; None if it would not.
+    def ids(self, texts: list[str]) -> list[list[int]]:
+        """Token ids of each text. The tokenizer runs outside of Python's lock, so that threads share the work."""
+        from scripts.lib.generation.chat import token_ids
 
-        Returns:
-            end_inside, equal_tokens or over_max_tokens. Rows for which the trainer would stop altogether are not
-            dropped.
+        size = max(1, math.ceil(len(texts) / self.workers))
+        shares = [texts[begin : begin + size] for begin in range(0, len(texts), size)]
+        with ThreadPoolExecutor(self.workers) as threads:
+            return list(chain.from_iterable(threads.map(partial(token_ids, self.tokenizer), shares)))
+
+    def tokens(self, texts: Iterable[str]) -> list[int]:
+        """The number of tokens of each text."""
+        return [len(ids) for batch in batches(texts) for ids in self.ids(batch)]
+
+    def objections(self, conversations: Iterable[Conversation]) -> Iterator[str | None]:
+        """Why the trainer would leave out each row with this answer, or these two; None where it would not.
+
+        Yields:
+            end_inside, equal_tokens or over_max_tokens. Rows that the trainer refuses, and all others with them, are
+            not left out.
         """
-        if self.limit is None:
-            return None
-        from scripts.lib.generation.chat import EndInside, answer_ids
+        for batch in batches(conversations):
+            texts = [self._texts(messages, answers) for messages, answers in batch]
+            ids = iter(self.ids(list(chain.from_iterable(texts))))
+            yield from (self._objection(list(islice(ids, len(of_row)))) for of_row in texts)
+
+    def _texts(self, messages: list[Message], answers: tuple[str, ...]) -> list[str]:
+        """What is tokenised of a row: the prompt (or, where all has the loss, the conversation), then its answers."""
+        from scripts.lib.generation.chat import prompt_text, rendered
 
         if self.limit["end_inside"] == "delete":
             end = self.tokenizer.eos_token
             messages = [{**said, "content": said["content"].replace(end, "")} for said in messages]
             answers = tuple(text.replace(end, "") for text in answers)
-        try:
-            ids = [answer_ids(self.tokenizer, text) for text in answers]
-        except EndInside:
-            return "end_inside" if self.limit["end_inside"] == "drop" else None
-        if len(ids) == 2 and ids[0] == ids[1]:
-            return "equal_tokens"
-        return "over_max_tokens" if self._length(messages, answers, max(map(len, ids))) > self.longest else None
-
-    def _length(self, messages: list[Message], answers: tuple[str, ...], longest_answer: int) -> int:
-        """The tokens of the conversation with its longest answer, as the trainer counts them."""
-        from scripts.lib.generation.chat import prompt_ids, rendered
-
         if self.limit["loss_on"] == "all":
-            return self.tokens(
-                rendered(self.tokenizer, [*messages, {"role": "assistant", "content": answers[0]}], False)
-            )
-        return longest_answer + len(prompt_ids(self.tokenizer, messages))
+            conversation = [*messages, {"role": "assistant", "content": answers[0]}]
+            return [rendered(self.tokenizer, conversation, False), *answers]
+        return [prompt_text(self.tokenizer, messages), *answers]
+
+    def _objection(self, ids: list[list[int]]) -> str | None:
+        """What is wrong with a row of these tokens, in the order of `_texts`."""
+        first, *answers = ids
+        if any(self.tokenizer.eos_token_id in answer for answer in answers):
+            return "end_inside" if self.limit["end_inside"] == "drop" else None
+        if len(answers) == 2 and answers[0] == answers[1]:
+            return "equal_tokens"
+        closed = 0 if self.limit["loss_on"] == "all" else max(map(len, answers)) + 1
+        return "over_max_tokens" if len(first) + closed > self.longest else None
 
 
-def gap(pair: Row, tokens: Callable[[str], int]) -> int:
-    """How much longer the chosen answer is than the rejected one, in tokens."""
-    return tokens(pair["chosen"]) - tokens(pair["rejected"])
+def batches(items: Iterable[Any]) -> Iterator[list]:
+    """The items in lists, each short enough to be held whole."""
+    items = iter(items)
+    while batch := list(islice(items, BATCH)):
+        yield batch
 
 
-def by_gap(pool: list[Row], where: str, wanted: int, tokens: Callable[[str], int]) -> list[Row]:
-    """`wanted` pairs from the `short`, `middle` or `long` end of the order by gap."""
-    return pairs.length_gap(pool, [gap(row, tokens) for row in pool], where, wanted)
+def gaps(rows: list[Row], count: Count) -> list[int]:
+    """How much longer the chosen answer of each pair is than the rejected one, in tokens."""
+    chosen, rejected = (count(row[key] for row in rows) for key in ("chosen", "rejected"))
+    return [long - short for long, short in zip(chosen, rejected, strict=True)]
 
 
-def mean_gap(rows: list[Row], tokens: Callable[[str], int]) -> float | None:
-    """The mean gap of pairs, None if there are none."""
-    return sum(gap(row, tokens) for row in rows) / len(rows) if rows else None
+def by_gap(pool: list[Row], where: str, wanted: int, count: Count) -> list[Row]:
+    """The pairs whose gap is where `length_gap` says (`short`, `middle` or `long`), as many as are wanted."""
+    return pairs.length_gap(pool, gaps(pool, count), where, wanted)
 
 
-def of_like_length(pool: list[Row], key: str, like: list[Row], wanted: int, tokens: Callable[[str], int]) -> list[Row]:
+def mean_gap(rows: list[Row], count: Count) -> float | None:
+    """The mean gap of pairs, None where there are none."""
+    return sum(gaps(rows, count)) / len(rows) if rows else None
+
+
+def of_like_length(pool: list[Row], key: str, like: list[Row], wanted: int, count: Count) -> list[Row]:
     """`wanted` rows of the pool whose texts are about as long as those of another training set.
 
     The other set's completions are taken evenly from the shortest to the longest, and each gets the row of the pool
     that is nearest in length and still free.
     """
-    targets = sorted(tokens(row["completion"]) for row in like)
+    targets = sorted(count(row["completion"] for row in like))
     wanted = min(wanted, len(pool))
     targets = [targets[place * len(targets) // wanted] for place in range(wanted)]
-    free = sorted(((tokens(row[key]), row["id"], row) for row in pool), key=lambda item: item[:2])
+    measured = zip(count(row[key] for row in pool), (row["id"] for row in pool), pool, strict=True)
+    free = sorted(measured, key=lambda item: item[:2])
     chosen = []
     for target in targets:
         place = bisect.bisect_left(free, target, key=lambda item: item[0])

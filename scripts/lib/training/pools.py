@@ -5,6 +5,7 @@ A part is what `data:` or one entry of its `mix:` says, as `part_settings` in sc
 
 import random
 from collections import Counter
+from collections.abc import Iterable
 from functools import partial
 
 from scripts.lib.generation.prompts import render
@@ -29,27 +30,46 @@ class Limit:
     def __init__(self, part: dict, ruler: lengths.Ruler) -> None:
         self.part, self.ruler = part, ruler
         self._objections: dict[str, str | None] = {}
+        self._asked: set[str] = set()  # a row may be measured with others, and then not be needed
+
+    def knows(self, row: Row) -> bool:
+        """Whether a row has been measured, or no row need be."""
+        return not self.ruler.limit or row["id"] in self._objections
+
+    def measure(self, rows: Iterable[Row]) -> None:
+        """Finds out which of the rows fit, many at a time."""
+        new = [row for row in rows if not self.knows(row)]
+        found = self.ruler.objections(map(self._conversation, new))
+        self._objections |= zip((row["id"] for row in new), found, strict=True)
 
     def fits(self, row: Row) -> bool:
-        """Whether the trainer accepts the training row made from `row`."""
-        if self.ruler.limit and row["id"] not in self._objections:
-            made = rendered(row, self.part)
-            answers = [made[key] for key in ("completion", "chosen", "rejected") if key in made]
-            self._objections[row["id"]] = self.ruler.objection(made["messages"], *answers)
+        """Whether the trainer takes the training row that is made of `row`, which has been measured."""
+        self._asked.add(row["id"])
         return self._objections.get(row["id"]) is None
 
-    def fits_alone(self, row: Row, key: str, side: int = 0) -> bool:
-        """Whether it accepts the answer under `key` as one side of a pair."""
-        name = f"{side} {row['id']}"
-        if self.ruler.limit:
-            messages = render(self.part["prompt"], **pairs.asked(row))
-            self._objections[name] = self.ruler.objection(messages, row[key].strip())
-        return self._objections.get(name) is None
+    def fitting(self, rows: list[Row]) -> list[Row]:
+        """The rows that it takes."""
+        self.measure(rows)
+        return [row for row in rows if self.fits(row)]
+
+    def _conversation(self, row: Row) -> lengths.Conversation:
+        made = rendered(row, self.part)
+        return made["messages"], tuple(made[key] for key in ("completion", "chosen", "rejected") if key in made)
+
+    def fitting_alone(self, rows: list[Row], key: str, side: int = 0) -> list[Row]:
+        """The rows whose answer under `key` it takes as one of a pair (on this side of it)."""
+        if not self.ruler.limit:
+            return rows
+        asked = ((render(self.part["prompt"], **pairs.asked(row)), (row[key].strip(),)) for row in rows)
+        found = {f"{side} {row['id']}": reason for row, reason in zip(rows, self.ruler.objections(asked), strict=True)}
+        self._objections |= found
+        self._asked |= found.keys()
+        return [row for row in rows if found[f"{side} {row['id']}"] is None]
 
     @property
     def left_out(self) -> dict[str, int]:
-        """The number of rows that do not fit, by reason, for `left_out`."""
-        return dict(Counter(reason for reason in self._objections.values() if reason))
+        """The counts of rows that do not fit, by reason, for `left_out`."""
+        return dict(Counter(reason for name, reason in self._objections.items() if reason and name in self._asked))
 
 
 def pool_of(part: dict, files: list[str], seed: int, limit: Limit) -> tuple[list[Row], list[Row], dict]:
@@ -120,7 +140,7 @@ def labelled(rows: list[Row], file: str) -> tuple[list[Row], dict]:
 def pairs_between(part: dict, tables: list[list[Row]], draw, limit: Limit) -> tuple[list[Row], list[Row], dict]:
     """ThinkPO's pairs of a long and a short answer, among answers within the limit."""
     long, short = (
-        [row for row in texts(rows, side) if limit.fits_alone(row, "text", number)]
+        limit.fitting_alone(texts(rows, side), "text", number)
         for number, (rows, side) in enumerate(zip(tables, part["sides"], strict=True))
     )
     pool, left = pairs.length_pairs(long, short, part["keep"], part["format_only"], draw)
@@ -128,8 +148,10 @@ def pairs_between(part: dict, tables: list[list[Row]], draw, limit: Limit) -> tu
 
 
 def pairs_of_responses(part: dict, tables: list[list[Row]], draw, limit: Limit) -> tuple[list[Row], list[Row], dict]:
-    """DPO's pairs of a right and a wrong response, among responses within the limit."""
-    rows = [row for row in tables[0] if "error" in row or limit.fits_alone(row, "response")]
+    """DPO's pairs of a right and a wrong response, of those responses that are within the limit."""
+    answered = [row for row in tables[0] if "error" not in row]
+    fitting = {row["id"] for row in limit.fitting_alone(answered, "response")}
+    rows = [row for row in tables[0] if "error" in row or row["id"] in fitting]
     pool, left = pairs.graded_pairs(rows, draw, part["pairs_per_question"])
     return pool, pool or unlabelled_pairs(rows), left
 
@@ -150,12 +172,11 @@ def _text(row: Row, field: str) -> str:
 def of_length(pool: list[Row], part: dict, like: str | None, limit: Limit) -> list[Row]:
     """The rows of the pool within the limit that `length_gap` or `like` chooses; all rows without these keys."""
     if part.get("length_gap"):
-        fitting = [row for row in pool if limit.fits(row)]
-        return lengths.by_gap(fitting, part["length_gap"], part["gap_rows"], limit.ruler.tokens)
+        return lengths.by_gap(limit.fitting(pool), part["length_gap"], part["gap_rows"], limit.ruler.tokens)
     if like is not None:
-        fitting = [row for row in pool if limit.fits(row)]
         other = stored.read(like, required=("completion",))
-        return lengths.of_like_length(fitting, needed_of(part), other, part["like_rows"], limit.ruler.tokens)
+        key, wanted = needed_of(part), part["like_rows"]
+        return lengths.of_like_length(limit.fitting(pool), key, other, wanted, limit.ruler.tokens)
     return pool
 
 
