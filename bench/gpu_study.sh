@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Speeds of this GPU (bench.gpu), then a small study on it: SFT and CFT of a 135M model on GSM8K, three seeds each.
+# Speeds of this GPU (bench.gpu), then a small study on it: SFT, CFT and CGD of a 135M model on GSM8K, three seeds each.
 #
 #   bash bench/gpu_study.sh DATA OUT [PEAK_TFLOPS]     minutes on a GPU; OUT gets speeds, table, card and time of each job
+#   GPU_JOBS=6 bash …                                  as many jobs of the study share the GPU (default: 1 at a time)
 #   TINY=1 bash bench/gpu_study.sh DATA OUT            two minutes on two CPU cores: only shows that it starts
 #
 # DATA holds gsm8k/train.jsonl.gz, gsm8k/test.jsonl and svamp/test.jsonl with id, question, answer (and solution). Nothing is
@@ -24,7 +25,7 @@ config=(
   "datasets={gsm8k-train: {path: $data/gsm8k/train.jsonl.gz}}"
   "benchmarks={gsm8k: {questions: {path: $data/gsm8k/test.jsonl}}, svamp: {questions: {path: $data/svamp/test.jsonl}}}"
 )
-make() { snakemake --quiet rules progress --cores all "${files[@]}" "${config[@]}" -- "$@"; }
+make() { snakemake --cores all --resources gpu="${GPU_JOBS:-1}" "${files[@]}" "${config[@]}" -- "$@"; }
 
 nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv > "$out/card.csv" || echo "no GPU" > "$out/card.csv"
 make "results/$study/train_sets/sft-teacher.s1.jsonl" "results/$study/models/smollm2-135m"

@@ -22,12 +22,12 @@ def study(tmp_path: Path) -> dict:
     return resolve([ROOT / "bench" / "gpu_study.yaml"], overrides)
 
 
-def test_three_ways_of_training_with_three_seeds_and_the_same_steps(study: dict) -> None:
+def test_four_ways_of_training_with_three_seeds_and_the_same_steps(study: dict) -> None:
     assert {name: len(runs) for name, runs in study["seeds"].items()} == dict.fromkeys(
-        ("sft-teacher", "sft-verified", "cft"), 3
+        ("sft-teacher", "sft-verified", "cft", "cgd"), 3
     )
     recipes = [run["hyperparameters"] for run in study["runs"].values()]
-    assert len(recipes) == 9 and all(recipe == recipes[0] for recipe in recipes) and recipes[0]["max_steps"] == 125
+    assert len(recipes) == 12 and all(recipe == recipes[0] for recipe in recipes) and recipes[0]["max_steps"] == 125
     assert {run["seed"] for run in study["runs"].values()} == {1, 2, 3}
 
 
