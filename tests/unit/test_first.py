@@ -34,7 +34,7 @@ def test_number_is_told_with_its_questions_after_the_job_and_at_the_end(tmp_path
     monkeypatch.chdir(tmp_path)
     files(tmp_path)
     assert first.scores(SCORE) == TOLD
-    assert outcome("score_first", [SCORE, SCORE + "l"]) == "; ".join(TOLD)
+    assert outcome("score_first", [SCORE, SCORE + "l"]) == "; ".join(line.removeprefix("cft, ") for line in TOLD)
     study = Files({"study": "mine", "tables": {}, "figures": {}, "targets": {}})
     assert said(study, [SCORE], quiet=True) == "\n" + "\n".join(TOLD) + "\n"
     assert first.scores("results/mine/scores/cft/sums.json") == []

@@ -53,7 +53,8 @@ def _score(summary: dict, outputs: list[str]) -> str:
 
 
 def _first_score(summary: dict, outputs: list[str]) -> str:
-    return "; ".join(first.scores(next(name for name in outputs if name.endswith(".json"))))
+    lines = first.scores(next(name for name in outputs if name.endswith(".json")))
+    return "; ".join(line.partition(", ")[2] for line in lines)  # the job is named before it
 
 
 def _judged(summary: dict, outputs: list[str]) -> str:
