@@ -96,7 +96,7 @@ def test_quick_look_asks_the_first_questions_and_changes_nothing_of_the_study(st
         assert file.read_text().splitlines() == whole[:2]
         assert f"cft, {file.stem}: " in said and f"(the first 2 of {len(whole)} questions)" in said
     scores = json.loads((study.results / "first2" / "scores" / "cft" / f"{suite}.json").read_text())["benchmarks"]
-    assert scores and {score["responses"] for score in scores.values()} == {2}
+    assert scores and {score["questions"] for score in scores.values()} == {2}
     assert files() == before
     assert "Nothing to be done" in study.make("all_tables")
     assert "(the first 2 of " in study.make(f"results/{study.study}/first2/scores/cft/{suite}.json")
