@@ -1,8 +1,9 @@
 """Speed of our vLLM engine with its journal against bare `LLM.generate` on the same prompts and the same loaded model.
 
 Both answer greedily, in turn, and the best round of each counts. What vLLM has cached of a round before is dropped. Our
-way includes rendering, tokenizing, decoding and the journal; the bare one gets token ids. Run it with the interpreter
-that has vLLM:
+way includes rendering, tokenizing, decoding and the journal; the bare one gets token ids. The bare one is also run
+without reading the prefix cache, which shows what that saves within a chunk: the prompts share their beginning, and
+with `--samples 4` each comes four times. Run it with the interpreter that has vLLM:
 
     .venv-vllm/bin/python -m bench.vllm_generation --model results/laptop/models/smollm2-135m \\
         --questions results/laptop/benchmarks/*.jsonl
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--max-model-len", type=int, default=1024)
     parser.add_argument("--memory-share", type=float, default=0.3)
     parser.add_argument("--rows", type=int, default=128)
+    parser.add_argument("--samples", type=int, default=1, help="how often each question is asked")
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     logging.disable(logging.WARNING)
@@ -40,30 +42,42 @@ def main() -> None:
     rows = [row for group in zip(*files, strict=False) for row in group][: args.rows]
     settings = {"kind": "vllm", "dtype": args.dtype, "max_model_len": args.max_model_len, "chunk_rows": 2048}
     settings["memory_share"] = args.memory_share
-    ways = {"bare LLM.generate": bare, "our engine, journalled": ours}
+    ways = {"bare LLM.generate": bare, "our engine, journalled": ours, "bare, no prefix cache": uncached}
     best = dict.fromkeys(ways, 0.0)
     with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "chunks.jsonl") as journal:
-        generator = Generator(args.model, settings, journal, cli.Progress("generated", len(rows)))
+        generator = Generator(args.model, settings, journal, cli.Progress("generated", len(rows) * args.samples))
         _ = generator.engine  # loading is no part of either time
-        print(f"{len(rows)} questions, at most {args.max_tokens} tokens, {cli.device_name()}", flush=True)
+        print(
+            f"{len(rows)} questions, {args.samples} times each, at most {args.max_tokens} tokens, {cli.device_name()}",
+            flush=True,
+        )
         for number in range(args.rounds):
             for name, way in ways.items():
                 tokens, seconds = way(args, generator, rows, number)
                 best[name] = max(best[name], tokens / seconds)
                 print(f"round {number}  {name:24} {tokens / seconds:8.1f} tokens/s", flush=True)
-    base, engine = best.values()
+    base, engine, without = best.values()
     print(f"best: bare {base:.1f}, ours {engine:.1f} tokens/s, ratio {engine / base:.3f}")
+    print(f"the prefix cache makes bare generation {base / without:.3f} times as fast")
 
 
-def bare(args: argparse.Namespace, generator: Generator, rows: list[dict], number: int) -> tuple[int, float]:
+def uncached(args: argparse.Namespace, generator: Generator, rows: list[dict], number: int) -> tuple[int, float]:
+    """The bare way, whose prompts are computed anew even where another has the same beginning."""
+    return bare(args, generator, rows, number, unread=True)
+
+
+def bare(
+    args: argparse.Namespace, generator: Generator, rows: list[dict], number: int, unread: bool = False
+) -> tuple[int, float]:
     """(tokens, seconds) of `LLM.generate` with the prompts' token ids and vLLM's own decoding of the texts."""
     from vllm import SamplingParams
 
     tokenizer = load_tokenizer(args.model)
     texts = [render(args.prompt, question=row["question"]) for row in rows]
-    prompts = [{"prompt_token_ids": prompt_ids(tokenizer, text)} for text in texts]
+    prompts = [{"prompt_token_ids": prompt_ids(tokenizer, text)} for text in texts for _ in range(args.samples)]
     stop = generator.engine.stop_ids
-    sampling = SamplingParams(temperature=0.0, max_tokens=args.max_tokens, stop_token_ids=stop)
+    limits = {"max_tokens": args.max_tokens, "stop_token_ids": stop, "skip_reading_prefix_cache": unread}
+    sampling = SamplingParams(temperature=0.0, **limits)
     generator.engine.llm.reset_prefix_cache()
     start = time.perf_counter()
     outputs = generator.engine.llm.generate(prompts, sampling, use_tqdm=False)
@@ -74,9 +88,9 @@ def bare(args: argparse.Namespace, generator: Generator, rows: list[dict], numbe
 
 def ours(args: argparse.Namespace, generator: Generator, rows: list[dict], number: int) -> tuple[int, float]:
     """(tokens, seconds) of the way that `generate` works. A round has a seed of its own, and so a key of its own."""
-    entry = {"prompt": args.prompt, "temperature": 0.0, "top_p": 1.0, "max_tokens": args.max_tokens, "samples": 1}
+    entry = {"prompt": args.prompt, "temperature": 0.0, "top_p": 1.0, "max_tokens": args.max_tokens}
     start = time.perf_counter()
-    answers = generator.answers(rows, {**entry, "seed": number})
+    answers = generator.answers(rows, {**entry, "samples": args.samples, "seed": number})
     return sum(row["tokens"] for row in answers), time.perf_counter() - start
 
 

@@ -17,6 +17,7 @@ from scripts.lib.jobs.planning import Estimator
 from scripts.lib.jsonl import sync_tree, write_text
 from scripts.lib.page.finished import said
 from scripts.lib.page.results import state_of_results
+from scripts.lib.study import first
 from scripts.lib.study.contents import of_project
 from scripts.lib.study.files import GENERATED, one_of
 from scripts.lib.study.settings import LOCAL_TEACHERS, as_json
@@ -58,6 +59,7 @@ wildcard_constraints:
     benchmark=SLUG,
     suite=SLUG,
     shard=r"\d+",
+    limit=r"[1-9]\d*",
     table=r"[a-z][a-z0-9_]*",
     figure=r"[a-z][a-z0-9_]*",
 

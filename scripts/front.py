@@ -7,6 +7,7 @@
     redpen claims                   do the papers' claims hold  (snakemake -- claims)
     redpen check FILE               look for mistakes in a config
     redpen eval FOLDER              score a model folder that no config names
+    redpen eval RUN --limit 20      a quick look: the first 20 questions; changes nothing of the study
     redpen chat RUN                 talk to a checkpoint        (python -m scripts.chat RUN)
     redpen clean                    remove the lock of a killed snakemake (python -m scripts.clean_lock)
 
@@ -52,10 +53,10 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
         made.add_argument("targets", nargs="+" if name == "make" else "*", metavar="TARGET")
     command("claims", "whether the papers' claims hold for the study's tables")
     command("check", "look for mistakes in a config", False).add_argument("config", nargs="+", metavar="FILE")
-    scored = command("eval", "score a model folder on a suite of the study")
-    scored.add_argument("folder", metavar="FOLDER", help="a model folder as save_pretrained writes it")
+    scored = command("eval", "score a model folder, or a checkpoint of the study, on a suite of the study")
+    scored.add_argument("folder", metavar="FOLDER", help="a model folder, or a model or run of the study")
     scored.add_argument("--suite", help="a suite of the study (default: its first)")
-    scored.add_argument("--limit", type=int, metavar="N", help="only N questions of each benchmark")
+    scored.add_argument("--limit", type=int, metavar="N", help="only the first N questions of each benchmark")
     commands.add_parser("show", help="answers behind a number (see python -m scripts.show --help)", add_help=False)
     commands.add_parser("chat", help="talk to a checkpoint (see python -m scripts.chat --help)", add_help=False)
     command("clean", "remove the lock of a killed snakemake", False)
@@ -237,18 +238,23 @@ def evaluation(args: argparse.Namespace, overrides: Mapping[str, Any]) -> tuple[
     """
     from scripts.lib.study.resolve import ConfigError, resolve
 
-    folder = Path(os.environ.get("REDPEN_CALLED_FROM", ".")) / args.folder
-    family = family_of(folder)
+    if args.limit is not None and args.limit < 1:
+        raise BadInput(f"--limit {args.limit}: there are no such questions. Name a number from 1 on.")
     try:
         study = resolve(args.config or ["config.yaml"], overrides)
     except ConfigError as error:
         raise BadInput(str(error)) from None
+    folder = Path(os.environ.get("REDPEN_CALLED_FROM", ".")) / args.folder
+    named = not folder.exists() and any(args.folder in study[section] for section in ("models", "runs", "seeds"))
+    family = "" if named else family_of(folder)
     suite = args.suite or next(iter(study["suites"]), None)
     if suite not in study["suites"]:
         known = ", ".join(study["suites"])
         raise BadInput(
             f"--suite {suite or ''}: name a suite of the study ({known}).{close(suite, list(study['suites']))}"
         )
+    if named:
+        return dict(overrides), scores_of(study, args.folder, suite, args.limit)
     slug = re.sub(r"[^a-z0-9.-]+", "-", folder.resolve().name.lower()).strip("-.") or "model"
     if any(slug in study[section] for section in ("models", "runs", "seeds")):
         slug = f"{slug}-folder"  # so that no entry of the study changes
@@ -264,6 +270,16 @@ def evaluation(args: argparse.Namespace, overrides: Mapping[str, Any]) -> tuple[
     if args.limit is not None:
         ours["benchmarks"] = {name: limited(study["benchmarks"][name], args.limit) for name in study["suites"][suite]}
     return language.merge(dict(overrides), ours), ["evaluation"]
+
+
+def scores_of(study: Mapping[str, Any], checkpoint: str, suite: str, limit: int | None) -> list[str]:
+    """The score files of a checkpoint of the study: of a suite, or of its first questions alone."""
+    from scripts.lib.study.files import Files
+    from scripts.lib.study.first import in_first
+
+    files = Files(study)
+    found = files.summaries([checkpoint], [suite])
+    return [files.path(file if limit is None else in_first(file, limit)) for file in found]
 
 
 def limited(benchmark: Mapping[str, Any], count: int) -> dict[str, Any]:
@@ -282,7 +298,10 @@ def family_of(folder: Path) -> str:
     """
     file = folder / "config.json"
     if not file.is_file():
-        raise BadInput(f"{folder}: no config.json, so not a model. Name a folder that save_pretrained wrote.")
+        raise BadInput(
+            f"{folder}: no config.json, so not a model. Name a folder that save_pretrained wrote, or a model or run of "
+            "the study."
+        )
     kind = json.loads(file.read_text(encoding="utf-8")).get("model_type")
     if not isinstance(kind, str):
         raise BadInput(f"{file}: it has no model_type. Name a folder that save_pretrained wrote.")

@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 from filelock import FileLock, Timeout
 
 from scripts.lib.jsonl import BadInput, disk_full, dumps, make_folder, sync_folder, writing
+from scripts.lib.record_index import RecordIndex, Tally
 
 log = logging.getLogger(__name__)
 # Seconds between two syncs of a journal that gets many answers per second: one sync covers them all.
@@ -251,68 +252,52 @@ class IndexedJournal:
     Args:
         path: the file that this process appends to (None: it only reads).
         others: files of other writers, read as they are now; one that is being written may end in an incomplete line.
-        seen: called with (file, value) of each record while the journals are read.
+        tally: called with (sums, value) of each record, to add it to the sums of its file: a dict that JSON can hold.
     """
 
-    def __init__(
-        self,
-        path: str | Path | None,
-        others: Iterable[str | Path] = (),
-        seen: Callable[[Path, Any], None] = lambda file, value: None,
-    ) -> None:
+    def __init__(self, path: str | Path | None, others: Iterable[str | Path] = (), tally: Tally | None = None) -> None:
         self.writes = path is not None
         self.files = [*([Path(path)] if path is not None else []), *map(Path, others)]
-        self._seen = seen
-        # Key (16 hex digits, as a number) → file number and offset in one number: 100,000 records take 15 MB.
-        self._places: dict[int, int] = {}
+        self._tally = tally
 
     def __enter__(self) -> "IndexedJournal":
         if self.writes:
             with writing(self.files[0]):
                 make_folder(self.files[0].parent)
                 self.files[0].touch()
-        self._open = [file.open("rb") for file in self.files]
-        ends = [self._read(number) for number in range(len(self.files))]
+        self._indexes = [
+            RecordIndex(file, self._tally, kept=self.writes and not number) for number, file in enumerate(self.files)
+        ]
         if self.writes:
-            self._tail = _Tail(self.files[0], ends[0], GROUP_S)
+            self._tail = _Tail(self.files[0], self._indexes[0].end, GROUP_S)
         return self
 
-    def _read(self, number: int) -> int:
-        """Indexes a file's records; returns the number of bytes before an incomplete last line."""
-        end = 0
-        self._open[number].seek(0)
-        for count, line in enumerate(self._open[number], 1):
-            if not line.endswith(b"\n"):
-                log.warning("%s, line %d is cut off: dropped", self.files[number], count)
-                break
-            try:
-                record = json.loads(line)
-                self._places[int(record["key"], 16)] = number << 48 | end
-                self._seen(self.files[number], record["value"])
-            except (ValueError, TypeError, KeyError):
-                log.warning("%s, line %d is not a record: skipped", self.files[number], count)
-            end += len(line)
-        return end
+    def sums(self) -> Iterator[tuple[Path, dict]]:
+        """What `tally` made of each file's records."""
+        for index in self._indexes:
+            yield index.file, index.sums
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for file in self._open:
-            file.close()
+        for index in self._indexes:
+            index.close()
         if self.writes:
             self._tail.close(error)
 
     def __contains__(self, key: str) -> bool:
-        return int(key, 16) in self._places
+        number = int(key, 16)
+        return any(index.has(number) for index in self._indexes)
 
     def __getitem__(self, key: str) -> Any:
-        place = self._places[int(key, 16)]
-        file = self._open[place >> 48]
-        file.seek(place & (1 << 48) - 1)
-        return json.loads(file.readline())["value"]
+        number = int(key, 16)
+        for index in reversed(self._indexes):  # the file that is named last counts
+            if record := index.record(number):
+                return record["value"]
+        raise KeyError(key)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(set().union(*self._indexes))
 
     def add(self, key: str, value: Any) -> None:
         """Appends one record, which is synced to the disk within half a second or when the journal is closed.
@@ -321,4 +306,4 @@ class IndexedJournal:
             DiskFull: it could not be written; the caller may retry.
         """
         begin = self._tail.add(dumps({"key": key, "value": value}).encode() + b"\n")
-        self._places[int(key, 16)] = begin
+        self._indexes[0].add(int(key, 16), value, begin, self._tail.end)

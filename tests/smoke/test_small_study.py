@@ -84,6 +84,24 @@ def test_second_run_has_nothing_to_do(study):
     assert "Nothing to be done" in study.make("all_tables")
 
 
+def test_quick_look_asks_the_first_questions_and_changes_nothing_of_the_study(study, slugs):
+    def files() -> dict[Path, tuple[int, bytes]]:
+        every = [file for file in study.results.rglob("*") if file.is_file() and "first2" not in file.parts]
+        return {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in every if file.name != "study.yaml"}
+
+    before, suite = files(), slugs["suite"]
+    said = study.make(f"results/{study.study}/first2/scores/cft/{suite}.json")
+    for file in (study.results / "first2" / "benchmarks").glob("*.jsonl"):
+        whole = (study.results / "benchmarks" / file.name).read_text().splitlines()
+        assert file.read_text().splitlines() == whole[:2]
+        assert f"cft, {file.stem}: " in said and f"(the first 2 of {len(whole)} questions)" in said
+    scores = json.loads((study.results / "first2" / "scores" / "cft" / f"{suite}.json").read_text())["benchmarks"]
+    assert scores and {score["questions"] for score in scores.values()} == {2}
+    assert files() == before
+    assert "Nothing to be done" in study.make("all_tables")
+    assert "(the first 2 of " in study.make(f"results/{study.study}/first2/scores/cft/{suite}.json")
+
+
 def test_table_is_a_list_of_cells(finished):
     cells = json.loads((finished.results / "tables" / "cft_table2.json").read_text())
     assert {"row", "column", "value", "se", "n", "paper"} <= set(cells[0])

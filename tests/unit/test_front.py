@@ -95,6 +95,15 @@ def test_model_folder_with_the_name_of_an_entry_leaves_the_entry_alone(calls, tm
     assert list(json.loads(values["models"])) == ["smollm2-135m-folder"] and values["study"] == '"eval"'
 
 
+def test_checkpoint_of_the_study_is_scored_in_the_study(calls) -> None:
+    call("eval", "cft", "--limit", "20")
+    call("eval", "cft", "--suite", "arithmetic")
+    assert calls[0][-2:] == ["--", "results/laptop/first20/scores/cft/arithmetic.json"]
+    assert calls[1][-2:] == ["--", "results/laptop/scores/cft/arithmetic.json"]
+    with pytest.raises(BadInput, match="--limit 0: there are no such questions"):
+        call("eval", "cft", "--limit", "0")
+
+
 def test_check_says_what_a_config_holds_and_reads_one_without_a_base_with_the_laptops(tmp_path: Path, calls) -> None:
     (tmp_path / "my.yaml").write_text("runs: {mine: {extends: cft, seed: 2}}")
     said = front.checked([str(tmp_path / "my.yaml")])

@@ -15,6 +15,8 @@ tables:
   seeded: {{title: Seeds, suites: [other], rows: [{{name: CFT, of: cft-mean}}, {{name: Base, of: smollm2-135m}}]}}
 """
 
+QUICK = "results/laptop/first7/scores/{}/other.json"
+
 
 def planned(project: Tree, folder: Path) -> list[tuple[str, str]]:
     """(rule, its inputs) of each job that the table `seeded` takes."""
@@ -29,6 +31,17 @@ def test_mean_of_seeds_is_made_of_their_scores_and_is_no_checkpoint(project: Tre
     assert "scores/cft-s1/other.json" in inputs and "scores/cft-s2/other.jsonl" in inputs
     assert not any("cft-mean" in inputs for rule, inputs in jobs if rule not in ("make_table", "seeded"))
     assert sum(rule == "train" for rule, _ in jobs) == 2
+
+
+def test_quick_look_plans_nothing_but_itself_above_the_checkpoint(project: Tree, tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(STUDY.format(base=project.folder / "config.yaml"), encoding="utf-8")
+    said = project.make("-n", "--configfile", str(tmp_path / "study.yaml"), "--", QUICK.format("cft-mean"))
+    jobs = dict(re.findall(r"^(?:local)?rule (\w+):\n {4}input: (.*)$", said, re.MULTILINE))
+    assert {"average_seeds_first", "score_first", "generate_first", "first_questions", "validate"} <= jobs.keys()
+    assert not jobs.keys() & {"generate", "score", "average_seeds", "make_table", "all_tables"}
+    # What a checkpoint was selected by is the whole benchmark, whatever is asked.
+    assert "laptop/benchmarks/gcd.jsonl" in jobs["score_first"] and "first7/benchmarks/gcd" not in jobs["score_first"]
+    assert "laptop/first7/benchmarks/chain-sum.jsonl" in jobs["generate_first"]
 
 
 def test_score_reads_the_questions_that_its_checkpoint_was_selected_by(project: Tree, tmp_path: Path) -> None:

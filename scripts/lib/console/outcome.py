@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from scripts.lib.study import first
+
 
 def outcome(rule: str, outputs: Sequence[str]) -> str:
     """The result of a finished job in words; empty if its rule has no entry here or its summary cannot be read."""
@@ -50,6 +52,11 @@ def _score(summary: dict, outputs: list[str]) -> str:
     return f"{', '.join(shown[:6])}{', …' if len(shown) > 6 else ''} %"
 
 
+def _first_score(summary: dict, outputs: list[str]) -> str:
+    lines = first.scores(next(name for name in outputs if name.endswith(".json")))
+    return "; ".join(line.partition(", ")[2] for line in lines)  # the job is named before it
+
+
 def _judged(summary: dict, outputs: list[str]) -> str:
     """The mean rating of conversations, with the maximum rating."""
     shown = [f"{entry['accuracy'] * entry['out_of']:.2f}" for entry in summary["benchmarks"].values()]
@@ -91,3 +98,9 @@ WORDS: dict[str, Callable[[dict, list[str]], str]] = {
     "train": _train,
     "select_checkpoint": _selected,
 }
+# The rules of a quick look (rules/first.smk).
+WORDS |= {
+    f"{rule}_first": WORDS[rule] for rule in ("prepare_harness", "generate", "critique_answers", "generate_turns")
+}
+WORDS |= {f"{rule}_first": _first_score for rule in ("score", "average_seeds", "judge_turns", "evaluate_harness")}
+WORDS["first_questions"] = partial(_lines, what="question")

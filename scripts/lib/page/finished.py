@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
+from scripts.lib.study import first
 from scripts.lib.study.files import Files
 
 
@@ -14,6 +15,9 @@ def said(study: Files, targets: Collection[str], quiet: bool = False) -> str:
         targets: the requested targets (none: all tables).
         quiet: whether to omit the tables' texts.
     """
+    quick = [line for target in targets if Path(target).is_file() for line in first.scores(target)]
+    if quick:
+        return "\n".join(["", *quick]) + "\n"
     shown = [target for target in targets if target in study.targets]
     if targets and not shown and "all_tables" not in targets:
         return ""

@@ -365,6 +365,11 @@ class Study(Files):
         values = {key: value for key, value in entry.items() if key not in ("kind", "title")}
         return self._settings("evaluate_harness", [entry["task_path"]], **values)
 
+    def with_limit(self, settings: str, count: str) -> str:
+        """What a job of lm-eval reads for a quick look at so many questions of each task."""
+        values = json.loads(settings)
+        return as_json({**values, "limit": min(int(count), values["limit"] or int(count))})
+
     def grader_settings(self, wildcards) -> str:
         """What score reads: the kind of each benchmark, its metric, its set for the authors' graders, and
         its metrics over samples.

@@ -1,6 +1,7 @@
 """What teachers cost: what was spent, what a set of rows would cost, and whether the budget is enough."""
 
 import math
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -13,6 +14,29 @@ CHARACTERS_PER_TOKEN = 4.0  # of English text, until the journal has measurement
 TOKENS_PER_SECOND = 50.0  # of one answer, until the journal has measurements
 ESTIMATED = "estimated"  # marks a record whose tokens the endpoint did not report
 ENOUGH = 20  # records after which the journal's own means are used
+
+
+def tally(sums: dict, value: dict) -> None:
+    """Adds a journal record to the sums of the model that was asked ("" where the record does not say which).
+
+    The sums are {model: {"live": tokens in and out, "batch": the same of batches, "known": see Ledger.known}}. They
+    are kept in index files: another form of them needs another VERSION in scripts/lib/record_index.py.
+    """
+    tokens = value["prompt_tokens"], value["completion_tokens"]
+    measured = (
+        ("prompt", value["prompt_tokens"], value["prompt_characters"]),
+        ("completion", value["completion_tokens"], 1),
+        ("seconds", value["seconds"], 1),
+    )
+    used = sums.setdefault(value.get("asked") or "", {"live": [0, 0], "batch": [0, 0], "known": {}})
+    _add(used["batch" if value.get("batch", False) else "live"], tokens)
+    for name, quantity, measure in measured:
+        if quantity and measure and value.get("usage") != ESTIMATED:
+            _add(used["known"].setdefault(name, [0, 0.0, 0.0]), (1, quantity, measure))
+
+
+def _add(sums: list, numbers: Iterable[float]) -> None:
+    sums[:] = map(operator.add, sums, numbers)
 
 
 @dataclass
@@ -34,16 +58,16 @@ class Ledger:
 
     def add(self, value: dict) -> float:
         """Adds one journal record and returns its cost."""
-        cost = self.cost(value["prompt_tokens"], value["completion_tokens"], value.get("batch", False))
+        sums: dict = {}
+        tally(sums, value)
+        return sum(map(self.add_sums, sums.values()))
+
+    def add_sums(self, used: dict) -> float:
+        """Adds the sums of one model's records (see `tally`) and returns their cost."""
+        cost = self.cost(*used["live"], batch=False) + self.cost(*used["batch"], batch=True)
         self.spent += cost
-        for name, quantity, measure in (
-            ("prompt", value["prompt_tokens"], value["prompt_characters"]),
-            ("completion", value["completion_tokens"], 1),
-            ("seconds", value["seconds"], 1),
-        ):
-            if quantity and measure and value.get("usage") != ESTIMATED:
-                count, above, below = self.known.get(name, (0, 0.0, 0.0))
-                self.known[name] = (count + 1, above + quantity, below + measure)
+        for name, sums in used["known"].items():
+            self.known[name] = tuple(map(sum, zip(self.known.get(name, (0, 0.0, 0.0)), sums, strict=True)))
         return cost
 
     def with_tokens(self, value: dict, expected: int) -> dict:

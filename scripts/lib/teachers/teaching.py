@@ -9,13 +9,13 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from scripts.lib.journal import IndexedJournal, held
 from scripts.lib.jsonl import BadInput, DiskFull, content_key, writing
-from scripts.lib.teachers.ledger import ESTIMATED, Ledger
+from scripts.lib.teachers.ledger import ESTIMATED, Ledger, tally
 from scripts.lib.teachers.replies import problem_of, thoughts_and_answer
 from scripts.lib.teachers.requests import Request
 
@@ -161,7 +161,8 @@ def lock_folder(state: Path, model: str) -> Path:
     return state / ".models" / f"{name}-{content_key(model)[:8]}"
 
 
-def journals(folder: Path, ledger: Ledger, model: str | None, writes: bool = True) -> IndexedJournal:
+@contextmanager
+def journals(folder: Path, ledger: Ledger, model: str | None, writes: bool = True) -> Iterator[IndexedJournal]:
     """The journal of a teacher's folder, searched with all the others.
 
     To write, the folder must be held.
@@ -172,14 +173,14 @@ def journals(folder: Path, ledger: Ledger, model: str | None, writes: bool = Tru
         model: its name at the endpoint.
         writes: whether answers will be added.
     """
-
-    def seen(file: Path, value: dict) -> None:
-        if file.parent == folder or isinstance(value, dict) and value.get("asked") == model:
-            ledger.add(value)
-
     own = folder / "answers.jsonl"
     others = sorted(file for file in folder.parent.glob("*/*.jsonl") if file != own or not writes)
-    return IndexedJournal(own if writes else None, others, seen)
+    with IndexedJournal(own if writes else None, others, tally) as journal:
+        for file, sums in journal.sums():
+            for asked, used in sums.items():
+                if file.parent == folder or asked == (model or ""):
+                    ledger.add_sums(used)
+        yield journal
 
 
 def check_errors(what: str, errors: int, asked: int, allowed: float, reasons: dict[str, int]) -> None:
