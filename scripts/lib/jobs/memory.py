@@ -81,7 +81,7 @@ def frozen(precision: str, billions: float, gpus: int, four_bit: bool = False) -
     """Bytes of the frozen weights below a LoRA adapter.
 
     With `mixed`, linear layers are kept in bfloat16 and embeddings in float32; on several GPUs that share the
-    model, all weights are in float32 (scripts/lib/training/trainers.py). With 4 bits, embeddings and head are not packed.
+    model, all weights are in float32 (scripts/lib/training/trainers.py). With 4 bits, embeddings and head stay whole.
     """
     weights = billions * 1e9
     if four_bit:
