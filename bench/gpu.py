@@ -1,10 +1,11 @@
 """Speed of training, preference training and generation on this GPU (or CPU): tokens/s, memory, share of peak.
 
 Runs what the rules run, on a model folder and training sets of a study. Training is full fine-tuning in bfloat16; it is
-measured once more with each setting of the machine (docs/performance.md), one at a time.
+measured once more with each setting of the machine (docs/performance.md), one at a time, and with LoRA, its base as it
+is and in 4 bits.
 Tokens are prompt and answer, without padding; for pairs each answer counts with its prompt. The share of peak is
-operations (6 a weight and token in training, 8 with a reference's forward pass, 2 in generation) over `--peak-tflops`,
-which the card's maker states for dense bfloat16 (989 for an H100 SXM).
+operations (6 a weight and token in training, 4 with LoRA, 8 with a reference's forward pass, 2 in generation) over
+`--peak-tflops`, which the card's maker states for dense bfloat16 (989 for an H100 SXM).
 
     python -m bench.gpu --peak-tflops 989 --model results/laptop/models/smollm2-135m \\
         --rows results/laptop/train_sets/sft-teacher.jsonl --pairs results/laptop/train_sets/dpo.jsonl
@@ -20,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from transformers.utils import is_flash_attn_2_available, is_liger_kernel_available
+from transformers.utils import is_bitsandbytes_available, is_flash_attn_2_available, is_kernels_available
 
 from scripts.lib import cli
 from scripts.lib.generation import engines
@@ -50,8 +51,15 @@ LEVERS = {
 if is_flash_attn_2_available():
     LEVERS["attention: flash_attention_2"] = {"attention": "flash_attention_2"}
     LEVERS["padding-free, flash_attention_2"] = {"attention": "flash_attention_2", "padding_free": True}
-if is_liger_kernel_available() and torch.cuda.is_available():
-    LEVERS["liger"] = {"liger": True}
+if torch.cuda.is_available():
+    LEVERS["offloaded activations"] = {"offload": True}
+    if is_kernels_available():
+        LEVERS["kernels"] = {"kernels": True}
+LORA = {"rank": 16, "alpha": 32, "dropout": 0.0, "targets": "all-linear"}
+# Recipes: what they change is no rounding. Each is measured beside the one before.
+ADAPTERS = {"LoRA": {"lora": LORA}}
+if torch.cuda.is_available() and is_bitsandbytes_available():
+    ADAPTERS["LoRA, 4-bit base"] = {"lora": {**LORA, "four_bit": True}}
 
 
 def main() -> None:
@@ -70,6 +78,7 @@ def main() -> None:
     works = {
         "train": partial(train_sft, machine=plain),
         **{f"train, {name}": partial(train_sft, machine=replace(plain, **lever)) for name, lever in LEVERS.items()},
+        **{f"train, {name}": partial(train_sft, machine=plain, **recipe) for name, recipe in ADAPTERS.items()},
         **({"train_dpo": partial(train_dpo, machine=plain)} if args.pairs else {}),
         "generate": generate,
     }
@@ -116,11 +125,11 @@ def trained(args: argparse.Namespace, given: list[dict], machine: Machine, **rec
         return rows.tokens_of(rows.load(state / "rows")[0]), seconds
 
 
-def train_sft(args: argparse.Namespace, machine: Machine) -> tuple[int, float, int]:
+def train_sft(args: argparse.Namespace, machine: Machine, **recipe) -> tuple[int, float, int]:
     """(tokens, seconds, floating-point operations per weight and token) of supervised training."""
     given = repeated(read_rows(args.rows), args.steps * args.batch)
-    tokens, seconds = trained(args, given, machine, method="sft")
-    return tokens, seconds, 6
+    tokens, seconds = trained(args, given, machine, method="sft", **recipe)
+    return tokens, seconds, 4 if recipe else 6  # frozen weights have no gradient
 
 
 def train_dpo(args: argparse.Namespace, machine: Machine) -> tuple[int, float, int]:

@@ -64,7 +64,8 @@ rule train:
         compile=0,  # 1: torch.compile
         recompute=0,  # 1: recompute activations in the backward pass, which saves memory
         padding_free=0,  # 1: join the rows of a pass into one, without padding
-        liger=0,  # 1: the kernels of liger-kernel
+        kernels=0,  # 1: use kernels from the Hub
+        offload=0,  # 1: keep activations in the CPU's memory until the backward pass
     params:
         command=train_command,
         recipe=STUDY.recipe,
@@ -74,9 +75,9 @@ rule train:
         # The script saves a checkpoint on SIGTERM, so the shell must survive the signal.
         "trap '' TERM; {params.command} --recipe {log:q}.recipe.json --data {input.data:q} --start {input.start:q}"
         " --micro-batch {resources.micro_batch} --attention {resources.attention} --compile {resources.compile}"
-        " --recompute {resources.recompute} --padding-free {resources.padding_free} --liger {resources.liger}"
-        " {params.tracker} --workers {threads} --state {params.state:q} --weights {output.weights:q}"
-        " --summary {output.summary:q} > {log:q} 2>&1"
+        " --recompute {resources.recompute} --padding-free {resources.padding_free} --kernels {resources.kernels}"
+        " --offload {resources.offload} {params.tracker} --workers {threads} --state {params.state:q}"
+        " --weights {output.weights:q} --summary {output.summary:q} > {log:q} 2>&1"
 
 
 rule validate:

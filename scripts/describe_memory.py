@@ -12,13 +12,16 @@ SHARING = 8  # GPUs in the second table
 RECIPE = {"optimizer": "adamw_torch", "max_tokens": TOKENS, "activation_checkpointing": True, "global_batch": 64}
 RECIPE |= {"loss": "logistic", "precompute_reference": False, "lora": None}
 LORA = {"lora": {"rank": 16}}
+FOUR_BIT = {"lora": {"rank": 16, "four_bit": True}}
 # Method, its text in the first column, and settings.
 WORKS = (
     ("sft", "SFT, CFT", "full", {}),
     ("sft", "SFT, CFT", "LoRA", LORA),
+    ("sft", "SFT, CFT", "LoRA, `four_bit`", FOUR_BIT),
     ("dpo", "DPO, SPIN, ThinkPO", "full", {}),
     ("dpo", "the same, `precompute_reference: true` or the loss `simpo` or `orpo`", "full", {"loss": "simpo"}),
     ("dpo", "DPO, SPIN, ThinkPO", "LoRA", LORA),
+    ("dpo", "DPO, SPIN, ThinkPO", "LoRA, `four_bit`", FOUR_BIT),
 )
 
 INTRO = f"""# Memory by method and size
@@ -49,6 +52,7 @@ def table(gpus: int) -> str:
     lines = [
         [title, weights, f"`{precision}`", *(f"{memory(method, size, gpus, precision, given):.0f}" for size in SIZES)]
         for method, title, weights, given in WORKS
+        if gpus == 1 or given is not FOUR_BIT  # weights in 4 bits are not shared
         for precision in ("bfloat16", "mixed")
     ]
     return markdown(["method", "trained", "`precision`", *map(sized, SIZES)], lines)

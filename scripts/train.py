@@ -64,8 +64,10 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--recompute", type=int, choices=(0, 1), default=0, help=recompute)
     padding_free = "1: the rows of a pass are joined into one, so that no padding is computed"
     parser.add_argument("--padding-free", type=int, choices=(0, 1), default=0, help=padding_free)
-    liger = "1: layers run on the kernels of liger-kernel (needs the package and a GPU)"
-    parser.add_argument("--liger", type=int, choices=(0, 1), default=0, help=liger)
+    kernels = "1: layers run on kernels of the Hub (needs transformers[kernels] and a GPU)"
+    parser.add_argument("--kernels", type=int, choices=(0, 1), default=0, help=kernels)
+    offload = "1: activations wait for the backward pass in the memory of the CPU (needs a GPU)"
+    parser.add_argument("--offload", type=int, choices=(0, 1), default=0, help=offload)
     parser.add_argument("--processes", type=int, default=1, help="how many processes were asked for: checked")
     tracker = "where the log is shown as well: none, tensorboard, trackio, wandb or mlflow (the package is yours)"
     parser.add_argument("--tracker", choices=("none", *tracking.TRACKERS), default="none", help=tracker)
@@ -88,7 +90,8 @@ def settings_of(args: argparse.Namespace) -> "Machine":
         compiled=args.compile,
         recompute=args.recompute,
         padding_free=args.padding_free,
-        liger=args.liger,
+        kernels=args.kernels,
+        offload=args.offload,
         reported=tracking.begin(args.tracker, args.project, args.recipe["run"]),
     )
 
@@ -108,7 +111,7 @@ def main(args: argparse.Namespace) -> int:
 
     cli.quiet()
     settings = settings_of(args)
-    refuse_missing(settings)
+    refuse_missing(settings, args.recipe)
     disable_progress_bars()
     cards.take()
     # DeepSpeed calls deprecated torch functions several times per step.

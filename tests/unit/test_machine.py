@@ -2,7 +2,9 @@
 
 import json
 import logging
+import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -163,32 +165,114 @@ def test_compiled_model_has_the_same_losses(kind, trained, tmp_path, monkeypatch
 # --- kernels ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("installed", "says"),
-    [(False, "liger-kernel is not installed. Install it"), (True, "its kernels need a GPU, and torch finds none")],
-)
-def test_liger_without_its_package_or_a_gpu_is_refused(installed, says, monkeypatch):
-    monkeypatch.setattr(machine, "is_liger_kernel_available", lambda: installed)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(BadInput, match=f"train:liger=1: .*{says}.*set train:liger=0"):
-        machine.refuse_missing(machine.Machine(liger=True))
-    machine.refuse_missing(machine.Machine())
+FOUR_BIT = {**LORA, "four_bit": True}
+# What needs more than torch: settings, recipe, how a message names it, the package, and what says whether it is there.
+NEEDY = {
+    "kernels": ({"kernels": True}, None, "train:kernels=1", "transformers[kernels]", "is_kernels_available"),
+    "offload": ({"offload": True}, None, "train:offload=1", None, None),
+    "four bits": ({}, FOUR_BIT, "run two: lora.four_bit: true", "bitsandbytes", "is_bitsandbytes_available"),
+}
 
 
-def test_train_refuses_missing_kernels_before_it_reads_anything(monkeypatch, tmp_path):
+@pytest.mark.parametrize("name", NEEDY)
+def test_what_needs_a_package_or_a_gpu_is_refused_without_them(name, monkeypatch):
+    settings, lora, named, package, check = NEEDY[name]
+    recipe = {**RECIPE, "lora": lora}
+    for there, card in [(False, True), (True, False)] if package else [(True, False)]:
+        if package:
+            monkeypatch.setattr(machine, check, lambda there=there: there)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda card=card: card)
+        lacking = "it needs a GPU, and torch finds none" if there else f"{package} is not installed. Install it"
+        with pytest.raises(BadInput, match=re.escape(f"{named}: {lacking}") + ".* or set "):
+            machine.refuse_missing(machine.Machine(**settings), recipe)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    machine.refuse_missing(machine.Machine(**settings), recipe)
+    machine.refuse_missing(machine.Machine(), {**RECIPE, "lora": LORA})
+
+
+def test_train_refuses_what_is_missing_before_it_reads_anything(monkeypatch, tmp_path):
     from scripts import train
 
-    monkeypatch.setattr(machine, "is_liger_kernel_available", lambda: False)
+    monkeypatch.setattr(machine, "is_kernels_available", lambda: False)
     given = flags({**RECIPE, **KINDS["sft"]}, tmp_path / "none.jsonl", tmp_path / "none", tmp_path, 1)
-    with pytest.raises(BadInput, match="train:liger=1"):
-        train.main(train.parse_args([*given, "--liger", "1"]))
+    with pytest.raises(BadInput, match="train:kernels=1"):
+        train.main(train.parse_args([*given, "--kernels", "1"]))
 
 
 @pytest.mark.parametrize("kind", ["sft", "dpo"])
-def test_liger_reaches_the_trainer(kind, tmp_path):
+def test_offload_reaches_the_trainer(kind, tmp_path):
     recipe = {**RECIPE, **KINDS[kind]}
-    for liger in (False, True):
-        assert fitting.configuration(recipe, tmp_path, machine.Machine(liger=liger), 4).use_liger_kernel == liger
+    for offload in (False, True):
+        config = fitting.configuration(recipe, tmp_path, machine.Machine(offload=offload), 4)
+        assert config.activation_offloading == offload
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_kernels_are_taken_before_the_first_step_and_counted(kind, trained, monkeypatch, caplog):
+    from transformers import PreTrainedModel
+    from transformers.models.llama.modeling_llama import LlamaRMSNorm
+
+    def kernelize(model, wanted, *_) -> None:
+        for layer in model.modules():
+            if wanted and isinstance(layer, LlamaRMSNorm):
+                assert layer.training
+                layer.forward = layer.forward
+
+    plain = trained("plain", kind)
+    monkeypatch.setattr(LlamaRMSNorm, "kernel_layer_name", "RMSNorm", raising=False)
+    monkeypatch.setattr(PreTrainedModel, "set_use_kernels", kernelize)
+    caplog.set_level("INFO")
+    same(plain, trained("kernels", kind, kernels=True))
+    assert "5 layers use kernels from the Hub" in caplog.text  # two in each layer, and the last one
+
+
+def test_model_without_a_single_kernel_is_refused(trained, monkeypatch):
+    from transformers import PreTrainedModel
+
+    monkeypatch.setattr(PreTrainedModel, "set_use_kernels", lambda *_: None)
+    with pytest.raises(BadInput, match="train:kernels=1: transformers found no kernel .*Set train:kernels=0"):
+        trained("none", "sft", kernels=True)
+
+
+# --- a base in 4 bits -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("precision", "products"), [("mixed", "bfloat16"), ("float32", "float32")])
+def test_base_in_four_bits_is_loaded_as_qlora_keeps_it(precision, products, model_folder, monkeypatch):
+    asked = {}
+
+    def load(start, **given):
+        asked.update(given)
+        raise InterruptedError
+
+    monkeypatch.setattr(fitting.AutoModelForCausalLM, "from_pretrained", load)
+    for lora in (FOUR_BIT, LORA, None):
+        with pytest.raises(InterruptedError):
+            fitting.start_model({"run": "two", "precision": precision, "lora": lora}, model_folder)
+        packed = asked["quantization_config"]
+        assert (packed is not None) == (lora is FOUR_BIT)
+        if packed:
+            assert packed.load_in_4bit and packed.bnb_4bit_use_double_quant and packed.bnb_4bit_quant_type == "nf4"
+            assert packed.bnb_4bit_compute_dtype == getattr(torch, products)
+
+
+def test_base_in_four_bits_is_not_shared_by_gpus(model_folder, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(BadInput, match="run two: lora.four_bit: true: .*Set train:parallel=ddp"):
+        fitting.start_model({"run": "two", "precision": "bfloat16", "lora": FOUR_BIT}, model_folder)
+
+
+@pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
+@pytest.mark.parametrize(("kind", "precision"), [("sft", "mixed"), ("dpo", "bfloat16")])
+def test_adapter_on_four_bits_learns_and_its_base_stays_packed(kind, precision, trained, monkeypatch):
+    models, load = [], fitting.start_model
+    monkeypatch.setattr(fitting, "start_model", lambda *given: models.append(load(*given)) or models[0])
+    changes = {"lora": FOUR_BIT, "precision": precision, "learning_rate": 1e-2, "max_steps": 12, "order": "random"}
+    losses = [step["loss"] for step in trained("packed", kind, changes=changes)["losses"]]
+    types = {name: weight.dtype for name, weight in models[0].named_parameters()}
+    assert types["model.layers.0.mlp.up_proj.base_layer.weight"] == torch.uint8
+    assert types["model.embed_tokens.weight"] == (torch.float32 if precision == "mixed" else torch.bfloat16)
+    assert sum(losses[-4:]) < sum(losses[:4])
 
 
 # --- rows joined without padding --------------------------------------------------------------------------------------

@@ -55,6 +55,15 @@ def test_lora_with_mixed_precision_keeps_its_base_in_bfloat16() -> None:
     assert memory.frozen("mixed", 0.05, 1) == 4 * 0.05e9  # nothing but embeddings, at this vocabulary
 
 
+@pytest.mark.parametrize(("precision", "each"), [("bfloat16", 2), ("mixed", 4), ("float32", 4)])
+def test_base_in_four_bits_keeps_embeddings_and_head(precision: str, each: int) -> None:
+    both = 152_000 * memory.shape(7.6)[1]
+    found = memory.need(run(lora={"rank": 16, "four_bit": True}, precision=precision), 7.6)
+    held = 2 * both * each + (7.6e9 - 2 * both) * 0.516 + 16 * 40.2e6
+    assert found.fixed == pytest.approx(held / GB + memory.CONTEXT, rel=1e-3)
+    assert memory.frozen(precision, 0.05, 1, four_bit=True) == 0.05e9 * each
+
+
 def test_row_has_activations_and_logits() -> None:
     layers, width = memory.shape(1.5)
     assert layers == 30 and width == pytest.approx(2041, abs=1)
@@ -106,9 +115,10 @@ def test_page_of_memory_is_up_to_date() -> None:
 
 def test_page_of_memory_has_the_figures_of_the_plan() -> None:
     lines = [line.split(" | ") for line in describe_memory.page().splitlines() if line.startswith("| SFT, CFT | ")]
-    cells = {tuple(line[1:3]): float(line[5]) for line in lines[:4]}  # one GPU, 7B
+    cells = {tuple(line[1:3]): float(line[5]) for line in lines[:6]}  # one GPU, 7B
     row = memory.need(run(max_tokens=2048), 7.0).row
     assert cells["full", "`bfloat16`"] == round(8 * 7e9 / GB + 1 + row)
     assert cells["full", "`mixed`"] == round(18 * 7e9 / GB + 1 + row)
     assert cells["LoRA", "`bfloat16`"] < cells["LoRA", "`mixed`"] < 1.15 * cells["LoRA", "`bfloat16`"]
-    assert float(lines[4][5]) == round(7e9 / GB + 1 + row)  # a share of eight
+    assert cells["LoRA, `four_bit`", "`bfloat16`"] < 0.6 * cells["LoRA", "`bfloat16`"]
+    assert float(lines[6][5]) == round(7e9 / GB + 1 + row)  # a share of eight

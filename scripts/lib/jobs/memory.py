@@ -14,6 +14,7 @@ GB = 2**30
 TRAINED = {"bfloat16": 2 + 2 + 4, "mixed": 4 + 4 + 8 + 2, "float32": 4 + 4 + 8}
 REFERENCE = {"bfloat16": 2, "mixed": 4 + 2, "float32": 4}
 FROZEN = {"bfloat16": 2, "mixed": 2, "float32": 4}  # a weight of a linear layer under LoRA
+FOUR_BIT = 0.516  # the same in 4 bits, with a scale for every 64 weights, itself quantized (QLoRA, section 3)
 MOMENT = {"bfloat16": 2, "mixed": 4, "float32": 4}  # of one moment; rmsprop has one instead of two
 ADAPTER = 16  # peft keeps an adapter in float32
 ACTIVATION = {"bfloat16": 2, "mixed": 2, "float32": 4}
@@ -63,7 +64,8 @@ def need(run: Mapping[str, Any], billions: float, gpus: int = 1) -> Need:
         if has_reference(run):
             held += weights * REFERENCE[precision]
     else:
-        held = frozen(precision, billions, gpus) + adapter(lora["rank"], billions) * ADAPTER
+        held = frozen(precision, billions, gpus, lora.get("four_bit", False))
+        held += adapter(lora["rank"], billions) * ADAPTER
     texts = 2 if run["method"] in PREFERENCE else 1  # a pair has two
     share = max(recipe["global_batch"] // gpus, 1)
     return Need(held / gpus / GB + CONTEXT, texts * row(recipe, billions) / GB, share)
@@ -75,13 +77,16 @@ def has_reference(run: Mapping[str, Any]) -> bool:
     return run["method"] in PREFERENCE and not (recipe["precompute_reference"] or recipe["loss"] in REFERENCE_FREE)
 
 
-def frozen(precision: str, billions: float, gpus: int) -> float:
+def frozen(precision: str, billions: float, gpus: int, four_bit: bool = False) -> float:
     """Bytes of the frozen weights below a LoRA adapter.
 
     With `mixed`, linear layers are kept in bfloat16 and embeddings in float32; on several GPUs that share the
-    model, all weights are in float32 (scripts/lib/training/trainers.py).
+    model, all weights are in float32 (scripts/lib/training/trainers.py). With 4 bits, embeddings and head stay whole.
     """
     weights = billions * 1e9
+    if four_bit:
+        whole = min(weights, 2 * VOCABULARY * shape(billions)[1])
+        return whole * FROZEN["bfloat16" if precision == "bfloat16" else "float32"] + (weights - whole) * FOUR_BIT
     if precision != "mixed":
         return weights * FROZEN[precision]
     if gpus > 1:

@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 from accelerate.utils.memory import clear_device_cache
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, PrinterCallback, TrainerState, set_seed
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PrinterCallback, TrainerState, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 from trl import DPOConfig, SFTConfig
 
 from scripts.lib.generation.model_checks import check_savable, mend_generation_config
 from scripts.lib.jobs import slurm
-from scripts.lib.jsonl import read_json, write_json
+from scripts.lib.jsonl import BadInput, read_json, write_json
 from scripts.lib.training import machine, rows, trainers
 from scripts.lib.training.health import StopOnNonFinite, StopOnNoRate
 from scripts.lib.training.machine import Machine
@@ -141,7 +141,7 @@ def configuration(recipe: dict, state: Path, settings: Machine, micro: int) -> S
         dataloader_pin_memory=torch.cuda.is_available(),
         activation_checkpointing=recipe["activation_checkpointing"] or settings.recompute,
         torch_compile=settings.compiled,
-        use_liger_kernel=settings.liger,  # TRL skips Liger's loss, which would replace TRL's fused head
+        activation_offloading=settings.offload,
     )
     if recipe["method"] not in rows.PREFERENCE_METHODS:
         loss = "dft" if recipe["loss"] == "dft" else "nll"
@@ -178,6 +178,8 @@ def trainer_of(recipe: dict, start, tokenizer, config, made: Dataset, callbacks:
         trainer.data_collator = joined_pairs
     trainer.schedule_stretch = (recipe["schedule_epochs"] or recipe["epochs"]) / recipe["epochs"]
     check_savable(model)
+    if settings.kernels:
+        machine.take_kernels(model)  # the trainer has moved it to its device
     trainer.remove_callback(PrinterCallback)  # trainers.Report logs the same in fewer lines
     return trainer
 
@@ -185,11 +187,32 @@ def trainer_of(recipe: dict, start, tokenizer, config, made: Dataset, callbacks:
 def start_model(recipe: dict, start: str | Path, attention: str | None = None):
     """The model that is trained, in the recipe's precision."""
     dtype = torch.bfloat16 if recipe["precision"] == "bfloat16" else torch.float32
+    packed = four_bits(recipe) if machine.has_four_bits(recipe) else None
     model = AutoModelForCausalLM.from_pretrained(
-        start, dtype=dtype, trust_remote_code=False, attn_implementation=attention
+        start, dtype=dtype, trust_remote_code=False, attn_implementation=attention, quantization_config=packed
     )
     mend_generation_config(model.generation_config)
     return model
+
+
+def four_bits(recipe: dict) -> BitsAndBytesConfig:
+    """The frozen weights as QLoRA keeps them (arXiv 2305.14314): NF4, with constants that are quantized themselves.
+
+    Raises:
+        BadInput: the model is to be cut over GPUs.
+    """
+    if is_sharded():
+        raise BadInput(
+            f"run {recipe['run']}: lora.four_bit: true: weights in 4 bits are not shared by GPUs. Set "
+            "train:parallel=ddp, or four_bit: false in the recipe."
+        )
+    products = torch.float32 if recipe["precision"] == "float32" else torch.bfloat16
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=products,
+    )
 
 
 def is_sharded() -> bool:

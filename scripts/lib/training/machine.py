@@ -11,7 +11,7 @@ import torch
 from accelerate.utils import send_to_device
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from torch import nn
-from transformers.utils import is_liger_kernel_available
+from transformers.utils import is_bitsandbytes_available, is_kernels_available
 
 from scripts.lib.jsonl import BadInput, read_json, write_json
 
@@ -33,7 +33,8 @@ class Machine:
         compiled: whether torch.compile compiles the model.
         recompute: whether activations are recomputed in the backward pass instead of being stored.
         padding_free: whether the rows of a pass are joined into one, without padding.
-        liger: whether layers use the kernels of the package liger-kernel.
+        kernels: whether layers use the kernels that transformers loads from the Hub (Liger's, for most models).
+        offload: whether activations are kept in the CPU's memory until the backward pass.
         reported: the trainer's arguments for trackers (`tracking.begin`).
     """
 
@@ -43,19 +44,54 @@ class Machine:
     compiled: bool = False
     recompute: bool = False
     padding_free: bool = False
-    liger: bool = False
+    kernels: bool = False
+    offload: bool = False
     reported: Mapping[str, Any] = field(default_factory=lambda: {"report_to": "none"})
 
 
-def refuse_missing(settings: Machine) -> None:
-    """Raises BadInput if a setting needs a package or device that is missing."""
+def has_four_bits(recipe: dict) -> bool:
+    """Whether the frozen weights below the adapter are kept in 4 bits."""
+    return bool(recipe["lora"] and recipe["lora"].get("four_bit"))
+
+
+def refuse_missing(settings: Machine, recipe: dict) -> None:
+    """Raises BadInput if a setting or the recipe needs a package or device that is missing."""
+    if settings.kernels:
+        _refuse_without_gpu("train:kernels=1", "set train:kernels=0", "transformers[kernels]", is_kernels_available())
+    if settings.offload:
+        _refuse_without_gpu("train:offload=1", "set train:offload=0")
+    if has_four_bits(recipe):
+        what = f"run {recipe['run']}: lora.four_bit: true"
+        _refuse_without_gpu(what, "set it to false in the recipe", "bitsandbytes", is_bitsandbytes_available())
+
+
+def _refuse_without_gpu(what: str, way_out: str, package: str = "", installed: bool = True) -> None:
     missing = None
-    if settings.liger and not is_liger_kernel_available():
-        missing = "the package liger-kernel is not installed. Install it in this environment (pip install liger-kernel)"
-    elif settings.liger and not torch.cuda.is_available():
-        missing = "its kernels need a GPU, and torch finds none. Train on one"
+    if not installed:
+        missing = f"{package} is not installed. Install it in this environment (pip install '{package}')"
+    elif not torch.cuda.is_available():
+        missing = "it needs a GPU, and torch finds none. Train on one"
     if missing:
-        raise BadInput(f"train:liger=1: {missing}, or set train:liger=0 (docs/performance.md).")
+        raise BadInput(f"{what}: {missing}, or {way_out} (docs/performance.md).")
+
+
+def take_kernels(model: nn.Module) -> int:
+    """Replaces layers by kernels from the Hub, for training on the model's device; returns the number of layers.
+
+    transformers keeps a layer for which it finds no kernel.
+
+    Raises:
+        BadInput: no layer was replaced.
+    """
+    model.train().set_use_kernels(True)
+    taken = sum(hasattr(type(layer), "kernel_layer_name") and "forward" in vars(layer) for layer in model.modules())
+    if not taken:
+        raise BadInput(
+            "train:kernels=1: transformers found no kernel for any layer of this model on this GPU. Set "
+            "train:kernels=0, or fetch the kernels on a machine that reaches the Hub (docs/performance.md)."
+        )
+    log.info("%d layers use kernels from the Hub", taken)
+    return taken
 
 
 def split_batch(global_batch: int, micro_batch: int, processes: int) -> tuple[int, int]:
@@ -118,9 +154,10 @@ def pass_over_longest(trainer, rows: list[dict], size: int) -> None:
     if trainer.args.activation_checkpointing:
         trainer.model.activation_checkpointing_enable()
     inputs = send_to_device(trainer.data_collator(rows[:size]), trainer.args.device)
-    with trainer.accelerator.autocast():
-        loss = trainer.compute_loss(trainer.model.train(), inputs)
-    loss.backward()
+    with trainer.maybe_activation_offload_context:
+        with trainer.accelerator.autocast():
+            loss = trainer.compute_loss(trainer.model.train(), inputs)
+        loss.backward()
     trainer.model.zero_grad(set_to_none=True)
     del reserved
 
