@@ -195,7 +195,9 @@ def table(found: dict[str, Found], losses: dict[str, list[float]]) -> str:
         line += f" {own.start_s:8.1f} {own.start_cpu_s:6.1f} {own.peak_mb:8.0f} "
         line += f"{largest_gap(losses[name], losses[peer]):9.4f}" if peer else "        -"
         lines.append(line)
-    return "\n".join([*lines, f"ratio: tokens per CPU second, to {peer}; loss gap: the largest of a step, to the same"])
+    if peer:
+        lines.append(f"ratio: tokens per CPU second, to {peer}; loss gap: the largest of a step, to the same")
+    return "\n".join(lines)
 
 
 def side_by_side(losses: dict[str, list[float]]) -> str:
