@@ -109,30 +109,42 @@ def train_script(model_folder: str, made: list[dict], tokenizer) -> float:
 
 
 def plain_trl(model_folder: str, made: list[dict], tokenizer) -> float:
-    """Seconds of SFTTrainer with bf16=True, the setting its documentation shows."""
+    """Seconds of SFTTrainer as it comes."""
     with tempfile.TemporaryDirectory() as folder:
-        config = SFTConfig(
-            output_dir=folder,
-            per_device_train_batch_size=BATCH,
-            learning_rate=RECIPE["learning_rate"],
-            num_train_epochs=1,
-            bf16=True,
-            use_cpu=not torch.cuda.is_available(),
-            max_length=None,
-            dataset_kwargs={"skip_prepare_dataset": True},
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            dataloader_pin_memory=False,
-        )
-        trainer = SFTTrainer(
-            model=AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32),
-            args=config,
-            train_dataset=Dataset.from_list(made),
-            processing_class=tokenizer,
-            peft_config=trainers.lora_config(RECIPE["lora"]),
-        )
-        return trainer.train().metrics["train_runtime"]
+        return trl_trainer(model_folder, made, tokenizer, folder).train().metrics["train_runtime"]
+
+
+def trl_trainer(model_folder: str, made: list[dict], tokenizer, folder: str | Path, **settings) -> SFTTrainer:
+    """SFTTrainer with bf16=True, the setting its documentation shows; one epoch of tokenised rows.
+
+    Args:
+        model_folder: the start model.
+        made: the rows.
+        tokenizer: the model's.
+        folder: where it writes.
+        settings: further arguments of SFTConfig, or others in place of these.
+    """
+    usual = dict(
+        output_dir=str(folder),
+        per_device_train_batch_size=BATCH,
+        learning_rate=RECIPE["learning_rate"],
+        num_train_epochs=1,
+        bf16=True,
+        use_cpu=not torch.cuda.is_available(),
+        max_length=None,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+    )
+    return SFTTrainer(
+        model=AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32),
+        args=SFTConfig(**{**usual, **settings}),
+        train_dataset=Dataset.from_list(made),
+        processing_class=tokenizer,
+        peft_config=trainers.lora_config(RECIPE["lora"]),
+    )
 
 
 if __name__ == "__main__":
