@@ -88,6 +88,7 @@ CONFIGS = {
         "runs: {a: {extends: cft, overrides: {learning_rate: 1e-4x}}}",
         ["runs.a.overrides.learning_rate = '1e-4x': text, but it must be a number."],
     ),
+    "date for a number": ("runs: {a: {extends: cft, seed: 2026-05-01}}", ["seed = ", "a date, but it must be a whole"]),
     "run that is misspelt": ("runs: {stf: {seed: 3}}", ["runs.stf", "are missing", "Did you mean sft?"]),
     "teacher that is misspelt": (
         "critiques: {c: {extends: arithmetic-verifier, teacher: verifer}}",

@@ -322,7 +322,9 @@ def _describe(error: "ValidationError", place: Place, path: tuple) -> str:
         wanted = " or ".join(KINDS[name] for name in ([rule] if isinstance(rule, str) else rule))
         if value is None:
             return f"{where}: it is empty, but it must be {wanted}. Indent what belongs to it, or remove it."
-        said = f"{where} = {value!r}: {KINDS[GIVEN[type(value)]]}, but it must be {wanted}."
+        kind = type(value)  # YAML has dates as well
+        given = KINDS[GIVEN[kind]] if kind in GIVEN else f"a {kind.__name__}"
+        said = f"{where} = {value!r}: {given}, but it must be {wanted}."
         return f"{said} A bracket or a quote is missing in it." if str(value)[:1] in "{[" else said
     limits = {
         "minimum": "at least",
