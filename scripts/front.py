@@ -24,7 +24,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from scripts.lib import cli
 from scripts.lib.jsonl import BadInput
@@ -36,9 +36,7 @@ MADE, OUTDATED, MISSING = "made", "outdated", "missing"
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="redpen", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="redpen", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     study = argparse.ArgumentParser(add_help=False)
     study.add_argument("-c", "--config", action="append", default=[], metavar="FILE", help="config (config.yaml)")
     study.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value, for this call only")
@@ -64,6 +62,26 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
         return argparse.Namespace(command=argv[0], rest=argv[1:])
     args = parser.parse_args(argv or ["status"])
     return parser.parse_args(["status", *argv]) if args.command is None else args
+
+
+class Parser(argparse.ArgumentParser):
+    """A command line whose mistakes end with the way out."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends with the usage, and below it what is wrong and what to write."""
+        self.print_usage(sys.stderr)
+        self.exit(2, f"{self.prog}: {message}. {self.way_out(message)}\n")
+
+    def way_out(self, message: str) -> str:
+        """What to write where argparse says this."""
+        if chosen := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
+            commands = re.findall(r"[\w-]+", chosen[2])
+            return close(chosen[1], commands).strip() or f"Is it a target? redpen make {shlex.quote(chosen[1])}"
+        if unknown := re.fullmatch(r"unrecognized arguments: (-\S+).*", message):
+            return close(unknown[1], ["--set", "--config", "--suite", "--limit"]).strip() or "See redpen --help."
+        if "required: TARGET" in message:
+            return "Name one: redpen lists them."
+        return f"See {self.prog} --help."
 
 
 def told_plainly(args: argparse.Namespace) -> int:
@@ -297,6 +315,8 @@ def family_of(folder: Path) -> str:
         BadInput: it is not a model folder.
     """
     file = folder / "config.json"
+    if not folder.is_dir():
+        raise BadInput(f"{folder}: there is no such folder. Name a model folder, as save_pretrained writes it.")
     if not file.is_file():
         raise BadInput(
             f"{folder}: no config.json, so not a model. Name a folder that save_pretrained wrote, or a model or run of "

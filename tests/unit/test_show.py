@@ -90,7 +90,7 @@ def test_what_is_not_there_is_named(shown, arguments, said):
 
 def test_the_study_must_be_clear(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(BadInput, match="which study\\? There are: none"):
+    with pytest.raises(BadInput, match="no study has been made here yet. Make one first"):
         default_folder()
     for name in ("a", "b"):
         (tmp_path / "results" / name).mkdir(parents=True)

@@ -131,7 +131,7 @@ def test_wrong_config_stops_before_any_job_with_every_mistake(project: Tree, tmp
     assert "mistakes in the config" in said
     assert "config.yaml: runs.cft.start = 'no-such-model': not under models or runs" in said
     assert "config.yaml: runs.sft.sed: there is no such key" in said and "Did you mean seed?" in said
-    assert "learning_rate = 'high': a str, but it must be: number." in said
+    assert "learning_rate = 'high': text, but it must be a number." in said
     assert "Traceback" not in said
     assert [file.name for file in (wrong.folder / "results").iterdir()] == ["README.md"], "something was made"
 

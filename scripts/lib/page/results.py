@@ -37,7 +37,9 @@ def default_folder() -> Path:
     laptop = Path("results/laptop")
     if len(found) == 1 or laptop in found:
         return laptop if laptop in found else found[0]
-    named = ", ".join(map(str, found)) or "none"
+    if not found:
+        raise BadInput("results/: no study has been made here yet. Make one first (./redpen make cft_table2).")
+    named = ", ".join(map(str, found))
     raise BadInput(f"results/: which study? There are: {named}. Name its folder with --results.")
 
 

@@ -179,6 +179,13 @@ def merge_files(files: Sequence[str | Path], mistakes: list[str]) -> tuple[dict,
                         continue
                     there[slug] = entry
                     origin.setdefault((key, str(slug)), name)
+            elif key in merged and key in SECTIONS and not isinstance(value, dict):
+                said = "it is empty" if value is None else "a list" if isinstance(value, list) else repr(value)
+                mistakes.append(
+                    f"{name}: {key}: {said}, but it must be a mapping, from the name of each entry to its keys."
+                    " Write it so, or remove it."
+                )
+                continue
             elif key in merged and merged[key] != value:
                 mistakes.append(
                     f"{name}: {key} = {value!r} differs from {merged[key]!r} in {origin[key,]}. Remove one of them."

@@ -2,9 +2,10 @@
 
 import copy
 import re
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from scripts.lib.study import language, strict_yaml
@@ -14,6 +15,21 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 SCHEMA = Path(__file__).resolve().parents[3] / "config" / "schema.yaml"
+
+# What a type of the schema, and one of Python, is called in a message.
+KINDS = {
+    **{"object": "a mapping", "array": "a list", "string": "text", "number": "a number"},
+    **{"integer": "a whole number", "boolean": "true or false", "null": "null"},
+}
+GIVEN = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+# What a pattern of the schema asks for; others are shown as they are.
+IN_WORDS = {
+    "^[a-z0-9][a-z0-9.-]*$": "it must begin with a lowercase letter or digit, and have only those, dots and hyphens."
+    " Rename it",
+    "^[a-z][a-z0-9_]*$": "it must begin with a lowercase letter, and have only those, digits and underscores."
+    " Rename it",
+    r"\.j2$": "it must be a file that ends in .j2. Name a prompt file",
+}
 
 # YAML 1.1 reads 5e-4 as text, since it has no decimal point.
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -172,7 +188,7 @@ def validate(study: dict, place: Place, lost: Set[tuple] = frozenset()) -> tuple
     """
     errors = list(_flat(_errors(study, schema())))
     mistakes = _described(
-        [error for error in errors if tuple(error.absolute_path) not in lost or _of_keys(error)], place
+        [error for error in errors if tuple(error.absolute_path) not in lost or _of_keys(error)], place, names=study
     )
     broken = {tuple(error.absolute_path)[:2] for error in errors} | set(lost)
     recipes = study["recipes"]
@@ -243,8 +259,20 @@ def _flat(errors: Iterable["ValidationError"]) -> list["ValidationError"]:
     return flat
 
 
-def _described(errors: Sequence["ValidationError"], place: Place, below: tuple = ()) -> list[str]:
-    """The errors as place, problem and fix, each once; a misspelt key counts once, not also as a missing one."""
+def _described(
+    errors: Sequence["ValidationError"],
+    place: Place,
+    below: tuple = (),
+    names: Mapping[str, Any] = MappingProxyType({}),
+) -> list[str]:
+    """The errors as place, problem and fix, each once; a misspelt key counts once, not also as a missing one.
+
+    Args:
+        errors: what is wrong.
+        place: says where a key stands.
+        below: the keys above all of them.
+        names: the entries by section. One without a key that each must have may be another one, misspelt.
+    """
     meant: dict[tuple, set[str]] = {}  # the keys meant by misspelt ones, by their mapping
     mistakes = []
     for error in errors:
@@ -259,7 +287,9 @@ def _described(errors: Sequence["ValidationError"], place: Place, below: tuple =
         path = (*below, *error.absolute_path)
         missing = error.validator == "required" and [key for key in error.validator_value if key not in error.instance]
         if error.validator != "additionalProperties" and not (missing and set(missing) <= meant.get(path, set())):
-            mistakes.append(_describe(error, place, path))
+            empty = missing and len(path) == 2 and len(missing) == len(error.validator_value)
+            near = close(path[1], [name for name in names.get(path[0], ()) if name != path[1]]) if empty else ""
+            mistakes.append(_describe(error, place, path) + near)
     return list(dict.fromkeys(mistakes))
 
 
@@ -277,19 +307,24 @@ def _describe(error: "ValidationError", place: Place, path: tuple) -> str:
         return f"{where}: it must be a {' or a '.join(error.choices)} {what} (docs/config.md)."
     if error.validator == "required":
         missing = [key for key in rule if key not in value]
-        return f"{where}: {', '.join(missing)} is missing. Add it (docs/config.md)."
+        are, them = ("is", "it") if len(missing) == 1 else ("are", "them")
+        return f"{where}: {', '.join(missing)} {are} missing. Add {them} (docs/config.md)."
     if error.validator == "maxLength":
         at = place((*path, value)) if "propertyNames" in error.absolute_schema_path else where
         named = at.replace(value, f"{value[:40]}…")
         return f"{named}: a name of {len(value)} characters; files are named after it: at most {rule}. Shorten it."
     if error.validator == "pattern":
         at = (*path, value) if "propertyNames" in error.absolute_schema_path else path
-        return f"{place(at)} = {value!r}: it must match {rule}. Write it so."
+        return f"{place(at)} = {value!r}: {IN_WORDS.get(rule, f'it must match {rule}. Correct it')}."
     if error.validator == "enum":
         return f"{where} = {value!r}: it must be one of {', '.join(map(str, rule))}.{close(value, rule)}"
     if error.validator == "type":
-        wanted = " or ".join([rule] if isinstance(rule, str) else rule)
-        said = f"{where} = {value!r}: a {type(value).__name__}, but it must be: {wanted}."
+        wanted = " or ".join(KINDS[name] for name in ([rule] if isinstance(rule, str) else rule))
+        if value is None:
+            return f"{where}: it is empty, but it must be {wanted}. Indent what belongs to it, or remove it."
+        kind = type(value)  # YAML has dates as well
+        given = KINDS[GIVEN[kind]] if kind in GIVEN else f"a {kind.__name__}"
+        said = f"{where} = {value!r}: {given}, but it must be {wanted}."
         return f"{said} A bracket or a quote is missing in it." if str(value)[:1] in "{[" else said
     limits = {
         "minimum": "at least",
