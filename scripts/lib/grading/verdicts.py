@@ -122,7 +122,7 @@ def _finds_fault(plain: str) -> bool:
 
 
 def _is_quotation(text: str, found: re.Match) -> bool:
-    """Whether the conclusion stands in quotes within a sentence: the instruction repeated, not a verdict."""
+    """Whether the conclusion is quoted within a sentence: a repetition of the instruction, not a verdict."""
     line = text[: found.start()].rpartition("\n")[2].rstrip("* ")
     if not line or line[-1] not in _QUOTES:
         return False
