@@ -500,7 +500,7 @@ ADVERBIAL = re.compile(
 
 
 def _after_phrase(rest: str) -> str | None:
-    """The answer at the start of `rest`, the text after "the answer is"; None if that only speaks of the answer."""
+    """The answer at the start of `rest`, the text after "the answer is"; None if that only mentions the answer."""
     rest = QUOTED.sub("", rest[: 2 * MAX_ANSWER].lstrip(" \t*:=")).lstrip()
     if rest.startswith("}"):  # $$\text{Answer: } 460$$
         rest = re.split(r"(?<!\\)\$\$?|\\\]|\\\)", rest[1:])[0]
@@ -514,7 +514,7 @@ def _after_phrase(rest: str) -> str | None:
 
 
 def _value_of(line: str) -> str | None:
-    """The answer in a line of prose: its formulas where it has some, its number where the rest is words."""
+    """The answer in a line of prose: its formulas if it has any, its number if the rest is words."""
     line = _without_mark(DENIED.sub("", TAKEN_BACK.split(line)[-1].strip().strip("*").strip()))
     foreign = FOREIGN_COUNT.match(line)
     if foreign:

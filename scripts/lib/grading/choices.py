@@ -45,7 +45,7 @@ _RIGHT = (
     r"|my\s+(?:answer|choice))"
 )
 _MUST = r"(?:is|(?:must|should|would|will)\s+be|has\s+to\s+be|seems(?:\s+to\s+be)?|looks|appears(?:\s+to\s+be)?)"
-# What may follow a lone "A" that is a letter and no article, or an "I" that is no pronoun.
+# What may follow a lone "A" that is not an article, or an "I" that is not a pronoun.
 _AFTER_A = (
     r"(?=[)\]}.:,;*_\"'`$!?\\\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|\s*$|\s*\n"
     r"|\s+(?:because|since|as|and|or|but|is|not|for|which|would|due|[-–—(/&]))"

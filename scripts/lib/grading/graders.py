@@ -77,7 +77,7 @@ def ours(extracted: str | None, item: Item, steps: list[str] | None = None) -> b
 
 
 def explain(item: Item) -> list[str]:
-    """How our verdict on `item` comes about: the reading, what it found, each step of the comparison, the verdict."""
+    """How our verdict on `item` is reached: the reading, what it found, each step of the comparison, the verdict."""
     name, found = reading(item)
     steps: list[str] = []
     verdict = ours(found, item, steps)

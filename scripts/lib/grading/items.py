@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 GRADER_VERSION = 4  # raise by hand when a verdict would change
-GRADER_OPTIONS = ("answer_type", "error", "unit")  # columns of OlympiadBench and TheoremQA: how a gold is to be read
-COMPUTED = "computed"  # an answer_type: the question asks for a calculation's result, so a calculation is no answer
+GRADER_OPTIONS = ("answer_type", "error", "unit")  # columns of OlympiadBench and TheoremQA that tell how to read a gold
+COMPUTED = "computed"  # an answer_type: the question asks for a result, so an unevaluated calculation is not an answer
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of the options of a multiple-choice question
 # What a row can be of: the authors' graders have rules of their own for some of these sets.
 SETS = ("math", "math500", "minerva", "gsm8k", "olympiadbench", "aime24", "amc23", "theoremqa", "gpqa", "mmlu-pro")
