@@ -44,7 +44,7 @@ def main() -> None:
     best = dict.fromkeys(ways, 0.0)
     with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "chunks.jsonl") as journal:
         generator = Generator(args.model, settings, journal, cli.Progress("generated", len(rows)))
-        _ = generator.engine  # loading is no part of either time
+        _ = generator.engine  # loading is not part of either time
         print(f"{len(rows)} questions, at most {args.max_tokens} tokens, {cli.device_name()}", flush=True)
         for number in range(args.rounds):
             for name, way in ways.items():
@@ -73,7 +73,7 @@ def bare(args: argparse.Namespace, generator: Generator, rows: list[dict], numbe
 
 
 def ours(args: argparse.Namespace, generator: Generator, rows: list[dict], number: int) -> tuple[int, float]:
-    """(tokens, seconds) of the way that `generate` works. A round has a seed of its own, and so a key of its own."""
+    """(tokens, seconds) of generation as in `generate`. Each round has its own seed and so its own key."""
     entry = {"prompt": args.prompt, "temperature": 0.0, "top_p": 1.0, "max_tokens": args.max_tokens, "samples": 1}
     start = time.perf_counter()
     answers = generator.answers(rows, {**entry, "seed": number})
