@@ -36,7 +36,7 @@ from tests.smoke.conftest import Study, finished_in
 from tests.teacher_desk import Desk
 from tests.warm import Warm
 
-# Rule: the output below results/<study> that is made anew. `{…}` are names of the study.
+# Rule: the output below results/<study> that is rebuilt. `{…}` are names of the study.
 JOBS = {
     "prepare_dataset": "datasets/{dataset}.jsonl",
     "prepare_benchmark": "benchmarks/{benchmark}.jsonl",
@@ -52,7 +52,7 @@ JOBS = {
 SHARES = {"kills": 0.3, "trainings": 0.15, "power": 0.2, "disks": 0.13}
 SHARES |= {"teacher": 0.07, "teacher_power": 0.06, "endpoint": 0.09}
 MOUNTING = ("power", "disks", "teacher_power")  # the parts that mount disks
-# Bodies of answers that cannot be used, each of which is the error of its row.
+# Bodies of unusable answers, each of which becomes its row's error.
 ODD_BODIES = (
     *(b'{"choices": [null]}', b'{"choices": []}', b'{"choices": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
     *(
@@ -60,9 +60,9 @@ ODD_BODIES = (
         for content in (b'"half a pair: \\ud800"', b'[{"type": "text", "text": "a part"}]', b"7")
     ),
 )
-# What a run writes that tells of the machine and the hour; the rest must have the same bytes.
+# Outputs of a run that depend on the machine and the time; the rest must have the same bytes.
 OF_THE_HOUR = ("wall_s", "train_seconds", "tokens_per_s", "seconds", "git_commit", "device", "s")
-# Trainings that are killed: the run whose rows and recipe they take, what the recipe has else, and rows in a pass.
+# Trainings that are killed: the run whose rows and recipe they use, changes to the recipe, and rows per pass.
 DROPOUT = {"lora": {"rank": 4, "alpha": 8, "dropout": 0.2, "targets": "all-linear"}}
 FULL = {"lora": None, "precision": "float32"}
 EPOCHS = {"max_steps": None, "epochs": 3.0}
@@ -81,7 +81,7 @@ TRAININGS = {
     "spin, reference model": ("spin.t0", {**FULL, **EPOCHS, "order": "random", "save_steps": 4}, 4),
     "thinkpo, simpo": ("thinkpo", {**DROPOUT, **EPOCHS, "loss": "simpo", "schedule_epochs": 6.0, "save_steps": 2}, 4),
 }
-# What the state folder of a training shows at the moments at which it is killed; the rest is where the clock stands.
+# States of a training's state folder at which it is killed; other kills are at random times.
 SIGNS = ("rows/counts.json", "checkpoint-*", "checkpoint-*/optimizer.pt", "checkpoint-*/rng_state.pth")
 SIGNS += ("checkpoint-*/trainer_state.json", "candidates/*.tmp", "candidates/step-*[0-9]", "facts.json")
 
@@ -97,7 +97,7 @@ def parse_args() -> argparse.Namespace:
 
 
 class Found:
-    """How often each promise was tried, and what broke it."""
+    """The number of trials of each promise, and the failures."""
 
     def __init__(self) -> None:
         self.tried: Counter = Counter()
@@ -106,7 +106,7 @@ class Found:
         self.largest: Counter = Counter()
 
     def check(self, promise: str, how: str, kept: bool, what: str = "") -> None:
-        """Takes in one trial."""
+        """Records one trial."""
         self.how[promise] = how
         self.tried[promise] += 1
         if not kept:
@@ -114,7 +114,7 @@ class Found:
             print(f"BROKEN: {promise}: {what}", flush=True)
 
     def most(self, name: str, number: int) -> int:
-        """The largest number that came under a name."""
+        """Records the largest number under a name, and returns it."""
         self.largest[name] = max(number, self.largest[name])
         return self.largest[name]
 
@@ -181,7 +181,7 @@ def kills(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], fou
 
 
 def names_of(study: Study) -> dict[str, str]:
-    """The names of the entries that JOBS asks for."""
+    """The names of the entries that JOBS needs."""
     import yaml
 
     resolved = yaml.safe_load((study.results / "study.yaml").read_text(encoding="utf-8"))
@@ -197,7 +197,7 @@ def names_of(study: Study) -> dict[str, str]:
 
 
 def copied(study: Study, folder: Path) -> Study:
-    """A copy of a study, in place of an earlier one."""
+    """A copy of a study, which replaces an earlier copy."""
     shutil.rmtree(folder, ignore_errors=True)
     return study.copy(folder)
 
@@ -212,7 +212,7 @@ def take_away(study: Study, rule: str, output: str) -> None:
 
 
 def kill_at(study: Study, rule: str, output: str, victim: str, moment: float) -> str:
-    """Starts a job, kills it (or snakemake, or both) at a moment, waits for both, and says what was killed."""
+    """Starts a job, kills it (or snakemake, or both) at a moment, waits for both, and returns what was killed."""
     process = study.start(f"{study.results.relative_to(study.folder)}/{output}")
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=moment)
@@ -226,7 +226,7 @@ def kill_at(study: Study, rule: str, output: str, victim: str, moment: float) ->
     else:
         process.kill()
     process.wait(timeout=300)
-    psutil.wait_procs(scripts, timeout=300)  # a script outlives its snakemake
+    psutil.wait_procs(scripts, timeout=300)  # a script may outlive its snakemake
     return victim
 
 
@@ -238,7 +238,7 @@ def is_script(process: psutil.Process) -> bool:
 
 
 def broken_names(made: Path, expected: Path) -> list[str]:
-    """Files under their final names that are not what they must become."""
+    """Files under their final names whose content is not the expected one."""
     if not made.exists():
         return []
     pairs = [(made, expected)] if made.is_file() else [(f, expected / f.relative_to(made)) for f in made.rglob("*")]
@@ -246,12 +246,12 @@ def broken_names(made: Path, expected: Path) -> list[str]:
 
 
 def final(file: Path) -> bool:
-    """Whether a file has its final name, and is no mark of snakemake."""
+    """Whether a file has its final name and is not a marker of snakemake."""
     return not any(part.endswith(".tmp") for part in file.parts) and not file.name.startswith(".snakemake")
 
 
 def same_bytes(made: Path, expected: Path) -> bool:
-    """Whether files, or all files of folders, are equal but for what tells of the hour."""
+    """Whether files, or all files of folders, are equal apart from times and machine facts."""
     if expected.is_dir():
         wanted = [file for file in expected.rglob("*") if file.is_file() and final(file)]
         return all(same_bytes(made / file.relative_to(expected), file) for file in wanted)
@@ -263,7 +263,7 @@ def same_bytes(made: Path, expected: Path) -> bool:
 
 
 def timeless(value):
-    """A JSON value without what tells of the machine and the hour."""
+    """A JSON value without times and machine facts."""
     if isinstance(value, dict):
         return {name: timeless(item) for name, item in value.items() if name not in OF_THE_HOUR}
     return [timeless(item) for item in value] if isinstance(value, list) else value
@@ -273,7 +273,7 @@ def timeless(value):
 
 
 def trainings(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], found: Found) -> None:
-    """Kills trainings of many recipes, once or twice each; what they end with must be that of uninterrupted ones."""
+    """Kills trainings of many recipes, once or twice each; their results must equal those of uninterrupted ones."""
     for number, name in enumerate(itertools.cycle(TRAININGS)):
         if not on():
             return
@@ -294,7 +294,7 @@ def trainings(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool],
 
 
 def training(finished: Study, folder: Path, name: str, warm: Warm) -> subprocess.Popen:
-    """Starts a training, or lets it go on, with all that it writes below `folder`."""
+    """Starts or resumes a training that writes everything below `folder`."""
     run, changes, rows = TRAININGS[name]
     recipe = read_json(finished.folder / "logs" / finished.study / "train" / f"{run}.log.recipe.json") | changes
     start = next((finished.results / "models").iterdir())
@@ -310,7 +310,7 @@ def training(finished: Study, folder: Path, name: str, warm: Warm) -> subprocess
 
 
 def killed_training(finished: Study, folder: Path, name: str, warm: Warm) -> str:
-    """Starts a training, kills it, and says when."""
+    """Starts a training, kills it, and returns when."""
     process = training(finished, folder, name, warm)
     sign, number, pause = random.choice(SIGNS), random.randint(1, 12), random.choice([0.0, random.uniform(0, 0.5)])
     seen: set[str] = set()
@@ -334,7 +334,7 @@ def killed_training(finished: Study, folder: Path, name: str, warm: Warm) -> str
 
 
 def log_of(folder: Path) -> str:
-    """The end of what a training said."""
+    """The end of a training's log."""
     return (folder / "log").read_text(encoding="utf-8")[-1500:]
 
 
@@ -342,7 +342,7 @@ def log_of(folder: Path) -> str:
 
 
 def power(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], found: Found) -> None:
-    """Makes the study on a disk of its own, and looks at copies of the disk: what is there, and whether it goes on."""
+    """Makes the study on its own disk, and checks copies of the disk: their files, and whether the run resumes."""
     while on():
         with Disk(folder / "while", "768M") as disk:
             study = emptied(finished, disk.path / "study")
@@ -367,7 +367,7 @@ def power(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], fou
 
 
 def emptied(finished: Study, folder: Path) -> Study:
-    """A copy of the project without what was made."""
+    """A copy of the project without results."""
     study = copied(finished, folder)
     for made in (
         study.folder / "results",
@@ -394,7 +394,7 @@ def stopped_copy(disk: Disk, group: int, warm: Warm) -> Path:
 
 
 def look_at(study: Study, finished: Study, when: str, found: Found) -> None:
-    """Compares each output that is there with what it must be."""
+    """Compares each existing output with the expected one."""
     bad = []
     for file in study.results.rglob("*"):
         whole = finished.results / file.relative_to(study.results)
@@ -407,7 +407,7 @@ def look_at(study: Study, finished: Study, when: str, found: Found) -> None:
 
 
 def go_on(study: Study, finished: Study, warm: Warm, found: Found) -> None:
-    """Makes the study to its end on a disk as the power left it."""
+    """Finishes the study on a disk in the state after a power loss."""
     study.unlock()
     status = study.by(warm.program).start("cft_table2").wait(timeout=1200)
     said = (study.folder / "snakemake.out").read_text(errors="replace")[-1500:] if status else ""
@@ -427,7 +427,7 @@ def go_on(study: Study, finished: Study, warm: Warm, found: Found) -> None:
 
 
 def disks(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], found: Found) -> None:
-    """Runs a job on a disk that is too small, and twice as large at each further call."""
+    """Runs a job on a disk that is too small, and doubles the disk at each further call."""
     names = names_of(finished)
     while on():
         rule = random.choice(list(JOBS))
@@ -457,12 +457,12 @@ def disks(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], fou
 
 
 def resize(disk: Path, room: float) -> None:
-    """Gives a disk in memory so many kilobytes beside what lies on it."""
+    """Resizes a disk in memory to leave `room` kilobytes free."""
     mount("-o", f"remount,size={shutil.disk_usage(disk).used // 1024 + int(room)}k", disk)
 
 
 def judge_messages(study: Study, found: Found) -> None:
-    """Looks at the logs of the jobs that a full disk ended, and takes them away."""
+    """Checks the logs of the jobs that a full disk ended, and removes them."""
     logs = [file.read_text() for file in (study.folder / "logs").rglob("*.log")]
     said = any("it cannot be written" in text for text in logs)
     traced = [text[-800:] for text in logs if "Traceback" in text]
@@ -502,7 +502,7 @@ def teacher(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], f
 
 
 def teacher_power(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], found: Found) -> None:
-    """Takes the power away while a teacher answers, and counts which of its answers are paid for again."""
+    """Simulates a power loss while a teacher answers, and counts the answers that are paid for again."""
     os.environ["REDPEN_TEST_KEY"] = "none"
     rows = 300
     while on():
@@ -526,7 +526,7 @@ def teacher_power(finished: Study, folder: Path, warm: Warm, on: Callable[[], bo
 
 
 def endpoint(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], found: Found) -> None:
-    """Asks a server that fails often and answers oddly: each row has its answer or its error, paid for once."""
+    """Calls a server that fails often and answers oddly: each row gets an answer or an error, and is paid for once."""
     os.environ["REDPEN_TEST_KEY"] = "none"
     while on():
         shutil.rmtree(folder, ignore_errors=True)
@@ -540,12 +540,12 @@ def endpoint(finished: Study, folder: Path, warm: Warm, on: Callable[[], bool], 
 
         with FaultServer(latency=0.02, share=share, faults=faults, raw=odd_body) as server:
             desk = Desk(folder, rows=60)
-            # Another temperature is another body, which meets other faults.
+            # Another temperature gives another body, which meets other faults.
             sampling = {"temperature": round(random.uniform(0.1, 1.0), 6)}
             process = desk.start(server, teacher=sampling, max_errors=1.0, timeout=1, concurrency=16)
             said = process.communicate(timeout=600)[1]
             once = max(server.delivered.values(), default=0) <= 1
-            # A row that met only faults is asked again; what was answered is not, whether it could be read or not.
+            # A row that met only faults is requested again; answered rows are not, readable or not.
             desk.run(server, teacher=sampling, max_errors=1.0, timeout=1, concurrency=16)
             never_again = max(server.delivered.values(), default=0) <= 1
         told = f"share {share:.2f}: {said[-600:]}"

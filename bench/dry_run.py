@@ -49,7 +49,7 @@ def main() -> int:
 
 @dataclass(frozen=True)
 class Plan:
-    """What one dry run took."""
+    """The cost of one dry run."""
 
     jobs: int
     clock_s: float
@@ -58,7 +58,7 @@ class Plan:
 
 
 def dry_run(files: list[str], target: str) -> Plan:
-    """What a dry run of these files takes."""
+    """Measures a dry run of these files."""
     command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "--configfile", *files, "--", target]
     start = time.monotonic()
     with tempfile.TemporaryFile("w+") as told:

@@ -37,7 +37,7 @@ def main() -> None:
     logging.disable(logging.WARNING)
     cli.quiet()
     files = [read_rows(file) for file in args.questions]
-    # Arrival order: the benchmarks' rows in turn, as a mixed list of requests would come.
+    # Arrival order: the benchmarks' rows in turn, like a mixed list of requests.
     rows = [row for group in zip(*files, strict=False) for row in group][: args.rows]
     best = {"generate, arrival order, 32": 0.0, "our engine": 0.0}
     for _ in range(args.rounds):
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def arrival_order(args: argparse.Namespace, rows: list[dict]) -> tuple[int, float]:
-    """(useful tokens, seconds) of `model.generate` on batches of 32 rows as they come."""
+    """(useful tokens, seconds) of `model.generate` on batches of 32 rows in arrival order."""
     tokenizer = load_tokenizer(args.model)
     tokenizer.padding_side = "left"
     model = AutoModelForCausalLM.from_pretrained(args.model, dtype=torch.bfloat16).eval()
@@ -68,7 +68,7 @@ def arrival_order(args: argparse.Namespace, rows: list[dict]) -> tuple[int, floa
 
 
 def ours(args: argparse.Namespace, rows: list[dict]) -> tuple[int, float]:
-    """(useful tokens, seconds) of the way that `generate` and `sample_responses` work."""
+    """(useful tokens, seconds) of generation as in `generate` and `sample_responses`."""
     entry = {"prompt": args.prompt, "temperature": 0.0, "top_p": 1.0, "max_tokens": args.max_tokens}
     settings = {"kind": "transformers", "dtype": "bfloat16", "chunk_rows": args.chunk_rows}
     with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "chunks.jsonl") as journal:

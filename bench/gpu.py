@@ -39,7 +39,7 @@ RECIPE = {
     **{"schedule_epochs": None},
     **{"beta": 0.1, "gamma": 0.5, "loss": "logistic", "precompute_reference": False, "lora": None},
 }
-# The settings of the machine, one by one; `auto` finds the rows in a pass, where there is a GPU.
+# The settings of the machine, one by one; `auto` finds the rows per pass, if there is a GPU.
 LEVERS = {
     "rows in a pass: auto": {"micro_batch": None},
     "attention: eager": {"attention": "eager"},
@@ -109,7 +109,7 @@ def memory_gb() -> float:
 
 
 def repeated(given: list[dict], count: int) -> list[dict]:
-    """`count` rows, from the first again where there are fewer."""
+    """`count` rows, repeated from the first if there are fewer."""
     return [{**given[index % len(given)], "id": str(index)} for index in range(count)]
 
 

@@ -37,7 +37,7 @@ REPEATED = {
 
 
 def milliseconds(read: Callable[[str], object], text: str, repeats: int = 5) -> float:
-    """The least processor time of a few that `read` takes for `text`."""
+    """The minimum processor time of `read` on `text`, over a few repeats."""
     times = []
     for _ in range(repeats):
         start = time.process_time()
@@ -47,7 +47,7 @@ def milliseconds(read: Callable[[str], object], text: str, repeats: int = 5) -> 
 
 
 def unlike(length: int) -> str:
-    """Letters, digits and marks in no order: nothing that could be cut short as a loop."""
+    """Letters, digits and marks in random order, so that nothing is shortened as a loop."""
     draw = random.Random(0)
     return "".join(draw.choices("abc xyz 123 .,$*{}()\\\n=+-", k=length))
 

@@ -26,7 +26,7 @@ def labelled_sets() -> dict[str, list[tuple[Item, bool]]]:
         sets[name.split("/")[0]] = [
             (Item(row["response"], row["answer"]), row["correct"])
             for row in _rows(name)
-            # Other subjects of BIG-Bench-Mistake have answers that are no values.
+            # Other subjects of BIG-Bench-Mistake have answers that are not values.
             if row.get("answer") is not None and row.get("subject", "multistep_arithmetic") == "multistep_arithmetic"
         ]
     for row in _rows("longshort_skyt1/pairs.jsonl.gz"):

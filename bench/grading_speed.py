@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     sets = {name: rows for name, rows in labelled_sets().items() if name != "grader_cases"}  # chosen to hurt
     items = [item for rows in sets.values() for item, _ in rows[:: args.every] if item.kind == "math"]
-    random.Random(0).shuffle(items)  # otherwise the slow sets stand together at the end
+    random.Random(0).shuffle(items)  # else the slow sets would all be at the end
     logging.disable(logging.CRITICAL)
     alone(items[:1])  # imports are not counted; the pool's start is
     start = time.perf_counter()

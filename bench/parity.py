@@ -19,7 +19,7 @@ from scripts.lib.grading import authors
 from scripts.lib.jsonl import BadInput, read_rows
 
 GRADER = Path(__file__).with_name("upstream_grader.py")
-SHOWN = 10  # answers on which the two differ that are printed
+SHOWN = 10  # number of printed answers on which the two differ
 PAIRS = 1000  # random pairs whose losses are compared
 
 
@@ -34,12 +34,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def function_of(file: Path, name: str, names: dict[str, Any]) -> Any:
-    """One function or method of a file of theirs, without what the file imports.
+    """One function or method of an upstream file, without the file's imports.
 
     Args:
         file: the file.
-        name: of the function.
-        names: what its body uses.
+        name: the function's name.
+        names: the names that its body uses.
 
     Raises:
         BadInput: there is no such file, or no such function in it.
@@ -59,7 +59,7 @@ def function_of(file: Path, name: str, names: dict[str, Any]) -> Any:
 
 
 def losses(upstream: Path) -> list[str]:
-    """SPIN's loss beside ours, in float64 on random log probabilities: the largest difference by beta and kind."""
+    """SPIN's loss against ours, in float64 on random log probabilities: the largest difference by beta and kind."""
     import torch
 
     from scripts.lib.training.preference import preference_loss
@@ -79,7 +79,7 @@ def losses(upstream: Path) -> list[str]:
 
 
 def rows(upstream: Path, folder: str) -> list[str]:
-    """A training row of ThinkPO's SFT beside ours: text, ids and labels."""
+    """A training row of ThinkPO's SFT against ours: text, ids and labels."""
     from bench.training import tokenised
     from scripts.lib.generation.chat import load_tokenizer
 
@@ -106,7 +106,7 @@ def rows(upstream: Path, folder: str) -> list[str]:
 
 
 def verdicts(upstream: Path, python: str, file: Path) -> list[str]:
-    """How often each paper's grader and ours agree on the answers of a file, and where they do not."""
+    """The agreement of each paper's grader with ours on the answers of a file, and the differences."""
     answers = read_rows(file, required=("id", "set", "gold", "prediction"))
     lines = "".join(json.dumps(row) + "\n" for row in answers)
     ran = subprocess.run([python, GRADER, upstream], input=lines, text=True, stdout=subprocess.PIPE, check=False)
@@ -128,7 +128,7 @@ def verdicts(upstream: Path, python: str, file: Path) -> list[str]:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Prints what is asked for."""
+    """Prints the requested comparison."""
     told = losses(args.upstream)
     told += rows(args.upstream, args.tokenizer) if args.tokenizer else []
     told += verdicts(args.upstream, args.python, args.answers) if args.answers else []

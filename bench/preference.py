@@ -30,7 +30,7 @@ PREFERENCE = {**RECIPE, "method": "dpo", "beta": 0.1, "gamma": 0.5, "loss": "log
 
 
 def main() -> None:
-    """Prints both ratios; with --peak it is the child process that measures one peak."""
+    """Prints both ratios; with --peak, it runs as the child process that measures one peak."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True)
     parser.add_argument("--pairs", required=True)
@@ -47,7 +47,7 @@ def main() -> None:
         fit(method, rows, args.model, tokenizer, method["global_batch"])
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         return
-    # First of all: a child's peak starts from what its parent holds when it is made.
+    # First, since a child's peak starts from its parent's memory at the fork.
     peaks = {}
     for method in ("sft", "dpo"):
         command = [sys.executable, "-m", "bench.preference", "--peak", method, "--steps", "2"]
@@ -77,7 +77,7 @@ def as_answers(pairs: list[dict]) -> list[dict]:
 
 
 def bare_passes(model_folder: str, pairs: list[dict], tokenizer) -> float:
-    """Seconds of the passes alone: no optimizer, no data loading, no trainer."""
+    """Seconds of the bare passes, without optimizer, data loading and trainer."""
     torch.manual_seed(1)
     model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.bfloat16)
     model = get_peft_model(model, trainers.lora_config(RECIPE["lora"])).train()

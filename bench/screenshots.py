@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.browser import MISSING, PROGRAM, Browser, Element
 
 SIZE = 1200, 820  # of the window
-COLOURS = 48  # of a picture, so that each stays small
+COLOURS = 48  # per picture, to keep it small
 
 
 def main() -> int:
@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def views(chromium: Browser, page: Path, run: str) -> dict[str, str]:
-    """The places in the page that are shown, by the pictures' names."""
+    """The addresses in the page to capture, by the pictures' names."""
     whole = chromium.shown(page)
     lost = dict.fromkeys(to for to in links(whole) if "show=lost" in to)
     runs = dict.fromkeys([f"#/train/{run}", *(to for to in links(whole) if to.startswith("#/train/"))])
@@ -53,7 +53,7 @@ def views(chromium: Browser, page: Path, run: str) -> dict[str, str]:
 
 
 def first_listed(chromium: Browser, page: Path, places: Iterable[str]) -> str | None:
-    """The first entry of the first list that has one."""
+    """The first entry of the first list that is not empty."""
     for place in places:
         for table in chromium.shown(page, place).one("main", id="view").all("table", class_="list"):
             for to in links(table):
@@ -67,7 +67,7 @@ def links(element: Element):
 
 
 def shrink(file: Path) -> None:
-    """Takes colours out of a picture."""
+    """Reduces the colours of a picture."""
     from PIL import Image
 
     with Image.open(file) as picture:

@@ -31,7 +31,7 @@ VIEWS = {
     "a question with the answers of all rows, read for the first time": "#/question/gcd/q-000050?table=main&of=cft",
     "the next question": "#/question/gcd/q-000051?table=main&of=cft",
 }
-# Goes from view to view and notes how long each takes until the page has drawn it.
+# Opens the views in turn and measures the time until each is drawn.
 MEASURE = """
 (async () => {
   const drawn = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
@@ -87,9 +87,9 @@ def measure(folder: Path, args: argparse.Namespace) -> None:
 
 
 def opened(folder: Path, page: Path) -> dict[str, float]:
-    """How long the page takes to open, and then each view, in a browser that runs in real time."""
+    """The times to open the page and then each view, in a browser that runs in real time."""
     text = page.read_text(encoding="utf-8")
-    # The page's own policy would not let the measuring script run.
+    # The page's policy would block the measuring script.
     without = re.sub(r"<meta http-equiv=.Content-Security-Policy.[^>]*>", "", text, count=1)
     measured = page.with_name("measured.html")
     script = MEASURE.replace("VIEWS", json.dumps(list(VIEWS.items())))
@@ -101,7 +101,7 @@ def opened(folder: Path, page: Path) -> dict[str, float]:
 
 
 def say(line: str) -> None:
-    """Prints a line at once."""
+    """Prints a line immediately."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

@@ -31,7 +31,7 @@ PAUSE_S = 0.1
 
 
 def rows(count: int, filler: int):
-    """Graded rows; `filler` characters make each as long as real ones are."""
+    """Graded rows, each padded with `filler` characters to a realistic length."""
     for number in range(count):
         yield {
             **{"id": f"q-{number:06d}#0", "question_id": f"q-{number:06d}", "question": f"What is {number} + 1?"},
@@ -55,7 +55,7 @@ def arguments(folder: Path, url: str, concurrency: int) -> list[str]:
 
 
 def resident_mb() -> float:
-    """Resident memory of this process now."""
+    """The current resident memory of this process, in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 

@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def tokenised(given: list[dict], tokenizer, recipe: dict) -> list[dict]:
-    """Rows of token ids, as the script makes them."""
+    """Rows of token ids, as in the script."""
     with tempfile.TemporaryDirectory() as folder:
         data, made = Path(folder) / "rows.jsonl", Path(folder) / "made"
         write_rows(data, given)
@@ -69,7 +69,7 @@ def tokenised(given: list[dict], tokenizer, recipe: dict) -> list[dict]:
 
 
 def fit(recipe: dict, made: list[dict], model: str, tokenizer, micro_batch: int) -> float:
-    """Seconds that the script's own trainer takes, from its first step to its last."""
+    """Seconds of the script's trainer, from its first step to its last."""
     with tempfile.TemporaryDirectory() as state:
         Dataset.from_list(made).save_to_disk(Path(state) / "rows")
         return fitting.fit(recipe, model, tokenizer, Path(state), Machine(micro_batch))["train_seconds"]
@@ -104,7 +104,7 @@ def bare_loop(model_folder: str, made: list[dict], tokenizer) -> float:
 
 
 def train_script(model_folder: str, made: list[dict], tokenizer) -> float:
-    """Seconds that the script's own trainer takes, from its first step to its last."""
+    """Seconds of the script's trainer, from its first step to its last."""
     return fit(RECIPE, made, model_folder, tokenizer, BATCH)
 
 

@@ -34,7 +34,7 @@ WORDS = 30_000
 
 
 def main() -> None:
-    """Prints seconds and memory of each way, and the ratios; with --way it is the process that is measured."""
+    """Prints seconds and memory of each way, and the ratios; with --way, it runs as the measured process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokenizer", required=True, help="a model folder")
     parser.add_argument("--rows", type=int, default=50_000)
@@ -68,11 +68,11 @@ def main() -> None:
 
 
 def write(path: Path, rows: int, tokens: int) -> None:
-    """A training set of made-up words; its rows are of many lengths."""
+    """A training set of made-up words, with rows of various lengths."""
     made = random.Random(7)
     letters = "abcdefghijklmnopqrstuvwxyz"
     words = ["".join(made.choices(letters, k=made.randint(2, 9))) for _ in range(WORDS)]
-    # As often as the words of a language come.
+    # With the frequencies of words in a language.
     weights = list(itertools.accumulate(1 / rank for rank in range(1, WORDS + 1)))
     with path.open("w", encoding="utf-8") as out:
         for number in range(rows):
@@ -88,7 +88,7 @@ def measured(args: argparse.Namespace) -> dict[str, float]:
     from datasets import disable_progress_bars
 
     from scripts.lib.generation.chat import load_tokenizer
-    from scripts.lib.training import rows  # noqa: F401 what it imports is no memory of the rows
+    from scripts.lib.training import rows  # noqa: F401 its imports do not count as memory of the rows
 
     disable_progress_bars()
     tokenizer = load_tokenizer(args.tokenizer)
@@ -140,7 +140,7 @@ def cpu_seconds() -> float:
 
 
 def python_lists(folder: Path, tokenizer, workers: int) -> int:
-    """As each process did it before."""
+    """Each process makes Python lists, as in earlier versions."""
     from datasets import Dataset
 
     from scripts.lib.generation.chat import answer_ids, prompt_ids
@@ -155,7 +155,7 @@ def python_lists(folder: Path, tokenizer, workers: int) -> int:
 
 
 def prepared(folder: Path, tokenizer, workers: int) -> int:
-    """As the one process does it that prepares the files."""
+    """Prepares the files, as the first process does."""
     from scripts.lib.training import rows
 
     rows.prepare(folder / "rows.jsonl", folder / "new", tokenizer, RECIPE, None, workers)
@@ -163,7 +163,7 @@ def prepared(folder: Path, tokenizer, workers: int) -> int:
 
 
 def mapped(folder: Path, tokenizer, workers: int) -> int:
-    """As every process does it that trains."""
+    """Maps the files, as every training process does."""
     from scripts.lib.training import rows
 
     made, _ = rows.load(folder / "new")

@@ -16,7 +16,7 @@ import types
 from pathlib import Path
 
 SECONDS = 3  # the authors' own limit for a comparison
-SETS = {"minerva": "minerva_math", "math500": "math-500"}  # ours to theirs, where they differ
+SETS = {"minerva": "minerva_math", "math500": "math-500"}  # our name → theirs, where they differ
 
 
 class LateError(BaseException):
@@ -28,7 +28,7 @@ def late(*_) -> None:
 
 
 def module(name: str, file: Path) -> types.ModuleType:
-    """One file of theirs as a module."""
+    """An upstream file as a module."""
     spec = importlib.util.spec_from_file_location(name, file)
     found = importlib.util.module_from_spec(spec)
     sys.modules[name] = found
@@ -37,12 +37,12 @@ def module(name: str, file: Path) -> types.ModuleType:
 
 
 def verdict(compare, answer: str, gold: str) -> bool | None:
-    """What a comparison says within its time."""
+    """The verdict of a comparison, None if it exceeds its time."""
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
     try:
         with contextlib.redirect_stdout(sys.stderr):
             return bool(compare(answer, gold))
-    except (LateError, Exception):  # what stops their run is no verdict
+    except (LateError, Exception):  # an error of their code is not a verdict
         return None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -53,7 +53,7 @@ def main(upstream: Path) -> None:
     signal.signal(signal.SIGALRM, late)
     math = upstream / "CritiqueFineTuning" / "tools" / "evaluate_math"
     sys.path.insert(0, str(math / "latex2sympy"))
-    sys.modules["utils"] = types.ModuleType("utils")  # their parser imports it and uses nothing of it
+    sys.modules["utils"] = types.ModuleType("utils")  # their parser imports it without using it
     parser, grader = module("their_parser", math / "parser.py"), module("their_grader", math / "grader.py")
     thinkpo = module("their_harness", upstream / "ThinkPO" / "utils" / "eval" / "qwen_math_parser.py")
     for line in sys.stdin:

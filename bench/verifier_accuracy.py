@@ -30,7 +30,7 @@ MARK = re.compile(r"<<([^<>\n]*)>>")
 
 
 def literal_value(text: str) -> Fraction | None:
-    """The value of Python arithmetic text, None if Python's parser or the whitelist refuses it."""
+    """The value of Python arithmetic text, None if Python's parser or the whitelist rejects it."""
     try:
         return _value(ast.parse(text.strip().rstrip("."), mode="eval").body)
     except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError):
@@ -55,7 +55,7 @@ def literal_pairs(text: str) -> list[tuple[Fraction | None, Fraction | None, str
         if not (left and right and left.group().strip() and right.group().strip()):
             continue
         head, tail = before[: left.start()], after[right.end() :]
-        # "x - 4 = 2" and "5 = 3x" have a letter for a term: such a side is not literal.
+        # "x - 4 = 2" and "5 = 3x" have a letter as a term: such a side is not literal.
         term = re.search(r"\b[A-Za-z]\s*$", head) or left.group().strip()[0] in "+-*/" and re.search(r"\w\s*$", head)
         if term or tail[:1].isalpha() and not right.group()[-1].isspace():
             continue
@@ -123,7 +123,7 @@ def measure_bigbench() -> None:
 
 
 def measure_mr_gsm8k() -> None:
-    """First wrong step against the one that people marked on MR-GSM8K."""
+    """First wrong step against the human-marked one on MR-GSM8K."""
     counts = Counter()
     for row in rows("mr_gsm8k/human_critiques.jsonl.gz"):
         given = re.search(r"####\s*([^\n]+)", row["response"])
@@ -157,7 +157,7 @@ def measure_mr_gsm8k() -> None:
 
 
 def measure_false_alarms() -> None:
-    """Rows of text that is right by its source with a statement called false; each is printed, to be judged by eye."""
+    """Prints rows of text that its source calls right but has a statement judged false, for inspection."""
     gsm8k_test, gsm8k_train = rows("gsm8k/test.jsonl"), rows("gsm8k/train.jsonl.gz")
     graded = [row for row in rows("openai_graded_gsm8k/graded.jsonl.gz") if row["correct"]]
     sets = {
@@ -180,7 +180,7 @@ def measure_false_alarms() -> None:
 
 
 def measure_length() -> None:
-    """Length of critiques of real responses, with a worked solution at hand, and the time for one."""
+    """Length of critiques of real responses with a worked solution, and the time per critique."""
     responses = rows("openai_graded_gsm8k/graded.jsonl.gz")
     start, lengths = time.perf_counter(), []
     for row in responses:

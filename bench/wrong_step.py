@@ -13,7 +13,7 @@ STATED = re.compile(r"First Error Step:\W*(?:Step\s*)?(\d+)")
 
 
 def main() -> None:
-    """Prints, of each kind of critique, how many name the step that is known, another one, or none."""
+    """Prints, for each kind of critique, how many name the known step, another one, or none."""
     counts: dict[str, Counter] = {}
     for row in rows("mr_gsm8k/human_critiques.jsonl.gz"):
         tell(counts, "by people", row["critique"], row["first_error_step"])
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def tell(counts: dict[str, Counter], name: str, text: str, step: int) -> None:
-    """Counts what is read from a critique whose step is known."""
+    """Counts the parsed step of a critique whose wrong step is known."""
     read = parse_wrong_step(text)
     kind = "none" if read is None else "the same step" if read == step else "another"
     counts.setdefault(name, Counter())[kind] += 1

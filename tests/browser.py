@@ -42,7 +42,7 @@ class Element:
                 yield from child.all(tag, **attributes)
 
     def one(self, tag: str | None = None, **attributes: str) -> "Element":
-        """The first of them; StopIteration if there is none."""
+        """The first of them; raises StopIteration if there is none."""
         return next(self.all(tag, **attributes))
 
     @property
@@ -80,7 +80,7 @@ def parsed(text: str) -> Element:
 
 
 class Browser:
-    """A new browser for each page, with a folder of its own; `requests` holds the addresses that pages asked for."""
+    """A new browser for each page, with its own folder; `requests` collects the addresses that pages requested."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -133,7 +133,7 @@ class Browser:
 
 
 def addresses(log: Path) -> list[str]:
-    """The addresses in a net log that a page, and not the browser itself, asked for."""
+    """The addresses in a net log that a page, not the browser itself, requested."""
     events = json.loads(log.read_text(encoding="utf-8"))["events"]
     found = [event["params"] for event in events if isinstance(event.get("params"), dict)]
     return [params["url"] for params in found if "url" in params and params.get("initiator", OWN) != OWN]

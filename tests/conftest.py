@@ -122,7 +122,7 @@ def model_folder(tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
-        initializer_range=0.5,  # wide, so that greedy choices are no near ties
+        initializer_range=0.5,  # wide, to avoid near ties between greedy choices
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

@@ -32,7 +32,7 @@ class Project:
     """A copy of the project, and Snakemake in it.
 
     Args:
-        folder: where the copy lies (`copied` makes one).
+        folder: the folder of the copy (made by `copied`).
         python: the interpreter that runs the scripts.
         environment: variables that Snakemake and its jobs find.
     """

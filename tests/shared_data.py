@@ -15,7 +15,7 @@ ROOT = Path(os.environ.get("REDPEN_SHARED_DATA") or Path(__file__).resolve().par
 
 
 def path(name: str) -> Path:
-    """The path of `name` (for example `gsm8k/test.jsonl`); skips the calling test if there is none."""
+    """The path of `name` (for example `gsm8k/test.jsonl`); skips the calling test if it is missing."""
     file = ROOT / name
     if not file.exists():
         pytest.skip(f"{name} is not in {ROOT}: set REDPEN_SHARED_DATA to the folder that holds it")

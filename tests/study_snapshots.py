@@ -24,7 +24,7 @@ RELEASED = {"inputs": dict.fromkeys(("webinstruct", "spin-pairs", "thinkpo-pairs
 
 
 class Study(NamedTuple):
-    """A shipped study; `like` names the one beside which it is shown: only what differs stands in its file."""
+    """A shipped study; `like` names the study that it is compared with: its file only has the differences."""
 
     files: list[str]
     like: str | None = None

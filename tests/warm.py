@@ -47,7 +47,7 @@ class Warm:
     """The warm process and its program, for as long as the block lasts; `program` is the path to call.
 
     Args:
-        folder: where the program and its socket lie; its path must be short.
+        folder: the folder of the program and its socket; its path must be short.
         environment: variables that libraries read when they are imported, such as HF_HOME.
     """
 
@@ -118,7 +118,7 @@ def serve(path: str) -> None:
 
 
 def child(link: socket.socket) -> None:
-    """Runs the module that the caller names, and tells it the exit status."""
+    """Runs the module that the caller names, and returns the exit status to it."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     files = array.array("i")
     size, ancillary, _, _ = link.recvmsg(8, socket.CMSG_SPACE(3 * files.itemsize))

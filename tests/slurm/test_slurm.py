@@ -196,7 +196,7 @@ class Interrupted(OnSlurm):
 
     jobs: dict[str, dict[str, str]]
     saved: dict[str, int]
-    told: str  # the log of the preempted training when it had ended
+    told: str  # the log of the preempted training after its end
     output: str
 
 

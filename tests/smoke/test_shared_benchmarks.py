@@ -53,7 +53,7 @@ def protocols(tmp_path_factory) -> dict[str, dict]:
 
 
 def source_of(name: str, rows: int | None = None) -> dict:
-    """The `questions` of a benchmark whose file lies beside the checkout."""
+    """The `questions` of a benchmark whose file is beside the checkout."""
     fields = {"id": "id", "question": "question", "answer": "answer", **EXTRA.get(name, {})}
     expected, _ = {**MATH, **CHOICE}[name]
     path = str(shared_data.path(name))
@@ -120,7 +120,7 @@ def test_box_at_the_end_of_a_solution_is_its_answer() -> None:
 
 
 def test_only_the_three_false_equations_of_gsm8k_test_are_flagged() -> None:
-    # 364 / 4 = 273, 3.65 divided by .05 equals 69, and $32 - $20 = $300 stand in the reference solutions.
+    # 364 / 4 = 273, 3.65 divided by .05 equals 69, and $32 - $20 = $300 occur in the reference solutions.
     flagged = {
         row["id"]
         for row in shared_data.rows("gsm8k/test.jsonl")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-# Rule: (what is removed, what is asked for, what shows that the job is in its middle, what must be equal at the end).
+# Rule: (what is removed, the target, a sign that the job is in its middle, what must be equal at the end).
 # The paths are below results/<study> or state/<study>.
 JOBS = {
     "sample_responses": (

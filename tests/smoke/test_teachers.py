@@ -66,7 +66,7 @@ def test_killed_at_random_moments_nothing_delivered_is_lost_or_asked_again(desk:
         rows = desk.run(server, concurrency=concurrency)
     assert len(rows) == 1500 and not [row for row in rows if "error" in row]
     assert len({record["key"] for record in desk.journal()}) == len(desk.journal()) == 1500
-    # What was delivered twice was under way at a kill: no answer in the journal was asked for again.
+    # Answers delivered twice were pending at a kill: no answer in the journal was requested again.
     twice = sum(count - 1 for count in server.delivered.values())
     assert twice <= concurrency * kills
 

@@ -87,7 +87,7 @@ def lines(journal: Path) -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def killed(study: Path) -> dict:
-    """A vLLM job killed after its first two chunks. Before it goes on, its second chunk is taken out of its journal."""
+    """A vLLM job killed after its first two chunks. Before it resumes, its second chunk is removed from its journal."""
     words, journal = command(study, "vllm", [SAMPLED, GREEDY], "vllm", PYTHON), study / "state/vllm/chunks.jsonl"
     with (study / "vllm.log").open("wb") as log:
         process = subprocess.Popen(words, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)

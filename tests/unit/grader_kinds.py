@@ -129,7 +129,7 @@ MATH: dict[str, list[tuple[str, str, bool]]] = {
         ("10", "10%", True),
         ("1", "sin(1)", False),
     ],
-    # A mark at the end of a sentence is no factorial.
+    # An exclamation mark at the end of a sentence is not a factorial.
     "marks": [
         ("36", "So he has 36 marbles!", True),
         ("24", "The answer is $4!$", True),
@@ -231,7 +231,7 @@ MATH: dict[str, list[tuple[str, str, bool]]] = {
         ("5", "\\boxed{5^2}", False),
         ("5", "\\boxed{\\frac{5}{5}}", False),
     ],
-    # The text goes on as somebody else, or with another question.
+    # The text continues as another speaker, or with another question.
     "speakers": [
         ("11", "The answer is 11.\n\nExercise 2: Compute 3+3. The answer is 6.", True),
         (

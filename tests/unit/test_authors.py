@@ -29,7 +29,7 @@ def boxed(answer: str) -> str:
         ("5 apples", "5", True, False),  # units without \text
         ("3,1,2", "1,2,3", False, True),  # lists of whole numbers are sorted
         ("\\text{two}", "2", True, True),
-        ("1,-2", "1,2", True, False),  # what stands behind a comma is not read
+        ("1,-2", "1,2", True, False),  # text after a comma is not read
         ("x \\le 2", "x<2", True, True),
         ("\\sqrt2", "\\sqrt{2}", True, True),
         ("\\frac12", "1/2", True, True),

@@ -72,7 +72,7 @@ def test_request_for_a_box_stands_where_the_protocol_has_it(benchmarks) -> None:
     assert "<|begin_of_thought|>" in system["content"] and "The final answer is" in user["content"]
 
 
-# How each protocol letters its options: the form of one, and what stands between two.
+# How each protocol formats its options: the form of one, and the separator.
 CHOICES = {
     "gpqa-diamond.qwen-cot": ("({}) option {}", " "),
     "mmlu-pro.qwen-cot": ("{}. option {}", "\n"),

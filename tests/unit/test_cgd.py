@@ -111,7 +111,7 @@ def test_other_critiques_are_of_other_questions_and_each_is_shown_once() -> None
 
 
 def number(row: dict) -> str:
-    """What tells the critiques of POOL apart."""
+    """The key that distinguishes the critiques of POOL."""
     return row["critique"].removesuffix(". Conclusion: wrong [END]")
 
 

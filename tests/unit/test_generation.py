@@ -545,7 +545,7 @@ def test_prompt_longer_than_the_models_positions_is_an_error_of_its_row(
     assert len(prompts[1]) > 24
     error = f"the prompt has {len(prompts[1])} tokens, which leaves none of the model's positions = 24"
     assert made[1] == Completion("", 0, False, error)
-    # The others go on to the model's last position, and get what they get without that row.
+    # The others continue to the end of the context, with the same results as without that row.
     room = [min(20, 24 - len(prompt)) for prompt in prompts]
     assert sum(row.tokens == most for row, most in zip(made, room, strict=True) if not row.finished) >= 2
     assert all(row.tokens == most or row.finished for row, most in zip(made, room, strict=True) if most > 0)
@@ -574,7 +574,7 @@ def test_positions_of_a_stretched_model_are_the_stretched_ones(rope, expected) -
 
 
 def test_vllm_ends_answers_where_transformers_does(model_folder: Path, tokenizer, prompts, monkeypatch) -> None:
-    """vLLM in place of which a stand-in repeats what the transformers engine generates without stops."""
+    """A stand-in for vLLM that repeats what the transformers engine generates without stops."""
     from types import ModuleType, SimpleNamespace
 
     reference = engines.load(SETTINGS, model_folder, tokenizer)

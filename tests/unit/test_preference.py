@@ -177,7 +177,7 @@ def fit(
 
 @pytest.fixture(scope="module")
 def plain(model_folder, tokenizer, tmp_path_factory) -> dict:
-    """A training with the recipe as it stands."""
+    """A training with the unchanged recipe."""
     return fit(model_folder, tokenizer, tmp_path_factory.mktemp("plain"))
 
 
@@ -211,7 +211,7 @@ def test_accumulation_does_not_change_the_curve_and_a_seed_repeats_it(plain, mod
 
 
 def test_trl_own_loss_is_the_same(model_folder, tokenizer, tmp_path):
-    """TRL's DPOTrainer, as it comes, on the batch that ours sees: within 1e-4 in float32."""
+    """TRL's unmodified DPOTrainer on the batch that ours sees: within 1e-4 in float32."""
     from datasets import Dataset
     from transformers import AutoModelForCausalLM
     from trl import DPOConfig, DPOTrainer

@@ -245,7 +245,7 @@ def test_hub_layout_with_other_columns_or_splits_is_told(tmp_path, write_lines) 
         prepare({**source, "split": "nosplit", "fields": {"question": "instruction"}})
 
 
-# --- benchmarks: number of rows, where the answer stands, options ---------------------------------------------------
+# --- benchmarks: number of rows, location of the answer, options ----------------------------------------------------
 
 
 def test_expected_number_of_rows_is_checked_also_where_fewer_are_taken(source) -> None:

@@ -426,7 +426,7 @@ def test_machine_gets_what_settings_leave_out(whole: Study) -> None:
 # --- paths ------------------------------------------------------------------------------------------------------------
 
 GRADED = "responses/sums-self/graded.jsonl"
-# (method, its wildcards, what it gives; <> stands for <results>/)
+# (method, its wildcards, its result; <> means <results>/)
 PATHS = [
     ("checkpoint_weights", "checkpoint=base", "<>models/base"),
     ("checkpoint_weights", "checkpoint=cft", "<>checkpoints/cft/model"),

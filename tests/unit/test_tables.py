@@ -146,7 +146,7 @@ def test_only_what_the_cells_show_is_needed() -> None:
     study = {"suites": {"s": ["a"], "t": ["b"]}, "benchmarks": {"a": {"kind": "math"}, "b": {"kind": "harness"}}}
     table = {"rows": ROWS, "columns": COLUMNS[:1], "with": {}, "suites": ["s", "t"]}
     assert scores_needed(table, study) == [("sft", "s"), ("cft", "s")]
-    # lm-eval's tasks are jobs of their own: the benchmark stands in the suite's place.
+    # lm-eval's tasks have their own jobs: the benchmark takes the suite's place.
     assert scores_needed({**table, "columns": COLUMNS[1:2]}, study) == [("sft", "b"), ("cft", "b")]
     facts = {**table, "columns": [{"name": "r", "fact": "rows"}, {"name": "g", "fact": "mean_gap"}]}
     assert facts_needed(facts)[:2] == [("train", "sft"), ("train_set", "sft")]

@@ -54,7 +54,7 @@ def test_output_that_the_endpoint_has_lost_is_asked_for_again(desk: Desk, caplog
 
 
 def test_batch_of_another_endpoint_is_left_to_it(desk: Desk, caplog) -> None:
-    """Its id means nothing here; it is neither asked for nor given up."""
+    """A batch of another endpoint: its id is unknown here, and it is neither polled nor dropped."""
     with FaultServer() as first, FaultServer() as other:
         send(desk, first)
         assert right(desk.run(other, mode="batch", teacher={"temperature": 0.9}))

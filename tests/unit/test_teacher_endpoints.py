@@ -61,7 +61,7 @@ def test_url_without_a_secret_is_none(url: str) -> None:
     assert secret_in(url) is None and masked(url) == url
 
 
-# --- what stands in the environment -----------------------------------------------------------------------------------
+# --- settings in the environment --------------------------------------------------------------------------------------
 
 
 def test_openai_base_url_is_asked_where_the_config_names_none(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +115,7 @@ def test_azure_gets_its_version_and_its_header(desk: Desk) -> None:
     assert {headers["api-key"] for headers in server.headers} == {KEY}
 
 
-# --- what no further attempt mends is told after one request ----------------------------------------------------------
+# --- permanent errors are reported after one request ------------------------------------------------------------------
 
 LASTING = [
     (400, None, "must suit the endpoint"),

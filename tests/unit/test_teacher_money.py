@@ -115,7 +115,7 @@ def test_disk_that_is_full_before_the_first_request(desk: Desk, small) -> None:
 
 
 def test_disk_that_becomes_full_while_answers_come(desk: Desk, small) -> None:
-    """A real one: what is kept is whole, and once there is room the rest is asked for."""
+    """On a real full disk: kept answers are complete, and once there is space the rest is requested."""
     small()
     desk.set_rows(graded(200))
     text = "x" * 20_000 + "\nConclusion: right [END]"

@@ -344,7 +344,7 @@ def test_refined_answers_stand_beside_response_and_critique(desk: Desk, criticis
     with FaultServer(keep_bodies=True, answer=lambda text: ("Better.", "stop")) as server:
         rows = refined(desk, server)
         refined(desk, server)
-    assert len(server.bodies) == 3  # four rows are asked for, one of them has no critique
+    assert len(server.bodies) == 3  # four rows are requested, one of them has no critique
     (said,) = (message["content"] for message in server.bodies[0]["messages"] if message["role"] == "user")
     assert said == "Question:\nWhat is 0 + 1?\n\nSolution:\nIt is 1.\n\nCritique:\nCritique q-00000#0"
     made = {"refined": "Better.", "refined_tokens": 20}

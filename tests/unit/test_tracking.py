@@ -30,7 +30,7 @@ def finish(): write({{"finished": True}})
 
 @pytest.fixture
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The file in which a stand-in of Trackio keeps what it is given."""
+    """The file in which a stand-in for Trackio records its input."""
     file = tmp_path / "told.jsonl"
     (tmp_path / "packages").mkdir()
     (tmp_path / "packages" / "trackio.py").write_text(TRACKIO.format(file=str(file)))

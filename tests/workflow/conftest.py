@@ -14,7 +14,7 @@ from tests.warm import Warm
 
 TINY = "config/scale/tiny.yaml"
 TARGET = "cft_table2"
-# Generation, training, and what lies above them.
+# Generation, training, and the rules upstream of them.
 COSTLY = {
     *("fetch_model", "prepare_dataset", "prepare_benchmark", "sample_responses", "grade_responses"),
     *("critique_responses", "critique_by_model", "critique_by_api", "gather_critiques", "answer_questions"),

@@ -67,7 +67,7 @@ def test_install_of_the_tests_cannot_be_written_to(install: Path) -> None:
 @pytest.mark.slow("makes a table of the tiny laptop study")
 def test_study_is_made_in_a_work_folder_of_a_read_only_install(install: Path, tmp_path: Path, warm: Warm) -> None:
     work = Work(tmp_path / "work of one", install, warm.program)
-    # What lies in the work folder by the names of the project's programs is none of them.
+    # Files in the working folder with the names of the project's programs are not those programs.
     (work.folder / "scripts").mkdir()
     (work.folder / "scripts" / "__init__.py").write_text("raise SystemExit('not this one')")
     (work.folder / "scripts" / "score.py").write_text("")

@@ -289,7 +289,7 @@ def test_partial_table_shows_what_there_is_and_runs_nothing(tree: Tree) -> None:
     assert states["SFT-verified", "Average"] == "not run" and states["CFT", "Average"] == "outdated"
     commands = {cell["gap"].split("`")[1] for cell in cells if cell.get("state") == "not run"}
     assert f"snakemake --configfile {TINY} -- results/{study['study']}/{score}" in commands
-    for command in commands:  # each runs as it stands
+    for command in commands:  # each runs unchanged
         tree.make("-n", *shlex.split(command)[1:])
 
 

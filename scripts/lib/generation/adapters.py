@@ -11,10 +11,10 @@ from scripts.lib.jsonl import BadInput, file_hash
 def merge_adapter(settings: dict, folder: Path) -> dict:
     """Writes the model at `settings["base"]` with the LoRA adapter at `settings["path"]` merged into it in float32.
 
-    The result has the base's dtype, and the adapter's tokenizer where it brings one.
+    The result has the base's dtype, and the adapter's tokenizer if it has one.
 
     Raises:
-        BadInput: the folder holds no adapter, or one that does not fit the base.
+        BadInput: the folder has no adapter, or one that does not fit the base.
     """
     import torch
     from peft import PeftModel

@@ -12,19 +12,19 @@ from scripts.lib.generation.prompts import Message
 from scripts.lib.jsonl import BadInput
 from scripts.lib.study.contents import located
 
-ASKED: list[Message] = [{"role": "user", "content": "2 + 2?"}]  # what a template is tried on
+ASKED: list[Message] = [{"role": "user", "content": "2 + 2?"}]  # the conversation for trying out a template
 ANSWERED: Message = {"role": "assistant", "content": "ANSWER"}
 
 
 class EndInside(BadInput):
-    """An answer holds its own end token, which would end it early."""
+    """An answer contains its own end token, which would end it early."""
 
 
 def file_tokenizer(model: str | Path):
-    """The tokenizer as the model folder has it; its end token is that of the files.
+    """The tokenizer in the model folder, with the end token from its files.
 
     Raises:
-        BadInput: the folder holds no tokenizer.
+        BadInput: the folder has no tokenizer.
     """
     from transformers import AutoTokenizer
 
@@ -35,12 +35,12 @@ def file_tokenizer(model: str | Path):
 
 
 def load_tokenizer(model: str | Path, template: str | Path | None = None):
-    """The tokenizer in the model folder, with the chat template in the file `template` in place of its own.
+    """The tokenizer in the model folder, with the chat template from the file `template` instead of its own.
 
-    Its end token is the one that the template puts after an answer: a base model's files often name another one.
+    Its end token is the one that the template adds after an answer, since a base model's files often name another one.
 
     Raises:
-        BadInput: the folder holds no tokenizer, there is no chat template, it opens no assistant's turn, or nothing
+        BadInput: the folder has no tokenizer, there is no chat template, it has no generation prompt, or nothing
             ends an answer.
     """
     tokenizer = file_tokenizer(model)
@@ -64,11 +64,11 @@ def rendered(tokenizer, messages: list[Message], opened: bool, where: str = "the
     Args:
         tokenizer: holds the chat template.
         messages: the conversation.
-        opened: whether the assistant's turn is opened after it.
-        where: what an error message calls the template.
+        opened: whether to add the generation prompt.
+        where: the template's name in error messages.
 
     Raises:
-        BadInput: the template refuses the conversation.
+        BadInput: the template rejects the conversation.
     """
     try:
         return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=opened)
@@ -81,13 +81,13 @@ def rendered(tokenizer, messages: list[Message], opened: bool, where: str = "the
 
 
 def answer_end(tokenizer, where: str = "the chat template") -> str | None:
-    """The token that the chat template puts after an answer, or None if no known token follows it."""
+    """The token that the chat template adds after an answer, or None if no known token follows it."""
     after = rendered(tokenizer, [*ASKED, ANSWERED], False, where).rpartition(ANSWERED["content"])[2].lstrip()
     return max((token for token in tokenizer.get_added_vocab() if after.startswith(token)), key=len, default=None)
 
 
 def _check_opening(tokenizer, where: str) -> None:
-    """Raises BadInput if the template ignores `add_generation_prompt`, so that the model would write the heading."""
+    """Raises BadInput if the template ignores `add_generation_prompt`, so that the model would write the header."""
     closed, opened = (rendered(tokenizer, ASKED, flag, where).rstrip() for flag in (False, True))
     whole = rendered(tokenizer, [*ASKED, ANSWERED], False, where)
     follows = whole.startswith(opened) and whole[len(opened) :].lstrip().startswith(ANSWERED["content"])
@@ -99,7 +99,7 @@ def _check_opening(tokenizer, where: str) -> None:
 
 
 def token_ids(tokenizer, texts: list[str]) -> list[list[int]]:
-    """Token ids of each text as it stands; one call for many texts takes half the time of many calls."""
+    """Token ids of each text, unchanged; one call for many texts takes half the time of many calls."""
     if not tokenizer.is_fast:
         return tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
     # What transformers would call, but for the places of the tokens in the text, which nobody reads.
@@ -118,10 +118,10 @@ def prompt_ids(tokenizer, messages: list[Message]) -> list[int]:
 
 
 def prompt_text(tokenizer, messages: list[Message]) -> str:
-    """The conversation with the assistant's turn opened, ready for generation.
+    """The conversation with the generation prompt.
 
     Raises:
-        BadInput: the template refuses the messages, or leaves out what the system message says.
+        BadInput: the template rejects the messages, or omits the system message's content.
     """
     text = rendered(tokenizer, messages, True)
     if messages[0]["role"] == "system" and messages[0]["content"].strip() not in text:
@@ -133,16 +133,16 @@ def prompt_text(tokenizer, messages: list[Message]) -> str:
 
 
 def answer_ids(tokenizer, answer: str) -> list[int]:
-    """Token ids of the assistant's answer, closed by exactly one end token.
+    """Token ids of the assistant's answer, followed by exactly one end token.
 
     Raises:
-        EndInside: the text holds the end token itself, which would end the answer early.
+        EndInside: the text contains the end token, which would end the answer early.
     """
     return closed(tokenizer, answer, token_ids(tokenizer, [answer])[0])
 
 
 def closed(tokenizer, answer: str, ids: list[int]) -> list[int]:
-    """The same for an answer whose token ids are at hand."""
+    """The same for an answer whose token ids are known."""
     if tokenizer.eos_token_id in ids:
         raise EndInside(f"an answer contains the end token {tokenizer.eos_token!r}: {answer[:80]!r}…")
     return [*ids, tokenizer.eos_token_id]

@@ -24,14 +24,14 @@ from scripts.lib.journal import Journal
 from scripts.lib.jsonl import BadInput, content_key
 
 HASHED = ("*.safetensors", "tokenizer.json", "config.json", "generation_config.json")
-SHOWN = ("question", "system", "hint", "response", "choices")  # what a prompt may show of a row
+SHOWN = ("question", "system", "hint", "response", "choices")  # fields of a row that a prompt may use
 
 
 def weights_hash(model: str | Path) -> str:
-    """The sha256 over the weights and the tokenizer in a model folder: what a journal means by "the same model".
+    """The sha256 over the weights and the tokenizer in a model folder: the identity of a model in journals.
 
     Raises:
-        BadInput: there are no weights, or a file is not what `redpen.json` recorded.
+        BadInput: there are no weights, or a file differs from the record in `redpen.json`.
     """
     hashes = checked_hashes(Path(model))
     if not any(fnmatch(name, "*.safetensors") for name in hashes):
@@ -40,18 +40,18 @@ def weights_hash(model: str | Path) -> str:
 
 
 def response_row(place: dict, completion: Completion) -> dict:
-    """`place` (ids) with the response, its tokens and whether it ended by itself; an `error` where it is empty."""
+    """`place` (ids) with the response, its tokens and whether it is complete; with an `error` if it is empty."""
     row = {**place, "response": completion.text, "tokens": completion.tokens, "finished": completion.finished}
     return row if completion.text.strip() else {**row, "error": completion.error or "empty response"}
 
 
 class Generator:
-    """Answers questions with one model, through one journal. The model is loaded when the first chunk is missing.
+    """Answers questions with one model, through one journal. The model is loaded when a chunk is not in the journal.
 
     Args:
         model: the model folder.
-        settings: the engine's entry in config; `chunk_rows` is the number of rows in a chunk. What changes no output
-            (memory_share, gpus) is no part of a chunk's key.
+        settings: the engine's entry in config; `chunk_rows` is the number of rows in a chunk. Settings that change no
+            output (memory_share, gpus) are not part of a chunk's key.
         journal: open for this process.
         progress: counts rows.
     """
@@ -63,11 +63,11 @@ class Generator:
 
     @cached_property
     def tokenizer(self):
-        """The tokenizer as the model's files have it."""
+        """The tokenizer in the model folder."""
         return file_tokenizer(self.model)
 
     def tokenizer_with(self, template: str | None):
-        """The tokenizer with a chat template (null: its own), loaded for the first benchmark that asks for it."""
+        """The tokenizer with a chat template (null: its own), loaded on first use."""
         if template not in self.by_template:
             self.by_template[template] = load_tokenizer(self.model, template)
         return self.by_template[template]
@@ -78,7 +78,7 @@ class Generator:
         return engines.load(self.settings, self.model, self.tokenizer)
 
     def close(self) -> None:
-        """Unloads the model, where it was loaded."""
+        """Unloads the model, if it was loaded."""
         if "engine" in self.__dict__:
             self.engine.close()
             del self.engine
@@ -87,16 +87,16 @@ class Generator:
         """One row for each question and sample, by id.
 
         Args:
-            rows: questions: all rows that belong together (a dataset or a benchmark). A prompt may show `response`
-                and `choices` too, where the rows have them.
-            entry: prompt, temperature, top_p, max_tokens, samples, seed, (or null) template and, if there are any,
+            rows: all questions of a dataset or a benchmark. A prompt may use `response`
+                and `choices` too, if the rows have them.
+            entry: prompt, temperature, top_p, max_tokens, samples, seed, template (or null) and, if there are any,
                 stop (texts and token ids) and self_critique (the model judges its own answers).
             shard: (i, n) answers the chunks i, i + n, i + 2n, … only, counted over all samples.
 
         Returns:
             `{"id": "gcd-000001#0", "question_id": "gcd-000001", "sample": 0, "response": "…", "tokens": 12,
-            "finished": true}` each, with `error` where the response is empty. With self_critique also `regenerations`,
-            the `critique_verdicts` (right, wrong, null where none is stated) and `tokens_spent` on all of it.
+            "finished": true}` each, with `error` if the response is empty. With self_critique also `regenerations`,
+            the `critique_verdicts` (right, wrong, null if none is stated) and the total `tokens_spent`.
         """
         tokenizer = self.tokenizer_with(entry.get("template"))
         shown = [{name: row[name] for name in SHOWN if name in row} for row in rows]
@@ -104,7 +104,7 @@ class Generator:
         sampling = self._sampling(entry, tokenizer)
         made = []
         for sample in range(entry["samples"]):
-            # Each sample number is a pass of its own, so that asking for more samples keeps the first ones.
+            # Each sample number is a separate pass, so that increasing `samples` reuses the first ones.
             seed = entry["seed"] * 1_000_003 + sample
             chunks_before = sample * math.ceil(len(prompts) / self.settings["chunk_rows"])
             found = self._complete(prompts, sampling, seed, ((shard[0] - chunks_before) % shard[1], shard[1]))
@@ -125,9 +125,9 @@ class Generator:
         return [found[index] for index in range(len(prompts))]
 
     def _sampling(self, entry: dict, tokenizer) -> Sampling:
-        """How an entry's answers are drawn, and where they end: at its stops, and where its template ends an answer.
+        """An entry's sampling settings; answers end at its stops and at its template's end token.
 
-        A stop that is a token of the tokenizer counts as that token too: special tokens are in no decoded text.
+        A stop text that is a token also counts as that token, since decoded text has no special tokens.
         """
         stop = entry.get("stop", ())
         words = tuple(word for word in stop if isinstance(word, str))
@@ -140,12 +140,12 @@ class Generator:
     def _self_critiqued(
         self, found: dict[int, Completion], shown: list[dict], prompts: list, entry: dict, tokenizer, seed: int
     ) -> tuple[dict[int, Completion], dict[int, dict]]:
-        """Two-stage self-critique (CFT paper, Table 11): judge each answer apart, answer anew while it is judged wrong.
+        """Two-stage self-critique (CFT paper, Table 11): judge each answer, and answer again while it is judged wrong.
 
-        A critique that states no verdict is no objection. After the last regeneration the answer stands unjudged.
+        A critique without a verdict accepts the answer. The answer after the last regeneration is not judged.
 
         Returns:
-            The answers that stand, and what to note beside each.
+            The final answers, and the extra fields of each.
         """
         critique = entry["self_critique"]
         answering = self._sampling(entry, tokenizer)
@@ -183,7 +183,7 @@ class Generator:
     def _complete(
         self, prompts: list[list[int]], sampling: Sampling, seed: int | str, shard: tuple[int, int] = (0, 1)
     ) -> dict[int, Completion]:
-        """Completions by the index of their prompt (token ids), from the journal where it has them."""
+        """Completions by the index of their prompt (token ids), from the journal if it has them."""
         order = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))
         size = self.settings["chunk_rows"]
         chunks = [order[at : at + size] for at in range(0, len(order), size)]
@@ -195,7 +195,7 @@ class Generator:
             if key in self.journal:
                 self.progress.skip(len(chunk))
             else:
-                # The chunk's own seed: chunks of one job must not repeat each other's draws.
+                # The chunk has its own seed: chunks of one job must not repeat each other's draws.
                 done = self.engine.generate(texts, sampling, int(content_key(seed, texts), 16) % 2**63)
                 self.journal.add(key, [asdict(completion) for completion in done])
                 self.progress.add(len(chunk))

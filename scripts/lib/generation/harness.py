@@ -12,10 +12,10 @@ from scripts.lib.jsonl import BadInput
 
 
 def loaded(settings: dict) -> tuple[object, dict]:
-    """(lm-eval's task manager, its tasks by name) of an entry's task or group. Data that is not there is downloaded.
+    """(lm-eval's task manager, its tasks by name) of an entry's task or group. Missing data is downloaded.
 
     Raises:
-        BadInput: lm-eval is not installed, it has no such task, or the task's data cannot be had.
+        BadInput: lm-eval is not installed, it has no such task, or the task's data is unavailable.
     """
     try:
         from lm_eval.tasks import TaskManager
@@ -28,7 +28,7 @@ def loaded(settings: dict) -> tuple[object, dict]:
         raise BadInput(f"{where}. Correct the benchmark's task or task_path.")
     try:
         return manager, manager.load([name])["tasks"]
-    except Exception as error:  # datasets, the hub and the network each raise their own kinds
+    except Exception as error:  # datasets, the hub and the network raise various exceptions
         raise BadInput(
             f"task {name}: its data cannot be loaded ({type(error).__name__}: {' '.join(str(error).split())[:300]}). "
             "Run rule prepare_harness where the hub can be reached, with the HF_HOME that the compute nodes see; "
@@ -37,7 +37,7 @@ def loaded(settings: dict) -> tuple[object, dict]:
 
 
 def questions(settings: dict) -> tuple[list[dict], dict]:
-    """The rows of an entry's task, as prepared benchmarks have them, and what the summary says of the tasks."""
+    """The rows of an entry's task in the format of prepared benchmarks, and facts about the tasks for the summary."""
     rows, facts = [], {}
     _, tasks = loaded(settings)
     for name, task in tasks.items():
@@ -48,14 +48,14 @@ def questions(settings: dict) -> tuple[list[dict], dict]:
 
 
 def text_of(task, doc: dict) -> str:
-    """A question as it is compared with training questions: without the prompt around it, where the task tells."""
+    """A question for the comparison with training questions, without the surrounding prompt if the task provides it."""
     column = "question" if "question" in doc else task.config.doc_to_decontamination_query
     text = doc[column] if column in doc else task.doc_to_text(doc)
     return text if isinstance(text, str) else json.dumps(doc, sort_keys=True, default=str)
 
 
 def other_end(settings: dict, model: str | Path) -> list[str]:
-    """The end token of the chat template that is asked through, where the tokenizer's files name another one."""
+    """The end token of the chat template, if the tokenizer's files name another one."""
     from scripts.lib.generation.chat import file_tokenizer, load_tokenizer
 
     if not settings["apply_chat_template"]:
@@ -70,7 +70,7 @@ def evaluate(settings: dict, model: str | Path, cache: Path, micro_batch: int) -
     Args:
         settings: the benchmark's entry.
         model: the model folder.
-        cache: where lm-eval keeps each answer as it comes, so that a killed job goes on; of this model and entry alone.
+        cache: where lm-eval stores answers, so that a killed job can resume; for this model and entry only.
         micro_batch: rows per pass.
     """
     manager, _ = loaded(settings)
@@ -110,11 +110,11 @@ def evaluate(settings: dict, model: str | Path, cache: Path, micro_batch: int) -
 
 
 def graded(results: dict, settings: dict, slug: str) -> list[dict]:
-    """A row for each question, with `correct` (a share where the metric is one).
+    """A row for each question, with `correct` (a share if the metric is one).
 
     Raises:
-        BadInput: the task has no such metric or filter, or another number of worked examples, or its score is no mean
-            over questions.
+        BadInput: the task has no such metric or filter, or another number of worked examples, or its score is not a
+            mean over questions.
     """
     key = f"{settings['metric']},{settings['filter']}"
     rows = []

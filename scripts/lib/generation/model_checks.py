@@ -8,16 +8,16 @@ from scripts.lib.generation.model_folders import refuse_code
 from scripts.lib.jsonl import BadInput, read_json
 
 log = logging.getLogger(__name__)
-# What means something where answers are drawn at random, and its value where it says nothing.
+# Settings that only matter for random sampling, and their neutral values.
 DRAWING = {"temperature": 1.0, "top_p": 1.0, "top_k": 50, "typical_p": 1.0, "min_p": None}
 
 
 def check_model_folder(folder: Path, name: str) -> None:
-    """Raises BadInput if the folder is no whole model, needs code, or its tokenizer knows tokens that it has not.
+    """Raises BadInput if the folder is not a complete model, needs code, or lacks tokens of its tokenizer.
 
     Args:
         folder: the folder.
-        name: what the message calls the model.
+        name: the model's name in messages.
     """
     if (folder / "adapter_config.json").exists():
         raise BadInput(
@@ -54,15 +54,15 @@ def _check_vocabulary(folder: Path, name: str) -> None:
 
 
 def check_generation_config(folder: str | Path) -> None:
-    """Raises BadInput if the folder's generation config would end a training at its first save; logs what is mended.
+    """Raises BadInput if the folder's generation config would end a training at its first save; logs fixes.
 
-    `save_pretrained` refuses a config at odds with itself, as many published ones are.
+    `save_pretrained` rejects inconsistent configs, and many published ones are inconsistent.
     """
     from transformers import AutoConfig, GenerationConfig
 
     try:
         config = GenerationConfig.from_pretrained(folder)
-    except OSError:  # no generation_config.json: transformers makes one of config.json
+    except OSError:  # no generation_config.json: transformers derives one from config.json
         config = GenerationConfig.from_model_config(AutoConfig.from_pretrained(folder, trust_remote_code=False))
     except ValueError as error:
         raise _unfit(folder, error) from None
@@ -82,10 +82,10 @@ def _unfit(folder: str | Path, error: ValueError) -> BadInput:
 
 
 def mend_generation_config(config) -> list[str]:
-    """Sets right, in place, what has one meaning; returns the changes as sentences without a subject.
+    """Fixes, in place, what can only mean one thing; returns the changes as sentences without a subject.
 
-    A temperature above 0 means that answers are drawn (`do_sample`), one of 0 that they are not; a padding token of
-    -1 is none.
+    A temperature above 0 means random sampling (`do_sample`), 0 means greedy decoding; a padding token of
+    -1 means none.
     """
     return [*_mended_drawing(config), *_mended_padding(config)]
 
@@ -115,7 +115,7 @@ def _mended_padding(config) -> list[str]:
 
 
 def check_savable(model) -> None:
-    """Raises BadInput if a checkpoint of the model could not be written, found out without its weights."""
+    """Raises BadInput if a checkpoint of the model could not be written, checked without its weights."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             model.config.save_pretrained(folder)

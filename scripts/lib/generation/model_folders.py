@@ -15,18 +15,18 @@ from pathlib import Path
 from scripts.lib.jsonl import BadInput, file_hash, read_json
 
 log = logging.getLogger(__name__)
-ORIGIN = "redpen.json"  # where a folder comes from, and the hashes of its files
+ORIGIN = "redpen.json"  # the origin of a folder, and the hashes of its files
 # Weights, configuration, tokenizer, chat templates.
 KINDS = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model")
 CLONE = 0x40049409  # ioctl FICLONE: the copy shares its blocks with the source until one of them is written to
 
 
 def copy_model(source: Path, folder: Path, root: Path | None = None) -> None:
-    """Copies the files of a model into an empty folder. The source is only read; what is private stays private.
+    """Copies the files of a model into an empty folder. The source is only read; private files stay private.
 
     Args:
         source: the model's folder.
-        folder: gets the files.
+        folder: the empty folder.
         root: the folder that links may lead to (the repository's in the hub's cache); `source` itself if None.
 
     Raises:
@@ -49,7 +49,7 @@ def _copy(entry: Path, target: Path, root: Path) -> None:
     if not real.is_relative_to(root):
         raise BadInput(f"{entry}: a link that leads out of the folder, to {real}. Put the file itself there.")
     try:
-        # A pipe must not be waited for, and the file must not become a link meanwhile.
+        # Do not wait for a pipe, and do not follow a link that replaces the file in the meantime.
         handle = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise BadInput(f"{entry}: it cannot be read ({error.strerror}). Fix its permissions, or remove it.") from None
@@ -61,26 +61,26 @@ def _copy(entry: Path, target: Path, root: Path) -> None:
     with open(handle, "rb") as data, open(private, "wb") as out:
         try:
             fcntl.ioctl(out, CLONE, handle)
-        except OSError:  # most file systems cannot, and none can between two disks
+        except OSError:  # most file systems cannot clone, and none can across disks
             shutil.copyfileobj(data, out, 1 << 20)
         os.fchmod(private, stat.S_IMODE(mode) & ~_umask() & 0o777 | 0o600)
 
 
 def _umask() -> int:
-    """The rights that this process gives to nobody."""
+    """The umask of this process."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
 
 
 def open_to_umask(folder: Path) -> None:
-    """Gives new files the rights that new files have here: save_pretrained leaves weights to their owner alone."""
+    """Gives new files the usual permissions: save_pretrained makes weights readable by their owner only."""
     for file in folder.iterdir():
         file.chmod(0o666 & ~_umask())
 
 
 def refuse_code(folder: Path) -> None:
-    """Stops where only code that lies beside a model could load it: such code is never run.
+    """Stops if a model can only be loaded by code in its folder, since such code is never run.
 
     Raises:
         BadInput: with the model's type.
@@ -99,7 +99,7 @@ def refuse_code(folder: Path) -> None:
 
 
 def hashes_of(folder: Path) -> dict[str, str]:
-    """The sha256 of each file in a model folder, but for its record of them."""
+    """The sha256 of each file in a model folder, except its record of them."""
     return {file.name: file_hash(file) for file in sorted(folder.iterdir()) if file.is_file() and file.name != ORIGIN}
 
 
@@ -107,7 +107,7 @@ def checked_hashes(folder: Path) -> dict[str, str]:
     """The same, compared with what `redpen.json` recorded, if there is one.
 
     Raises:
-        BadInput: a file is missing, or its bytes are others.
+        BadInput: a file is missing or has changed.
     """
     hashes = hashes_of(folder)
     recorded = read_json(folder / ORIGIN).get("sha256", {}) if (folder / ORIGIN).exists() else {}

@@ -59,7 +59,7 @@ def render(path: str | Path, **values: object) -> list[Message]:
 
 
 def hashes(paths: Iterable[str | None]) -> dict[str, str]:
-    """sha256 by path of the prompt files that are named, with what they include; None entries are left out."""
+    """sha256 by path of the prompt files that are named, with what they include; None entries are skipped."""
     named = {path for path in paths if path}
     return {
         str(file): file_hash(file) for file in sorted({file for path in named for file in with_included(located(path))})

@@ -13,8 +13,8 @@ from scripts.lib.grading.numerals import POWERS, numbers_in_words
 from scripts.lib.grading.spelling import MAX_ANSWER, closing
 from scripts.lib.grading.typography import fold, without_loop
 
-MAX_BOXES = 200  # at the end of a text, that are looked at
-TAIL = 20_000  # characters at the end of a text in which an answer without a box is looked for
+MAX_BOXES = 200  # boxes at the end of a text that are considered
+TAIL = 20_000  # characters at the end of a text that are searched for an answer without a box
 LAST_LINES = 3_000  # the same for a last number, if there is one
 BOXED_TAIL = 1_000_000  # the same for boxes
 
@@ -52,7 +52,7 @@ ASSESSMENT = re.compile(
 ANSWER_TAG = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.DOTALL | re.IGNORECASE)
 THOUGHT_END = ("</think>", "<|end_of_thought|>", "<|begin_of_solution|>", "</thinking>")
 SPECIAL = re.compile(r"<\|[a-z_]{1,40}\|>|</?s>|<(?:eos|pad|bos|end_of_turn)>|\[/?INST\]")
-# A box with words around it that is about boxes, or one that waits for an answer.
+# A box in text that is about boxes, or an empty box for an answer.
 PLACEHOLDER = re.compile(
     r"\s*(?:\\text\s*\{\s*)?(?:<?\s*(?:your|the|final|my)?\s*_?(?:final)?[\s_]*(?:answer|result|value)(?:\s+here)?\s*>?"
     r"|\.{2,}|…|\\[lc]?dots|_+|\?+|#+)\s*\}?\s*",
@@ -102,7 +102,7 @@ def parts(text: str) -> list[str]:
     return [SPECIAL.sub(" ", part).strip() for part in found if part.strip() or not afters]
 
 
-# Where the next question or the next speaker begins.
+# The start of the next question or the next speaker.
 NEXT_TASK = re.compile(
     r"\n[ \t]{0,8}(?:\*\*|#{1,4} ?)?(?:(?:Question|Problem|Q|Exercise|Example|Task)\s?\d{0,3}\s?(?:\*\*)?\s?[:.](?!\d)"
     r"|(?<=#)\s?(?:Question|Problem|Exercise|Example|Task)\s?\d{0,3}\s{0,3}\n)"
@@ -116,7 +116,7 @@ NEXT_SPEAKER = re.compile(
 
 
 def own_part(text: str) -> str:
-    r"""`text` up to where a model, done with its answer, goes on as somebody else or with another question.
+    r"""`text` up to the point where the model, after its answer, continues as another speaker or with another question.
 
     >>> own_part("The answer is 5.\n\nQuestion: And 4 + 5?\nThe answer is 9.")
     'The answer is 5.'
@@ -133,14 +133,14 @@ def own_part(text: str) -> str:
     answered = min(at for at in (box, phrase) if at is not None)
     speaker, task = NEXT_SPEAKER.search(text, answered), NEXT_TASK.search(text, answered)
     if task and box is not None and box > task.start():
-        # A question behind a mere "the answer is", with a box behind it, is the question itself, told again.
+        # A question after a mere "the answer is", followed by a box, is the original question, repeated.
         task = NEXT_TASK.search(text, box)
     ends = [match.start() for match in (speaker, task) if match and text[: match.start()].strip()]
     return text[: min(ends)].rstrip() if ends else text
 
 
 def _first_box(text: str) -> int | None:
-    """Where the first box with an answer in it begins."""
+    """The start of the first box with an answer."""
     for match in BOX.finditer(text):
         content = _content(text, match)
         if content is not None and is_answer(content[2]):
@@ -149,7 +149,7 @@ def _first_box(text: str) -> int | None:
 
 
 def _first_statement(text: str) -> int | None:
-    """Where the first "the answer is" with an answer behind it ends."""
+    """The end of the first "the answer is" that is followed by an answer."""
     for match in PHRASE.finditer(text):
         rest = text[match.end() : match.end() + 200].lstrip(" \t*:").lstrip()
         if rest and not ASSESSMENT.match(rest):
@@ -160,7 +160,7 @@ def _first_statement(text: str) -> int | None:
 # ---------------------------------------------------------------------------------------------------------------------
 # Boxes
 
-# With braces, or with one number, command or letter behind it; `\\boxed` in prose has a word there.
+# Followed by braces, or by one number, command or letter; in prose `\\boxed` is followed by a word.
 BOX = re.compile(
     r"\\(?:boxed|fbox|framebox)[ \t]{0,8}\n?(?=\{)|\\boxed(?=\d)"
     r"|\\boxed[ \t]{1,4}(?=-?\d|\\[A-Za-z]|-?[a-zA-Z](?![A-Za-z']| [a-z]))"
@@ -200,18 +200,18 @@ def _content(text: str, match: re.Match) -> tuple[int, int, str] | None:
     end = closing(text, match.end())
     if end is not None:
         return match.start(), end + 1, text[match.end() + 1 : end]
-    # Cut off, or a brace too few before the end of the formula.
+    # Cut off, or missing a brace before the end of the formula.
     cut = CUT_BOX.match(text, match.end(), match.end() + 90)
     return (match.start(), cut.end(1), cut[1]) if cut else None
 
 
 def is_answer(content: str) -> bool:
-    """Whether a box holds an answer, and not the place for one."""
+    """Whether a box contains an answer, not a placeholder."""
     return bool(content.strip()) and PLACEHOLDER.fullmatch(content) is None
 
 
 def last_box(text: str) -> str | None:
-    r"""The content of the last box of `text`; of several boxes that are one answer, all contents.
+    r"""The content of the last box of `text`; of several boxes that form one answer, all contents.
 
     >>> last_box("The roots are\n- \\boxed{2}\n- \\boxed{3}")
     '2, 3'
@@ -232,7 +232,7 @@ def last_box(text: str) -> str | None:
 
 
 def _is_one_answer(text: str, box: tuple[int, int, str], between: str, is_same_kind: bool) -> bool:
-    """Whether `between` only parts two boxes of one answer: "and", a comma, a line each, "and the other is"."""
+    """Whether `between` only separates two boxes of one answer: "and", a comma, a line each, "and the other is"."""
     if JOINED.fullmatch(between) and re.search(r",|;|&|\band\b|\bor\b", between):
         return True
     if BOTH.fullmatch(between):
@@ -274,13 +274,14 @@ def _answer_tag(text: str) -> str | None:
 
 
 def _short(content: str) -> str | None:
-    """The content of an answer tag, where it is an answer and not a paragraph."""
+    """The content of an answer tag, if it is an answer and not a paragraph."""
     return _trim(content) if len(content) <= 200 and content.count("\n") < 3 else None
 
 
 def _retracted_box(text: str) -> str | None:
-    r"""`I had \boxed{12}. Wait, it is \boxed{\frac{`: no answer; without the doubt, a last box that is cut off is the
-    one before it. An empty text is an answer that agrees with nothing.
+    r"""`I had \boxed{12}. Wait, it is \boxed{\frac{`: no answer. Without doubt, the box before a cut-off one counts.
+
+    An empty text is an answer that agrees with nothing.
     """
     tail = text[-TAIL:]
     unfinished = _unfinished_box(tail)
@@ -298,7 +299,7 @@ def _retracted_box(text: str) -> str | None:
 
 
 def _unfinished_box(text: str) -> tuple[int, str] | None:
-    """Where a last box begins that is cut off or empty, and what it holds."""
+    """The start and content of a last box that is cut off or empty."""
     last = None
     for last in LAST_BOX.finditer(text, max(0, len(text) - MAX_ANSWER)):  # noqa: B007
         pass
@@ -311,7 +312,7 @@ def _unfinished_box(text: str) -> tuple[int, str] | None:
 
 
 def _empty_last_box(text: str) -> int | None:
-    """Where an empty box begins behind which nothing is said."""
+    """The start of an empty box that nothing follows."""
     found = boxes(text)
     if not found or is_answer(found[-1][2]) or PLACEHOLDER.fullmatch(found[-1][2].strip() or "?") is None:
         return None
@@ -331,7 +332,7 @@ def _box(text: str) -> str | None:
 
 
 def _bare_expression(text: str) -> str | None:
-    """A text that is an expression or a short name and nothing else: `pi/2`, `(1, 2)`, `x >= 3`, `odd`."""
+    """A text that is just an expression or a short name: `pi/2`, `(1, 2)`, `x >= 3`, `odd`."""
     return expressions.whole(text)
 
 
@@ -340,7 +341,7 @@ def _phrase(text: str) -> str | None:
     text = text[-TAIL:]
     matches = [match for match in PHRASE.finditer(text) if text[match.end() :].strip(" *$.:\n")]
     if not text.endswith(SENTENCE_ENDS):
-        # Cut off in the middle of a thought: what was "the answer" long before is not what the text ends with.
+        # If the text is cut off in the middle of a thought, an earlier "the answer is" is ignored.
         matches = [match for match in matches if len(text) - match.end() <= CUT_OFF]
     for match in reversed(matches[-4:]):
         found = _after_phrase(text[match.end() :])
@@ -350,12 +351,12 @@ def _phrase(text: str) -> str | None:
 
 
 def _bold_items(text: str) -> str | None:
-    r"""A list at the end whose items are bold and nothing else: `* **(3, 0)**`, `* **(0, 3)**`."""
+    r"""A list at the end whose items are entirely bold: `* **(3, 0)**`, `* **(0, 3)**`."""
     return expressions.bold_items(text[-TAIL:])
 
 
 def _last_expression(text: str) -> str | None:
-    """An expression that the last sentence ends with: `The distance is sqrt(17).`, `So the point is **(8, -2)**`."""
+    """An expression at the end of the last sentence: `The distance is sqrt(17).`, `So the point is **(8, -2)**`."""
     if len(text) > CUT_OFF and not text.endswith(SENTENCE_ENDS):
         return None  # cut off in the middle of a thought
     return expressions.at_end(text[-TAIL:])
@@ -370,7 +371,7 @@ def _last_value(text: str) -> str | None:
         return stated["value"] if not stated["denied"] else ""
     end = text[-LAST_LINES:].partition("\n")[2]
     if len(text) > LAST_LINES and LAST_NUMBER.search(end):
-        text = end  # which is as good, and shorter
+        text = end  # equivalent, and shorter
     number = None
     for number in LAST_NUMBER.finditer(text):  # noqa: B007  the last one is used
         pass
@@ -499,7 +500,7 @@ ADVERBIAL = re.compile(
 
 
 def _after_phrase(rest: str) -> str | None:
-    """The answer at the start of `rest`, the text after "the answer is"; None if that only speaks of the answer."""
+    """The answer at the start of `rest`, the text after "the answer is"; None if that only mentions the answer."""
     rest = QUOTED.sub("", rest[: 2 * MAX_ANSWER].lstrip(" \t*:=")).lstrip()
     if rest.startswith("}"):  # $$\text{Answer: } 460$$
         rest = re.split(r"(?<!\\)\$\$?|\\\]|\\\)", rest[1:])[0]
@@ -513,7 +514,7 @@ def _after_phrase(rest: str) -> str | None:
 
 
 def _value_of(line: str) -> str | None:
-    """The answer in a line of prose: its formulas where it has some, its number where the rest is words."""
+    """The answer in a line of prose: its formulas if it has any, its number if the rest is words."""
     line = _without_mark(DENIED.sub("", TAKEN_BACK.split(line)[-1].strip().strip("*").strip()))
     foreign = FOREIGN_COUNT.match(line)
     if foreign:
@@ -535,12 +536,12 @@ def _value_of(line: str) -> str | None:
 
 
 def _without_mark(line: str) -> str:
-    """`42!` at the end of a sentence is no factorial; in a formula (`n!`, `$5!$`) it is."""
+    """`text` without a final exclamation mark: `42!` at the end of a sentence is not a factorial, unlike `n!`."""
     return re.sub(r"(?<=\d)!+\s*\**\s*$", "", line) if re.fullmatch(r"[^!$\\]*?\d!+[\s*]*", line) else line
 
 
 def _number_in_words(line: str) -> str | None:
-    """Which number of a sentence is the answer; None if the line is no sentence."""
+    """The number in a sentence that is the answer; None if the line is not a sentence."""
     line = ADVERBIAL.sub("", line)
     words = re.findall(r"[A-Za-z]{2,}", line)
     numbers = [match[0].strip() for match in LAST_NUMBER.finditer(line)]

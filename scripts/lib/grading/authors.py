@@ -25,7 +25,7 @@ MAX_ANSWER = 2_000  # characters; the authors' readers run into their time limit
 MAX_EXPONENT = 300  # of a power of ten
 MAX_DEPTH = 6  # of lists in lists and of sides of equations
 
-# What CFT's grader takes for a unit, each with a plural in s. A dot stands for any one character, as it does there.
+# What CFT's grader treats as a unit, each with a plural in s. A dot matches any character, as in that grader.
 UNITS = (
     "a .", "a . m", "b .", "c .", "cm 2", "cu . m", "cu cm", "d .", "e .", "f .", "g .", "h .", "m east", "m sqaure",
     "no change", "p . m", "profit of rs", "q .", "rs .", "s .", "sq . m", "sq inch", "sq m", "t .", "° f", "π r 2",
@@ -50,7 +50,7 @@ NUMBER_WORDS = {word: number for number, word in enumerate(UNDER_TWENTY.split())
 NUMBER_WORDS |= {word: 10 * number for number, word in enumerate(TENS.split(), start=2)}
 SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
 
-# Spellings that become one, in this order: before units are removed, and after.
+# Spellings that are unified, in this order: before units are removed, and after.
 BEFORE_UNITS = (
     (r"\\!", ""),
     (r"\\begin\{array\}\{.*?\}", r"\\begin{pmatrix}"),
@@ -89,7 +89,7 @@ POWER_OF_TEN = re.compile(r"(\d+\.?\d*?)\\times10\^\{?([+-]?\d+)\}?")
 SPACED_POWER = re.compile(r"(\d+\.?\d*?)\\times10\^\{([+-]?\d+)\}\\")
 
 RELATION = re.compile(r"=|<|>|\\(?:ne|neq|leq?|geq?)(?![a-z])")
-# How the authors' LaTeX reader takes what ours takes otherwise: e and i are variables, a number before a fraction is a
+# Where the authors' LaTeX reader differs from ours: e and i are variables, a number before a fraction is a
 # factor, every logarithm is natural.
 READ_AS = (
     (r"\\\\", r"\\"),
@@ -107,13 +107,13 @@ READ_AS = (
 
 @dataclass(frozen=True)
 class Rules:
-    """What tells the two graders apart.
+    """The differences between the two graders.
 
     Attributes:
-        units: words that are units are removed from an answer, but for the sets of KEEP_UNITS.
-        rounds: numbers that are alike to one decimal place are equal, and a power of ten is a number.
+        units: unit words are removed from an answer, except for the sets in KEEP_UNITS.
+        rounds: numbers that round to the same first decimal place are equal, and a power of ten is a number.
         lists: lists of whole numbers are sorted, and a number may stand as a word in \\text.
-        behind_phrase: on GPQA, the letter is the first one behind the last "The answer is", and A if there is none.
+        behind_phrase: on GPQA, the letter is the first one after the last "The answer is", and A if there is none.
     """
 
     units: bool
@@ -130,7 +130,7 @@ def verdict(rules: Rules, prediction: str, gold: str, kind: str = "math", of_set
         prediction: what the model wrote.
         gold: the reference answer.
         kind: `math` or `choice`.
-        of_set: the benchmark that the question is of (`minerva`); the authors' rules differ by it.
+        of_set: the question's benchmark (`minerva`), which the authors' rules depend on.
     """
     if kind == "choice":
         return letter(rules, prediction, of_set) == gold.strip().strip("()").upper()
@@ -142,7 +142,7 @@ def extract(rules: Rules, text: str, of_set: str = "") -> str:
     """The answer that the grader of `rules` compares; empty if the text has none."""
     answer = re.sub(r"\n\s*", "", _found(text)[:MAX_ANSWER])
     answer = answer.removeprefix(":").removesuffix(".").removesuffix("/")
-    return strip(rules, strip(rules, answer, of_set), of_set)  # the authors do so twice
+    return strip(rules, strip(rules, answer, of_set), of_set)  # the authors do this twice
 
 
 def _found(text: str) -> str:
@@ -160,7 +160,7 @@ def _found(text: str) -> str:
 
 
 def _boxed(rest: str) -> str:
-    """What stands in the braces that `rest` opens with, or up to a dollar sign where it opens none."""
+    """The text in the braces at the start of `rest`, or up to a dollar sign if there are none."""
     if not rest.startswith("{"):
         return rest.split("$")[0].strip()
     depth = 0
@@ -172,7 +172,7 @@ def _boxed(rest: str) -> str:
 
 
 def strip(rules: Rules, text: str, of_set: str = "") -> str:
-    """An answer in the grader's one spelling.
+    """An answer in the grader's normalised spelling.
 
     >>> strip(CFT, "x = 5 \\\\text{ cm}")
     '5'
@@ -271,7 +271,7 @@ def _number(text: str) -> float | None:
 
 
 def _same_numbers(answer: float, gold: float) -> bool:
-    """Whether they agree to 1e-4 of the larger, also where one is the other in per cent."""
+    """Whether they agree to 1e-4 of the larger one, also if one is the other in per cent."""
     golds = (gold / 100, gold, gold * 100)
     return any(math.isclose(answer, each, rel_tol=1e-4) for each in golds)
 
@@ -454,7 +454,7 @@ def letter(rules: Rules, text: str, of_set: str = "") -> str | None:
         match = re.search(pattern, text)
         if match:
             return match[1]
-    return _last_of("ABCDEFGHIJ", text)  # the authors draw a letter if there is none; ours counts that as wrong
+    return _last_of("ABCDEFGHIJ", text)  # the authors draw a random letter if there is none; we count that as wrong
 
 
 def _letter_behind_phrase(text: str) -> str:

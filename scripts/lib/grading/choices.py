@@ -45,7 +45,7 @@ _RIGHT = (
     r"|my\s+(?:answer|choice))"
 )
 _MUST = r"(?:is|(?:must|should|would|will)\s+be|has\s+to\s+be|seems(?:\s+to\s+be)?|looks|appears(?:\s+to\s+be)?)"
-# What may follow a lone "A" that is a letter and no article, or an "I" that is no pronoun.
+# What may follow a lone "A" that is not an article, or an "I" that is not a pronoun.
 _AFTER_A = (
     r"(?=[)\]}.:,;*_\"'`$!?\\\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|\s*$|\s*\n"
     r"|\s+(?:because|since|as|and|or|but|is|not|for|which|would|due|[-–—(/&]))"
@@ -58,8 +58,8 @@ def choice_letter(text: str, choices: Sequence[str] = (), options: int = 0) -> s
 
     Args:
         text: a whole response.
-        choices: texts of the options, in order, where they are known.
-        options: how many options there are, where their texts are unknown; 26 if neither is given.
+        choices: texts of the options, in order, if known.
+        options: number of options, if their texts are unknown; 26 if neither is given.
     """
     return reading(text, choices, options)[1]
 
@@ -80,7 +80,7 @@ def reading(text: str, choices: Sequence[str] = (), options: int = 0) -> tuple[s
 
 
 def _letter(letters: str) -> str:
-    """The pattern of one letter that is a choice, in any dress."""
+    """The pattern of one letter that is a choice, in any markup."""
     others = "".join(letter for letter in letters if letter not in "AI")
     lone = [rf"[{others}]{_NOT_WORD}"] if others else []
     lone += [
@@ -99,13 +99,13 @@ def _compiled(pattern: str, letters: str) -> re.Pattern:
 
 
 def _last(pattern: str, text: str, letters: str) -> str | None:
-    """The letter of the last match of `pattern`; nothing ("") where that names several; None without a match."""
+    """The letter of the last match of `pattern`; empty if it names several; None without a match."""
     found = _matches(pattern, text, letters)
     return _single(text, found[-1].end("letter"), found[-1]["letter"], letters) if found else None
 
 
 def _single(text: str, end: int, letter: str, letters: str) -> str:
-    """`letter`, or nothing where others follow it at `end` ("A or B")."""
+    """`letter`, or empty if others follow it at `end` ("A or B")."""
     after = re.match(
         rf"[\s*)\]}}$.\"'`]{{0,8}}(?:,\s*(?:and|or)?|/|and\b|or\b|&)\s{{0,3}}[*($\[]{{0,4}}([{letters}]){_NOT_WORD}(?!\s(?!and\b|or\b)[a-z])",
         text[end : end + 40],

@@ -20,7 +20,7 @@ from scripts.lib.grading.typography import fold
 from scripts.lib.grading.units import CURRENCIES, TEXT
 from scripts.lib.grading.values import Context, one_notation, same_formulas, same_values
 
-MAX_UNLIKE = 40  # items of a list that are compared each with each; those that are plainly equal are paired before
+MAX_UNLIKE = 40  # items of a list that are compared pairwise, after plainly equal ones are paired
 VALUE_SYMBOLS = re.compile(r"\\(?:frac|sqrt|pi)(?![A-Za-z])")
 LEAD = re.compile(r"\s*\\text\s*\{\s*(?P<words>[^{}\d=]{3,80})\}\s*(?=[-\\\d(\[⦃]|[A-Za-z]\s*[=<>≤≥])")
 MONEY = re.compile(r"\\\$|[€£¥₹]|\\(?:pounds|euro|yen)(?![A-Za-z])|(?<![\w$])\$(?=\s?\d[^$]*$)")
@@ -43,13 +43,13 @@ STEPS = (relations.implication, relations.congruence, relations.approximation, r
 def same_answer(
     gold: str, answer: str, options: Mapping[str, object] | None = None, steps: list[str] | None = None
 ) -> bool:
-    r"""Whether `answer` states what `gold` states.
+    r"""Whether `answer` means the same as `gold`.
 
     Args:
         gold: the reference answer.
         answer: the final answer of a text.
-        options: what the benchmark says of the gold: `answer_type`, `error` (a tolerance), `unit`.
-        steps: a list that gets a line for each step of the comparison.
+        options: the benchmark's facts about the gold answer: `answer_type`, `error` (a tolerance), `unit`.
+        steps: collects a line for each step of the comparison.
 
     >>> same_answer("\\frac{1}{2}", "x = 0.5")
     True
@@ -100,7 +100,7 @@ def _currency(text: str) -> str:
 
 
 def prepared(text: str) -> str:
-    r"""`text` in one spelling, with what people type in place of LaTeX in LaTeX.
+    r"""`text` in one spelling, with common plain-text notation converted to LaTeX.
 
     >>> prepared("2**3 <= x")
     '2^3 ≤ x'
@@ -128,7 +128,7 @@ def prepared(text: str) -> str:
 
 
 def _without_lead(text: str) -> str:
-    r"""`text` without words that only lead to it: `\text{The solutions are } 2, 3`."""
+    r"""`text` without introductory words: `\text{The solutions are } 2, 3`."""
     match = LEAD.match(text)
     return text[match.end() :] if match and not pieces.DENIES.search(match["words"]) else text
 
@@ -138,7 +138,7 @@ def _without_lead(text: str) -> str:
 
 
 def _same(gold: str, answer: str, context: Context) -> bool:
-    """Whether two cleaned answers state the same; the heart of the comparison."""
+    """Whether two cleaned answers are the same; the core of the comparison."""
     context.budget -= 1
     if context.budget < 0 or context.depth > MAX_DEPTH:
         context.note("given up: too many pieces")
@@ -175,7 +175,7 @@ def _statement(gold: str, answer: str, context: Context) -> bool | None:
         if verdict is not None:
             return verdict
     if relations.CONTAINERS.search(gold) or relations.CONTAINERS.search(answer):
-        return False  # what does not look the same
+        return False  # they do not look the same
     return None
 
 

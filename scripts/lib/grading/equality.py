@@ -18,7 +18,7 @@ NEEDED = 3  # points at which both formulas must have a value
 
 
 def equal(left: Formula, right: Formula, digits: int = AGREED, aliases: Mapping[str, str] | None = None) -> bool:
-    """Whether two formulas have the same value at every point that is tried.
+    """Whether two formulas have the same value at every tested point.
 
     Args:
         left: the gold: where it is real, `right` must be real too.
@@ -27,7 +27,7 @@ def equal(left: Formula, right: Formula, digits: int = AGREED, aliases: Mapping[
         aliases: names in `right` that stand for other names in `left`.
 
     Raises:
-        UnreadableError: where no point gives both a value.
+        UnreadableError: both have a value at no point.
     """
     aliases = aliases or {}
     symbols = sorted(left.symbols | (right.symbols - aliases.keys()))
@@ -43,7 +43,7 @@ def equal(left: Formula, right: Formula, digits: int = AGREED, aliases: Mapping[
 
 
 def _agreed(left: Formula, right: Formula, where: list[Point], digits: int) -> int | None:
-    """At how many points the two agree; None if they differ at one."""
+    """The number of points at which the two agree; None if they differ at one."""
     agreed = 0
     for point in where:
         try:
@@ -76,7 +76,7 @@ def equal_at(left: Formula, right: Formula, point: Point | None, digits: int = A
 
 
 def vanishes(formula: Formula, point: Point | None) -> bool:
-    """Whether a value is zero but for the last of its digits, and stays so with more of them."""
+    """Whether a value is zero except for its last digits, also at higher precision."""
     import mpmath
 
     first = formula.value(point)

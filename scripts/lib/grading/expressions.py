@@ -126,7 +126,7 @@ def date(text: str) -> tuple[str, int, str] | None:
 
 
 def whole(text: str) -> str | None:
-    """`text` where all of it is one expression or up to three words."""
+    """`text`, if it is a single expression or up to three words."""
     line = text.strip().strip("`").strip()
     if "\n" in line or len(line) > MAX_EXPRESSION or "answer" in line.lower():
         return None

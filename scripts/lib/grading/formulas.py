@@ -13,8 +13,8 @@ from scripts.lib.grading.nodes import DIGITS, Node, Point, UnreadableError, Valu
 
 MAX_TOKENS = 600
 MAX_DEPTH = 40
-UNKNOWN = frozenset("fg")  # functions, and no factors, where a bracket follows
-INVERTIBLE = frozenset("fghFGH")  # functions, where an argument follows
+UNKNOWN = frozenset("fg")  # functions, not factors, if a bracket follows
+INVERTIBLE = frozenset("fghFGH")  # functions, if an argument follows
 MAX_RUNNING = 2  # sums, limits and integrals in one another
 
 TOKEN = re.compile(
@@ -38,7 +38,7 @@ ACCENTS = {"overline", "bar", "hat", "vec", "dot", "ddot", "tilde", "widehat", "
 
 
 class Formula:
-    """A formula that was read.
+    """A parsed formula.
 
     Attributes:
         symbols: names of its variables.
@@ -52,7 +52,7 @@ class Formula:
         """Reads `text`.
 
         Raises:
-            UnreadableError: where it is no formula.
+            UnreadableError: it is not a formula.
         """
         self.symbols: set[str] = set()
         self.whole = self.imaginary = self.logs = self.natural = False
@@ -73,7 +73,7 @@ class Formula:
         """The value where its symbols have the values of `point`, to about `digits` digits where it is not rational.
 
         Raises:
-            UnreadableError: if it has none (a division by zero) or it is too large.
+            UnreadableError: it has none (a division by zero) or it is too large.
         """
         import mpmath
 

@@ -7,7 +7,7 @@ from scripts.lib.grading import answers, spelling
 from scripts.lib.grading.units import TEXT
 from scripts.lib.grading.wording import is_nothing
 
-PROSE_GOLD = 200  # characters, from which on a gold without a box is searched for its answer
+PROSE_GOLD = 200  # characters; longer golds without a box are searched for their answer
 ASIDE = re.compile(
     r"(?<=[\d)}])\s*(?:(?<=\s)\((?:[a-z]{3,}[ -]?)+\)|,?\s*\\text\s*\{\s*,?\s*(?:that is|i\.e\.|or about)\b.*)$"
 )
@@ -16,7 +16,7 @@ YES = re.compile(r"(?i:yes|no|true|false)\s*[.,:;]\s+(?=.*[=\\\d])")
 
 
 def readings(gold: str) -> list[str]:
-    r"""The answers any of which states `gold`, best first.
+    r"""The possible readings of `gold`, best first.
 
     >>> readings("Hence $x = \\boxed{\\frac{1}{2}}$")
     ['\\frac{1}{2}']

@@ -16,7 +16,7 @@ def parts(item: Item, errors: list[str], done: dict[str, object] | None = None) 
     Args:
         item: what to grade.
         errors: gets the errors.
-        done: parts that are there already, by their names: they are not made again.
+        done: existing parts by name, which are not computed again.
     """
     done = done or {}
     extracted = done.get("extracted")
@@ -33,7 +33,7 @@ def parts(item: Item, errors: list[str], done: dict[str, object] | None = None) 
             continue
         try:
             value = None if failed and name == "verdict" else steps[name]()
-        except Exception as error:  # whatever model output does to a parser is a row's error, not the run's
+        except Exception as error:  # a parser's failure on model output is the row's error, not the run's
             errors.append(f"{name}: {type(error).__name__}: {error}"[:300])
             value, failed = None, failed or name == "extracted"
         if name == "extracted":
@@ -77,7 +77,7 @@ def ours(extracted: str | None, item: Item, steps: list[str] | None = None) -> b
 
 
 def explain(item: Item) -> list[str]:
-    """How our verdict on `item` comes about: the reading, what it found, each step of the comparison, the verdict."""
+    """How our verdict on `item` is reached: the reading, what it found, each step of the comparison, the verdict."""
     name, found = reading(item)
     steps: list[str] = []
     verdict = ours(found, item, steps)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 GRADER_VERSION = 4  # raise by hand when a verdict would change
-GRADER_OPTIONS = ("answer_type", "error", "unit")  # columns of OlympiadBench and TheoremQA: how a gold is to be read
-COMPUTED = "computed"  # an answer_type: the question asks for a calculation's result, so a calculation is no answer
+GRADER_OPTIONS = ("answer_type", "error", "unit")  # columns of OlympiadBench and TheoremQA that tell how to read a gold
+COMPUTED = "computed"  # an answer_type: the question asks for a result, so an unevaluated calculation is not an answer
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of the options of a multiple-choice question
 # What a row can be of: the authors' graders have rules of their own for some of these sets.
 SETS = ("math", "math500", "minerva", "gsm8k", "olympiadbench", "aime24", "amc23", "theoremqa", "gpqa", "mmlu-pro")
@@ -15,7 +15,7 @@ PARTS = (
     "authors_cft",
     "authors_thinkpo",
     "math_verify",
-)  # of a grade, in the order in which they are made
+)  # parts of a grade, in order of computation
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Item:
     """One answer to grade.
 
     Attributes:
-        prediction: the whole text of the model; None if it gave none.
+        prediction: the model's whole text; None if it gave none.
         gold: the reference answer; None if there is none.
         kind: `math` or `choice`.
         choices: texts of the options, in order (`choice` only).
-        options: what the benchmark says of the gold: `answer_type`, `error` (a tolerance) and `unit`.
-        of_set: the set that the question is of (one of SETS, or empty).
+        options: the benchmark's facts about the gold answer: `answer_type`, `error` (a tolerance) and `unit`.
+        of_set: the question's set (one of SETS, or empty).
     """
 
     prediction: str | None
@@ -41,11 +41,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Grade:
-    """What the graders say of one item.
+    """The graders' verdicts on one item.
 
     Attributes:
-        verdict: ours; None if there is no gold, and with `error` set where it failed or passed its deadline.
-        extracted: the answer that ours was given; None if the text has none.
+        verdict: ours; None if there is no gold, and, with `error` set, if it failed or exceeded its deadline.
+        extracted: the answer that our grader compared; None if the text has none.
         math_verify: math-verify's verdict on the whole text; None if it failed or does not apply (letters).
         authors_cft: the verdict of CFT's grader; None if it failed.
         authors_thinkpo: the verdict of ThinkPO's; None if it failed.

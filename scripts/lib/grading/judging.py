@@ -11,7 +11,7 @@ from scripts.lib.grading import GRADER_VERSION
 from scripts.lib.grading.verdicts import parse_verdict, parse_wrong_step
 from scripts.lib.questions.fingerprints import fingerprint
 
-DRAWS = 1000  # resamples behind a standard error
+DRAWS = 1000  # resamples for a standard error
 SIDES = ("right", "wrong")
 NONE = "none"
 STEPS = ("step labelled", "step right")
@@ -46,7 +46,7 @@ def _graded(row: dict, judged: Mapping, cluster: str) -> dict:
 
 
 def summarise_verdicts(graded: Sequence[dict], without: Iterable[str] = ()) -> dict:
-    """The figures of a judge beside its accuracy, each a fraction with its standard error; None if it has none.
+    """A judge's metrics besides accuracy, each a fraction with its standard error; None if undefined.
 
     They are of all critiques together (accuracy is the mean over questions). A standard error is that of a bootstrap
     over questions, each with all its responses; `…_n` is the number of questions with

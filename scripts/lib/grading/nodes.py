@@ -21,7 +21,7 @@ Value = object  # Fraction, or an mpmath mpf / mpc
 
 
 class UnreadableError(ValueError):
-    """The text is no formula that this reader knows, or its value is out of bounds."""
+    """The text is not a formula that this reader knows, or its value is out of bounds."""
 
 
 class NotRealError(UnreadableError):

@@ -32,7 +32,7 @@ BRACKETED = re.compile(r"(\d+\.)\((\d{1,9})\)")
 
 @functools.lru_cache(maxsize=4096)
 def spelled(text: str) -> str | None:
-    """The number that `text` is in words, in digits; None where it is none.
+    """The number that `text` is in words, in digits; None if it is none.
 
     >>> spelled("two hundred and seven"), spelled("three-eighths"), spelled("minus five"), spelled("a dog")
     ('207', '3/8', '-5', None)

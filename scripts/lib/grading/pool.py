@@ -51,7 +51,7 @@ def grade(items: Sequence[Item], *, workers: int | None = None, deadline_s: floa
 
 
 class _Worker:
-    """A process, the pipe to it, the chunk that it has and the item that it is at."""
+    """A process, its pipe, its chunk and its current item."""
 
     def __init__(self, context: multiprocessing.context.BaseContext):
         self.pipe, theirs = context.Pipe()
@@ -63,7 +63,7 @@ class _Worker:
         self.ready = False
 
     def restart_clock(self) -> None:
-        """A part is there, or an item begins: the next part has a deadline of its own."""
+        """Restarts the deadline when a part arrives or an item begins."""
         self.since = time.monotonic()
 
     def stop(self) -> None:
@@ -73,16 +73,16 @@ class _Worker:
 
 
 class _Pool:
-    """One grading run: hands out chunks, collects parts, kills what is late."""
+    """One grading run: distributes chunks, collects parts, kills late workers."""
 
     def __init__(self, items: Sequence[Item], grades: list, chunks: deque, count: int, deadline_s: float):
         self.items, self.grades, self.chunks = items, grades, chunks
         self.count, self.deadline_s = count, deadline_s
         self.context = multiprocessing.get_context("forkserver")
-        # A worker that replaces a killed one is then a fork of a process that has these already.
+        # So that a replacement worker is a fork of a process that has already imported these.
         self.context.set_forkserver_preload(["math_verify", "mpmath", "scripts.lib.grading.warm"])
         self.workers: list[_Worker] = []
-        self.parts: dict[int, dict[str, object]] = {}  # of the items that are not finished
+        self.parts: dict[int, dict[str, object]] = {}  # parts of unfinished items
         self.errors: dict[int, list[str]] = {}
         self.start = self.logged = time.monotonic()
         self.left = sum(len(chunk) for chunk in chunks)
@@ -124,16 +124,16 @@ class _Pool:
                 self._give_up(worker, failure)
 
     def _missing(self, index: int) -> str | None:
-        """The part of an item that is being made."""
+        """The part of an item that is being computed."""
         return next((part for part in PARTS if part not in self.parts.get(index, {})), None)
 
     def _seconds(self, worker: _Worker) -> float:
-        """How long the part that a worker is at may take."""
+        """The time limit of a worker's current part."""
         at_library = worker.chunk and self._missing(worker.chunk[0]) == "math_verify"
         return min(self.deadline_s, MATH_VERIFY_S) if at_library else self.deadline_s
 
     def _read(self, worker: _Worker) -> str | None:
-        """Takes what the worker has sent; returns why it is of no more use, if it is not."""
+        """Reads a worker's output; returns why the worker is unusable, if it is."""
         try:
             while worker.pipe.poll():
                 message = worker.pipe.recv()
@@ -172,7 +172,7 @@ class _Pool:
             self.chunks.appendleft(list(worker.chunk))
 
     def _lose_part(self, index: int, failure: str) -> None:
-        """The part that was being made is null; where it was the extraction, there is nothing to compare either."""
+        """Sets the part being computed to null; if it was the extraction, the comparison is null too."""
         part = self._missing(index)
         parts = self.parts.setdefault(index, {})
         parts[part] = None
@@ -192,14 +192,14 @@ class _Pool:
 
 
 def _work(pipe: Connection) -> None:
-    """The life of a worker: chunks in, parts of verdicts out, until the pipe closes."""
+    """A worker's loop: chunks in, parts of verdicts out, until the pipe closes."""
     import gc
     import resource
     import signal
 
     from scripts.lib.grading import graders  # not in the parent, which only hands out and collects
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     logging.disable(logging.CRITICAL)  # math-verify logs a traceback for every formula that it cannot read
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -214,5 +214,5 @@ def _work(pipe: Connection) -> None:
         for item, done in items:
             errors: list[str] = []
             for name, value in graders.parts(item, errors, done):
-                pipe.send({name: value, "errors": errors} if errors else {name: value})  # at once: the next may hang
+                pipe.send({name: value, "errors": errors} if errors else {name: value})  # now: the next may hang
                 errors.clear()

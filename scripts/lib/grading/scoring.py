@@ -60,7 +60,7 @@ def grade_generations(
 
 
 def disagreements(graded: Sequence[dict], questions: dict[str, dict]) -> list[dict]:
-    """The rows on which the verdicts differ, with what one needs to see why.
+    """The rows on which the verdicts differ, with the fields needed to see why.
 
     A verdict that is null (letters have none of math-verify, nor has a formula that it hangs on) differs from nothing.
     """
@@ -79,7 +79,7 @@ def disagreements(graded: Sequence[dict], questions: dict[str, dict]) -> list[di
 def shares_of(graded: Iterable[dict], verdict: str = "ours", without: Iterable[str] = ()) -> dict[str, float]:
     """For each question, by id, the share of its answers that a verdict calls right.
 
-    Rows without a gold are left out. Where a grader has no verdict on an answer with a gold, it has not accepted it;
+    Rows without a gold are skipped. If a grader has no verdict on an answer with a gold, it has not accepted it;
     if it has none at all, it does not apply, and there are no shares.
 
     Args:
@@ -124,19 +124,19 @@ def without_verdict(graded: Sequence[dict]) -> set[str]:
 
 
 def validation_ids(graded: Iterable[dict]) -> set[str]:
-    """The ids of the questions that the checkpoint was selected by."""
+    """The ids of the questions used to select the checkpoint."""
     return {row["question_id"] for row in graded if row.get("validation")}
 
 
 def summarise(graded: Sequence[dict]) -> dict:
     """Accuracy with its standard error and the figures beside it, for one benchmark.
 
-    Where some of the questions are ones that the checkpoint was selected by, they are left out of `accuracy`, and
-    `with_validation` states it with them. Where all of them are, `selected_by` says so and nothing is left out.
+    Questions that were used to select the checkpoint are excluded from `accuracy`, and
+    `with_validation` includes them. If all questions are, `selected_by` says so and nothing is excluded.
 
     Returns:
         Accuracy and standard error as fractions (ours; the other graders' in `verdicts`), the mean length in tokens (of
-        all answers, and of those that ended by themselves), the share cut off at the token limit, and counts.
+        all answers, and of complete ones), the share cut off at the token limit, and counts.
     """
     validation = validation_ids(graded)
     ended = [row["tokens"] for row in graded if row["finished"]]
@@ -161,7 +161,7 @@ def summarise(graded: Sequence[dict]) -> dict:
 
 
 def duplicates(graded: Sequence[dict]) -> dict[str, float]:
-    """`duplicate_share`: the share of answers that say the same as an earlier one to the same question.
+    """`duplicate_share`: the share of answers that repeat an earlier one to the same question.
 
     Empty where each question has one answer.
     """
@@ -172,7 +172,7 @@ def duplicates(graded: Sequence[dict]) -> dict[str, float]:
 
 
 def full_mark(scores: list[dict]) -> float | None:
-    """What an accuracy of 1 is printed as: 100, or 10 for ratings; None if the scores differ in it."""
+    """The printed value of an accuracy of 1: 100, or 10 for ratings; None if the scores differ in it."""
     marks = {found.get("out_of", 100) for found in scores}
     return marks.pop() if len(marks) == 1 else None
 
@@ -184,7 +184,7 @@ def read_scores(files: Iterable[str | Path], verdict: str = "ours", validation: 
         files: scores/<checkpoint>/<suite>.json.
         verdict: the grader whose verdict counts, a name in VERDICTS.
         validation: `exclude` leaves the questions that any of the checkpoints was selected by out of all of them, so
-            that every checkpoint is told on the same questions; `include` keeps them.
+            that all checkpoints are scored on the same questions; `include` keeps them.
 
     Returns:
         By checkpoint and benchmark: the summary with accuracy, standard error and questions of that verdict and those
@@ -202,7 +202,7 @@ def read_scores(files: Iterable[str | Path], verdict: str = "ours", validation: 
         checkpoint = Path(file).parent.name
         needed = ("benchmark", "question_id", "correct")
         for row in each_row(Path(file).with_suffix(".jsonl"), needed, may_be_empty=True):
-            # Not the text, which can be 32,000 tokens long.
+            # Without the text, which can be 32,000 tokens long.
             kept = {key: row.get(key) for key in ("question_id", "validation", *VERDICTS.values())}
             kept |= {"cluster": row["cluster"]} if "cluster" in row else {}
             rows.setdefault((checkpoint, row["benchmark"]), []).append(kept)
@@ -236,7 +236,7 @@ def read_scores(files: Iterable[str | Path], verdict: str = "ours", validation: 
 
 
 def notes_of(scores: dict) -> list[str]:
-    """What a reader of `scores` (of `read_scores`) must know of the questions: those that are left out of all rows."""
+    """Notes on `scores` (from `read_scores`): the questions that are excluded for all rows."""
     left_out = {
         slug: found["left_out"] for mine in scores.values() for slug, found in mine.items() if found["left_out"]
     }

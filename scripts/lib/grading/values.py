@@ -48,7 +48,7 @@ FUNCTION_WORDS = words_of(
 
 @dataclass
 class Context:
-    """What one comparison knows of the gold.
+    """The context of one comparison.
 
     Attributes:
         tolerance: what the benchmark says a number may differ by.
@@ -57,8 +57,8 @@ class Context:
         money: names of the currencies whose signs stood in the gold and in the answer.
         budget: comparisons of pieces that are left, so that lists in lists end.
         depth: how deep in pieces of pieces the comparison is.
-        formulas: what was read, so that nothing is read twice.
-        steps: what was compared and how, for `--explain`; None if nobody asks.
+        formulas: cache of parsed formulas.
+        steps: the steps of the comparison, for `--explain`; None if not needed.
     """
 
     tolerance: Fraction | None = None
@@ -80,7 +80,7 @@ class Context:
         return self.formulas[text]
 
     def note(self, step: str) -> None:
-        """Keeps `step` for whoever wants to know how the verdict came about."""
+        """Records `step` for an explanation of the verdict."""
         if self.steps is not None and len(self.steps) < 200:
             self.steps.append(step)
 
@@ -97,7 +97,7 @@ class Quantity:
 
     @staticmethod
     def read(text: str) -> "Quantity":
-        r"""Takes `text` apart.
+        r"""Splits `text` into its parts.
 
         >>> Quantity.read("5\\text{ cm}^2")
         Quantity(value='5', unit='\\text{ cm}^2', percent=False, base='', power=0)
@@ -325,7 +325,7 @@ class Decimal:
 
 
 def decimal(text: str) -> Decimal | None:
-    """How exactly `text` states a number; None if it is no decimal."""
+    """The precision with which `text` states a number; None if it is not a decimal."""
     match = DECIMAL.fullmatch(text.strip())
     if match is None:
         return None

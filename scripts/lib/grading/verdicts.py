@@ -30,7 +30,7 @@ _NOUN = (
     r"(?![ -](?:hand|angle|angled|triangle|answer|value|result|solution|number|side|approach|method|formula|idea)s?\b)"
 )
 _WORD = re.compile("|".join(rf"\b(?P<{side}>{words})\b{_NOUN}" for side, words in _SIDES.items()), re.IGNORECASE)
-# A negation up to three words before the verdict word turns it round: "not entirely correct" is wrong.
+# A negation up to three words before the verdict word inverts it: "not entirely correct" is wrong.
 _NEGATION = re.compile(
     r"(?:\b(?:not|never|far from|anything but|no longer|cannot be|\w+n['’]t))(?:\s+\w+){0,3}\s*$", re.I
 )
@@ -47,7 +47,7 @@ _HALF = re.compile(
     r"not (?:necessarily|sure|certain|clear|known))\b",
     re.IGNORECASE,
 )
-# Between two verdict words: they are alternatives, and together no verdict.
+# Between two verdict words: they are alternatives, which together are not a verdict.
 _ALTERNATIVE = re.compile(r"|[/|,&]|(?:,?\s*)(?:or|and|and/or|vs\.?)|(?:but|and|or)\s+\w+", re.IGNORECASE)
 _MARKUP = re.compile(r"\\(?:text|boxed|textbf|mathrm)\b|\b(?:text|boxed|textbf|mathrm)(?=\s*\{)|[*_`~$\\{}|()\"“”]")
 _JUDGED = re.compile(
@@ -122,7 +122,7 @@ def _finds_fault(plain: str) -> bool:
 
 
 def _is_quotation(text: str, found: re.Match) -> bool:
-    """Whether the conclusion stands in quotes within a sentence: the instruction repeated, not a verdict."""
+    """Whether the conclusion is quoted within a sentence: a repetition of the instruction, not a verdict."""
     line = text[: found.start()].rpartition("\n")[2].rstrip("* ")
     if not line or line[-1] not in _QUOTES:
         return False

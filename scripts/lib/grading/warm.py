@@ -10,7 +10,7 @@ from math_verify import parse, verify
 
 from scripts.lib.grading import graders  # noqa: F401
 
-logging.disable(logging.CRITICAL)  # of the fork server; it says that the time-out is off, which is what is wanted
+logging.disable(logging.CRITICAL)  # in the fork server, which would warn that the time-out is off, as intended
 FORMULAS = (r"\boxed{\frac{1}{2}}", r"$x = 2\sqrt{3}$", r"$(1, -2]$", "the answer is 1,234.5")
 for formula in FORMULAS:
     parsed = parse(formula, parsing_timeout=None)

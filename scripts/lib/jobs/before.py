@@ -106,7 +106,7 @@ class Before:
 
 
 def linked(path: str, place: Path) -> None:
-    """Makes `place` a hard link to a file, or a folder of such links; nothing where the path is missing."""
+    """Makes `place` a hard link to a file, or a folder of such links; empty if the path is missing."""
     if os.path.isdir(path):
         shutil.copytree(path, place, symlinks=True, copy_function=os.link)
     elif os.path.lexists(path):

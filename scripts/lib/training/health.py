@@ -64,7 +64,7 @@ class StopOnNoRate(TrainerCallback):
         scheduler = getattr(lr_scheduler, "scheduler", lr_scheduler)  # the one that accelerate wraps
         courses = getattr(scheduler, "lr_lambdas", None)
         if not courses:
-            return  # DeepSpeed's own, whose schedule is not known in advance
+            return  # DeepSpeed's own, whose schedule is unknown in advance
         rates = [
             base * course(step) for base, course in zip(scheduler.base_lrs, courses) for step in range(state.max_steps)
         ]

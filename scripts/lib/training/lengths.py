@@ -23,9 +23,9 @@ class Ruler:
     """Says which rows a run's trainer would leave out, and counts tokens, of many texts at a time.
 
     Args:
-        model: a model folder; its tokenizer counts. None where nothing is counted.
+        model: a model folder; its tokenizer counts. None if nothing is counted.
         limit: what the trainer goes by: `max_tokens` (null where it drops no long row), `end_inside`, `loss_on`, and
-            `template`, a chat template file or null. None where it leaves out no row.
+            `template`, a chat template file or null. None if it leaves out no row.
         workers: threads that tokenise.
     """
 
@@ -67,7 +67,7 @@ class Ruler:
         return [len(ids) for batch in batches(texts) for ids in self.ids(batch)]
 
     def objections(self, conversations: Iterable[Conversation]) -> Iterator[str | None]:
-        """Why the trainer would leave out each row with this answer, or these two; None where it would not.
+        """Why the trainer would leave out each row with this answer, or these two; None if it would not.
 
         Yields:
             end_inside, equal_tokens or over_max_tokens. Rows that the trainer refuses, and all others with them, are
@@ -121,7 +121,7 @@ def by_gap(pool: list[Row], where: str, wanted: int, count: Count) -> list[Row]:
 
 
 def mean_gap(rows: list[Row], count: Count) -> float | None:
-    """The mean gap of pairs, None where there are none."""
+    """The mean gap of pairs, None if there are none."""
     return sum(gaps(rows, count)) / len(rows) if rows else None
 
 

@@ -25,7 +25,7 @@ TEXT = {"dataset": "solution", "responses": "response", "critiques": "critique",
 
 
 class Limit:
-    """Tells which rows of a part the run's trainer would drop, and counts them."""
+    """Says which rows of a part the run's trainer would drop, and counts them."""
 
     def __init__(self, part: dict, ruler: lengths.Ruler) -> None:
         self.part, self.ruler = part, ruler

@@ -9,10 +9,10 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token is chosen, and where an answer ends.
+    """How the next token is sampled, and where an answer ends.
 
     `temperature` 0 is greedy; `max_tokens` counts new tokens. An answer ends before the first of `stop` (texts) and of
-    `stop_ids` (tokens beside those that the model's files name).
+    `stop_ids` (tokens in addition to those in the model's files).
     """
 
     temperature: float
@@ -22,15 +22,15 @@ class Sampling:
     stop_ids: tuple[int, ...] = ()
 
     def key(self) -> dict:
-        """What a journal's key holds of it: nothing of the stops if there are none."""
+        """The fields that enter a journal's key; stops are omitted if there are none."""
         return {name: value for name, value in asdict(self).items() if value != ()}
 
 
 @dataclass(frozen=True)
 class Completion:
-    """One generated answer: its text without special tokens, its length in tokens, and whether it ended by itself.
+    """One generated answer: its text without special tokens, its length in tokens, and whether it is complete.
 
-    `error` says why there is no text, where the engine knows.
+    `error` says why there is no text, if the engine knows.
     """
 
     text: str
@@ -40,13 +40,13 @@ class Completion:
 
 
 class Engine(Protocol):
-    """What a module in this folder provides."""
+    """The interface of the engines in this folder."""
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[Completion]:
         """One completion for each prompt (token ids), in order."""
 
     def close(self) -> None:
-        """Gives the memory back, so that another model can be loaded. Nothing is generated afterwards."""
+        """Frees the memory, so that another model can be loaded. The engine cannot be used afterwards."""
 
 
 def stop_ids(model: str | Path, tokenizer) -> list[int]:
@@ -55,25 +55,25 @@ def stop_ids(model: str | Path, tokenizer) -> list[int]:
 
     try:
         config = GenerationConfig.from_pretrained(model)
-    except OSError:  # no generation_config.json: transformers makes one of config.json
+    except OSError:  # no generation_config.json: transformers derives one from config.json
         config = GenerationConfig.from_model_config(AutoConfig.from_pretrained(model, trust_remote_code=False))
     own = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
     return sorted({tokenizer.eos_token_id, *own} - {None})
 
 
 def positions(config) -> int | None:
-    """How many tokens a model of this configuration (transformers') can place, or None if it sets no limit."""
+    """The context length of a model with this transformers configuration, or None if it sets no limit."""
     text = config.get_text_config()
     told = getattr(text, "max_position_embeddings", None) or 0
     rope = getattr(text, "rope_parameters", None) or {}
     stretched = 0.0
-    if rope.get("rope_type") in ("linear", "dynamic", "yarn"):  # the others count what they gain already
+    if rope.get("rope_type") in ("linear", "dynamic", "yarn"):  # the other types already include their extension
         stretched = (rope.get("factor") or 1) * (rope.get("original_max_position_embeddings") or told)
     return max(told, int(stretched)) or None
 
 
 def too_long(tokens: int, limit: int, name: str) -> Completion:
-    """What stands in place of an answer to a prompt of so many tokens.
+    """The completion for a prompt that is too long: an error instead of an answer.
 
     >>> too_long(600, 512, "max_model_len").error
     'the prompt has 600 tokens, which leaves none of max_model_len = 512'
@@ -82,9 +82,9 @@ def too_long(tokens: int, limit: int, name: str) -> Completion:
 
 
 def ended(tokenizer, ids: Sequence[int], finished: bool, stop: Sequence[str]) -> Completion:
-    """The completion of generated tokens (without an end token), cut before the first of the `stop` texts.
+    """The completion from generated tokens (without an end token), cut before the first `stop` text.
 
-    The tokens of the cut part are not counted, as an end token is not.
+    Tokens of the removed part are not counted; nor is an end token.
     """
     text = tokenizer.decode(ids, skip_special_tokens=True)
     places = [text.index(word) for word in stop if word in text]

@@ -28,9 +28,9 @@ class TransformersEngine:
         self.longest = positions(self.model.config)
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[Completion]:
-        """One completion for each prompt (token ids), in order; `seed` decides every draw of the chunk.
+        """One completion for each prompt (token ids), in order; `seed` determines all draws of the chunk.
 
-        A prompt that leaves the model no position gets an error, and an answer ends at the model's last one.
+        A prompt that fills the model's context gets an error, and an answer ends at the end of the context.
         """
         longest = self.longest or sys.maxsize
         fitting = [place for place, prompt in enumerate(prompts) if len(prompt) < longest]
@@ -59,7 +59,7 @@ class TransformersEngine:
         texts: list[list[int]] = [[] for _ in prompts]
         finished = [False] * len(prompts)
         rows = torch.arange(len(prompts))  # the prompt that each row of the batch belongs to
-        live = torch.ones(len(prompts), dtype=torch.bool)  # rows of the batch that have not ended
+        live = torch.ones(len(prompts), dtype=torch.bool)  # unfinished rows of the batch
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
         with torch.inference_mode():
             for step in range(sampling.max_tokens):
@@ -83,7 +83,7 @@ class TransformersEngine:
                 live &= ~over
                 if not live.any() or step == sampling.max_tokens - 1:
                     break
-                # Copying the cache costs about a step, so it waits until an eighth of the batch has ended.
+                # Copying the cache costs about a step, so wait until an eighth of the batch has ended.
                 if (~live).sum() * 8 >= len(live):
                     keep = live.nonzero().flatten()
                     on_device = keep.to(self.device)
@@ -96,20 +96,20 @@ class TransformersEngine:
         return [ended(self.tokenizer, text, done, sampling.stop) for text, done in zip(texts, finished, strict=True)]
 
     def close(self) -> None:
-        """Lets go of the model."""
+        """Releases the model."""
         del self.model
 
 
 class StopTexts:
-    """Whether an answer has come to one of the texts that end it, looked for in its last tokens only."""
+    """Detects whether an answer has reached a stop text, by searching its last tokens only."""
 
     def __init__(self, tokenizer, stop: Sequence[str]) -> None:
         self.tokenizer, self.stop = tokenizer, stop
-        # A token may be as short as a byte; some more, since the first tokens of what is decoded may lose a space.
+        # A token may be as short as a byte; a few more, since decoding may drop a space from the first tokens.
         self.window = max((len(word.encode()) for word in stop), default=0) + 8
 
     def reached(self, ids: list[int]) -> bool:
-        """Whether the text of these tokens holds one."""
+        """Whether the text of these tokens contains a stop text."""
         if not self.stop:
             return False
         text = self.tokenizer.decode(ids[-self.window :], skip_special_tokens=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 from scripts.lib.generation.engines.base import Completion, Sampling, ended, stop_ids, too_long
 from scripts.lib.jsonl import BadInput, content_key
 
-# Requests and steps in one process: with the engine in a process of its own it starts on the first rows while the
-# others are still on their way, so that what shares a batch (and with it the last bits of a logit) is left to chance.
+# Requests and steps in one process: an engine in a separate process starts on the first rows while the
+# others are still arriving, so that the batches, and with them the last bits of a logit, are left to chance.
 ENVIRONMENT = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
 
 
@@ -23,10 +23,10 @@ class VllmEngine:
         model: the model folder.
         tokenizer: decodes, and its end token stops generation.
         settings: dtype, max_model_len (null: the model's), memory_share, and gpus: how many the model is spread over
-            (null: all that the process sees; on CPU it means nothing).
+            (null: all that the process sees; ignored on CPU).
 
     Raises:
-        BadInput: vLLM is not installed in this interpreter, fewer GPUs are there, or the model does not fit.
+        BadInput: vLLM is not installed in this interpreter, there are too few GPUs, or the model does not fit.
     """
 
     def __init__(self, model: str | Path, tokenizer, settings: dict) -> None:
@@ -51,13 +51,13 @@ class VllmEngine:
             self.llm = vllm.LLM(
                 model=str(model),
                 trust_remote_code=False,
-                generation_config="vllm",  # sampling and stop tokens come from here alone
+                generation_config="vllm",  # take sampling and stop tokens from our settings only
                 dtype=settings["dtype"],
                 max_model_len=settings["max_model_len"],
                 gpu_memory_utilization=settings["memory_share"],
                 tensor_parallel_size=wanted,
                 enable_prefix_caching=True,
-                enforce_eager=on_cpu,  # compiling costs more time than it saves there
+                enforce_eager=on_cpu,  # on CPU, compiling costs more time than it saves
             )
         except ValueError as error:
             raise BadInput(
@@ -68,10 +68,10 @@ class VllmEngine:
         self.stop_ids = stop_ids(model, tokenizer)
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[Completion]:
-        """One completion for each prompt (token ids), in order; each row draws from a seed of its own."""
+        """One completion for each prompt (token ids), in order; each row has its own seed."""
         from vllm import SamplingParams
 
-        # What is cached from another chunk would change how this one is computed, and so its last bits.
+        # A cache from another chunk would change the computation of this one, and so its last bits.
         self.llm.reset_prefix_cache()
         fitting = [place for place, prompt in enumerate(prompts) if len(prompt) < self.longest]
         ends = {*self.stop_ids, *sampling.stop_ids}
@@ -85,7 +85,7 @@ class VllmEngine:
                     stop=list(sampling.stop),
                     stop_token_ids=sorted(ends),
                     seed=int(content_key(seed, place), 16) % 2**63,
-                    detokenize=bool(sampling.stop),  # vLLM looks for stop texts in what it decodes
+                    detokenize=bool(sampling.stop),  # vLLM searches stop texts in decoded text
                 )
                 for place in fitting
             ],
@@ -107,7 +107,7 @@ class VllmEngine:
         return ended(self.tokenizer, ids, output.finish_reason == "stop", stop)
 
     def close(self) -> None:
-        """Gives the memory back, so that another model can be loaded in the same process."""
+        """Frees the memory, so that another model can be loaded in the same process."""
         from vllm.distributed import cleanup_dist_env_and_memory
 
         self.llm.llm_engine.engine_core.shutdown()
@@ -116,7 +116,7 @@ class VllmEngine:
 
 
 def not_installed(error: ModuleNotFoundError) -> str:
-    """What to do where vLLM is missing."""
+    """The error message if vLLM is missing."""
     import sys
 
     return (
