@@ -16,7 +16,9 @@ import json
 import resource
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 
@@ -71,6 +73,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64, help="rows in a step, and prompts in a batch")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--max-tokens", type=int, default=256, help="new tokens of an answer")
+    parser.add_argument("--only", nargs="+", default=["*"], help="kinds of work, as they are printed (`*`: any text)")
     parser.add_argument("--peak-tflops", type=float, default=None, help="the card's, for the share of peak")
     args = parser.parse_args()
     cli.quiet()
@@ -82,16 +85,29 @@ def main() -> None:
         **({"train_dpo": partial(train_dpo, machine=plain)} if args.pairs else {}),
         "generate": generate,
     }
-    for name, work in works.items():
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
-        tokens, seconds, passes = work(args)
-        speed = tokens / seconds
-        line = {"work": name, "device": cli.device_name(), "tokens_per_s": round(speed), "peak_memory_gb": memory_gb()}
-        if args.peak_tflops:
-            line["share_of_peak"] = round(passes * parameters(args.model) * speed / (args.peak_tflops * 1e12), 4)
-        print(json.dumps(line))
+    chosen = [name for name in works if any(fnmatch(name, pattern) for pattern in args.only)]
+    failed = 0
+    for name in chosen:
+        try:
+            line = measured(args, works[name])
+        except Exception as error:  # the other kinds of work are measured all the same
+            line, failed = {"failed": f"{type(error).__name__}: {error}"[:500]}, failed + 1
+        print(json.dumps({"work": name, "device": cli.device_name(), **line}), flush=True)
+    if failed or not chosen:
+        raise SystemExit(f"{failed} of {len(chosen)} kinds of work failed")
+
+
+def measured(args: argparse.Namespace, work: Callable[[argparse.Namespace], tuple[int, float, int]]) -> dict:
+    """Speed and memory of one kind of work."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    tokens, seconds, passes = work(args)
+    speed = tokens / seconds
+    line = {"tokens_per_s": round(speed), "peak_memory_gb": memory_gb()}
+    if args.peak_tflops:
+        line["share_of_peak"] = round(passes * parameters(args.model) * speed / (args.peak_tflops * 1e12), 4)
+    return line
 
 
 def parameters(model: str) -> int:
