@@ -38,9 +38,8 @@ PHRASE = re.compile(
     r"(?:\s{1,3}(?:therefore|thus|simply|indeed|definitely))?\s{0,4}(?:\*\*)?\s{0,4}:?"
     r"|:|=)\s{0,4}(?:\*\*)?"
     r"|(?:Antwort|Respuesta|R[ée]ponse|Risposta|Resposta|Jawaban|Ответ|答案|答え|正解)\s{0,3}(?:是|为|は|:)\s{0,3}"
-    r"|\bAns\b\s?[.:=]\s{0,4}"
     r"|####"
-    r"|^[ \t]{0,20}(?:\*\*)?A\s?:(?!\w)",
+    r"|^[ \t]{0,20}(?:\*\*)?A(?:\s?:(?!\w)|ns\s?[.:=]\s{0,4})",
     re.IGNORECASE | re.MULTILINE,
 )
 ASSESSMENT = re.compile(

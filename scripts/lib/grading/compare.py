@@ -34,6 +34,7 @@ TRANSPOSED = re.compile(r"([(\[][^()\[\]]+,[^()\[\]]+[)\]])\s*\^\s*\{?\s*(?:\\te
 _UNKNOWN = r"(?:[A-Za-z](?:_\{?\w\}?)?|[A-Z]{2})"
 _LENGTH = r"(?:[A-Z]{2}|z|\\(?:vec|text|overrightarrow)\s*\{\w+\})"
 ASKED = re.compile(rf"\|{{1,2}}\s*{_LENGTH}\s*\|{{1,2}}|{_UNKNOWN}(?:\s*[-+*/]\s*{_UNKNOWN})+")
+PLAIN_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 MAX_DEPTH = 30  # of pieces in pieces
 AXES = ({"x", "y"}, {"x", "z"}, {"y", "z"})  # two names that are never the same
 PAIRS = ("()", "[]", "⦃⦄", "⟦⟧")
@@ -105,6 +106,8 @@ def prepared(text: str) -> str:
     >>> prepared("2**3 <= x")
     '2^3 ≤ x'
     """
+    if PLAIN_NUMBER.fullmatch(text):
+        return text
     if not text.lstrip().startswith("**"):
         text = re.sub(r"(?<=[\w)}\].])\s?\*\*\s?(?=[\w({\\.-])", "^", text)
     text = re.sub(r"√\s?(\d+(?:\.\d+)?)", r"\\sqrt{\1}", text).replace("∛", "\\sqrt[3]")
@@ -115,7 +118,9 @@ def prepared(text: str) -> str:
     if re.search(r"\\(?:vec|mathbf|overrightarrow|boldsymbol|bm)(?![A-Za-z])", text):
         text = re.sub(r"\\times(?![A-Za-z])", "⨯", text)  # of vectors it is no product of numbers
     text = re.sub(r"\\(?:forall)(?![A-Za-z])", "∀", re.sub(r"\\exists(?![A-Za-z])", "∃", text))
-    text = spelling.clean(re.sub(r"(?<=\d)\.\.\.(?=[\s$}]*$)", r"\\ldots ", text))
+    if "..." in text:
+        text = re.sub(r"(?<=\d)\.\.\.(?=[\s$}]*$)", r"\\ldots ", text)
+    text = spelling.clean(text)
     text = re.sub(r"(?<![A-Za-z\\])(?:infinity|infty|inf|oo)(?![A-Za-z])", "∞", text)
     text = OPERATORS.sub(r"\\\1 ", text)
     text = re.sub(r"(?<=\d)\s?x\s?(?=10\s?\^)", "*", text)  # 4.2 x 10^-5
