@@ -271,7 +271,7 @@ def test_null_is_as_if_the_key_were_absent(small) -> None:
             "rows: 2, every: 4}, candidate_steps: [3]",
             "early_stopping keeps the best evaluated step as the only",
         ),
-        ("rows: 900, every: 4}, candidate_steps: []", "early_stopping.rows = 900: the run has"),
+        ("rows: 900, every: 4}, candidate_steps: []", "early_stopping.rows = 900: run sft has"),
         ("rows: 2}, candidate_steps: []", "every"),
     ],
 )
@@ -286,7 +286,7 @@ def test_pairs_and_selected_runs_do_not_stop_early(small) -> None:
         f"runs: {{d: {pairs % overrides}}}"
     )
     selected = f"runs: {{sft: {{select: gcd, overrides: {overrides}}}}}"
-    assert "the run's checkpoint is selected on gcd already" in small.mistake(selected)
+    assert "the checkpoint of run sft is selected on gcd already" in small.mistake(selected)
 
 
 SUMMARY = {

@@ -344,7 +344,7 @@ class Checks(Mistakes):
                     text = f"a {run['method']} run trains on pairs: only sft, cft and cgd read it. Remove it."
                     self.wrong(at(key), text, recipe[key])
         if recipe.get("early_stopping"):
-            self._early_stopping(at, run, recipe)
+            self._early_stopping(at, path[1], run, recipe)
         if recipe["loss"] not in LOSSES[run["method"] in PREFERENCE]:
             allowed = ", ".join(LOSSES[run["method"] in PREFERENCE])
             self.wrong(at("loss"), f"a {run['method']} run has the losses {allowed}. Name one of them.", recipe["loss"])
@@ -355,7 +355,7 @@ class Checks(Mistakes):
             text = f"the training runs for {recipe['epochs']:g} epochs, past the course's end. Raise it."
             self.wrong(at("schedule_epochs"), text, course)
 
-    def _early_stopping(self, at: Callable[[str], tuple], run: dict, recipe: dict) -> None:
+    def _early_stopping(self, at: Callable[[str], tuple], slug: str, run: dict, recipe: dict) -> None:
         """Whether a run can stop early: held-out rows choose its checkpoint, and rows to train on are left."""
         rows, wanted = recipe["early_stopping"]["rows"], run["data"]["rows"]
         if run["method"] in PREFERENCE:
@@ -365,10 +365,10 @@ class Checks(Mistakes):
             text = "early_stopping keeps the best evaluated step as the only candidate. Remove one of them."
             self.wrong(at("candidate_steps"), text, recipe["candidate_steps"])
         if run["select"] != "last":
-            text = f"the run's checkpoint is selected on {run['select']} already. Remove one of them."
+            text = f"the checkpoint of run {slug} is selected on {run['select']} already. Remove one of them."
             self.wrong(at("early_stopping"), text)
         if wanted is not None and rows >= wanted:
-            text = f"the run has {wanted} rows, so none is left to train on. Lower it."
+            text = f"run {slug} has {wanted} rows, so none is left to train on. Lower it."
             self.wrong((*at("early_stopping"), "rows"), text, rows)
 
     def _part(self, part: dict, path: tuple) -> None:
