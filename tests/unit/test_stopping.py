@@ -233,16 +233,15 @@ def test_validation_loss_that_is_no_number_ends_the_training(tmp_path) -> None:
         keep.on_evaluate(None, SimpleNamespace(global_step=4), None, {"eval_loss": float("nan")})
 
 
-@pytest.mark.slow("starts two processes that import torch, for each way to share a training")
-@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
-def test_two_processes_stop_where_one_does(parallel, model_folder, write_lines, tmp_path) -> None:
-    recipe = {**STOPS, "early_stopping": {**EARLY, "rows": 7}}  # an odd number: one process has a row less
+@pytest.mark.slow("starts two processes that import torch")
+def test_two_processes_have_the_validation_losses_of_one(model_folder, write_lines, tmp_path) -> None:
+    # An odd number: one process has a row less. Eight steps end before the last batch of an epoch, which is not full.
+    recipe = {**STOPS, "max_steps": 8, "early_stopping": {**EARLY, "rows": 7, "patience": 9}}
     data = write_lines("rows.jsonl", rows_apart())
     one = trained(recipe, data, model_folder, tmp_path / "one")
-    [launcher] = launch(recipe, data, model_folder, tmp_path / "two", parallel, 1)
+    [launcher] = launch(recipe, data, model_folder, tmp_path / "two", "ddp", 1)
     assert launcher.wait(timeout=200) == 0, (tmp_path / "two" / "log").read_text()[-4000:]
     two = read_json(tmp_path / "two" / "train.json")
-    assert one["early_stopping"]["stopped"] and two["steps"] == one["steps"]
     assert two["early_stopping"] == pytest.approx(one["early_stopping"], abs=1e-3)
     assert list(candidates(tmp_path / "two")) == list(candidates(tmp_path / "one"))
 
