@@ -15,7 +15,7 @@ from scripts.lib.jsonl import BadInput, read_json, read_rows, replacing
 # Okabe and Ito's palette, with a marker each, so that lines do not differ by colour alone.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "osD^vPX"
-QUANTITIES = {"loss": "loss", "margin": "reward margin"}
+QUANTITIES = {"loss": "loss", "margin": "reward margin", "validation_loss": "loss on held-out rows"}
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -76,10 +76,11 @@ def run(axes, settings: dict, files: list[Path]) -> None:
     axes.set_xlabel("optimizer step")
     axes.xaxis.get_major_locator().set_params(integer=True)
     sides = {"loss": axes} | ({"margin": axes.twinx()} if any("margin" in entry for entry in log) else {})
+    sides |= {"validation_loss": axes} if any("validation_loss" in entry for entry in log) else {}
     for number, (quantity, side) in enumerate(sides.items()):
         points = [(entry["step"], entry[quantity]) for entry in log if quantity in entry]
         side.plot(*(zip(*points, strict=True) if points else ((), ())), label=QUANTITIES[quantity], **style(number))
-        side.set_ylabel(QUANTITIES[quantity])
+        side.set_ylabel("loss" if side is axes else QUANTITIES[quantity])
         side.spines["right"].set_visible(side is not axes)
         side.grid(side is axes)  # one grid
 

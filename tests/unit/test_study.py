@@ -48,6 +48,7 @@ runs:
     overrides: {too_long: drop}
     data: {responses: null, answers: sums-api, keep: all, rows: null}
   cgd: {extends: cft, method: cgd}
+  stopped: {extends: cft, overrides: {candidate_steps: [], early_stopping: {rows: 2, every: 4}}}
   refined: {extends: cgd, data: {critiques: null, refinements: sums-refined}}
   dpo: {method: dpo, start: sft, recipe: short, prompt: ask.j2, data: {responses: sums-self, like: sft, like_rows: 9}}
   thinkpo:
@@ -209,6 +210,8 @@ READS = {
     },
     "answer_settings sums-api": {"answers.sums-api": "teacher rows samples", "teachers.api": f"{ASKED} answer_prompt"},
     **{f"train_set_settings {run}": {f"runs.{run}": BUILT} for run in ("sft", "cft", "cft-s1", "cft-s2")},
+    "train_set_settings stopped": {"runs.stopped": BUILT},
+    "recipe stopped": {"runs.stopped": f"{TRAINED} hyperparameters.early_stopping"},
     "train_set_settings cgd": {"runs.cgd": f"{BUILT} data.refined data.critique_shown"},
     "train_set_settings refined": {"runs.refined": f"{BUILT} data.critique_shown"},
     "train_set_settings dpo": {"runs.dpo": f"{BUILT} data.pairs_per_question data.like data.like_rows"},

@@ -44,7 +44,14 @@ def _asked(summary: dict, outputs: list[str], what: str) -> str:
 
 def _train(summary: dict, outputs: list[str]) -> str:
     losses = [entry["loss"] for entry in summary["losses"]]
-    return f"{_many(summary['steps'], 'step')}, loss {losses[0]:.2f} → {losses[-1]:.2f}"
+    found = f"loss {losses[0]:.2f} → {losses[-1]:.2f}"
+    early = summary.get("early_stopping")
+    if early is None:
+        return f"{_many(summary['steps'], 'step')}, {found}"
+    steps = _many(summary["steps"], "step")
+    if early["stopped"]:
+        steps = f"stopped at step {summary['steps']} of {early['planned_steps']}"
+    return f"{steps}, {found}, best step {early['best_step']}, validation loss {early['best_loss']:.2f}"
 
 
 def _score(summary: dict, outputs: list[str]) -> str:

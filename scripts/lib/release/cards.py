@@ -19,7 +19,9 @@ from scripts.lib.page.results import Results
 from scripts.lib.study import runs
 from scripts.lib.tables import flags
 from scripts.lib.tables.escape import markdown_cell
+from scripts.lib.tables.facts import steps_of
 
+LEFT_OUT = ("rows_dropped", "rows_truncated", "rows_held_out")  # prefixes of counts in a training summary
 EXAMPLE = 160  # characters of an example value in the table of columns
 DATA = ("critiques", "refinements", "responses", "answers")  # the sections whose rows can be published
 
@@ -51,7 +53,7 @@ def model_card(results: Results, run: str) -> str:
         flags=_explained(scores, flags.of_training(training)),
         recipe=entry["hyperparameters"] | {"seed": entry["seed"]},
         rows=training["rows"],
-        steps=training["steps"],
+        steps=steps_of(training),
         set_left_out=counted(left_out_of_set(chosen)),
         left_out=counted(left_out_of_training(training["counts"])),
         prompts=", ".join(f"`{file}`" for file in chosen.get("prompt_sha256", {})) or "the texts of the dataset itself",
@@ -149,8 +151,8 @@ def left_out_of_set(chosen: Mapping) -> dict[str, int]:
 
 
 def left_out_of_training(counts: Mapping[str, int]) -> dict[str, int]:
-    """The number of rows of the training set that training dropped or truncated, by reason."""
-    return {name: count for name, count in counts.items() if name.startswith(("rows_dropped", "rows_truncated"))}
+    """The number of rows of the training set that training dropped, truncated or held out, by reason."""
+    return {name: count for name, count in counts.items() if name.startswith(LEFT_OUT)}
 
 
 def counted(reasons: Mapping[str, int]) -> str:

@@ -3,6 +3,7 @@ sense."""
 
 import math
 import os
+from collections.abc import Callable
 
 from scripts.lib.study import runs
 from scripts.lib.study.cells import ALONE
@@ -342,6 +343,8 @@ class Checks(Mistakes):
                 if recipe[key] != neutral:
                     text = f"a {run['method']} run trains on pairs: only sft, cft and cgd read it. Remove it."
                     self.wrong(at(key), text, recipe[key])
+        if recipe.get("early_stopping"):
+            self._early_stopping(at, path[1], run, recipe)
         if recipe["loss"] not in LOSSES[run["method"] in PREFERENCE]:
             allowed = ", ".join(LOSSES[run["method"] in PREFERENCE])
             self.wrong(at("loss"), f"a {run['method']} run has the losses {allowed}. Name one of them.", recipe["loss"])
@@ -351,6 +354,22 @@ class Checks(Mistakes):
         if course is not None and course < recipe["epochs"]:
             text = f"the training runs for {recipe['epochs']:g} epochs, past the course's end. Raise it."
             self.wrong(at("schedule_epochs"), text, course)
+
+    def _early_stopping(self, at: Callable[[str], tuple], slug: str, run: dict, recipe: dict) -> None:
+        """Whether a run can stop early: held-out rows choose its checkpoint, and rows to train on are left."""
+        rows, wanted = recipe["early_stopping"]["rows"], run["data"]["rows"]
+        if run["method"] in PREFERENCE:
+            text = f"a {run['method']} run trains on pairs: only sft, cft and cgd read it. Remove it."
+            self.wrong(at("early_stopping"), text)
+        if recipe["candidate_steps"]:
+            text = "early_stopping keeps the best evaluated step as the only candidate. Remove one of them."
+            self.wrong(at("candidate_steps"), text, recipe["candidate_steps"])
+        if run["select"] != "last":
+            text = f"the checkpoint of run {slug} is selected on {run['select']} already. Remove one of them."
+            self.wrong(at("early_stopping"), text)
+        if wanted is not None and rows >= wanted:
+            text = f"run {slug} has {wanted} rows, so none is left to train on. Lower it."
+            self.wrong((*at("early_stopping"), "rows"), text, rows)
 
     def _part(self, part: dict, path: tuple) -> None:
         method = part["method"]

@@ -58,4 +58,7 @@ def scaled(study: dict) -> dict:
         run["data"]["when_short"] = "take-unfiltered"
         steps = [step for step in run["hyperparameters"]["candidate_steps"] if step < scale["max_steps"]]
         run["hyperparameters"] |= {"max_steps": scale["max_steps"], "save_steps": 1, "candidate_steps": steps}
+        if early := run["hyperparameters"].get("early_stopping"):
+            few = {"rows": min(early["rows"], max(scale["rows"] // 4, 1)), "every": 1}
+            run["hyperparameters"]["early_stopping"] = early | few
     return study

@@ -31,6 +31,7 @@ DECIDING = {
     ),
 }
 PROMPTS = ("critique_prompt", "refine_prompt", "answer_prompt")
+ABSENT = ("early_stopping",)  # keys of a recipe that settings omit if they are null
 GRADER = "grader"  # the grader's name among the programs' versions
 
 
@@ -297,7 +298,8 @@ class Study(Files):
         """What train reads."""
         run = self["runs"][wildcards.run]
         values = {key: run[key] for key in ("method", "template", "seed")}
-        return self._settings("train", [run["template"]], run=wildcards.run, **values, **run["hyperparameters"])
+        recipe = {key: value for key, value in run["hyperparameters"].items() if value is not None or key not in ABSENT}
+        return self._settings("train", [run["template"]], run=wildcards.run, **values, **recipe)
 
     def validation_settings(self, wildcards) -> str:
         """What validate reads."""

@@ -11,12 +11,19 @@ def read_trainings(files: Iterable[str]) -> dict[str, dict]:
     return {Path(file).parent.name: read_json(file) for file in files}
 
 
+def steps_of(training: dict) -> int:
+    """The steps behind a run's checkpoint: all, or those up to the best evaluation where it may stop early."""
+    return training.get("early_stopping", {}).get("best_step", training["steps"])
+
+
 def epochs_of(training: dict) -> float:
-    """The epochs of a run: as in its recipe, or the number that its `max_steps` amounts to."""
+    """The epochs of a run: as in its recipe, or the number that the steps behind its checkpoint amount to, if
+    `max_steps` or early stopping decides.
+    """
     recipe = training["recipe"]
-    if recipe.get("max_steps") is None:
+    if recipe.get("max_steps") is None and "early_stopping" not in training:
         return recipe["epochs"]
-    return round(training["steps"] * recipe["global_batch"] / training["counts"]["rows_trained"], 2)
+    return round(steps_of(training) * recipe["global_batch"] / training["counts"]["rows_trained"], 2)
 
 
 def read_facts(files: list[str]) -> dict[tuple[str, str], float | None]:
@@ -35,7 +42,7 @@ def read_facts(files: list[str]) -> dict[tuple[str, str], float | None]:
             values = {
                 "rows": counts["rows_trained"],
                 "tokens": counts["prompt_tokens"] + counts["completion_tokens"],
-                "steps": training["steps"],
+                "steps": steps_of(training),
                 "hours": hours,
                 "gpu_hours": hours * training["processes"],
                 "epochs": epochs_of(training),

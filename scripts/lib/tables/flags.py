@@ -74,7 +74,7 @@ def _apart(score: Mapping[str, Any]) -> float:
 def of_training(training: Mapping[str, Any]) -> dict[str, float]:
     """The flags of a run, from its training summary."""
     counts = training["counts"]
-    left_out = counts["rows_in"] - counts["rows_trained"]
+    left_out = counts["rows_in"] - counts["rows_trained"] - counts.get("rows_held_out", 0)
     share = left_out / counts["rows_in"] if counts["rows_in"] else 0.0
     fall = loss_fall([entry["loss"] for entry in training["losses"] if "loss" in entry])
     flags = {"rows_left_out": share} if share > LEFT_OUT_SHARE else {}
@@ -123,6 +123,18 @@ def note_of_trainings(trainings: Mapping[str, Mapping[str, Any]]) -> str:
         listed = ", ".join(f"{run} {100 * figure:.0f} %" for run, figure in figures.items() if figure is not None)
         lines += [f"{flag.says} ({listed})"] if listed else []
     return f"Of a run: {'; '.join(lines)}." if lines else ""
+
+
+def note_of_stops(trainings: Mapping[str, Mapping[str, Any]]) -> str:
+    """Which runs could stop early: where they ended, and which step is the checkpoint; empty where there is none."""
+    listed = "; ".join(
+        f"{run} step {early['best_step']}, {training['steps']} of {early['planned_steps']} steps trained, "
+        f"{training['counts']['rows_held_out']:,} rows held out"
+        for run, training in trainings.items()
+        if (early := training.get("early_stopping"))
+    )
+    what = "Checkpoints of the step with the lowest loss on held-out rows, which Rows and Tokens do not count"
+    return f"{what} ({listed})." if listed else ""
 
 
 def notes_of_train_sets(train_sets: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -41,6 +41,7 @@ def notes_of(
     notes += [our_grader(settings["verdict"], cells), *flags.notes_of(cells)]
     notes += [
         flags.note_of_trainings(trainings or {}),
+        flags.note_of_stops(trainings or {}),
         *flags.notes_of_train_sets(train_sets or {}),
         unpinned(settings["unpinned"]),
     ]

@@ -16,7 +16,7 @@ from trl import DPOConfig, SFTConfig
 from scripts.lib.generation.model_checks import check_savable, mend_generation_config
 from scripts.lib.jobs import slurm
 from scripts.lib.jsonl import BadInput, read_json, write_json
-from scripts.lib.training import machine, rows, trainers
+from scripts.lib.training import machine, rows, stopping, trainers
 from scripts.lib.training.health import StopOnNonFinite, StopOnNoRate
 from scripts.lib.training.machine import Machine
 from scripts.lib.training.preference import WITH_REFERENCE, PreferenceTrainer, joined_pairs
@@ -66,7 +66,10 @@ def train(recipe: dict, start, tokenizer, state: Path, settings: Machine, micro:
     made = Dataset.load_from_disk(state / "rows")
     passes = recipe["max_steps"] * recipe["global_batch"] / len(made) if recipe["max_steps"] else recipe["epochs"]
     report = trainers.Report(passes * rows.tokens_of(made) / settings.processes)
+    early = recipe.get("early_stopping")
     keep = trainers.SaveCandidates(state / "candidates", set(recipe["candidate_steps"]))
+    if early:
+        keep = stopping.KeepBest(state / "candidates", recipe)
     callbacks = [StopOnNoRate(recipe), StopOnNonFinite(recipe), report, keep, stop]
     config = configuration(recipe, state, settings, micro)
     trainer = trainer_of(recipe, start, tokenizer, config, made, callbacks, settings)
@@ -77,18 +80,21 @@ def train(recipe: dict, start, tokenizer, state: Path, settings: Machine, micro:
     if checkpoint:
         log.info("resuming from %s", checkpoint)
     seconds = speed = 0.0
-    if checkpoint and trainers.has_all_steps(checkpoint):  # ended after its last step: Trainer would add a step
-        trainer.state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
+    reached = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json")) if checkpoint else None
+    if reached and stopping.is_complete(reached, early):  # ended after its last step: Trainer would add a step
+        trainer.state = reached
     else:
         set_seed(recipe["seed"])  # computing a reference draws random numbers, reusing an earlier one does not
         seconds = trainer.train(resume_from_checkpoint=checkpoint).metrics["train_runtime"]
         speed = report.seen(trainer.state) * settings.processes / seconds
-    if stop.signal and trainer.state.global_step < trainer.state.max_steps:
+    if stop.signal and not stopping.is_complete(trainer.state, early):
         log.warning("signal %d: stopped after step %d, saved", stop.signal, trainer.state.global_step)
         if processes.is_main_process:
             slurm.queue_again()
         processes.wait_for_everyone()  # the launcher ends all processes when one ends
         sys.exit(INTERRUPTED)
+    if early:
+        keep.drop_others(trainer.state)
     return {
         "steps": trainer.state.global_step,
         "micro_batch": micro,
@@ -97,14 +103,17 @@ def train(recipe: dict, start, tokenizer, state: Path, settings: Machine, micro:
         "train_seconds": round(seconds, 1),
         "tokens_per_s": round(speed, 1),
         "losses": losses(trainer.state.log_history),
+        **stopping.outcome(trainer.state, early),
     }
 
 
 def losses(history: list[dict]) -> list[dict]:
     """The values of each step for the summary."""
+    held_out = dict(stopping.evaluations(history))
     return [
         {"step": entry["step"], "loss": entry["loss"]}
         | {name: entry[key] for key, name in LOGGED.items() if key in entry}
+        | ({"validation_loss": held_out[entry["step"]]} if entry["step"] in held_out else {})
         for entry in history
         if "loss" in entry
     ]
@@ -143,6 +152,8 @@ def configuration(recipe: dict, state: Path, settings: Machine, micro: int) -> S
         torch_compile=settings.compiled,
         activation_offloading=settings.offload,
     )
+    if early := recipe.get("early_stopping"):
+        common |= {"eval_strategy": "steps", "eval_steps": early["every"]}  # and after the last step
     if recipe["method"] not in rows.PREFERENCE_METHODS:
         loss = "dft" if recipe["loss"] == "dft" else "nll"
         prepared = {"skip_prepare_dataset": True}
@@ -170,6 +181,7 @@ def trainer_of(recipe: dict, start, tokenizer, config, made: Dataset, callbacks:
         model=model,
         args=config,
         train_dataset=made,
+        eval_dataset=rows.load_held_out(Path(config.output_dir) / "rows") if recipe.get("early_stopping") else None,
         processing_class=tokenizer,
         peft_config=trainers.lora_config(recipe["lora"]),
         callbacks=callbacks,

@@ -24,6 +24,7 @@ from scripts.lib.jsonl import (
     replacing_folder,
     write_json,
 )
+from scripts.lib.training.held_out import drawn
 
 SHOWN = 1500  # the most characters of a part that the log shows
 PREFERENCE_METHODS = ("dpo", "spin", "thinkpo")
@@ -35,6 +36,7 @@ NOTES |= {name: Value("int32") for name in ("length", "prompt_tokens", "completi
 SHARE_ROWS = 1000  # fewer rows are not worth another process
 BATCH_ROWS = 200  # rows that a process holds at a time
 COUNTS = "counts.json"
+HELD_OUT = "held-out"
 
 
 @dataclass
@@ -229,7 +231,8 @@ def prepare(data: Path, folder: Path, tokenizer, recipe: dict, positions: int | 
         recipe: method; max_tokens: longest row, prompt and answer together (of a pair, the longer answer); too_long:
             `error` rejects longer rows, `drop` drops and counts them (none is ever truncated); end_inside:
             what happens to answers that contain the end token; loss_on: `answer`, or `all` tokens of the conversation
-            as the template renders it; packing: rows are joined and cut every max_tokens, so that none is too long.
+            as the template renders it; packing: rows are joined and cut every max_tokens, so that none is too long;
+            early_stopping (may be absent) and seed: held-out rows go to a folder of their own, in the same form.
         positions: the most tokens that the model supports (None: it sets no limit).
         workers: the most processes that read and tokenise.
 
@@ -255,7 +258,14 @@ def prepare(data: Path, folder: Path, tokenizer, recipe: dict, positions: int | 
         )
         refuse_repeated(data, made)
         counts = left.take(made, tokenizer.eos_token)
-        rows = kept(made, read)
+        places = np.flatnonzero(pc.equal(made.data.column("left_out"), "").to_numpy())
+        if early := recipe.get("early_stopping"):
+            places, apart = split(made, places, early["rows"], recipe["seed"])
+            counts = without_held_out(counts, made, apart)
+            held = kept(made, read, apart)
+            held = packed(held, left.limit[0], work / HELD_OUT) if read.packing else held
+            held.save_to_disk(temporary / HELD_OUT)
+        rows = kept(made, read, places)
         if read.packing:
             rows = packed(rows, left.limit[0], work)
             counts["blocks"] = len(rows)
@@ -269,6 +279,11 @@ def load(folder: Path) -> tuple[Dataset, dict[str, int]]:
     is no loss, or `{"prompt_ids": […], "chosen_ids": […], "rejected_ids": […], "length": 120}`; and the counts.
     """
     return Dataset.load_from_disk(folder), read_json(folder / COUNTS)
+
+
+def load_held_out(folder: Path) -> Dataset:
+    """The rows that `prepare` has held out."""
+    return Dataset.load_from_disk(folder / HELD_OUT)
 
 
 def is_prepared(folder: Path) -> bool:
@@ -303,10 +318,23 @@ def refuse_repeated(data: Path, made: Dataset) -> None:
         seen[name] = place
 
 
-def kept(made: Dataset, read: Reader) -> Dataset:
-    """The rows that are trained on, with the columns that the trainer reads."""
+def split(made: Dataset, places: np.ndarray, rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The places of the rows that are trained on, and of the held-out rows."""
+    apart = drawn(made.select_columns("id").select(places)["id"], rows, seed)
+    chosen = np.isin(np.arange(len(places)), list(apart))
+    return places[~chosen], places[chosen]
+
+
+def without_held_out(counts: dict[str, int], made: Dataset, apart: np.ndarray) -> dict[str, int]:
+    """The counts without the rows at these places and their tokens, and the number of those rows."""
+    tokens = ("prompt_tokens", "completion_tokens")
+    less = {name: int(made.data.column(name).to_numpy()[apart].sum()) for name in tokens} | {"rows_trained": len(apart)}
+    return {name: count - less.get(name, 0) for name, count in counts.items()} | {"rows_held_out": len(apart)}
+
+
+def kept(made: Dataset, read: Reader, places: np.ndarray) -> Dataset:
+    """The rows at these places, with the columns that the trainer reads."""
     columns = [*read.token_columns, *(["length"] if read.pairs else [])]  # the sort key of `order: group_by_length`
-    places = np.flatnonzero(pc.equal(made.data.column("left_out"), "").to_numpy())
     rows = made.select_columns(columns)
     return rows if len(places) == len(made) else rows.select(places)
 
@@ -363,6 +391,7 @@ def trained_on(counts: dict[str, int]) -> str:
         "rows_dropped_too_long": "{} left out, too long",
         "rows_dropped_end_inside": "{} left out, the end token inside an answer",
         "rows_dropped_equal": "{} left out, two equal answers",
+        "rows_held_out": "{} held out for validation",
         "rows_with_ends_deleted": "end tokens deleted from {}",
         "blocks": "packed into {} blocks",
     }

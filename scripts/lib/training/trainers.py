@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import os
 import shutil
 import signal
@@ -248,6 +249,42 @@ class ChecksJoinedRows:
         return super().training_step(model, inputs, *rest)
 
 
+class HeldOutLoss:
+    """The evaluation of a trainer: the training's own loss, by token, on one held-out row at a time.
+
+    So it depends on neither the rows in a pass nor the number of processes, and it draws no random number.
+    """
+
+    def evaluate(self, *args, **kwargs) -> dict[str, float]:
+        """Logs and returns the loss on `eval_dataset`."""
+        self.model_wrapped.eval()
+        sums, counts = self.accelerator.gather(self._own_sums()).T.tolist()
+        metrics = {"eval_loss": math.fsum(sums) / sum(counts)}
+        self.log(metrics)
+        self.model_wrapped.train()
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def _own_sums(self) -> torch.Tensor:
+        """(the summed loss, the number of tokens) of each row of this process, shape (rows, 2).
+
+        All processes make as many passes: where they share out a model, each pass takes them all. What a process lacks
+        is a row without weight.
+        """
+        rows, processes = self.eval_dataset, self.accelerator.num_processes
+        places = range(self.accelerator.process_index, -(-len(rows) // processes) * processes, processes)
+        found = [self._sums_of(rows[place % len(rows)]) * (place < len(rows)) for place in places]
+        return torch.stack(found)
+
+    @torch.no_grad()
+    def _sums_of(self, row: dict) -> torch.Tensor:
+        inputs = self._prepare_inputs(self.data_collator([row]))
+        count = (inputs["labels"][:, 1:] != -100).sum()
+        with self.compute_loss_context_manager():
+            mean = self.compute_loss(self.model_wrapped, inputs)
+        return torch.stack([mean.double() * count, count.double()])
+
+
 class HalvesFrozen:
     """Under bfloat16 autocast, moves frozen weights of linear layers to the device in bfloat16, never in float32.
 
@@ -261,7 +298,9 @@ class HalvesFrozen:
         super()._move_model_to_device(model, device)
 
 
-class CompletionTrainer(SameOrder, CountsTokens, ChecksJoinedRows, HalvesFrozen, SyncedCheckpoints, SFTTrainer):
+class CompletionTrainer(
+    SameOrder, CountsTokens, ChecksJoinedRows, HeldOutLoss, HalvesFrozen, SyncedCheckpoints, SFTTrainer
+):
     """TRL's SFTTrainer with a loss that, on CPU, puts only the completion through the language-model head.
 
     With Triton, TRL's fused head does the same. Elsewhere it scores every position, in float32 tiles that the
@@ -406,12 +445,6 @@ def drop_incomplete_checkpoints(folder: Path) -> None:
             return
         log.warning("%s is incomplete: removed", newest)
         shutil.rmtree(newest)
-
-
-def has_all_steps(checkpoint: str | Path) -> bool:
-    """Whether a checkpoint is at the last step."""
-    state = json.loads((Path(checkpoint) / "trainer_state.json").read_bytes())
-    return state["global_step"] >= state["max_steps"]
 
 
 def _is_json(file: Path) -> bool:

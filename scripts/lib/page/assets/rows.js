@@ -112,6 +112,7 @@ async function trainView(names, query) {
   if (id !== undefined) return trainRow(run, rows, id, query);
   const length = (row) => (row.prompt_tokens || 0) + Math.max(...Object.values(row.sides).map((side) => (side.cuts ? side.cuts.length + (row.end ? 1 : 0) : 0)));
   const counts = (fact.training || {}).counts || {};
+  const early = (fact.training || {}).early_stopping;
   const parts = ((fact.set || {}).parts || []).flatMap((part, place) => Object.entries({ ...part, ...part.left_out })
     .filter(([, value]) => typeof value !== "object" && value).map(([key, value]) => [`part ${place + 1}, ${key.replaceAll("_", " ")}`, String(value)]));
   const head = [heading("row", "w4"), heading("prompt ends with"), heading(Object.keys(rows[0].sides).join(" / ")), heading("tokens", "num w1"), heading("dropped", "w3")];
@@ -122,7 +123,8 @@ async function trainView(names, query) {
     crumbs({}, [["Training data", link(["train"])], [run]]),
     element("h1", {}, `Training data of ${run}`), partial(fact),
     facts([["method", fact.method], ["starts from", fact.start], ["rows", count(fact.rows)], fact.training && ["trained", count(counts.rows_trained)],
-      ...Object.entries(counts).filter(([key]) => /_dropped_|_deleted|blocks/.test(key)).map(([key, value]) => [key.replaceAll("_", " "), count(value)]), fact.training && ["prompt tokens", count(counts.prompt_tokens)], fact.training && ["loss tokens", count(counts.completion_tokens)], ...parts]),
+      ...Object.entries(counts).filter(([key]) => /_dropped_|_deleted|_held_out|blocks/.test(key)).map(([key, value]) => [key.replaceAll("_", " "), count(value)]), fact.training && ["prompt tokens", count(counts.prompt_tokens)], fact.training && ["loss tokens", count(counts.completion_tokens)],
+      early && ["early stopping", `step ${early.best_step} of ${early.planned_steps} is the checkpoint, loss on held-out rows ${early.best_loss.toFixed(2)}; ${fact.training.steps} steps trained`], ...parts]),
     element("p", {}, element("a", { href: link(["training"], { runs: run }) }, "how its training went")),
     fact.tokens_known ? element("div", {}, element("h2", {}, "Length of the rows, in tokens"), histogram(rows.map(length))) : missing("The start model's tokenizer is missing, so token boundaries are not shown."),
     element("h2", {}, "Rows"), list(head, rows, line));
