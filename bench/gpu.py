@@ -85,6 +85,7 @@ def main() -> None:
         **({"train_dpo": partial(train_dpo, machine=plain)} if args.pairs else {}),
         "generate": generate,
     }
+    train_sft(argparse.Namespace(**{**vars(args), "steps": 2}), plain)  # the first kernels of a process are slow
     chosen = [name for name in works if any(fnmatch(name, pattern) for pattern in args.only)]
     failed = 0
     for name in chosen:

@@ -25,7 +25,11 @@ config=(
   "datasets={gsm8k-train: {path: $data/gsm8k/train.jsonl.gz}}"
   "benchmarks={gsm8k: {questions: {path: $data/gsm8k/test.jsonl}}, svamp: {questions: {path: $data/svamp/test.jsonl}}}"
 )
-make() { snakemake --cores all --resources gpu="${GPU_JOBS:-1}" "${files[@]}" "${config[@]}" -- "$@"; }
+jobs=${GPU_JOBS:-1}
+if [ "$jobs" -gt 1 ]; then  # one training must not take all memory that it finds
+  files=(--set-resources train:micro_batch=8 "${files[@]}")
+fi
+make() { snakemake --cores all --resources gpu="$jobs" "${files[@]}" "${config[@]}" -- "$@"; }
 
 nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv > "$out/card.csv" || echo "no GPU" > "$out/card.csv"
 make "results/$study/train_sets/sft-teacher.s1.jsonl" "results/$study/models/smollm2-135m"

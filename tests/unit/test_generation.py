@@ -619,3 +619,37 @@ def test_vllm_ends_answers_where_transformers_does(model_folder: Path, tokenizer
         assert made == greedy(reference, prompts, **stops)
         assert any(row.finished for row in made) is bool(stops)
     assert asked[0]["stop"] == [] and asked[0]["detokenize"] is False
+
+
+CUDA_ERROR = "CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation' in https://docs.nvidia.com/cuda"
+
+
+@pytest.mark.parametrize("kind", ["OutOfMemoryError", "AcceleratorError"])
+def test_gpu_without_memory_for_a_batch_names_the_way_out(model_folder: Path, monkeypatch, kind: str) -> None:
+    import torch
+
+    from scripts.lib.generation.chat import load_tokenizer
+
+    engine = engines.load({"kind": "transformers", "dtype": "float32"}, model_folder, load_tokenizer(model_folder))
+
+    def no_memory(**_):
+        raise getattr(torch, kind)(CUDA_ERROR)
+
+    monkeypatch.setattr(engine.model, "forward", no_memory)
+    with pytest.raises(BadInput) as refused:
+        engine.generate([[1, 2], [3]], Sampling(0.0, 1.0, 4), 1)
+    said = str(refused.value)
+    assert "out of memory with 2 rows in a batch" in said and "chunk_rows" in said and "cudaError" not in said
+
+
+def test_other_error_of_the_model_is_not_taken_for_a_lack_of_memory(model_folder: Path, monkeypatch) -> None:
+    from scripts.lib.generation.chat import load_tokenizer
+
+    engine = engines.load({"kind": "transformers", "dtype": "float32"}, model_folder, load_tokenizer(model_folder))
+
+    def broken(**_):
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(engine.model, "forward", broken)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        engine.generate([[1, 2]], Sampling(0.0, 1.0, 4), 1)

@@ -46,6 +46,29 @@ def same(one: dict, other: dict, within: float = 1e-4) -> None:
 # --- rows in a pass ---------------------------------------------------------------------------------------------------
 
 
+OUT_OF_MEMORY = {
+    "allocator": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    "CUDA": torch.AcceleratorError("CUDA error: out of memory"),  # seen where other jobs shared the GPU
+}
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY.values(), ids=OUT_OF_MEMORY)
+def test_every_way_of_running_out_of_memory_is_known(error: RuntimeError) -> None:
+    def attempt(size: int) -> None:
+        if size > 4:
+            raise error
+
+    assert machine.largest_that_fits(16, attempt) == 4
+
+
+def test_another_error_of_the_device_is_raised() -> None:
+    def attempt(size: int) -> None:
+        raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+    with pytest.raises(torch.AcceleratorError):
+        machine.largest_that_fits(16, attempt)
+
+
 def no_memory_for(rows: int, monkeypatch, step: int = 0) -> list[int]:
     """Lets passes of more rows run out of memory from a step on; returns the rows of each pass that is tried."""
     from scripts.lib.training.preference import PreferenceTrainer

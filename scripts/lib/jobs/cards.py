@@ -34,6 +34,20 @@ def visible() -> dict[str, float]:
     return {name: by_name[name] for name in listed.replace(" ", "").split(",") if name in by_name}
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that a GPU is out of memory.
+
+    PyTorch's allocator raises OutOfMemoryError; where CUDA itself finds none, since another process has taken it, the
+    error is an AcceleratorError: "CUDA error: out of memory".
+    """
+    import torch
+    from accelerate.utils.memory import should_reduce_batch_size
+
+    if isinstance(error, torch.OutOfMemoryError) or should_reduce_batch_size(error):
+        return True
+    return isinstance(error, torch.AcceleratorError) and "out of memory" in str(error)
+
+
 def cards() -> list[float]:
     """The memory of each GPU that jobs may use, in GB."""
     return list(visible().values())

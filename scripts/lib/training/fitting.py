@@ -14,7 +14,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from trl import DPOConfig, SFTConfig
 
 from scripts.lib.generation.model_checks import check_savable, mend_generation_config
-from scripts.lib.jobs import slurm
+from scripts.lib.jobs import cards, slurm
 from scripts.lib.jsonl import BadInput, read_json, write_json
 from scripts.lib.training import machine, rows, stopping, trainers
 from scripts.lib.training.health import StopOnNonFinite, StopOnNoRate
@@ -52,7 +52,7 @@ def attempt(recipe: dict, start, tokenizer, state: Path, settings: Machine, stop
     try:
         return train(recipe, start, tokenizer, state, settings, micro, stop)
     except RuntimeError as error:
-        if not machine.is_out_of_memory(error):
+        if not cards.is_out_of_memory(error):
             raise
         machine.halve(state, micro, recipe, error)
     if settings.processes > 1:

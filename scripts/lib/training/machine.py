@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 from accelerate.utils import send_to_device
-from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
+from accelerate.utils.memory import clear_device_cache
 from torch import nn
 from transformers.utils import is_bitsandbytes_available, is_kernels_available
 
+from scripts.lib.jobs import cards
 from scripts.lib.jsonl import BadInput, read_json, write_json
 
 log = logging.getLogger(__name__)
@@ -110,11 +111,6 @@ def split_batch(global_batch: int, micro_batch: int, processes: int) -> tuple[in
     return rows, share // rows
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that the device is out of memory."""
-    return isinstance(error, torch.OutOfMemoryError) or should_reduce_batch_size(error)
-
-
 def largest_that_fits(share: int, attempt: Callable[[int], None]) -> int:
     """The largest number of rows that divides `share` and for which `attempt` succeeds; 1 if none does.
 
@@ -132,7 +128,7 @@ def _fits(size: int, attempt: Callable[[int], None]) -> bool:
     try:
         attempt(size)
     except RuntimeError as error:
-        if not is_out_of_memory(error):
+        if not cards.is_out_of_memory(error):
             raise
         log.info("%d rows in a pass do not fit", size)
         return False

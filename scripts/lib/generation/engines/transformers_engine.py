@@ -5,11 +5,14 @@ soon after its end token, which is most of the time saved (see `bench/generation
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from scripts.lib.cli import quiet
 from scripts.lib.generation.engines.base import Completion, Sampling, ended, positions, stop_ids, too_long
+from scripts.lib.jobs.cards import is_out_of_memory
+from scripts.lib.jsonl import BadInput
 
 
 class TransformersEngine:
@@ -31,10 +34,15 @@ class TransformersEngine:
         """One completion for each prompt (token ids), in order; `seed` determines all draws of the chunk.
 
         A prompt that fills the model's context gets an error, and an answer ends at the end of the context.
+
+        Raises:
+            BadInput: the GPU's memory is too small for the batch.
         """
         longest = self.longest or sys.maxsize
         fitting = [place for place, prompt in enumerate(prompts) if len(prompt) < longest]
-        made = dict(zip(fitting, self._batch([prompts[place] for place in fitting], sampling, seed), strict=True))
+        with memory_for(len(fitting)):
+            completions = self._batch([prompts[place] for place in fitting], sampling, seed)
+        made = dict(zip(fitting, completions, strict=True))
         return [
             made.get(place) or too_long(len(prompt), longest, "the model's positions")
             for place, prompt in enumerate(prompts)
@@ -98,6 +106,20 @@ class TransformersEngine:
     def close(self) -> None:
         """Releases the model."""
         del self.model
+
+
+@contextmanager
+def memory_for(rows: int) -> Iterator[None]:
+    """Reports a GPU out of memory as an input error: another batch size changes results, so it is the user's choice."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise BadInput(
+            f"the GPU is out of memory with {rows} rows in a batch: {str(error).splitlines()[0][:300]} If other jobs "
+            "use this GPU, let fewer run at once (--resources gpu=1); else lower the engine's chunk_rows."
+        ) from None
 
 
 class StopTexts:
