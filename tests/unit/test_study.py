@@ -567,7 +567,7 @@ def test_what_a_call_asks_for_is_known_by_id_and_by_file(whole: Study) -> None:
 # Used by tests above under other names, or no methods of a job.
 OTHERS = {"name", "resolved", "scale", "targets", "loaded_by", "machine", "engine_env", "of_kind", "critiqued_by"}
 OTHERS |= {"critique_limits", "refinement_limits", "answer_limits", "judge_limits", "claim_sources", "priced"}
-OTHERS |= {"asked_for", "runs_shown"}
+OTHERS |= {"asked_for", "runs_shown", "with_limit"}
 
 
 def test_everything_that_the_rules_ask_the_study_is_tested_here() -> None:

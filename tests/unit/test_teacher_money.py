@@ -27,7 +27,7 @@ def test_teachers_of_one_model_wait_for_each_other_and_pay_once(desk: Desk) -> N
         assert [job.wait() for job in jobs] == [0, 0]
         said = "".join("".join(job.communicate()) for job in jobs)
     assert sum(server.seen.values()) == 48 and server.most_in_flight <= 8
-    assert "is in use by pid" in said
+    assert "is in use by" in said  # its pid, or an unknown process where it has just begun
 
 
 def test_teachers_of_other_models_do_not_wait(desk: Desk) -> None:

@@ -52,7 +52,7 @@ class Machine:
 
 def has_four_bits(recipe: dict) -> bool:
     """Whether the frozen weights below the adapter are kept in 4 bits."""
-    return bool(recipe["lora"] and recipe["lora"].get("four_bit"))
+    return bool((recipe.get("lora") or {}).get("four_bit"))
 
 
 def refuse_missing(settings: Machine, recipe: dict) -> None:
