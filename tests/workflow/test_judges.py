@@ -87,7 +87,7 @@ def test_table_of_judges_is_made_and_nothing_is_made_again(tree: Tree) -> None:
     critiques = (results / "own_critiques" / "smollm2-135m" / "judges.jsonl").read_text().splitlines()
     assert len(critiques) == 8 * 4 and all(json.loads(line)["verdict"] is None for line in critiques)
     said = (results / "tables" / "judges.md").read_text()
-    assert "Verdicts on responses whose grade is known" in said and "maj@4 (maj@4): the most frequent" in said
+    assert "Verdicts on responses with a known grade" in said and "maj@4 (maj@4): the most frequent" in said
     assert "Nothing to be done" in tree.make("-n", *files, "--", "judges")
     tree.make(*files, "--", "study_page")
     assert "Can it judge?" in (results / "study.html").read_text(encoding="utf-8")
