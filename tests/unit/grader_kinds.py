@@ -1044,6 +1044,9 @@ MATH: dict[str, list[tuple[str, str, bool]]] = {
         ("\\text{Navin}", "**Final Answer**\n\nRosa earns the most after working an eight-hour day.", False),
         ("12", "There are twelve of them.", True),
         ("11", "There are twelve of them.", False),
+        ("2", "You would multiply by the product of two numbers that a dot separates.", False),
+        ("3", "Then we add the areas of the three sides and are done.", False),
+        ("3", "The number has three factors.", True),
     ],
     # Inequalities in words, with bars, joined or taken away.
     "inequalities": [

@@ -401,9 +401,17 @@ STATED = re.compile(
 )
 
 
+# "the product of two numbers", "between the three sides": what a calculation is about, not its result.
+OPERANDS = re.compile(
+    rf"\b(?:of|the|these|those|between|from|with|into|all|any|both)\s+(?:{'|'.join(COUNTS)})\s+(?:\w+\s+)?"
+    r"(?:numbers|integers|digits|values|terms|factors|fractions|quantities|amounts|equations|expressions|sides|parts)\b",
+    re.IGNORECASE,
+)
+
+
 def _number_word(text: str) -> str | None:
     """The only number of the last sentence, in words: `There are twelve of them.`"""
-    found = numbers_in_words(last_sentence(text) or "")
+    found = numbers_in_words(OPERANDS.sub("", last_sentence(text) or ""))
     return found[0] if len(found) == 1 and found[0].lower() not in ("one", "zero") else None
 
 
