@@ -184,13 +184,12 @@ def status(files: Sequence[str], overrides: Mapping[str, Any], options: str) -> 
     graph = dag.graph(["all_tables"], files, overrides)
     study = graph.study
     jobs = {output: job for job in graph.jobs for output in job.outputs}
-    found = {target: state_of(jobs[study.path(path)]) for target, path in study.targets.items()}
+    files_of = {target: study.path(study.targets[target][0]) for target in (*study["tables"], *study["figures"])}
+    found = {target: state_of(jobs[file]) for target, file in files_of.items()}
     lines = [f"study {study.name} ({', '.join(files) or 'config.yaml'})"]
     for target, (state, left) in found.items():
         entry = study["tables"].get(target) or study["figures"][target]
-        where = (
-            study.path(study.targets[target]) if state == MADE else f"{left} {'job' if left == 1 else 'jobs'} to run"
-        )
+        where = files_of[target] if state == MADE else f"{left} {'job' if left == 1 else 'jobs'} to run"
         lines.append(f"  {state:9} {target:24} {entry.get('title') or ''} ({where})")
     wanted = [target for target, (state, _) in found.items() if state != MADE]
     page = study.path("<results>/study.html")

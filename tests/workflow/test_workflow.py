@@ -375,3 +375,12 @@ def test_benchmark_that_joins_a_suite_generates_only_its_own_rows(tree: Tree) ->
     assert sum(len(record["value"]) for record in added) == rows
     new = (tree.folder / generations).read_text().splitlines()
     assert set(new) > set(old) and len(new) == len(old) + rows
+
+
+def test_redpen_lists_what_is_made_and_what_is_missing(finished: Tree) -> None:
+    command = [sys.executable, "-m", "scripts.front", "status", "-c", TINY]
+    said = subprocess.run(command, cwd=finished.folder, capture_output=True, text=True, check=True).stdout
+    lines = said.splitlines()
+    assert any(line.split()[:2] == ["made", TARGET] and line.endswith(f"/tables/{TARGET}.md)") for line in lines), said
+    assert any(line.split()[:2] == ["missing", "spin_table4"] and "jobs to run" in line for line in lines), said
+    assert lines[-1].startswith("next: redpen make ") and TARGET + " " not in lines[-1].split("(")[0], said
