@@ -11,7 +11,7 @@ from scripts.lib.tables import files as table_files
 from scripts.lib.tables import flags
 from scripts.lib.tables.claims import places
 from scripts.lib.tables.claims_page import interval
-from scripts.lib.tables.links import link, of_averages, of_cells, of_rows
+from scripts.lib.tables.links import link, of_averages, of_rows
 from scripts.lib.tables.notes import of_judges, of_metrics
 from scripts.lib.tables.partial import OUTDATED
 
@@ -28,7 +28,7 @@ def _table(results: Results, name: str, entry: Mapping) -> dict:
     rows = list(dict.fromkeys(cell["row"] for cell in cells))
     columns = list(dict.fromkeys(cell["column"] for cell in cells))
     places = {(cell["row"], cell["column"]): cell for cell in cells}
-    links, rows_to = of_cells(name, entry, results.scores, cells), of_rows(entry, results.trained_on)
+    links, rows_to = results.links[name], of_rows(entry, results.trained_on)
     return {
         "id": name,
         "title": entry["title"],
@@ -105,13 +105,12 @@ def shown_tables(results: Results, left_out: Mapping) -> dict[str, dict]:
 
 def averages(results: Results, name: str, cells: Sequence[Mapping]) -> list[dict]:
     """Each average of a table, with the cells that it averages, as the table shows them."""
-    settings = results.study["tables"][name]
     places = {(cell["row"], cell["column"]): cell for cell in cells}
-    links = of_cells(name, settings, results.scores, cells)
+    links = results.links[name]
     return [
         {"row": row, "column": column, **_cell(places[row, column], None)}
         | {"over": [{"row": r, "column": c, **_cell(places[r, c], links.get((r, c)))} for r, c in over]}
-        for (row, column), over in of_averages(settings)
+        for (row, column), over in of_averages(results.study["tables"][name])
         if (row, column) in links
     ]
 
@@ -234,12 +233,13 @@ def claims(results: Results) -> list[dict]:
 
 def cells_of(results: Results, claim: Mapping, where: Mapping) -> list[tuple[str, str]]:
     """The cells behind a name in a claim: a text each, and its address in the page (or the table's)."""
-    found = []
-    for at in places(claim, where):
-        table = at["table"]
-        to = of_cells(table, results.study["tables"][table], results.scores, results.tables.get(table, ()))
-        found.append((f"{at['row']}, {at['column']}", to.get((at["row"], at["column"]), link("table", table))))
-    return found
+    return [
+        (
+            f"{at['row']}, {at['column']}",
+            results.links[at["table"]].get((at["row"], at["column"]), link("table", at["table"])),
+        )
+        for at in places(claim, where)
+    ]
 
 
 def printed_value(results: Results, claim: Mapping) -> float | None:

@@ -9,6 +9,7 @@ from scripts.lib.jsonl import BadInput, content_key, each_row, read_json
 from scripts.lib.study import strict_yaml
 from scripts.lib.study.resolve import SECTIONS
 from scripts.lib.study.settings import Study, program_versions
+from scripts.lib.tables.links import Places, of_cells
 
 # The folders and files that the page is made from.
 READ = ("benchmarks", "scores", "generations", "tables", "train_sets", "critiques", "refinements", "answers")
@@ -140,3 +141,11 @@ class Results:
         made = {table: self.json("tables", f"{table}.json") for table in self.study["tables"]}
         found = made | {table: cells for table, cells in self.partial.items() if table in made}
         return {table: cells for table, cells in found.items() if cells}
+
+    @cached_property
+    def links(self) -> dict[str, Places]:
+        """By table: the page address of what is behind each cell."""
+        return {
+            name: of_cells(name, entry, self.scores, self.tables.get(name, ()))
+            for name, entry in self.study["tables"].items()
+        }
